@@ -1,0 +1,27 @@
+# The libraries that minik stands on, each under a name of ours. The shipped binary links them
+# statically and only libc dynamically, so the archives are named here by file.
+find_package(Threads REQUIRED)
+find_package(GTest REQUIRED)
+
+function(minik_static_library name header)
+  cmake_parse_arguments(arg "" "" "ARCHIVES;DEPS" ${ARGN})
+  add_library(minik_${name} INTERFACE)
+  foreach(archive IN LISTS arg_ARCHIVES)
+    find_library(minik_${archive}_archive lib${archive}.a REQUIRED)
+    target_link_libraries(minik_${name} INTERFACE ${minik_${archive}_archive})
+  endforeach()
+  target_link_libraries(minik_${name} INTERFACE ${arg_DEPS})
+endfunction()
+
+minik_static_library(openssl openssl/ssl.h ARCHIVES ssl crypto DEPS Threads::Threads)
+minik_static_library(sqlite sqlite3.h ARCHIVES sqlite3 DEPS Threads::Threads m)
+minik_static_library(yaml yaml-cpp/yaml.h ARCHIVES yaml-cpp)
+minik_static_library(boost_json boost/json.hpp ARCHIVES boost_json)
+minik_static_library(boost_asio boost/asio.hpp ARCHIVES boost_system DEPS Threads::Threads)
+minik_static_library(seccomp seccomp.h ARCHIVES seccomp)
+minik_static_library(cap sys/capability.h ARCHIVES cap)
+minik_static_library(netlink netlink/netlink.h ARCHIVES nl-nf-3 nl-route-3 nl-3 DEPS m)
+minik_static_library(ldns ldns/ldns.h ARCHIVES ldns DEPS minik_openssl)
+
+add_library(minik_gtest INTERFACE)
+target_link_libraries(minik_gtest INTERFACE GTest::gmock GTest::gtest GTest::gtest_main)

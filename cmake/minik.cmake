@@ -1,0 +1,66 @@
+# minik_library(NAME SOURCES a.cpp… [DEPS lib…] [PRIVATE_DEPS lib…])
+#   A static library named minik_NAME with warnings as errors, and its link test: a program made of
+#   the whole library and nothing but what it declares, so that an undeclared dependency does not
+#   link.
+# minik_test(NAME SOURCES a_test.cpp… DEPS lib… [LABELS l…])
+#   A GoogleTest program; each of its tests is one ctest entry only where that is cheap (one entry a
+#   program keeps ctest's overhead small).
+
+set(MINIK_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror)
+
+add_library(minik_flags INTERFACE)
+target_include_directories(minik_flags INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/generated)
+# Paths in messages are relative, so that the same source gives the same binary anywhere.
+target_compile_options(minik_flags INTERFACE ${MINIK_WARNINGS}
+  -ffile-prefix-map=${PROJECT_SOURCE_DIR}/= -fno-math-errno -ffunction-sections -fdata-sections)
+target_link_options(minik_flags INTERFACE -Wl,--gc-sections)
+if(MINIK_SANITIZE)
+  target_compile_options(minik_flags INTERFACE -fsanitize=${MINIK_SANITIZE} -fno-omit-frame-pointer)
+  target_link_options(minik_flags INTERFACE -fsanitize=${MINIK_SANITIZE})
+endif()
+if(MINIK_FUZZ)
+  target_compile_options(minik_flags INTERFACE -fsanitize=fuzzer-no-link,address,undefined)
+  target_link_options(minik_flags INTERFACE -fsanitize=address,undefined)
+endif()
+# Release keeps the CHECKs (they are not asserts) and takes no debug information: it is half of the
+# link time.
+set(CMAKE_CXX_FLAGS_RELEASE "-O2")
+
+function(minik_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
+  add_library(minik_${name} STATIC ${arg_SOURCES})
+  target_link_libraries(minik_${name} PUBLIC minik_flags ${arg_DEPS} PRIVATE ${arg_PRIVATE_DEPS})
+  add_executable(link_${name} EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/link/main.cpp)
+  target_link_libraries(link_${name} PRIVATE
+    -Wl,--whole-archive minik_${name} -Wl,--no-whole-archive ${arg_DEPS} ${arg_PRIVATE_DEPS})
+  target_link_options(link_${name} PRIVATE -Wl,--no-gc-sections -Wl,--no-undefined)
+  set_target_properties(link_${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/link_tests)
+  set_property(GLOBAL APPEND PROPERTY MINIK_LINK_TESTS link_${name})
+endfunction()
+
+function(minik_test name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS;LABELS;ARGS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE minik_flags ${arg_DEPS} minik_gtest)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME ${name} COMMAND ${name} ${arg_ARGS} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES LABELS "unit;${arg_LABELS}" TIMEOUT 300
+    SKIP_REGULAR_EXPRESSION "SKIPPED: ")
+endfunction()
+
+# minik_fuzzer(NAME SOURCES a_fuzz.cpp DEPS lib…): a libFuzzer program under the fuzz preset; elsewhere
+# the same entry point runs once over its seed corpus as a test, so that the targets never rot.
+function(minik_fuzzer name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+  if(MINIK_FUZZ)
+    add_executable(${name} ${arg_SOURCES})
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    add_executable(${name} ${arg_SOURCES} ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cpp)
+    add_test(NAME ${name} COMMAND ${name} ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})
+    set_tests_properties(${name} PROPERTIES LABELS "unit;fuzz")
+  endif()
+  target_link_libraries(${name} PRIVATE minik_flags ${arg_DEPS})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+endfunction()

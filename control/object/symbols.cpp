@@ -1,0 +1,66 @@
+#include "control/object/symbols.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "control/base/text.h"
+
+namespace minik::control {
+
+uint64_t hash_of_symbol_text(std::string_view text);  // value.cpp
+
+namespace {
+
+constexpr std::string_view kSymbols[] = {
+#include "control/object/symbols.inc"
+};
+constexpr uint32_t kCount = std::size(kSymbols);
+static_assert(std::is_sorted(std::begin(kSymbols), std::end(kSymbols)));
+
+constexpr size_t longest_symbol() {
+  size_t longest = 0;
+  for (const auto text : kSymbols) longest = std::max(longest, text.size());
+  return longest;
+}
+
+// Open addressing over FNV-1a, half empty, built on first use.
+class SymbolIndex {
+ public:
+  SymbolIndex() {
+    for (uint32_t i = 0; i < kCount; ++i) {
+      hashes_[i] = hash_of_symbol_text(kSymbols[i]);
+      size_t slot = fnv1a_32(kSymbols[i]) % kSlots;
+      while (slots_[slot] != 0) slot = (slot + 1) % kSlots;
+      slots_[slot] = i + 1;
+    }
+  }
+
+  std::optional<uint32_t> find(std::string_view text) const {
+    if (text.size() > longest_symbol()) return {};
+    for (size_t slot = fnv1a_32(text) % kSlots; slots_[slot] != 0; slot = (slot + 1) % kSlots) {
+      if (kSymbols[slots_[slot] - 1] == text) return slots_[slot] - 1;
+    }
+    return {};
+  }
+  uint64_t hash(uint32_t index) const { return hashes_[index]; }
+
+ private:
+  static constexpr size_t kSlots = 16384;
+  static_assert(kCount * 2 < kSlots);
+  std::array<uint32_t, kSlots> slots_{};
+  std::array<uint64_t, kCount> hashes_{};
+};
+
+const SymbolIndex& symbol_index() {
+  static const SymbolIndex index;
+  return index;
+}
+
+}  // namespace
+
+std::optional<uint32_t> find_symbol(std::string_view text) { return symbol_index().find(text); }
+std::string_view symbol_text(uint32_t index) { return kSymbols[index]; }
+uint64_t symbol_hash(uint32_t index) { return symbol_index().hash(index); }
+
+}  // namespace minik::control

@@ -1,0 +1,67 @@
+// Plan: what a decision wants done, as data. A list of writes for the runner to send in order, and when
+// to look again. Controllers, the scheduler and the node agent return plans; nothing else writes.
+//
+// Writes name their precondition by carrying the object that was read: an update sends the
+// resourceVersion inside its body, so that a decision on stale data ends in Conflict and a new look,
+// never in a lost write. The runner stops a plan at the first error that is not tolerated, and may be
+// killed between any two writes.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/client/request.h"
+
+namespace minik::control {
+
+// An Event (core/v1) to be recorded about an object; the recorder adds time, source and counts.
+struct EventNote {
+  Value regarding;  // the object, or an object reference
+  std::string type;    // "Normal" or "Warning"
+  std::string reason;  // "ScalingReplicaSet"
+  std::string message;
+};
+
+// What to make of an error of one write.
+enum class OnError : uint8_t {
+  kStop,             // end the plan here, back off and reconcile again
+  kTolerateNotFound, // somebody else has deleted it: go on
+  kTolerateExists,   // a deterministic child name that is there already: go on
+};
+
+struct PlannedWrite {
+  ApiRequest request;
+  OnError on_error = OnError::kStop;
+  // Recorded when the write succeeds; %name% in its message stands for the created object's name.
+  std::optional<EventNote> event;
+  // Recorded when it fails; %error% in its message stands for the error.
+  std::optional<EventNote> failure_event;
+};
+
+struct Plan {
+  std::vector<PlannedWrite> writes;
+  std::vector<EventNote> events;  // recorded after all writes succeeded
+  std::optional<Duration> requeue_after;
+
+  static Plan done() { return {}; }
+  bool empty() const { return writes.empty() && events.empty() && !requeue_after; }
+
+  PlannedWrite& create(KindId kind, Value object);
+  // The object as read, changed; its resourceVersion is the precondition.
+  PlannedWrite& update(KindId kind, Value object);
+  PlannedWrite& update_status(KindId kind, Value object);
+  PlannedWrite& patch(KindId kind, const ObjectKey& key, PatchType type, Value patch,
+                      std::string subresource = {});
+  // Deletes this very object (uid precondition), tolerating that it is gone.
+  PlannedWrite& remove(KindId kind, const Value& object,
+                       PropagationPolicy propagation = PropagationPolicy::kUnset);
+  PlannedWrite& create_subresource(KindId kind, const ObjectKey& key, std::string subresource,
+                                   Value body);
+  void note(const Value& regarding, std::string type, std::string reason, std::string message);
+  // Look again no later than this.
+  void look_again_after(Duration delay);
+};
+
+}  // namespace minik::control

@@ -1,0 +1,60 @@
+// WorkQueue: the keys that a controller still has to look at, each at most once, and one worker per key.
+//
+//           add            take                 done
+//   (none) -----> queued -------> processing ----------> (none)
+//                                   | add                   ^
+//                                   +-----> dirty ----------+ done: queued again
+//
+// The semantics of client-go's work queue: a key added while it is processed runs again afterwards,
+// never beside itself. add_rate_limited() backs off per key (5 ms doubling to 1000 s) until forget().
+// A pure state machine plus timers from the executor; control thread only. FIFO among ready keys.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "control/base/executor.h"
+#include "control/object/object_ref.h"
+
+namespace minik::control {
+
+class WorkQueue {
+ public:
+  // `on_ready` is called when the queue stops being empty; the owner then schedules a turn.
+  WorkQueue(Executor& executor, Task on_ready);
+  ~WorkQueue();
+  WorkQueue(const WorkQueue&) = delete;
+  WorkQueue& operator=(const WorkQueue&) = delete;
+
+  void add(const ObjectKey& key);
+  // Not before the delay; an earlier pending delay for the key wins.
+  void add_after(const ObjectKey& key, Duration delay);
+  void add_rate_limited(const ObjectKey& key);
+  void forget(const ObjectKey& key);
+  int failures(const ObjectKey& key) const;
+
+  std::optional<ObjectKey> take();
+  void done(const ObjectKey& key);
+
+  size_t depth() const { return queue_.size(); }
+  // Nothing queued, delayed or processing.
+  bool idle() const { return queue_.empty() && delayed_.empty() && processing_.empty(); }
+
+ private:
+  Executor& executor_;
+  Task on_ready_;
+  std::deque<ObjectKey> queue_;
+  std::set<ObjectKey> dirty_;  // queued, or to be queued when done
+  std::set<ObjectKey> processing_;
+  struct Delay {
+    Instant at;
+    TimerId timer;
+  };
+  std::map<ObjectKey, Delay> delayed_;
+  std::map<ObjectKey, int> failures_;
+};
+
+}  // namespace minik::control

@@ -1,0 +1,249 @@
+// ContainerRuntime: the node agent's edge to containers, in the shape of CRI (runtime.v1): pod
+// sandboxes, containers, images, exec, stats. One of the five edges between the two worlds: runtime/
+// behind an adapter in minik/process, simulated machines in sim/simulated_runtime.h.
+//
+// Everything is asynchronous: a call returns at once and its callback runs later on the control thread,
+// exactly once, never from inside the call. Ids are the runtime's; names and labels are the kubelet's,
+// and come back in the lists, which is how a restarted kubelet knows its pods again. Calls are
+// idempotent where CRI's are: stopping what is stopped and removing what is gone succeed.
+//
+// Differences from CRI: containers' exits are pushed (on_event) rather than polled, mounts name their
+// kind so that the runtime makes emptyDir and memory volumes itself, and errors carry the reason that a
+// kubelet shows (ErrImagePull, ErrImageNeverPull, CreateContainerError, RunContainerError).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/base/result.h"
+#include "control/base/time.h"
+
+namespace minik::control {
+
+using Labels = std::map<std::string, std::string>;
+
+struct PodSandboxConfig {
+  std::string namespace_;
+  std::string name;
+  std::string uid;
+  uint32_t attempt = 0;
+  std::string hostname;
+  bool host_network = false;
+  bool host_pid = false;
+  bool host_ipc = false;
+  bool share_process_namespace = false;
+  std::map<std::string, std::string> sysctls;
+  // What becomes /etc/resolv.conf.
+  std::vector<std::string> dns_servers;
+  std::vector<std::string> dns_searches;
+  std::vector<std::string> dns_options;
+  // Added lines of /etc/hosts: address and names.
+  std::vector<std::pair<std::string, std::vector<std::string>>> host_aliases;
+  struct PortMapping {
+    int container_port = 0;
+    int host_port = 0;
+    std::string protocol;
+    std::string host_ip;
+  };
+  std::vector<PortMapping> ports;
+  // Limits of the whole pod's cgroup; 0 is none.
+  int64_t memory_limit_bytes = 0;
+  int64_t cpu_quota_us = 0;
+  int64_t cpu_shares = 0;
+  Labels labels;
+};
+
+struct PodSandboxStatus {
+  std::string id;
+  std::string namespace_, name, uid;
+  uint32_t attempt = 0;
+  bool ready = false;
+  WallTime created;
+  std::vector<std::string> ips;  // empty with host network: the node's
+  Labels labels;
+};
+
+struct KeyValue {
+  std::string key, value;
+};
+
+struct ContainerMount {
+  enum class Kind : uint8_t {
+    kBind,      // host_path is a directory or file that the kubelet names
+    kEmptyDir,  // host_path is a directory under the pod's volume root; made by the runtime when missing
+    kMemory,    // a tmpfs shared by the pod's containers that name the same host_path
+  };
+  Kind kind = Kind::kBind;
+  std::string host_path;
+  std::string container_path;
+  bool read_only = false;
+  std::string propagation;  // "", "HostToContainer", "Bidirectional"
+  int64_t size_limit_bytes = 0;
+};
+
+struct ContainerSecurity {
+  bool privileged = false;
+  bool read_only_root = false;
+  bool no_new_privileges = false;
+  std::optional<int64_t> run_as_user;
+  std::optional<int64_t> run_as_group;
+  std::optional<int64_t> fs_group;
+  bool run_as_non_root = false;
+  std::vector<int64_t> supplemental_groups;
+  std::vector<std::string> add_capabilities, drop_capabilities;
+  std::string seccomp;  // "", "RuntimeDefault", "Unconfined" or "Localhost/<profile>"
+};
+
+struct ContainerResources {
+  int64_t cpu_shares = 0;
+  int64_t cpu_quota_us = 0;
+  int64_t cpu_period_us = 100000;
+  int64_t memory_limit_bytes = 0;
+  int64_t pids_limit = 0;
+  int64_t oom_score_adj = 0;
+};
+
+struct ContainerConfig {
+  std::string name;
+  uint32_t attempt = 0;
+  std::string image;  // the id that pull_image or find_image gave
+  std::vector<std::string> command, args;  // empty: the image's own
+  std::string working_dir;
+  std::vector<KeyValue> env;
+  std::vector<ContainerMount> mounts;
+  ContainerSecurity security;
+  ContainerResources resources;
+  bool stdin_open = false, stdin_once = false, tty = false;
+  std::string log_path;               // absolute; CRI log format
+  std::string termination_message_path;
+  std::string stop_signal;            // empty: the image's, else SIGTERM
+  Labels labels;
+};
+
+enum class ContainerState : uint8_t { kCreated, kRunning, kExited, kUnknown };
+
+struct ContainerStatus {
+  std::string id;
+  std::string sandbox_id;
+  std::string name;
+  uint32_t attempt = 0;
+  ContainerState state = ContainerState::kUnknown;
+  WallTime created, started, finished;
+  int exit_code = 0;
+  int signal = 0;
+  std::string reason;   // "OOMKilled", "Completed", "Error", "ContainerCannotRun"…
+  std::string message;  // also the termination message
+  std::string image;      // the reference as asked for
+  std::string image_id;
+  Labels labels;
+};
+
+struct ImageStatus {
+  std::string id;  // the digest that containers are created from
+  std::vector<std::string> tags;     // "docker.io/library/nginx:1.25"
+  std::vector<std::string> digests;  // "repo@sha256:…"
+  int64_t size_bytes = 0;
+  std::string user;  // of the image's config, for runAsNonRoot
+};
+
+struct PullCredentials {
+  std::string username, password;
+};
+
+struct ExecResult {
+  int exit_code = 0;
+  std::string out, err;  // bounded to 64 KiB together: enough for any probe's message
+};
+
+struct ContainerStats {
+  std::string id, name, sandbox_id;
+  int64_t cpu_usage_ns = 0;  // since the container's start
+  int64_t memory_working_set_bytes = 0;
+  int64_t memory_usage_bytes = 0;
+  int64_t pids = 0;
+};
+
+// What happened without being asked for.
+struct RuntimeEvent {
+  enum class Kind : uint8_t { kContainerExited, kContainerOomKilled, kSandboxLost };
+  Kind kind = Kind::kContainerExited;
+  std::string sandbox_id, container_id;
+};
+
+// What a probe finds: an HTTP answer's status, an open port, or a failure with its sentence.
+struct HttpProbe {
+  std::string host;  // an address; empty: the pod's
+  int port = 0;
+  std::string path;
+  bool https = false;
+  std::vector<KeyValue> headers;
+};
+
+class ContainerRuntime {
+ public:
+  template <typename T>
+  using Done = std::function<void(Result<T>)>;
+
+  virtual ~ContainerRuntime() = default;
+
+  // Whether the runtime and its network can start pods: conditions of the node. An error names why.
+  virtual void status(Done<Unit> done) = 0;
+  virtual std::string version() const = 0;  // "minik://0.1.0"
+
+  // The network is up when this succeeds; the status carries the addresses.
+  virtual void run_pod_sandbox(PodSandboxConfig config, Done<PodSandboxStatus> done) = 0;
+  // Kills what is left in it and takes the network down; the sandbox stays listed until removed.
+  virtual void stop_pod_sandbox(const std::string& id, Done<Unit> done) = 0;
+  virtual void remove_pod_sandbox(const std::string& id, Done<Unit> done) = 0;
+  virtual void list_pod_sandboxes(Done<std::vector<PodSandboxStatus>> done) = 0;
+
+  virtual void create_container(const std::string& sandbox_id, ContainerConfig config,
+                                Done<std::string> done) = 0;
+  virtual void start_container(const std::string& id, Done<ContainerStatus> done) = 0;
+  // The stop signal, then SIGKILL after the grace; done when it has exited.
+  virtual void stop_container(const std::string& id, Duration grace, Done<Unit> done) = 0;
+  virtual void remove_container(const std::string& id, Done<Unit> done) = 0;
+  virtual void container_status(const std::string& id, Done<ContainerStatus> done) = 0;
+  virtual void list_containers(Done<std::vector<ContainerStatus>> done) = 0;
+
+  virtual void exec_sync(const std::string& id, std::vector<std::string> command, Duration timeout,
+                         Done<ExecResult> done) = 0;
+  // Probes from the node into the pod's network. http_get answers the status code; an answer of 200 to
+  // 399 is a success to the kubelet. Redirects to another host are not followed.
+  virtual void http_get(const std::string& sandbox_id, HttpProbe probe, Duration timeout,
+                        Done<int> done) = 0;
+  virtual void tcp_connect(const std::string& sandbox_id, const std::string& host, int port,
+                           Duration timeout, Done<Unit> done) = 0;
+
+  // Not found is an error of code kNotFound.
+  virtual void find_image(const std::string& reference, Done<ImageStatus> done) = 0;
+  virtual void pull_image(const std::string& reference, std::optional<PullCredentials> credentials,
+                          Done<ImageStatus> done) = 0;
+  virtual void list_images(Done<std::vector<ImageStatus>> done) = 0;
+  virtual void remove_image(const std::string& id, Done<Unit> done) = 0;
+
+  virtual void stats(Done<std::vector<ContainerStats>> done) = 0;
+
+  // Files that the kubelet projects into volumes (ConfigMap, Secret, downward API, tokens), written as
+  // one atomic step (a `..data` link is swung, as Kubernetes does): path under the directory to content.
+  struct VolumeFile {
+    std::string content;
+    int mode = 0644;
+  };
+  virtual void write_volume(const std::string& directory, std::map<std::string, VolumeFile> files,
+                            std::optional<int64_t> fs_group, Done<Unit> done) = 0;
+  virtual void remove_pod_directories(const std::string& pod_uid, Done<Unit> done) = 0;
+  // Where pods of this node keep volumes and logs, as absolute paths; the runtime owns both roots.
+  virtual std::string pod_volume_root(const std::string& pod_uid) const = 0;
+  virtual std::string pod_log_directory(const std::string& namespace_, const std::string& name,
+                                        const std::string& uid) const = 0;
+
+  // One listener: the kubelet. Called on the control thread.
+  virtual void on_event(std::function<void(const RuntimeEvent&)> listener) = 0;
+};
+
+}  // namespace minik::control

@@ -256,6 +256,8 @@ std::span<const MapEntry> Value::entries() const {
   return {rep<MapRep>()->entries(), rep<MapRep>()->size};
 }
 
+Key::Key(const Value& text) : text_(text) { CHECK(text.is_string()); }
+
 bool operator<(const Key& a, const Key& b) {
   if (a.text_.is_symbol() && b.text_.is_symbol()) {
     return a.text_.identity() < b.text_.identity();  // the symbol table is sorted

@@ -171,8 +171,11 @@ class Key {
   Key(std::string_view text) : text_(text) {}                  // NOLINT: implicit
   Key(const char* text) : text_(std::string_view(text)) {}     // NOLINT
   Key(const std::string& text) : text_(text) {}                // NOLINT
+  // Shares a string Value; CHECKs that it is one.
+  explicit Key(const Value& text);
   static constexpr Key symbol(uint32_t index) {
-    return Key(Value(Value::FromBits{}, (static_cast<uintptr_t>(index) << 3) | Value::kSymbolTag));
+    return Key(FromSymbol{},
+               Value(Value::FromBits{}, (static_cast<uintptr_t>(index) << 3) | Value::kSymbolTag));
   }
 
   std::string_view text() const& { return text_.as_string(); }
@@ -186,7 +189,8 @@ class Key {
  private:
   friend class Value;
   friend class MapBuilder;
-  constexpr explicit Key(Value text) : text_(std::move(text)) {}
+  struct FromSymbol {};
+  constexpr Key(FromSymbol, Value text) : text_(std::move(text)) {}
   Value text_;
 };
 

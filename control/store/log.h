@@ -1,0 +1,43 @@
+// Log: the disk edge of the store. A batch is durable as a whole or not at all, batches become durable
+// in the order in which they were appended, and an append may be issued before the one before it is
+// durable (group commit).
+//
+// Two logs: SqliteLog in the process (sqlite_log.h), MemoryLog in the simulator and in tests
+// (memory_log.h). Both live on the control thread as far as this interface goes; SqliteLog's own writer
+// thread posts its answers back.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "control/base/result.h"
+#include "control/object/object_ref.h"
+#include "control/object/value.h"
+
+namespace minik::control {
+
+struct LogRecord {
+  enum class Kind : uint8_t { kPut, kDelete };
+  Kind what = Kind::kPut;
+  KindId kind;
+  Revision revision;
+  // The object as stored; for kDelete its last version, stamped with the revision of the deletion.
+  Value object;
+};
+
+class Log {
+ public:
+  virtual ~Log() = default;
+  // `durable` is called once: success when the batch has reached the disk, an error when it never will
+  // (full disk, broken file). After an error the log accepts nothing more and the owner rebuilds the
+  // control plane from what is on disk.
+  virtual void append(std::vector<LogRecord> batch, std::function<void(Status)> durable) = 0;
+};
+
+// What a log found on disk: the last version of every living object and the last revision ever used.
+struct RecoveredState {
+  std::vector<LogRecord> objects;
+  Revision last;
+};
+
+}  // namespace minik::control

@@ -1,0 +1,284 @@
+#include "control/store/store.h"
+
+#include <algorithm>
+
+#include "control/base/check.h"
+#include "control/object/keys.h"
+#include "control/object/object_table.h"
+
+namespace minik::control {
+
+namespace {
+
+struct Watcher {
+  uint64_t id;
+  // Shared, so that a callback that unwatches does not destroy itself while it runs.
+  std::shared_ptr<const Store::EventCallback> callback;
+};
+
+void drop_watcher(std::vector<Watcher>& watchers, uint64_t id) {
+  std::erase_if(watchers, [id](const Watcher& w) { return w.id == id; });
+}
+
+}  // namespace
+
+struct Store::Table {
+  explicit Table(KindId k) : kind(k) {}
+
+  struct Index {
+    std::string name;
+    StoreIndex function;
+    std::map<std::string, std::vector<Watcher>, std::less<>> watchers;
+  };
+
+  Index& index(std::string_view name) {
+    const auto found = std::ranges::find(indexes, name, &Index::name);
+    CHECK(found != indexes.end()) << "no index " << name;
+    return *found;
+  }
+
+  KindId kind;
+  ObjectTable objects;
+  std::deque<StoreEvent> window;
+  Revision window_start;  // events after this revision are all in the window
+  std::vector<Watcher> watchers;
+  std::vector<Index> indexes;
+};
+
+struct Store::KeptList {
+  KindId kind;
+  std::string namespace_;
+  std::shared_ptr<const ListSnapshot> list;
+};
+
+Store::Store(Log& log, FatalHandler on_fatal, StoreOptions options)
+    : log_(log),
+      on_fatal_(std::move(on_fatal)),
+      options_(options),
+      alive_(std::make_shared<bool>(true)) {}
+
+Store::~Store() { *alive_ = false; }
+
+void Store::load(RecoveredState state) {
+  CHECK(revision_.value == 0 && count() == 0) << "load() comes first";
+  for (auto& record : state.objects) table(record.kind).objects.put(std::move(record.object));
+  revision_ = durable_ = state.last;
+  forget_windows();
+}
+
+Store::Table& Store::table(KindId kind) {
+  if (kind.value >= tables_.size()) tables_.resize(kind.value + size_t{1});
+  auto& slot = tables_[kind.value];
+  if (!slot) {
+    slot = std::make_unique<Table>(kind);
+    slot->window_start = durable_;
+  }
+  return *slot;
+}
+
+const Store::Table* Store::find_table(KindId kind) const {
+  return kind.value < tables_.size() ? tables_[kind.value].get() : nullptr;
+}
+
+const Value& Store::find(KindId kind, std::string_view namespace_, std::string_view name) const {
+  const Table* t = find_table(kind);
+  return t ? t->objects.find(namespace_, name) : Value::absent();
+}
+
+std::shared_ptr<const ListSnapshot> Store::list(KindId kind, std::string_view namespace_) const {
+  auto snapshot = std::make_shared<ListSnapshot>();
+  snapshot->revision = revision_;
+  if (const Table* t = find_table(kind)) t->objects.list(namespace_, snapshot->objects);
+  return snapshot;
+}
+
+Result<std::shared_ptr<const ListSnapshot>> Store::list_at(KindId kind, std::string_view namespace_,
+                                                           Revision revision) const {
+  if (revision == revision_) return list(kind, namespace_);
+  for (const auto& kept : kept_lists_) {
+    if (kept.kind == kind && kept.namespace_ == namespace_ && kept.list->revision == revision) {
+      return kept.list;
+    }
+  }
+  return Error(ErrorCode::kExpired,
+               "The provided continue parameter is too old to display a consistent list result. "
+               "You must start a new list without the continue parameter.");
+}
+
+void Store::keep(KindId kind, std::string_view namespace_,
+                 std::shared_ptr<const ListSnapshot> list) {
+  for (const auto& kept : kept_lists_) {
+    if (kept.list == list) return;
+  }
+  if (kept_lists_.size() == options_.list_snapshots_max) kept_lists_.pop_front();
+  kept_lists_.push_back({kind, std::string(namespace_), std::move(list)});
+}
+
+size_t Store::count(KindId kind) const {
+  const Table* t = find_table(kind);
+  return t ? t->objects.size() : 0;
+}
+
+size_t Store::count() const {
+  size_t total = 0;
+  for (const auto& t : tables_) total += t ? t->objects.size() : 0;
+  return total;
+}
+
+void Store::for_each(KindId kind, const std::function<void(const Value&)>& visit) const {
+  if (const Table* t = find_table(kind)) t->objects.for_each(visit);
+}
+
+void Store::put(KindId kind, Value object) {
+  CHECK(object_revision(object) == next_revision())
+      << object_revision(object).value << " is not " << next_revision().value;
+  Value previous = table(kind).objects.put(object);
+  const auto type = previous.is_absent() ? StoreEvent::Type::kAdded : StoreEvent::Type::kModified;
+  stage(LogRecord::Kind::kPut, kind,
+        {type, next_revision(), std::move(object), std::move(previous)});
+}
+
+void Store::erase(KindId kind, Value last) {
+  CHECK(object_revision(last) == next_revision());
+  Value previous = table(kind).objects.erase(object_namespace(last), object_name(last));
+  CHECK(!previous.is_absent()) << "erase of unknown " << key_of(last).text();
+  stage(LogRecord::Kind::kDelete, kind,
+        {StoreEvent::Type::kDeleted, next_revision(), std::move(last), std::move(previous)});
+}
+
+void Store::stage(LogRecord::Kind what, KindId kind, StoreEvent event) {
+  CHECK(!failed_) << "write to a store whose log has failed";
+  revision_ = event.revision;
+  staged_.push_back({what, kind, event.revision, event.object});
+  unreleased_.push_back({kind, std::move(event)});
+}
+
+void Store::commit() {
+  if (staged_.empty()) return;
+  const Revision last = staged_.back().revision;
+  log_.append(std::exchange(staged_, {}), [this, alive = alive_, last](Status status) {
+    if (*alive) on_durable(last, status);
+  });
+}
+
+void Store::on_durable(Revision last, const Status& status) {
+  if (failed_) return;
+  if (!status.ok()) {
+    failed_ = true;
+    on_fatal_(status.error());
+    return;
+  }
+  durable_ = last;
+  const auto alive = alive_;  // a callback may destroy the store, as a crash does
+  while (*alive && !unreleased_.empty() && unreleased_.front().event.revision <= durable_) {
+    StagedEvent staged = std::move(unreleased_.front());
+    unreleased_.pop_front();
+    release(table(staged.kind), std::move(staged.event));
+  }
+  while (*alive && !waiters_.empty() && waiters_.front().revision <= durable_) {
+    const auto then = std::move(waiters_.front().then);
+    waiters_.pop_front();
+    then();
+  }
+}
+
+void Store::when_durable(std::function<void()> then) {
+  if (durable_ == revision_) {
+    then();
+  } else {
+    waiters_.push_back({revision_, std::move(then)});
+  }
+}
+
+void Store::release(Table& t, StoreEvent event) {
+  if (t.window.size() == options_.window_events_max) {
+    t.window_start = t.window.front().revision;
+    t.window.pop_front();
+  }
+  t.window.push_back(std::move(event));
+  // By copy: a callback may start a watch, which may grow the window.
+  const StoreEvent told = t.window.back();
+  const auto tell = [&](const std::vector<Watcher>& watchers) {
+    if (watchers.empty()) return;
+    const std::vector<Watcher> now = watchers;
+    for (const auto& watcher : now) (*watcher.callback)(told);
+  };
+  tell(t.watchers);
+  for (auto& index : t.indexes) {
+    if (index.watchers.empty()) continue;
+    const std::string_view value = index.function(told.object);
+    const std::string_view before = index.function(told.previous);
+    for (const auto which : {value, before}) {
+      const auto found = index.watchers.find(which);
+      if (!which.empty() && found != index.watchers.end()) tell(found->second);
+      if (value == before) break;
+    }
+  }
+}
+
+void Store::add_index(KindId kind, std::string_view name, StoreIndex function) {
+  auto& indexes = table(kind).indexes;
+  if (std::ranges::find(indexes, name, &Table::Index::name) == indexes.end()) {
+    indexes.push_back({std::string(name), function, {}});
+  }
+}
+
+Result<StoreWatchId> Store::watch(KindId kind, Revision from, WatchFilter filter,
+                                  EventCallback callback) {
+  Table& t = table(kind);
+  if (from < t.window_start) {
+    return Error(ErrorCode::kExpired,
+                 cat("too old resource version: ", from.value, " (", t.window_start.value, ")"));
+  }
+  const uint64_t id = next_watch_++;
+  auto shared = std::make_shared<const EventCallback>(std::move(callback));
+  const StoreIndex function = filter.index.empty() ? nullptr : t.index(filter.index).function;
+  const auto first = std::upper_bound(
+      t.window.begin(), t.window.end(), from,
+      [](Revision revision, const StoreEvent& event) { return revision < event.revision; });
+  for (auto event = first; event != t.window.end(); ++event) {
+    if (function && function(event->object) != filter.value &&
+        function(event->previous) != filter.value) {
+      continue;
+    }
+    (*shared)(*event);
+  }
+  auto& watchers = function ? t.index(filter.index).watchers[filter.value] : t.watchers;
+  watchers.push_back({id, std::move(shared)});
+  return StoreWatchId{id};
+}
+
+void Store::unwatch(StoreWatchId id) {
+  for (auto& t : tables_) {
+    if (!t) continue;
+    drop_watcher(t->watchers, id.value);
+    for (auto& index : t->indexes) {
+      for (auto value = index.watchers.begin(); value != index.watchers.end();) {
+        drop_watcher(value->second, id.value);
+        value = value->second.empty() ? index.watchers.erase(value) : std::next(value);
+      }
+    }
+  }
+}
+
+size_t Store::watch_count() const {
+  size_t total = 0;
+  for (const auto& t : tables_) {
+    if (!t) continue;
+    total += t->watchers.size();
+    for (const auto& index : t->indexes) {
+      for (const auto& [value, watchers] : index.watchers) total += watchers.size();
+    }
+  }
+  return total;
+}
+
+void Store::forget_windows() {
+  for (auto& t : tables_) {
+    if (!t) continue;
+    t->window.clear();
+    t->window_start = durable_;
+  }
+}
+
+}  // namespace minik::control

@@ -1,0 +1,146 @@
+#include "control/schema/schema.h"
+
+#include <algorithm>
+
+#include "control/base/check.h"
+#include "control/base/text.h"
+#include "control/object/json.h"
+
+namespace minik::control {
+
+namespace {
+
+struct FieldRow {
+  std::string_view name;
+  Shape shape;
+  BaseType base;
+  int type;
+  bool required, merge, retain_keys;
+  std::string_view merge_key;
+  ListType list_type;
+  std::string_view list_keys[2];
+  bool atomic_map;
+  std::string_view default_json;
+  uint32_t enum_first, enum_count;
+};
+
+struct TypeRow {
+  std::string_view package, name;
+  uint32_t field_first, field_count;
+  bool atomic;
+};
+
+struct SubresourceRow {
+  std::string_view name, kind;
+  int type;
+  std::string_view verbs;
+};
+
+struct ResourceRow {
+  std::string_view group, version, plural, singular, kind;
+  bool namespaced;
+  std::string_view verbs, short_names, categories;
+  int type;
+  uint32_t sub_first, sub_count;
+};
+
+#include "control/schema/tables.inc"
+
+bool has_word(std::string_view words, std::string_view word) {
+  for (const auto w : split(words, ' ')) {
+    if (w == word) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+const FieldInfo* TypeInfo::field(const Key& key) const {
+  const auto found = std::lower_bound(fields.begin(), fields.end(), key,
+                                      [](const FieldInfo& f, const Key& k) { return f.key < k; });
+  return found != fields.end() && found->key == key ? &*found : nullptr;
+}
+
+bool ResourceInfo::has_verb(std::string_view verb) const { return has_word(verbs, verb); }
+
+const SubresourceInfo* ResourceInfo::subresource(std::string_view name) const {
+  const auto found = std::ranges::find(subresources, name, &SubresourceInfo::name);
+  return found == subresources.end() ? nullptr : &*found;
+}
+
+std::string ResourceInfo::group_resource() const {
+  return group.empty() ? std::string(plural) : cat(plural, ".", group);
+}
+
+std::string ResourceInfo::group_kind() const {
+  return group.empty() ? std::string(kind) : cat(kind, ".", group);
+}
+
+Schema::Schema() {
+  types_.resize(std::size(kTypes));
+  const auto type_at = [&](int index) { return index < 0 ? nullptr : &types_[size_t(index)]; };
+  for (size_t i = 0; i < types_.size(); ++i) {
+    const TypeRow& row = kTypes[i];
+    TypeInfo& type = types_[i];
+    type.package = row.package;
+    type.name = row.name;
+    type.atomic = row.atomic;
+    type.fields.reserve(row.field_count);
+    for (uint32_t f = row.field_first; f < row.field_first + row.field_count; ++f) {
+      const FieldRow& r = kFields[f];
+      Value default_value;
+      if (!r.default_json.empty()) default_value = *parse_json(r.default_json);
+      type.fields.push_back({Key(r.name), r.name, r.shape, r.base, type_at(r.type), r.required,
+                             r.merge, r.retain_keys, r.merge_key, r.list_type,
+                             {r.list_keys[0], r.list_keys[1]}, r.atomic_map,
+                             std::move(default_value),
+                             std::span(kEnums + r.enum_first, r.enum_count)});
+    }
+  }
+  resources_.reserve(std::size(kResources));
+  for (const ResourceRow& row : kResources) {
+    ResourceInfo info{KindId{static_cast<uint16_t>(resources_.size() + 1)},
+                      row.group, row.version, row.plural, row.singular, row.kind, row.namespaced,
+                      row.verbs, row.short_names, row.categories, type_at(row.type), {},
+                      row.group.empty() ? std::string(row.version) : cat(row.group, "/", row.version)};
+    for (uint32_t s = row.sub_first; s < row.sub_first + row.sub_count; ++s) {
+      const SubresourceRow& sub = kSubresources[s];
+      info.subresources.push_back({sub.name, sub.kind, type_at(sub.type), sub.verbs});
+    }
+    resources_.push_back(std::move(info));
+  }
+  for (const auto& resource : resources_) {
+    by_path_[cat(resource.group, "/", resource.version, "/", resource.plural)] = &resource;
+    by_kind_[cat(resource.api_version, "/", resource.kind)] = &resource;
+  }
+}
+
+const Schema& Schema::builtin() {
+  static const Schema schema;
+  return schema;
+}
+
+const ResourceInfo* Schema::find(std::string_view group, std::string_view version,
+                                 std::string_view plural) const {
+  const auto found = by_path_.find(cat(group, "/", version, "/", plural));
+  return found == by_path_.end() ? nullptr : found->second;
+}
+
+const ResourceInfo* Schema::find_kind(std::string_view api_version, std::string_view kind) const {
+  const auto found = by_kind_.find(cat(api_version, "/", kind));
+  return found == by_kind_.end() ? nullptr : found->second;
+}
+
+const ResourceInfo& Schema::resource(KindId id) const {
+  CHECK(id.value >= 1 && id.value <= resources_.size()) << "kind " << id.value;
+  return resources_[id.value - size_t{1}];
+}
+
+const TypeInfo* Schema::find_type(std::string_view package, std::string_view name) const {
+  for (const auto& type : types_) {
+    if (type.package == package && type.name == name) return &type;
+  }
+  return nullptr;
+}
+
+}  // namespace minik::control

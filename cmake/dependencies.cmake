@@ -21,6 +21,7 @@ minik_static_library(boost_asio boost/asio.hpp ARCHIVES boost_system DEPS Thread
 minik_static_library(seccomp seccomp.h ARCHIVES seccomp)
 minik_static_library(cap sys/capability.h ARCHIVES cap)
 minik_static_library(netlink netlink/netlink.h ARCHIVES nl-nf-3 nl-route-3 nl-3 DEPS m)
+minik_static_library(zlib zlib.h ARCHIVES z)
 minik_static_library(ldns ldns/ldns.h ARCHIVES ldns DEPS minik_openssl)
 
 add_library(minik_gtest INTERFACE)

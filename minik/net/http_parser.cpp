@@ -1,0 +1,153 @@
+#include "minik/net/http_parser.h"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/basic_parser.hpp>
+#include <optional>
+
+#include "control/base/text.h"
+
+namespace minik {
+namespace {
+
+namespace http = boost::beast::http;
+using boost::beast::string_view;
+using boost::system::error_code;
+
+std::string_view view(string_view text) {
+  return {text.data(), text.size()};
+}
+
+class Parser final : public http::basic_parser<true> {
+ public:
+  explicit Parser(HttpRequest& request) : request_(request) {}
+
+ private:
+  void on_request_impl(http::verb, string_view method, string_view target, int version,
+                       error_code&) override {
+    request_.method = view(method);
+    request_.version = version;
+    std::string_view rest = view(target);
+    // The absolute form that proxies send: http://host/path.
+    if (const size_t scheme = rest.find("://"); !rest.starts_with('/') && scheme != rest.npos) {
+      const size_t slash = rest.find('/', scheme + 3);
+      rest = slash == rest.npos ? std::string_view("/") : rest.substr(slash);
+    }
+    const size_t mark = rest.find('?');
+    request_.path = rest.substr(0, mark);
+    if (mark != rest.npos) request_.query = rest.substr(mark + 1);
+  }
+
+  void on_field_impl(http::field, string_view name, string_view value, error_code&) override {
+    request_.headers.push_back({to_lower(view(name)), std::string(view(value))});
+  }
+
+  void on_body_init_impl(const boost::optional<std::uint64_t>& length, error_code&) override {
+    // Memory for a body is spent as it arrives: its announced length is only a hint.
+    if (length) request_.body.reserve(static_cast<size_t>(std::min<uint64_t>(*length, 64 * 1024)));
+  }
+  std::size_t on_body_impl(string_view body, error_code&) override {
+    request_.body.append(body.data(), body.size());
+    return body.size();
+  }
+  std::size_t on_chunk_body_impl(std::uint64_t, string_view body, error_code&) override {
+    request_.body.append(body.data(), body.size());
+    return body.size();
+  }
+
+  void on_response_impl(int, string_view, int, error_code&) override {}
+  void on_header_impl(error_code&) override {}
+  void on_chunk_header_impl(std::uint64_t, string_view, error_code&) override {}
+  void on_finish_impl(error_code&) override {}
+
+  HttpRequest& request_;
+};
+
+}  // namespace
+
+struct HttpRequestParser::Impl {
+  HttpParserLimits limits;
+  HttpRequest request;
+  std::optional<Parser> parser;
+  int error_status = 0;
+  std::string error_message;
+
+  void reset() {
+    request = {};
+    request.headers.reserve(16);
+    parser.emplace(request);
+    parser->header_limit(static_cast<std::uint32_t>(limits.header_bytes_max));
+    parser->body_limit(limits.body_bytes_max);
+    parser->eager(true);
+    error_status = 0;
+    error_message.clear();
+  }
+
+  void fail(const error_code& error) {
+    if (error == http::error::body_limit) {
+      error_status = 413;
+      error_message = cat("Request entity too large: limit is ", limits.body_bytes_max);
+    } else if (error == http::error::header_limit) {
+      error_status = 431;
+      error_message = cat("the request's head has more than ", limits.header_bytes_max, " bytes");
+    } else {
+      error_status = 400;
+      error_message = cat("the request is not valid HTTP: ", error.message());
+    }
+  }
+};
+
+HttpRequestParser::HttpRequestParser(HttpParserLimits limits) : impl_(std::make_unique<Impl>()) {
+  impl_->limits = limits;
+  impl_->reset();
+}
+
+HttpRequestParser::~HttpRequestParser() = default;
+
+size_t HttpRequestParser::feed(std::string_view bytes) {
+  size_t taken = 0;
+  while (state() == State::kHead || state() == State::kBody) {
+    if (taken == bytes.size()) break;
+    error_code error;
+    const size_t got = impl_->parser->put(
+        boost::asio::const_buffer(bytes.data() + taken, bytes.size() - taken), error);
+    taken += got;
+    if (error == http::error::need_more) break;
+    if (error) {
+      impl_->fail(error);
+      break;
+    }
+    if (got == 0) break;
+  }
+  return taken;
+}
+
+HttpRequestParser::State HttpRequestParser::state() const {
+  if (impl_->error_status != 0) return State::kFailed;
+  if (impl_->parser->is_done()) return State::kComplete;
+  return impl_->parser->is_header_done() ? State::kBody : State::kHead;
+}
+
+int HttpRequestParser::error_status() const {
+  return impl_->error_status;
+}
+const std::string& HttpRequestParser::error_message() const {
+  return impl_->error_message;
+}
+
+bool HttpRequestParser::expects_continue() const {
+  return impl_->request.version >= 11 && impl_->request.header_has_token("expect", "100-continue");
+}
+
+bool HttpRequestParser::keep_alive() const {
+  return impl_->parser->keep_alive();
+}
+
+HttpRequest HttpRequestParser::take_request() {
+  return std::move(impl_->request);
+}
+
+void HttpRequestParser::reset() {
+  impl_->reset();
+}
+
+}  // namespace minik

@@ -1,0 +1,51 @@
+// HttpRequestParser: HTTP/1.x requests out of bytes, by Boost.Beast's parser, into an HttpRequest.
+//
+// Pure: bytes in, a state out; no socket, no thread of its own. One parser reads one request. Bytes
+// that belong to the next request are left to the caller. What breaks the grammar or a limit ends
+// in kFailed with the status to answer; the connection cannot be used after that. Spec: RFC 9112.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "minik/net/http_message.h"
+#include "minik/net/limits.h"
+
+namespace minik {
+
+struct HttpParserLimits {
+  size_t header_bytes_max = kHttpHeaderBytesMax;
+  size_t body_bytes_max = kHttpBodyBytesMax;
+};
+
+class HttpRequestParser {
+ public:
+  enum class State { kHead, kBody, kComplete, kFailed };
+
+  explicit HttpRequestParser(HttpParserLimits limits);
+  ~HttpRequestParser();
+
+  // Returns how many bytes it took; the rest must be offered again with what follows.
+  size_t feed(std::string_view bytes);
+  State state() const;
+  // After kFailed: 400, 413 or 431, and why.
+  int error_status() const;
+  const std::string& error_message() const;
+  // From kBody on: whether the client waits for "100 Continue", and whether the connection lives
+  // on.
+  bool expects_continue() const;
+  bool keep_alive() const;
+  // After kComplete, once.
+  HttpRequest take_request();
+
+  // Makes it ready for the next request.
+  void reset();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace minik

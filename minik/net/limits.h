@@ -1,0 +1,49 @@
+// What bytes from outside may cost, each limit with its reason. Plain constants; options structs
+// start from them, so that tests can shrink them.
+#pragma once
+
+#include <cstddef>
+
+#include "control/base/time.h"
+
+namespace minik {
+
+// Bearer tokens and long selectors fit many times over; a request that needs more is an attack.
+constexpr size_t kHttpHeaderBytesMax = 64 * 1024;
+// What kube-apiserver accepts (its etcd limit with room for the encoding).
+constexpr size_t kHttpBodyBytesMax = 3 * 1024 * 1024;
+// A request that was pipelined behind one in work waits in memory up to here, then in the socket.
+constexpr size_t kHttpPipelinedBytesMax = 64 * 1024;
+// Each connection holds about 20 KiB with TLS; kubectl, informers and tests need a few dozen.
+constexpr size_t kHttpConnectionsMax = 4096;
+// kube-apiserver compresses from here on: below, the transfer costs less than the compression.
+constexpr size_t kHttpGzipBytesMin = 128 * 1024;
+
+// A TLS handshake and a request's head take milliseconds; who needs longer holds a slot on purpose.
+constexpr Duration kHttpHandshakeTimeout = seconds(10);
+constexpr Duration kHttpHeaderTimeout = seconds(32);
+// Between two reads of a body, and between two successful writes of an answer.
+constexpr Duration kHttpProgressTimeout = seconds(60);
+// Go's clients keep idle connections for 90 s; the server waits longer, so that it never closes one
+// while a request is on its way.
+constexpr Duration kHttpIdleTimeout = seconds(120);
+// After an answer that ends the connection, what the client still sends is read and dropped for
+// this long: closing at once would reset the connection and lose the answer.
+constexpr Duration kHttpLingerTimeout = seconds(2);
+
+// What a watch or a log follower may lag behind before it is cut off (it comes again with its last
+// resourceVersion). A burst of 10,000 pod events is about 20 MiB.
+constexpr size_t kStreamBacklogBytesMax = 32 * 1024 * 1024;
+
+// One message of exec or port-forward; kubectl sends at most 32 KiB.
+constexpr size_t kWebSocketMessageBytesMax = 1024 * 1024;
+// A source (a process, a forwarded port) is read no further while this much waits for the client.
+constexpr size_t kPumpBacklogBytesMax = 256 * 1024;
+constexpr size_t kPumpReadBytes = 32 * 1024;
+
+// SPDY: headers after inflation, streams open at once, one data frame.
+constexpr size_t kSpdyHeaderBytesMax = 64 * 1024;
+constexpr size_t kSpdyStreamsMax = 1024;
+constexpr size_t kSpdyFrameBytesMax = 1024 * 1024;
+
+}  // namespace minik

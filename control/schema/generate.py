@@ -6,201 +6,191 @@ usage: generate.py OUT_DIR SCHEMA.yaml...
 OUT_DIR/control/schema gets
   tables.inc      constant tables of types, fields and resources, read by schema.cpp
   kinds.h         kinds::kPods and its like: the KindId of every built-in resource
-  views/<package>.h   typed views: PodView{object}.spec().nodeName()
-Files whose content would not change are left alone.
+  views/<file>.h  typed views (views.py): PodView{object}.spec().nodeName()
+Files whose content would not change are left alone. The format of the input is in README.md.
 """
+import json
 import os
 import sys
 
-import yaml
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.dont_write_bytecode = True
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "object")]
+
+import yaml  # noqa: E402
+
+from symbols import constant, write_if_changed  # noqa: E402
+import views  # noqa: E402
 
 SCALARS = {
     "string": "kString", "int32": "kInt32", "int64": "kInt64", "bool": "kBool", "double": "kDouble",
     "bytes": "kBytes", "quantity": "kQuantity", "int-or-string": "kIntOrString", "time": "kTime",
     "micro-time": "kMicroTime", "any": "kAny",
 }
-KEYWORDS = {"namespace", "template", "default", "operator", "continue", "export", "not", "or", "and",
-            "enum", "class", "delete", "new", "public", "private", "int", "long", "static", "const"}
+SHAPES = (("map[string][]", "kMapOfLists"), ("map[string]", "kMap"), ("[]", "kList"))
+FIELD_WORDS = {"type", "required", "default", "enum", "min", "max", "zero", "patch", "key", "list",
+               "keys", "map", "text"}
 
 
-def write_if_changed(path, text):
-    if os.path.exists(path) and open(path, encoding="utf-8").read() == text:
-        return
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w", encoding="utf-8") as out:
-        out.write(text)
+class Field:
+    def __init__(self, name, form):
+        form = {"type": form} if isinstance(form, str) else form
+        unknown = set(form) - FIELD_WORDS
+        if unknown:
+            raise SystemExit("schema: field %s: unknown words %s" % (name, sorted(unknown)))
+        self.name, self.form, self.shape, self.base = str(name), form, "kSingle", form["type"]
+        for prefix, shape in SHAPES:
+            if self.base.startswith(prefix):
+                self.shape, self.base = shape, self.base[len(prefix):]
+                break
+        self.type = None  # the Type of an object's element
+
+    @property
+    def scalar(self):
+        return self.base if self.base in SCALARS else None
+
+
+class Type:
+    def __init__(self, file, name, form):
+        self.file, self.name, self.form, self.package = file, name, form, file.package
+        fields = dict(form["fields"] or {})
+        if form.get("kind"):
+            fields = {"apiVersion": "string", "kind": "string", **fields}
+        self.fields = sorted((Field(n, f) for n, f in fields.items()), key=lambda f: f.name.encode())
+        self.index = -1
+
+
+class File:
+    def __init__(self, path):
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        self.data = yaml.load(open(path, encoding="utf-8"), Loader=loader)
+        self.stem = os.path.splitext(os.path.basename(path))[0]
+        self.package = self.data["package"]
+        self.types = [Type(self, name, form) for name, form in self.data["types"].items()]
+
+
+class Model:
+    def __init__(self, paths):
+        self.paths = sorted(paths)
+        self.files = [File(path) for path in self.paths]
+        self.types = [t for file in self.files for t in file.types]
+        self.by_name = {}
+        for index, t in enumerate(self.types):
+            t.index = index
+            if (t.package, t.name) in self.by_name:
+                raise SystemExit("schema: %s.%s is there twice" % (t.package, t.name))
+            self.by_name[(t.package, t.name)] = t
+        for t in self.types:
+            for f in t.fields:
+                if not f.scalar:
+                    f.type = self.resolve(t.package, f.base)
+
+    def find(self, package, text):
+        if "." in text:
+            package, text = text.split(".", 1)
+        return self.by_name.get((package, text))
+
+    def resolve(self, package, text):
+        found = self.find(package, text)
+        if found is None:
+            raise SystemExit("schema: unknown type %s in package %s" % (text, package))
+        return found
 
 
 def cpp(text):
     return '"%s"' % str(text).replace("\\", "\\\\").replace('"', '\\"')
 
 
-def json_text(value):
-    import json
-    return json.dumps(value, separators=(",", ":"))
+def flag(value):
+    return "true" if value else "false"
 
 
-class Type:
-    def __init__(self, package, name, spec):
-        self.package, self.name = package, name
-        self.atomic = spec.get("map") == "atomic"
-        self.fields = []
-        for field, form in spec["fields"].items():
-            form = {"type": form} if isinstance(form, str) else dict(form)
-            text = form["type"]
-            shape = "kSingle"
-            if text.startswith("[]"):
-                shape, text = "kList", text[2:]
-            elif text.startswith("map:"):
-                shape, text = "kMap", text[4:]
-                if text.startswith("[]"):
-                    text = "any"  # map of lists: only free-form extras have it
-            form.update(name=str(field), shape=shape, base=text)
-            self.fields.append(form)
-        self.fields.sort(key=lambda f: f["name"].encode())
+def bound(value):
+    return "{}" if value is None else "%dLL" % value
 
 
-def constant(word):
-    import re
-    parts = [p for p in re.split(r"[^A-Za-z0-9]+", word) if p]
-    return "k" + "".join(p[0].upper() + p[1:] for p in parts)
+def field_row(field, enums):
+    form = field.form
+    keys = form.get("keys") or ([form["key"]] if form.get("list") == "map" and "key" in form else [])
+    keys = (list(keys) + ["", "", ""])[:3]
+    first = len(enums)
+    enums.extend(form.get("enum", []))
+    patch = form.get("patch", "")
+    cells = [
+        cpp(field.name), "Shape::" + field.shape,
+        "BaseType::" + (SCALARS[field.base] if field.scalar else "kObject"),
+        str(field.type.index if field.type else -1), flag(form.get("required")),
+        flag(form.get("zero") == "kept" or form.get("required")), flag("merge" in patch),
+        flag("retainKeys" in patch), cpp(form.get("key", "")),
+        "ListType::k" + (form.get("list") or "none").capitalize(),
+        "{%s}" % ", ".join(cpp(k) for k in keys), flag(form.get("map") == "atomic"),
+        cpp(json.dumps(form["default"], separators=(",", ":"))) if "default" in form else '""',
+        str(first), str(len(enums) - first), bound(form.get("min")), bound(form.get("max")),
+        cpp(form.get("text", "")),
+    ]
+    return "{%s}," % ", ".join(cells)
 
 
-def accessor(name):
-    name = name.replace("$", "").replace("-", "_")
-    return name + "_" if name in KEYWORDS else name
+def kind_constant(file, plural):
+    # Two kinds have a second home with the same plural.
+    second = file.package in ("events", "autoscaling_v1")
+    return constant("%s_%s" % (file.package, plural) if second else plural)
+
+
+def write_tables(model, directory):
+    enums, fields, types, subs, resources, kinds = [], [], [], [], [], []
+    for t in model.types:
+        data = t.file.data
+        first = len(fields)
+        fields.extend(field_row(f, enums) for f in t.fields)
+        types.append("{%s, %s, %s, %s, %s, %s, %d, %d, %s}," % (
+            cpp(t.package), cpp(t.name), cpp(data["openapi"]),
+            cpp(data.get("group", "") if t.form.get("kind") else ""),
+            cpp(data.get("version", "") if t.form.get("kind") else ""), cpp(t.form.get("text", "")),
+            first, len(t.fields), flag(t.form.get("map") == "atomic")))
+    for file in model.files:
+        for plural, r in file.data.get("resources", {}).items():
+            first = len(subs)
+            for name, sub in r.get("subresources", {}).items():
+                kind = sub.get("kind", r["kind"])
+                target = model.find(file.package, kind)
+                home = target.file.data if target else file.data
+                subs.append("{%s, %s, %s, %s, %d, %s}," % (
+                    cpp(name), cpp(kind.split(".")[-1]), cpp(home["group"]), cpp(home["version"]),
+                    target.index if target else -1, cpp(" ".join(sub["verbs"]))))
+            kinds.append("inline constexpr KindId %s{%d};" % (kind_constant(file, plural),
+                                                              len(resources) + 1))
+            resources.append("{%s, %d, %d, %d}," % (
+                ", ".join([cpp(file.data["group"]), cpp(file.data["version"]), cpp(plural),
+                           cpp(r["singular"]), cpp(r["kind"]), flag(r["namespaced"])] +
+                          [cpp(" ".join(r.get(w, []))) for w in ("verbs", "short", "categories",
+                                                                 "selectable")]),
+                model.resolve(file.package, r["kind"]).index, first, len(subs) - first))
+
+    def table(row, name, rows):
+        return "constexpr %s %s[] = {\n%s\n};\n" % (row, name, "\n".join(rows))
+
+    write_if_changed(
+        os.path.join(directory, "tables.inc"),
+        "// Generated by control/schema/generate.py.\n" + "\n".join([
+            table("std::string_view", "kEnums", [cpp(e) + "," for e in enums]),
+            table("FieldRow", "kFields", fields), table("TypeRow", "kTypes", types),
+            table("SubresourceRow", "kSubresources", subs),
+            table("ResourceRow", "kResources", resources)]))
+    write_if_changed(
+        os.path.join(directory, "kinds.h"),
+        "// Generated by control/schema/generate.py: the KindId of every built-in resource.\n"
+        "#pragma once\n\n#include \"control/object/object_ref.h\"\n\n"
+        "namespace minik::control::kinds {\n\n" + "\n".join(kinds) +
+        "\n\n}  // namespace minik::control::kinds\n")
 
 
 def main():
-    out, paths = sys.argv[1], sorted(sys.argv[2:])
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    files = [yaml.load(open(path, encoding="utf-8"), Loader=loader) for path in paths]
-    types, index = [], {}
-    for data in files:
-        for name, spec in data["types"].items():
-            index[(data["package"], name)] = len(types)
-            types.append(Type(data["package"], name, spec))
-
-    def resolve(package, text):
-        if "." in text:
-            package, text = text.split(".", 1)
-        if (package, text) not in index:
-            raise SystemExit("schema: unknown type %s in package %s" % (text, package))
-        return index[(package, text)]
-
-    lines = []
-    field_rows, type_rows, enum_rows = [], [], []
-    for t in types:
-        first = len(field_rows)
-        for f in t.fields:
-            base = SCALARS.get(f["base"])
-            target = -1
-            if base is None:
-                base, target = "kObject", resolve(t.package, f["base"])
-            enum_first = len(enum_rows)
-            enum_rows.extend(f.get("enum", []))
-            keys = f.get("keys") or ([f["key"]] if f.get("list") == "map" and "key" in f else [])
-            field_rows.append("{%s, Shape::%s, BaseType::%s, %d, %s, %s, %s, %s, ListType::%s, {%s, %s}, %s, %s, %d, %d}," % (
-                cpp(f["name"]), f["shape"], base, target,
-                "true" if f.get("required") else "false",
-                "true" if "merge" in f.get("patch", "") else "false",
-                "true" if "retainKeys" in f.get("patch", "") else "false",
-                cpp(f.get("key", "")),
-                {"map": "kMap", "set": "kSet", "atomic": "kAtomic", None: "kNone"}[f.get("list")],
-                cpp(keys[0] if keys else ""), cpp(keys[1] if len(keys) > 1 else ""),
-                "true" if f.get("map") == "atomic" else "false",
-                cpp(json_text(f["default"])) if "default" in f else '""',
-                enum_first, len(f.get("enum", []))))
-        type_rows.append("{%s, %s, %d, %d, %s}," % (cpp(t.package), cpp(t.name), first, len(t.fields),
-                                                   "true" if t.atomic else "false"))
-    lines.append("constexpr std::string_view kEnums[] = {%s\n\"\"};" % "".join("\n" + cpp(e) + "," for e in enum_rows))
-    lines.append("constexpr FieldRow kFields[] = {\n%s\n};" % "\n".join(field_rows))
-    lines.append("constexpr TypeRow kTypes[] = {\n%s\n};" % "\n".join(type_rows))
-    resources, subs, kinds = [], [], []
-    for data in files:
-        for plural, r in data.get("resources", {}).items():
-            sub_first = len(subs)
-            for name, s in r.get("subresources", {}).items():
-                try:
-                    target = resolve(data["package"], s["kind"])
-                except SystemExit:
-                    target = -1
-                subs.append("{%s, %s, %d, %s}," % (cpp(name), cpp(s["kind"].split(".")[-1]), target,
-                                                   cpp(" ".join(s["verbs"]))))
-            kinds.append("inline constexpr KindId %s{%d};" % (
-                constant(plural if data["package"] not in ("events", "autoscaling_v1") else data["package"] + "_" + plural),
-                len(resources) + 1))
-            resources.append("{%s, %s, %s, %s, %s, %s, %s, %s, %s, %d, %d, %d}," % (
-                cpp(data["group"]), cpp(data["version"]), cpp(plural), cpp(r["singular"]), cpp(r["kind"]),
-                "true" if r["namespaced"] else "false", cpp(" ".join(r["verbs"])),
-                cpp(" ".join(r.get("short", []))), cpp(" ".join(r.get("categories", []))),
-                resolve(data["package"], r["kind"]) if (data["package"], r["kind"]) in index else -1,
-                sub_first, len(r.get("subresources", {}))))
-    lines.append("constexpr SubresourceRow kSubresources[] = {\n%s\n};" % "\n".join(subs))
-    lines.append("constexpr ResourceRow kResources[] = {\n%s\n};" % "\n".join(resources))
-    base = os.path.join(out, "control/schema")
-    write_if_changed(base + "/tables.inc", "// Generated by control/schema/generate.py.\n" + "\n\n".join(lines) + "\n")
-    write_if_changed(base + "/kinds.h",
-                     "// Generated by control/schema/generate.py: the KindId of every built-in resource.\n"
-                     "#pragma once\n\n#include \"control/object/object_ref.h\"\n\n"
-                     "namespace minik::control::kinds {\n\n" + "\n".join(kinds) +
-                     "\n\n}  // namespace minik::control::kinds\n")
-    write_views(base + "/views", files, types, index, resolve)
+    directory = os.path.join(sys.argv[1], "control", "schema")
+    model = Model(sys.argv[2:])
+    write_tables(model, directory)
+    views.write(model, os.path.join(directory, "views"))
 
 
-def write_views(directory, files, types, index, resolve):
-    for data in files:
-        mine = [t for t in types if t.package == data["package"]]
-        includes = set()
-        bodies, inlines = [], []
-        for t in mine:
-            view = t.name + "View"
-            rows = []
-            for f in t.fields:
-                name, key = accessor(f["name"]), "keys::" + constant(f["name"])
-                base = f["base"]
-                target = None
-                if base not in SCALARS:
-                    target = types[resolve(t.package, base)]
-                    if target.package != t.package:
-                        includes.add(target.package)
-                raw = "raw()[%s]" % key
-                rows.append("  const Value& %s_value() const { return %s; }" % (f["name"].replace("$", "").replace("-", "_"), raw))
-                default = f.get("default")
-                if f["shape"] == "kSingle" and target is not None:
-                    rows.append("  inline %sView %s() const;" % (target.name, name))
-                    inlines.append("inline %sView %s::%s() const { return %sView(%s); }" % (
-                        target.name, view, name, target.name, raw))
-                elif f["shape"] == "kList" and target is not None:
-                    rows.append("  inline ViewList<%sView> %s() const;" % (target.name, name))
-                    inlines.append("inline ViewList<%sView> %s::%s() const { return ViewList<%sView>(%s); }" % (
-                        target.name, view, name, target.name, raw))
-                elif f["shape"] == "kList" and base == "string":
-                    rows.append("  StringList %s() const { return StringList(%s); }" % (name, raw))
-                elif f["shape"] == "kMap" or base in ("any", "int-or-string", "quantity") or f["shape"] == "kList":
-                    rows.append("  const Value& %s() const { return %s; }" % (name, raw))
-                elif base in ("string", "bytes", "time", "micro-time"):
-                    fallback = cpp(default) if isinstance(default, str) and default else ""
-                    rows.append("  std::string_view %s() const { return %s.as_string(%s); }" % (name, raw, fallback))
-                elif base in ("int32", "int64"):
-                    rows.append("  int64_t %s() const { return %s.as_int(%s); }" % (
-                        name, raw, default if default is not None else ""))
-                elif base == "bool":
-                    rows.append("  bool %s() const { return %s.as_bool(%s); }" % (
-                        name, raw, "true" if default else ""))
-                else:
-                    rows.append("  double %s() const { return %s.as_double(); }" % (name, raw))
-            bodies.append("class %s : public View {\n public:\n  using View::View;\n%s\n};" % (view, "\n".join(rows)))
-        text = ("// Generated by control/schema/generate.py from control/schema/%s.yaml.\n#pragma once\n\n"
-                "#include \"control/object/keys.h\"\n#include \"control/schema/view.h\"\n%s\n"
-                "namespace minik::control {\n\n%s\n\n%s\n\n%s\n\n}  // namespace minik::control\n" % (
-                    data["package"],
-                    "".join("#include \"control/schema/views/%s.h\"\n" % i for i in sorted(includes)),
-                    "\n".join("class %sView;" % t.name for t in mine), "\n\n".join(bodies), "\n".join(inlines)))
-        if data["package"] in ("autoscaling_v1", "events"):
-            text = text.replace("namespace minik::control {", "namespace minik::control::%s {" % data["package"], 1)
-            text = text.replace("}  // namespace minik::control\n", "}  // namespace minik::control::%s\n" % data["package"])
-        write_if_changed("%s/%s.h" % (directory, data["package"]), text)
-
-
-main()
+if __name__ == "__main__":
+    main()

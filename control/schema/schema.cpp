@@ -10,28 +10,31 @@ namespace minik::control {
 
 namespace {
 
+// The rows of tables.inc. Types are named by their index, -1 for none.
 struct FieldRow {
   std::string_view name;
   Shape shape;
   BaseType base;
   int type;
-  bool required, merge, retain_keys;
+  bool required, zero_kept, merge, retain_keys;
   std::string_view merge_key;
   ListType list_type;
-  std::string_view list_keys[2];
+  std::string_view list_keys[3];
   bool atomic_map;
   std::string_view default_json;
   uint32_t enum_first, enum_count;
+  std::optional<int64_t> min, max;
+  std::string_view text;
 };
 
 struct TypeRow {
-  std::string_view package, name;
+  std::string_view package, name, openapi, group, version, text;
   uint32_t field_first, field_count;
   bool atomic;
 };
 
 struct SubresourceRow {
-  std::string_view name, kind;
+  std::string_view name, kind, group, version;
   int type;
   std::string_view verbs;
 };
@@ -39,7 +42,7 @@ struct SubresourceRow {
 struct ResourceRow {
   std::string_view group, version, plural, singular, kind;
   bool namespaced;
-  std::string_view verbs, short_names, categories;
+  std::string_view verbs, short_names, categories, selectable;
   int type;
   uint32_t sub_first, sub_count;
 };
@@ -53,6 +56,27 @@ bool has_word(std::string_view words, std::string_view word) {
   return false;
 }
 
+std::string api_version_of(std::string_view group, std::string_view version) {
+  return group.empty() ? std::string(version) : cat(group, "/", version);
+}
+
+// Marks every type with a default somewhere below it: round by round until nothing is new, because
+// the types may be recursive.
+void mark_defaults(std::deque<TypeInfo>& types) {
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (auto& type : types) {
+      if (type.has_defaults) continue;
+      for (const auto& field : type.fields) {
+        if (!field.default_value.is_absent() || (field.type && field.type->has_defaults)) {
+          type.has_defaults = changed = true;
+          break;
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 
 const FieldInfo* TypeInfo::field(const Key& key) const {
@@ -61,7 +85,13 @@ const FieldInfo* TypeInfo::field(const Key& key) const {
   return found != fields.end() && found->key == key ? &*found : nullptr;
 }
 
-bool ResourceInfo::has_verb(std::string_view verb) const { return has_word(verbs, verb); }
+bool SubresourceInfo::has_verb(std::string_view verb) const {
+  return has_word(verbs, verb);
+}
+
+bool ResourceInfo::has_verb(std::string_view verb) const {
+  return has_word(verbs, verb);
+}
 
 const SubresourceInfo* ResourceInfo::subresource(std::string_view name) const {
   const auto found = std::ranges::find(subresources, name, &SubresourceInfo::name);
@@ -78,34 +108,65 @@ std::string ResourceInfo::group_kind() const {
 
 Schema::Schema() {
   types_.resize(std::size(kTypes));
-  const auto type_at = [&](int index) { return index < 0 ? nullptr : &types_[size_t(index)]; };
+  const auto type_at = [&](int index) {
+    return index < 0 ? nullptr : &types_[static_cast<size_t>(index)];
+  };
   for (size_t i = 0; i < types_.size(); ++i) {
     const TypeRow& row = kTypes[i];
     TypeInfo& type = types_[i];
     type.package = row.package;
     type.name = row.name;
+    type.openapi = row.openapi;
+    if (!row.version.empty()) type.api_version = api_version_of(row.group, row.version);
+    type.text = row.text;
     type.atomic = row.atomic;
     type.fields.reserve(row.field_count);
     for (uint32_t f = row.field_first; f < row.field_first + row.field_count; ++f) {
       const FieldRow& r = kFields[f];
       Value default_value;
       if (!r.default_json.empty()) default_value = *parse_json(r.default_json);
-      type.fields.push_back({Key(r.name), r.name, r.shape, r.base, type_at(r.type), r.required,
-                             r.merge, r.retain_keys, r.merge_key, r.list_type,
-                             {r.list_keys[0], r.list_keys[1]}, r.atomic_map,
+      type.fields.push_back({Key(r.name),
+                             r.name,
+                             r.shape,
+                             r.base,
+                             type_at(r.type),
+                             r.required,
+                             r.zero_kept,
+                             r.merge,
+                             r.retain_keys,
+                             r.merge_key,
+                             r.list_type,
+                             {r.list_keys[0], r.list_keys[1], r.list_keys[2]},
+                             r.atomic_map,
                              std::move(default_value),
-                             std::span(kEnums + r.enum_first, r.enum_count)});
+                             std::span(kEnums + r.enum_first, r.enum_count),
+                             r.min,
+                             r.max,
+                             r.text});
     }
+    by_name_[cat(type.package, ".", type.name)] = &type;
+    if (!type.api_version.empty()) documents_[cat(type.api_version, "/", type.name)] = &type;
   }
-  resources_.reserve(std::size(kResources));
+  mark_defaults(types_);
   for (const ResourceRow& row : kResources) {
     ResourceInfo info{KindId{static_cast<uint16_t>(resources_.size() + 1)},
-                      row.group, row.version, row.plural, row.singular, row.kind, row.namespaced,
-                      row.verbs, row.short_names, row.categories, type_at(row.type), {},
-                      row.group.empty() ? std::string(row.version) : cat(row.group, "/", row.version)};
+                      row.group,
+                      row.version,
+                      row.plural,
+                      row.singular,
+                      row.kind,
+                      row.namespaced,
+                      row.verbs,
+                      row.short_names,
+                      row.categories,
+                      row.selectable,
+                      type_at(row.type),
+                      {},
+                      api_version_of(row.group, row.version)};
     for (uint32_t s = row.sub_first; s < row.sub_first + row.sub_count; ++s) {
       const SubresourceRow& sub = kSubresources[s];
-      info.subresources.push_back({sub.name, sub.kind, type_at(sub.type), sub.verbs});
+      info.subresources.push_back(
+          {sub.name, sub.kind, sub.group, sub.version, type_at(sub.type), sub.verbs});
     }
     resources_.push_back(std::move(info));
   }
@@ -137,10 +198,19 @@ const ResourceInfo& Schema::resource(KindId id) const {
 }
 
 const TypeInfo* Schema::find_type(std::string_view package, std::string_view name) const {
-  for (const auto& type : types_) {
-    if (type.package == package && type.name == name) return &type;
-  }
-  return nullptr;
+  const auto found = by_name_.find(cat(package, ".", name));
+  return found == by_name_.end() ? nullptr : found->second;
+}
+
+const TypeInfo* Schema::find_document(std::string_view api_version, std::string_view kind) const {
+  const auto found = documents_.find(cat(api_version, "/", kind));
+  return found == documents_.end() ? nullptr : found->second;
+}
+
+PatchRule SchemaPatchRules::rule(const void* type, const Key& field) const {
+  const FieldInfo* info = type ? static_cast<const TypeInfo*>(type)->field(field) : nullptr;
+  if (info == nullptr) return {};
+  return {info->patch_merge, info->patch_retain_keys, info->merge_key, info->type};
 }
 
 }  // namespace minik::control

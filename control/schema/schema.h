@@ -1,19 +1,27 @@
-// Schema: every kind that the API serves, as data. Types with their fields, defaults, patch and list
-// keys; resources with their names, verbs and subresources. Decoding, defaulting, validation, patches,
-// discovery, OpenAPI and tables all read this one description.
+// Schema: every kind that the API serves, as data. Types with their fields, defaults, patch and
+// list keys; resources with their names, verbs and subresources. Decoding, defaulting, validation,
+// patches, discovery, OpenAPI and tables all read this one description.
 //
-// The built-in part is compiled from control/schema/*.yaml into constant tables, so that reading it
-// costs nothing at start. Immutable after construction, hence safe on any thread.
+// The built-in part is compiled from control/schema/*.yaml into constant tables, and made into what
+// stands here in well under a millisecond. A Schema never changes after construction, so that any
+// thread may read it; pointers and references that it hands out live as long as it does. Kinds that
+// are defined at run time get a KindId after the last built-in one from whoever serves them and
+// bring a ResourceInfo and TypeInfos of their own: no reader here asks where these came from.
+//
+// Lookups answer nullptr for what is not there; a KindId that was never given out is a CHECK.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "control/object/object_ref.h"
+#include "control/object/patch.h"
 #include "control/object/value.h"
 
 namespace minik::control {
@@ -24,16 +32,17 @@ enum class BaseType : uint8_t {
   kInt64,
   kBool,
   kDouble,
-  kBytes,        // base64 text
-  kQuantity,     // "100m": string on the wire, a number is accepted
+  kBytes,     // base64 text
+  kQuantity,  // "100m": string on the wire, a number is accepted
   kIntOrString,
-  kTime,         // RFC 3339, whole seconds
+  kTime,  // RFC 3339, whole seconds
   kMicroTime,
-  kAny,          // free-form: kept as it is
+  kAny,  // free-form: kept as it is
   kObject,
 };
 
-enum class Shape : uint8_t { kSingle, kList, kMap };
+// Of a field: one value, a list of them, a map from strings, or a map from strings to lists.
+enum class Shape : uint8_t { kSingle, kList, kMap, kMapOfLists };
 enum class ListType : uint8_t { kNone, kAtomic, kSet, kMap };
 
 struct TypeInfo;
@@ -42,23 +51,31 @@ struct FieldInfo {
   Key key;
   std::string_view name;
   Shape shape;
-  BaseType base;
+  BaseType base;         // of the element
   const TypeInfo* type;  // of the element, for kObject
   bool required;
-  bool patch_merge;         // strategic merge: lists merge by merge_key (or as sets of scalars)
+  bool zero_kept;    // an explicit 0, false, "" is not the same as an absent field
+  bool patch_merge;  // strategic merge: lists merge by merge_key (or as sets of scalars)
   bool patch_retain_keys;
   std::string_view merge_key;
   ListType list_type;
-  std::string_view list_keys[2];
+  std::string_view list_keys[3];  // of kMap lists; empty from the first unused one on
   bool atomic_map;
   Value default_value;  // absent: none
   std::span<const std::string_view> enum_values;
+  std::optional<int64_t> min, max;
+  std::string_view text;  // one line for `kubectl explain`, or empty
 };
 
 struct TypeInfo {
   std::string_view package;  // "core"
   std::string_view name;     // "PodSpec"
+  std::string_view openapi;  // "io.k8s.api.core.v1": the definition is openapi + "." + name
+  std::string api_version;   // "apps/v1" when documents of this type stand alone, else empty
+  std::string_view text;     // one line for `kubectl explain`, or empty
   bool atomic;               // replaced as a whole by server-side apply
+  // Something below has a default: a subtree without is returned as it is.
+  bool has_defaults;
   std::vector<FieldInfo> fields;  // sorted by name
 
   const FieldInfo* field(const Key& key) const;
@@ -66,9 +83,12 @@ struct TypeInfo {
 
 struct SubresourceInfo {
   std::string_view name;
-  std::string_view kind;  // "Scale"
-  const TypeInfo* type;   // null for connect options that are only query parameters
+  std::string_view kind;            // "Scale"
+  std::string_view group, version;  // of that kind: "autoscaling", "v1"
+  const TypeInfo* type;             // null for connect options that are only query parameters
   std::string_view verbs;
+
+  bool has_verb(std::string_view verb) const;
 };
 
 struct ResourceInfo {
@@ -76,9 +96,10 @@ struct ResourceInfo {
   std::string_view group, version, plural, singular, kind;
   bool namespaced;
   std::string_view verbs, short_names, categories;  // separated by spaces
+  std::string_view selectable_fields;               // besides metadata.name and metadata.namespace
   const TypeInfo* type;
   std::vector<SubresourceInfo> subresources;
-  // "apps/v1", "v1": one static string a resource.
+  // "apps/v1", "v1".
   std::string api_version;
 
   bool has_verb(std::string_view verb) const;
@@ -99,16 +120,27 @@ class Schema {
   const ResourceInfo* find(std::string_view group, std::string_view version,
                            std::string_view plural) const;
   const ResourceInfo* find_kind(std::string_view api_version, std::string_view kind) const;
-  // CHECKs that the id was given out.
   const ResourceInfo& resource(KindId id) const;
-  std::span<const ResourceInfo> resources() const { return resources_; }
+  const std::deque<ResourceInfo>& resources() const { return resources_; }
   const TypeInfo* find_type(std::string_view package, std::string_view name) const;
+  // Any document that stands alone, served or not: Deployment, Scale, DeleteOptions.
+  const TypeInfo* find_document(std::string_view api_version, std::string_view kind) const;
+  const std::deque<TypeInfo>& types() const { return types_; }
 
  private:
-  std::vector<TypeInfo> types_;
-  std::vector<ResourceInfo> resources_;  // [id - 1]
+  std::deque<TypeInfo> types_;
+  std::deque<ResourceInfo> resources_;  // [id - 1]
   std::map<std::string, const ResourceInfo*, std::less<>> by_path_;
   std::map<std::string, const ResourceInfo*, std::less<>> by_kind_;
+  std::map<std::string, const TypeInfo*, std::less<>> documents_;
+  std::map<std::string, const TypeInfo*, std::less<>> by_name_;
+};
+
+// What apply_strategic_merge_patch asks, answered from TypeInfos: pass a `const TypeInfo*` as its
+// type.
+class SchemaPatchRules final : public PatchSchema {
+ public:
+  PatchRule rule(const void* type, const Key& field) const override;
 };
 
 }  // namespace minik::control

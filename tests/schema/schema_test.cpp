@@ -4,7 +4,6 @@
 
 #include "control/object/json.h"
 #include "control/schema/kinds.h"
-#include "control/schema/views/apps.h"
 
 namespace minik::control {
 namespace {
@@ -32,15 +31,31 @@ TEST(Schema, DescribesFieldsDefaultsAndMergeKeys) {
   EXPECT_EQ(spec->field("nope"), nullptr);
 }
 
-TEST(Views, ReadThroughTheSchemasNames) {
-  const Value object = *parse_json(
-      R"({"metadata":{"name":"web"},"spec":{"replicas":3,"template":{"spec":{"containers":[{"name":"a"}]}}}})");
-  const DeploymentView deployment(object);
-  EXPECT_EQ(deployment.metadata().name(), "web");
-  EXPECT_EQ(deployment.spec().replicas(), 3);
-  EXPECT_EQ(deployment.spec().progressDeadlineSeconds(), 600);
-  EXPECT_EQ(deployment.spec().template_().spec().containers()[0].name(), "a");
-  EXPECT_FALSE(deployment.status());
+TEST(Schema, KnowsDocumentsThatNoResourceServes) {
+  const auto& schema = Schema::builtin();
+  EXPECT_NE(schema.find_document("autoscaling/v1", "Scale"), nullptr);
+  EXPECT_NE(schema.find_document("v1", "DeleteOptions"), nullptr);
+  EXPECT_EQ(schema.find_document("v1", "Scale"), nullptr);
+  EXPECT_EQ(schema.find("", "v1", "pods")->subresource("eviction")->group, "policy");
+}
+
+TEST(Schema, GivesStrategicMergeItsRules) {
+  const auto& schema = Schema::builtin();
+  const SchemaPatchRules rules;
+  const auto containers = rules.rule(schema.find_type("core", "PodSpec"), "containers");
+  EXPECT_TRUE(containers.merge);
+  EXPECT_EQ(containers.merge_key, "name");
+  EXPECT_EQ(containers.type, schema.find_type("core", "Container"));
+  EXPECT_FALSE(rules.rule(schema.find_type("core", "PodSpec"), "tolerations").merge);
+  EXPECT_EQ(rules.rule(nullptr, "x").type, nullptr);
+}
+
+TEST(Schema, EveryListedResourceCanBeWatched) {
+  for (const auto& resource : Schema::builtin().resources()) {
+    if (resource.plural == "componentstatuses")
+      continue;  // computed when asked for, as in Kubernetes
+    EXPECT_EQ(resource.has_verb("list"), resource.has_verb("watch")) << resource.group_resource();
+  }
 }
 
 }  // namespace

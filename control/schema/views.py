@@ -1,0 +1,137 @@
+"""Writes the typed views: for each schema file one header with a class for each of its types.
+
+An accessor carries the API's own spelling; names that C++ keeps for itself get an underscore at the
+end. x() reads the field (with its default when that is a scalar), x_value() gives the raw Value,
+has_x() says whether it is there and not null.
+"""
+import os
+
+from symbols import constants, words_of, write_if_changed
+
+KEYWORDS = {"auto", "bool", "break", "case", "class", "const", "continue", "default", "delete", "do",
+            "double", "else", "enum", "export", "float", "for", "if", "int", "long", "namespace",
+            "new", "not", "operator", "or", "and", "private", "protected", "public", "return",
+            "short", "signed", "static", "struct", "switch", "template", "this", "throw", "try",
+            "typename", "union", "using", "virtual", "void", "while", "raw"}
+# Whole packages whose kinds also have another home, each with a namespace of its own.
+SECOND_HOMES = {"autoscaling_v1", "events"}
+WORDS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "object", "symbols.txt")
+TEXTS = {"string", "bytes", "time", "micro-time"}
+
+
+def cpp_name(field):
+    return field.name.replace("$", "").replace("-", "_")
+
+
+def accessor(field):
+    name = cpp_name(field)
+    return name + "_" if name in KEYWORDS else name
+
+
+def namespace(package):
+    return "minik::control" + ("::" + package if package in SECOND_HOMES else "")
+
+
+def view_names(model):
+    """The class of each type. Of two types with one name the one of core or meta keeps it, else the
+    first; the other carries its package: DiscoveryEndpointPortView."""
+    names, taken = {}, set()
+    for t in sorted(model.types, key=lambda t: (t.package not in ("meta", "core"), t.index)):
+        name = t.name
+        if (t.package in SECOND_HOMES, name) in taken and t.package not in SECOND_HOMES:
+            name = t.package.split("_")[0].capitalize() + t.name
+        taken.add((t.package in SECOND_HOMES, name))
+        names[t.index] = name + "View"
+    return names
+
+
+def in_order(types):
+    """Types before the types that hold them, so that nested views are complete where they are used."""
+    mine, done, out = {t.index for t in types}, set(), []
+
+    def visit(t):
+        if t.index in done:
+            return
+        done.add(t.index)
+        for f in t.fields:
+            if f.type is not None and f.type.index in mine:
+                visit(f.type)
+        out.append(t)
+
+    for t in types:
+        visit(t)
+    return out
+
+
+def scalar_accessor(field, raw):
+    name, default = accessor(field), field.form.get("default")
+    if field.scalar in TEXTS:
+        fallback = '"%s"' % default if isinstance(default, str) and default else ""
+        return "std::string_view %s() const { return %s.as_string(%s); }" % (name, raw, fallback)
+    if field.scalar in ("int32", "int64"):
+        return "int64_t %s() const { return %s.as_int(%s); }" % (
+            name, raw, default if default is not None else "")
+    if field.scalar == "bool":
+        return "bool %s() const { return %s.as_bool(%s); }" % (name, raw, "true" if default else "")
+    if field.scalar == "double":
+        return "double %s() const { return %s.as_double(); }" % (name, raw)
+    return "const Value& %s() const { return %s; }" % (name, raw)
+
+
+def write_class(t, names, words):
+    rows = []
+    for f in t.fields:
+        raw = "raw()[keys::%s]" % words[f.name]
+        target = None
+        if f.type is not None:
+            target = names[f.type.index]
+            if f.type.package in SECOND_HOMES and f.type.package != t.package:
+                target = f.type.package + "::" + target
+        if f.shape == "kSingle" and target:
+            rows.append("%s %s() const { return %s(%s); }" % (target, accessor(f), target, raw))
+        elif f.shape == "kList" and target:
+            rows.append("ViewList<%s> %s() const { return ViewList<%s>(%s); }" % (
+                target, accessor(f), target, raw))
+        elif f.shape == "kMap" and target:
+            rows.append("ViewMap<%s> %s() const { return ViewMap<%s>(%s); }" % (
+                target, accessor(f), target, raw))
+        elif f.shape == "kList" and f.scalar == "string":
+            rows.append("StringList %s() const { return StringList(%s); }" % (accessor(f), raw))
+        elif f.shape == "kSingle":
+            rows.append(scalar_accessor(f, raw))
+        else:
+            rows.append("const Value& %s() const { return %s; }" % (accessor(f), raw))
+        rows.append("bool has_%s() const { return %s.has_value(); }" % (cpp_name(f), raw))
+        rows.append("const Value& %s_value() const { return %s; }" % (cpp_name(f), raw))
+    return "class %s : public View {\n public:\n  using View::View;\n  %s\n};\n" % (
+        names[t.index], "\n  ".join(rows))
+
+
+def header(comment, includes, body):
+    return ("// Generated by control/schema/generate.py%s\n#pragma once\n\n%s\n%s" % (
+        comment, "".join('#include "%s"\n' % i for i in includes), body))
+
+
+def write(model, directory):
+    names = view_names(model)
+    words = constants(words_of(WORDS, model.paths))
+    for file in model.files:
+        others = sorted({f.type.file.stem for t in file.types for f in t.fields
+                         if f.type is not None and f.type.file is not file})
+        space = namespace(file.package)
+        # A self-recursive type is the only kind of cycle that the API has.
+        body = "namespace %s {\n\n%s\n}  // namespace %s\n" % (
+            space, "\n".join(write_class(t, names, words) for t in in_order(file.types)), space)
+        write_if_changed(
+            os.path.join(directory, file.stem + ".h"),
+            header(" from control/schema/%s.yaml." % file.stem,
+                   ["control/object/keys.h", "control/schema/view.h"] +
+                   ["control/schema/views/%s.h" % stem for stem in others], body))
+    # A package in several files has a header with them all.
+    for package in {file.package for file in model.files}:
+        stems = [file.stem for file in model.files if file.package == package]
+        if len(stems) > 1:
+            write_if_changed(
+                os.path.join(directory, package + ".h"),
+                header(": the whole package %s." % package,
+                       ["control/schema/views/%s.h" % stem for stem in stems], ""))

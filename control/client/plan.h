@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "control/base/time.h"
 #include "control/client/request.h"
 
 namespace minik::control {

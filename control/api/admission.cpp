@@ -1,0 +1,382 @@
+#include "control/api/admission.h"
+
+#include <algorithm>
+
+#include "control/api/errors.h"
+#include "control/base/text.h"
+#include "control/object/keys.h"
+#include "control/schema/kinds.h"
+
+namespace minik::control {
+
+namespace {
+
+constexpr int64_t kNodePortFirst = 30000, kNodePortLast = 32767;
+constexpr int64_t kTolerationSeconds = 300;
+constexpr size_t kMemosMax = 256;
+constexpr std::string_view kTokenPath = "/var/run/secrets/kubernetes.io/serviceaccount";
+constexpr std::string_view kNamespacesForever[] = {"default", "kube-system", "kube-public"};
+
+
+Value with_default_tolerations(const Value& spec) {
+  std::vector<Value> tolerations(spec[keys::kTolerations].items().begin(),
+                                 spec[keys::kTolerations].items().end());
+  const auto tolerated = [&](std::string_view taint) {
+    return std::ranges::any_of(tolerations, [&](const Value& t) {
+      const auto effect = t[keys::kEffect].as_string();
+      const auto key = t[keys::kKey].as_string();
+      return (key == taint || key.empty()) && (effect.empty() || effect == "NoExecute");
+    });
+  };
+  for (const std::string_view taint : {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}) {
+    if (tolerated(taint)) continue;
+    tolerations.push_back(Value::map({{keys::kKey, taint},
+                                      {keys::kOperator, "Exists"},
+                                      {keys::kEffect, "NoExecute"},
+                                      {keys::kTolerationSeconds, kTolerationSeconds}}));
+  }
+  return spec.with(keys::kTolerations, Value::array(std::move(tolerations)));
+}
+
+Value token_volume(std::string_view name) {
+  const Value token = Value::map(
+      {{keys::kServiceAccountToken,
+        Value::map({{keys::kExpirationSeconds, 3607}, {keys::kPath, "token"}})}});
+  const Value ca = Value::map(
+      {{keys::kConfigMap,
+        Value::map({{keys::kName, "kube-root-ca.crt"},
+                    {keys::kItems, Value::array({Value::map({{keys::kKey, "ca.crt"},
+                                                             {keys::kPath, "ca.crt"}})})}})}});
+  const Value namespace_ = Value::map(
+      {{keys::kDownwardAPI,
+        Value::map({{keys::kItems,
+                     Value::array({Value::map(
+                         {{keys::kPath, "namespace"},
+                          {keys::kFieldRef, Value::map({{keys::kApiVersion, "v1"},
+                                                        {keys::kFieldPath, "metadata.namespace"}})}})})}})}});
+  return Value::map({{keys::kName, name},
+                     {keys::kProjected,
+                      Value::map({{keys::kDefaultMode, 420},
+                                  {keys::kSources, Value::array({token, ca, namespace_})}})}});
+}
+
+Value with_token_mounts(const Value& containers, std::string_view volume) {
+  std::vector<Value> result;
+  for (const auto& container : containers.items()) {
+    const auto mounts = container[keys::kVolumeMounts].items();
+    const bool has = std::ranges::any_of(
+        mounts, [](const Value& m) { return m[keys::kMountPath].as_string() == kTokenPath; });
+    if (has) {
+      result.push_back(container);
+      continue;
+    }
+    std::vector<Value> all(mounts.begin(), mounts.end());
+    all.push_back(Value::map(
+        {{keys::kName, volume}, {keys::kReadOnly, true}, {keys::kMountPath, kTokenPath}}));
+    result.push_back(container.with(keys::kVolumeMounts, Value::array(std::move(all))));
+  }
+  return Value::array(std::move(result));
+}
+
+// A stable suffix from the spec's content: pods of one template share one admitted spec.
+std::string suffix_of(uint64_t hash) {
+  constexpr std::string_view kAlphabet = "bcdfghjklmnpqrstvwxz2456789";
+  std::string text;
+  for (int i = 0; i < 5; ++i, hash /= kAlphabet.size()) text += kAlphabet[hash % kAlphabet.size()];
+  return text;
+}
+
+}  // namespace
+
+std::string format_ipv4(uint32_t address) {
+  return cat(address >> 24, ".", address >> 16 & 255, ".", address >> 8 & 255, ".", address & 255);
+}
+
+bool parse_ipv4(std::string_view text, uint32_t& address) {
+  const auto parts = split(text, '.');
+  if (parts.size() != 4) return false;
+  address = 0;
+  for (const auto part : parts) {
+    const auto number = parse_uint64(part);
+    if (!number || *number > 255 || (part.size() > 1 && part.front() == '0')) return false;
+    address = address << 8 | static_cast<uint32_t>(*number);
+  }
+  return true;
+}
+
+Admission::Admission(Store& store, const Schema& schema, std::string service_cidr)
+    : store_(store), schema_(schema) {
+  const auto parts = split(service_cidr, '/');
+  CHECK(parts.size() == 2 && parse_ipv4(parts[0], service_network_)) << service_cidr;
+  service_prefix_ = static_cast<int>(parse_int64(parts[1]).value_or(12));
+}
+
+void Admission::load() {
+  store_.for_each(kinds::kServices, [this](const Value& service) { claim(service); });
+}
+
+Admission::Memo* Admission::memo_of_decoded(const Value& spec) {
+  for (auto& memo : memos_) {
+    if (memo.decoded.same_node(spec)) return &memo;
+  }
+  return nullptr;
+}
+
+Result<Value> Admission::cached_decode(const ResourceInfo& resource, const ApiRequest& request,
+                                       const std::function<Result<Value>()>& decode) {
+  if (resource.id != kinds::kPods || !is_trusted(request.user)) return decode();
+  const Value& spec = request.body[keys::kSpec];
+  for (const auto& memo : memos_) {
+    if (memo.body_spec.same_node(spec)) return request.body.with(keys::kSpec, memo.decoded);
+  }
+  auto decoded = decode();
+  if (!decoded) return decoded;
+  if (memos_.size() == kMemosMax) memos_.pop_back();
+  memos_.push_front({spec, (*decoded)[keys::kSpec], {}, {}, {}, false});
+  return decoded;
+}
+
+Status Admission::cached_validate(const ResourceInfo& resource, const Value& object,
+                                  const std::function<Status()>& validate) {
+  if (resource.id != kinds::kPods) return validate();
+  for (auto& memo : memos_) {
+    if (!memo.admitted.is_absent() && memo.admitted.same_node(object[keys::kSpec])) {
+      if (memo.validated) return {};
+      auto status = validate();
+      memo.validated = status.ok();
+      return status;
+    }
+  }
+  return validate();
+}
+
+Result<Value> Admission::admit_create(const ResourceInfo& resource, Value object) {
+  if (resource.namespaced) {
+    const auto namespace_ = object_namespace(object);
+    const Value& home = store_.find(kinds::kNamespaces, "", namespace_);
+    if (home.is_absent()) return not_found(schema_.resource(kinds::kNamespaces), namespace_);
+    if (is_deleting(home) && resource.id != kinds::kEvents && resource.id != kinds::kEventsEvents) {
+      return forbidden(resource, object_name(object),
+                       cat("unable to create new content in namespace ", namespace_,
+                           " because it is being terminated"));
+    }
+  }
+  if (resource.id == kinds::kPods) return admit_pod(std::move(object));
+  if (resource.id == kinds::kServices) return admit_service(std::move(object), Value());
+  if (resource.id == kinds::kNamespaces) {
+    const Key label("kubernetes.io/metadata.name");
+    return object.with_at({keys::kMetadata, keys::kLabels, label}, Value(object_name(object)));
+  }
+  if (resource.id == kinds::kSecrets || resource.id == kinds::kConfigmaps) {
+    return object;
+  }
+  return object;
+}
+
+Result<Value> Admission::admit_update(const ResourceInfo& resource, Value object, const Value& old) {
+  if (resource.id == kinds::kServices) return admit_service(std::move(object), old);
+  return object;
+}
+
+Status Admission::admit_delete(const ResourceInfo& resource, const Value& object) {
+  if (resource.id != kinds::kNamespaces) return {};
+  for (const auto name : kNamespacesForever) {
+    if (object_name(object) == name) {
+      return forbidden(resource, name, "this namespace may not be deleted");
+    }
+  }
+  return {};
+}
+
+Result<Value> Admission::admit_pod(Value pod) {
+  const Value& spec = pod[keys::kSpec];
+  const auto namespace_ = object_namespace(pod);
+  std::string account_name = spec[keys::kServiceAccountName].string();
+  if (account_name.empty()) account_name = "default";
+  const Value& account = store_.find(kinds::kServiceaccounts, namespace_, account_name);
+  // Mirror pods of the node agent run without an account.
+  if (account.is_absent()) {
+    return forbidden(schema_.resource(kinds::kPods), object_name(pod),
+                     cat("error looking up service account ", namespace_, "/", account_name,
+                         ": serviceaccount ", quoted(account_name), " not found"));
+  }
+  Memo* memo = memo_of_decoded(spec);
+  if (memo && memo->namespace_ == namespace_ && memo->account.same_node(account)) {
+    return pod.with(keys::kSpec, memo->admitted);
+  }
+  MINIK_ASSIGN(const Value admitted, admit_pod_spec(spec, namespace_, account));
+  if (memo) {
+    memo->namespace_ = namespace_;
+    memo->account = account;
+    memo->admitted = admitted;
+    memo->validated = false;
+  }
+  return pod.with(keys::kSpec, admitted);
+}
+
+Result<Value> Admission::admit_pod_spec(const Value& spec, std::string_view namespace_,
+                                        const Value& account) {
+  MapBuilder builder(spec);
+  const auto name = object_name(account);
+  builder.set(keys::kServiceAccountName, name);
+  builder.set(keys::kServiceAccount, name);
+  const bool automount = spec[keys::kAutomountServiceAccountToken].as_bool(
+      account[keys::kAutomountServiceAccountToken].as_bool(true));
+  if (automount) {
+    const std::string volume =
+        cat("kube-api-access-", suffix_of(spec.hash() ^ fnv1a_64(namespace_)));
+    std::vector<Value> volumes(spec[keys::kVolumes].items().begin(), spec[keys::kVolumes].items().end());
+    volumes.push_back(token_volume(volume));
+    builder.set(keys::kVolumes, Value::array(std::move(volumes)));
+    for (const auto& key : {keys::kContainers, keys::kInitContainers}) {
+      if (spec[key].is_array()) builder.set(key, with_token_mounts(spec[key], volume));
+    }
+  }
+  const auto class_name = spec[keys::kPriorityClassName].as_string();
+  int64_t priority = 0;
+  std::string_view preemption = "PreemptLowerPriority";
+  if (!class_name.empty()) {
+    const Value& priority_class = store_.find(kinds::kPriorityclasses, "", class_name);
+    if (priority_class.is_absent()) {
+      return forbidden(schema_.resource(kinds::kPods), "",
+                       cat("no PriorityClass with name ", class_name, " was found"));
+    }
+    priority = priority_class[keys::kValue].as_int();
+    preemption = priority_class[keys::kPreemptionPolicy].as_string("PreemptLowerPriority");
+  }
+  builder.set(keys::kPriority, priority);
+  builder.set(keys::kPreemptionPolicy, preemption);
+  return with_default_tolerations(std::move(builder).build());
+}
+
+Result<std::string> Admission::allocate_address(std::string_view wanted) {
+  const uint32_t size = 1U << (32 - service_prefix_);
+  if (!wanted.empty()) {
+    uint32_t address = 0;
+    if (!parse_ipv4(wanted, address) || address - service_network_ >= size) {
+      return Error(ErrorCode::kInvalid, cat("the provided IP (", wanted,
+                                            ") is not in the valid range of the cluster's Services"));
+    }
+    if (addresses_.contains(address)) {
+      return Error(ErrorCode::kInvalid, "provided IP is already allocated");
+    }
+    return std::string(wanted);
+  }
+  // The low band is left to addresses that people choose, as Kubernetes leaves it.
+  constexpr uint32_t kFirst = 256;
+  for (uint32_t tries = 0; tries < size - kFirst; ++tries) {
+    next_address_ = next_address_ % (size - kFirst - 1) + 1;
+    const uint32_t address = service_network_ + kFirst + next_address_;
+    if (!addresses_.contains(address)) return format_ipv4(address);
+  }
+  return Error(ErrorCode::kInternalError, "failed to allocate a service IP: range is full");
+}
+
+Result<int64_t> Admission::allocate_node_port(int64_t wanted, const std::set<int64_t>& own) {
+  if (wanted != 0) {
+    if (node_ports_.contains(wanted) && !own.contains(wanted)) {
+      return Error(ErrorCode::kInvalid, "provided port is already allocated");
+    }
+    return wanted;
+  }
+  const int64_t count = kNodePortLast - kNodePortFirst + 1;
+  for (int64_t tries = 0; tries < count; ++tries) {
+    const int64_t port = kNodePortFirst + next_port_++ % count;
+    if (!node_ports_.contains(port)) return port;
+  }
+  return Error(ErrorCode::kInternalError, "failed to allocate a nodePort: range is full");
+}
+
+Result<Value> Admission::admit_service(Value service, const Value& old) {
+  const auto& resource = schema_.resource(kinds::kServices);
+  const auto failed = [&](std::string_view field, const Value& bad, const Error& error) {
+    return invalid(resource, object_name(service),
+                   {{"FieldValueInvalid",
+                     cat("Invalid value: ", bad.is_int() ? cat(bad.as_int()) : quoted(bad.as_string()),
+                         ": ", error.message),
+                     std::string(field)}});
+  };
+  MapBuilder spec(service[keys::kSpec]);
+  const auto type = spec.get(keys::kType).as_string("ClusterIP");
+  if (type == "ExternalName") return service;
+  const Value& old_spec = old[keys::kSpec];
+  if (old_spec[keys::kType].as_string() != "ExternalName" && old_spec[keys::kClusterIP].has_value() &&
+      spec.get(keys::kClusterIP).as_string().empty()) {
+    spec.set(keys::kClusterIP, old_spec[keys::kClusterIP]);
+  }
+  const Value wanted = spec.get(keys::kClusterIP);
+  if (!(wanted.has_value() && wanted == old_spec[keys::kClusterIP])) {
+    if (wanted.as_string() != "None") {
+      auto address = allocate_address(wanted.as_string());
+      if (!address) return failed("spec.clusterIPs", Value::array({wanted}), address.error());
+      spec.set(keys::kClusterIP, *address);
+    }
+  }
+  spec.set(keys::kClusterIPs, Value::array({spec.get(keys::kClusterIP)}));
+  spec.set(keys::kIpFamilies, Value::array({"IPv4"}));
+  spec.set(keys::kIpFamilyPolicy, "SingleStack");
+  spec.set(keys::kInternalTrafficPolicy,
+           spec.get(keys::kInternalTrafficPolicy).as_string("Cluster"));
+  const bool exposed = type == "NodePort" || type == "LoadBalancer";
+  if (exposed) {
+    spec.set(keys::kExternalTrafficPolicy,
+             spec.get(keys::kExternalTrafficPolicy).as_string("Cluster"));
+    if (type == "LoadBalancer" && spec.get(keys::kAllocateLoadBalancerNodePorts).is_absent()) {
+      spec.set(keys::kAllocateLoadBalancerNodePorts, true);
+    }
+  }
+  std::set<int64_t> own;
+  for (const auto& port : old_spec[keys::kPorts].items()) own.insert(port[keys::kNodePort].as_int());
+  std::vector<Value> ports;
+  const Value given = spec.get(keys::kPorts);
+  for (size_t i = 0; i < given.size(); ++i) {
+    const Value& port = given.items()[i];
+    if (!exposed) {
+      ports.push_back(port.without(keys::kNodePort));
+      continue;
+    }
+    int64_t wanted_port = port[keys::kNodePort].as_int();
+    if (wanted_port == 0 && i < old_spec[keys::kPorts].size()) {
+      wanted_port = old_spec[keys::kPorts].items()[i][keys::kNodePort].as_int();
+    }
+    auto allocated = allocate_node_port(wanted_port, own);
+    if (!allocated) {
+      return failed(cat("spec.ports[", i, "].nodePort"), Value(wanted_port), allocated.error());
+    }
+    ports.push_back(port.with(keys::kNodePort, *allocated));
+  }
+  if (given.is_array()) spec.set(keys::kPorts, Value::array(std::move(ports)));
+  return service.with(keys::kSpec, std::move(spec).build());
+}
+
+void Admission::claim(const Value& service) {
+  uint32_t address = 0;
+  if (parse_ipv4(service[keys::kSpec][keys::kClusterIP].as_string(), address)) addresses_.insert(address);
+  for (const auto& port : service[keys::kSpec][keys::kPorts].items()) {
+    if (const int64_t n = port[keys::kNodePort].as_int(); n != 0) node_ports_.insert(n);
+  }
+}
+
+void Admission::release(const Value& service) {
+  uint32_t address = 0;
+  if (parse_ipv4(service[keys::kSpec][keys::kClusterIP].as_string(), address)) addresses_.erase(address);
+  for (const auto& port : service[keys::kSpec][keys::kPorts].items()) {
+    node_ports_.erase(port[keys::kNodePort].as_int());
+  }
+}
+
+void Admission::created(const ResourceInfo& resource, const Value& object) {
+  if (resource.id == kinds::kServices) claim(object);
+}
+
+void Admission::updated(const ResourceInfo& resource, const Value& object, const Value& old) {
+  if (resource.id != kinds::kServices) return;
+  release(old);
+  claim(object);
+}
+
+void Admission::deleted(const ResourceInfo& resource, const Value& object) {
+  if (resource.id == kinds::kServices) release(object);
+}
+
+}  // namespace minik::control

@@ -1,0 +1,72 @@
+// Admission: what the cluster adds to an object or refuses about it, between decoding and validation.
+// NamespaceLifecycle, ServiceAccount, Priority, DefaultTolerationSeconds, and the allocation of Service
+// addresses and node ports, which a kube-apiserver does at the same place.
+//
+// Pods of one template arrive with one and the same spec node, so what decoding, admission and validation
+// made of it is remembered by that node's identity: the second pod costs three pointer comparisons.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+
+#include "control/api/api_server.h"
+
+namespace minik::control {
+
+class Admission {
+ public:
+  Admission(Store& store, const Schema& schema, std::string service_cidr);
+
+  // Rebuilds the allocations from what is stored.
+  void load();
+
+  Result<Value> cached_decode(const ResourceInfo& resource, const ApiRequest& request,
+                              const std::function<Result<Value>()>& decode);
+  Result<Value> admit_create(const ResourceInfo& resource, Value object);
+  Result<Value> admit_update(const ResourceInfo& resource, Value object, const Value& old);
+  Status admit_delete(const ResourceInfo& resource, const Value& object);
+  Status cached_validate(const ResourceInfo& resource, const Value& object,
+                         const std::function<Status()>& validate);
+
+  // What has been stored, for the allocations.
+  void created(const ResourceInfo& resource, const Value& object);
+  void updated(const ResourceInfo& resource, const Value& object, const Value& old);
+  void deleted(const ResourceInfo& resource, const Value& object);
+
+ private:
+  struct Memo {
+    Value body_spec;   // as sent; held, so that its identity stays taken
+    Value decoded;     // spec after decoding and defaulting
+    std::string namespace_;
+    Value account;     // the ServiceAccount seen
+    Value admitted;    // spec after admission
+    bool validated = false;
+  };
+  Memo* memo_of_decoded(const Value& spec);
+
+  Result<Value> admit_pod(Value pod);
+  Result<Value> admit_pod_spec(const Value& spec, std::string_view namespace_, const Value& account);
+  Result<Value> admit_service(Value service, const Value& old);
+  Result<std::string> allocate_address(std::string_view wanted);
+  Result<int64_t> allocate_node_port(int64_t wanted, const std::set<int64_t>& own);
+  void claim(const Value& service);
+  void release(const Value& service);
+
+  Store& store_;
+  const Schema& schema_;
+  uint32_t service_network_ = 0;
+  int service_prefix_ = 12;
+  uint32_t next_address_ = 0;
+  int64_t next_port_ = 0;
+  std::set<uint32_t> addresses_;
+  std::set<int64_t> node_ports_;
+  std::deque<Memo> memos_;
+};
+
+std::string format_ipv4(uint32_t address);
+bool parse_ipv4(std::string_view text, uint32_t& address);
+
+}  // namespace minik::control

@@ -1,0 +1,313 @@
+#include "control/api/api_server.h"
+
+#include <algorithm>
+
+#include "control/api/admission.h"
+#include "control/api/errors.h"
+#include "control/api/metadata.h"
+#include "control/api/subresources.h"
+#include "control/api/writer.h"
+#include "control/base/text.h"
+#include "control/object/json.h"
+#include "control/object/keys.h"
+#include "control/object/selector.h"
+#include "control/schema/kinds.h"
+
+namespace minik::control {
+
+namespace {
+
+constexpr std::string_view kNodeNameIndex = "spec.nodeName";
+
+std::string_view node_of_pod(const Value& pod) {
+  return pod[keys::kSpec][keys::kNodeName].as_string();
+}
+
+}  // namespace
+
+bool is_trusted(const UserInfo& user) {
+  return std::ranges::find(user.groups, "system:masters") != user.groups.end();
+}
+
+UserInfo component_user(std::string name) {
+  return {std::move(name), {}, {"system:masters", "system:authenticated"}, {}};
+}
+
+ApiServer::ApiServer(Executor& executor, Store& store, const Schema& schema,
+                     MetricRegistry& metrics, Rng rng, ApiServerOptions options)
+    : executor_(executor),
+      store_(store),
+      schema_(schema),
+      metrics_(metrics),
+      rng_(rng),
+      options_(std::move(options)),
+      event_timer_(executor),
+      admission_(std::make_unique<Admission>(store, schema, options_.service_cidr_prefix)),
+      alive_(std::make_shared<bool>(true)) {
+  store_.add_index(kinds::kPods, kNodeNameIndex, node_of_pod);
+  admission_->load();
+  event_timer_.arm(minutes(5), [this] { expire_events(); });
+}
+
+ApiServer::~ApiServer() { *alive_ = false; }
+
+Status ApiServer::authorize(const ApiRequest& request) const {
+  if (is_trusted(request.user)) return {};
+  const auto& resource = schema_.resource(request.kind);
+  const bool self = resource.kind.starts_with("SelfSubject");
+  const bool known = std::ranges::find(request.user.groups, "system:authenticated") != request.user.groups.end();
+  if (self && known) return {};
+  const auto what = request.subresource.empty() ? std::string(resource.plural)
+                                                : cat(resource.plural, "/", request.subresource);
+  return forbidden(resource, request.name,
+                   cat("User ", quoted(request.user.name.empty() ? "system:anonymous" : request.user.name),
+                       " cannot ", verb_name(request.verb), " resource ", quoted(what), " in API group ",
+                       quoted(resource.group),
+                       request.namespace_.empty() ? " at the cluster scope"
+                                                  : cat(" in the namespace ", quoted(request.namespace_))));
+}
+
+void ApiServer::handle(ApiRequest request, ResponseCallback done) {
+  auto result = dispatch(request);
+  if (store_.has_staged()) schedule_commit();
+  if (store_.durable_revision() == store_.revision()) {
+    done(std::move(result));
+    return;
+  }
+  // Also reads wait: what they saw may still be on its way to the disk.
+  store_.when_durable([done = std::move(done), result = std::move(result)]() mutable {
+    done(std::move(result));
+  });
+}
+
+void ApiServer::schedule_commit() {
+  if (commit_scheduled_) return;
+  commit_scheduled_ = true;
+  executor_.post([this, alive = alive_] {
+    if (!*alive) return;
+    commit_scheduled_ = false;
+    store_.commit();
+  });
+}
+
+Result<ApiResponse> ApiServer::dispatch(ApiRequest& request) {
+  const auto& resource = schema_.resource(request.kind);
+  MINIK_TRY(authorize(request));
+  if (!request.subresource.empty() && request.subresource != "status") {
+    return Subresources(*this, request).handle();
+  }
+  if (Subresources::is_review(resource)) return Subresources(*this, request).review();
+  if (resource.id == kinds::kBindings && request.verb == Verb::kCreate) {
+    request.kind = kinds::kPods;
+    request.name = object_name(request.body);
+    request.subresource = "binding";
+    return Subresources(*this, request).handle();
+  }
+  if (!resource.type || resource.id == kinds::kComponentstatuses) {
+    return Error(ErrorCode::kMethodNotAllowed, cat(resource.plural, " cannot be stored"));
+  }
+  switch (request.verb) {
+    case Verb::kGet: return get(request);
+    case Verb::kList: return list(request);
+    case Verb::kCreate: return Writer(*this, request).create();
+    case Verb::kUpdate: return Writer(*this, request).update();
+    case Verb::kPatch: return Writer(*this, request).patch();
+    case Verb::kDelete: return Writer(*this, request).remove();
+    case Verb::kDeleteCollection: return Writer(*this, request).remove_collection();
+    case Verb::kWatch:
+    case Verb::kConnect: break;
+  }
+  return Error(ErrorCode::kMethodNotAllowed,
+               "the server does not allow this method on the requested resource");
+}
+
+Result<ApiResponse> ApiServer::get(const ApiRequest& request) {
+  const Value& found = store_.find(request.kind, request.namespace_, request.name);
+  if (found.is_absent()) return not_found(schema_.resource(request.kind), request.name);
+  return ApiResponse{found, false, false, {}};
+}
+
+Result<ApiResponse> ApiServer::list(const ApiRequest& request) {
+  const auto& resource = schema_.resource(request.kind);
+  MINIK_ASSIGN(const auto labels, LabelSelector::parse(request.options.label_selector));
+  MINIK_ASSIGN(const auto fields, FieldSelector::parse(request.options.field_selector));
+  std::shared_ptr<const ListSnapshot> snapshot;
+  size_t start = 0;
+  if (request.options.continue_token.empty()) {
+    snapshot = store_.list(request.kind, request.namespace_);
+  } else {
+    // "revision/offset": opaque to clients, and useless once the snapshot is forgotten.
+    const auto parts = split(request.options.continue_token, '.');
+    const auto revision = parse_revision(parts[0]);
+    const auto offset = parts.size() == 2 ? parse_uint64(parts[1]) : std::nullopt;
+    if (!revision || !offset) return Error(ErrorCode::kBadRequest, "continue key is not valid");
+    MINIK_ASSIGN(snapshot, store_.list_at(request.kind, request.namespace_, *revision));
+    start = static_cast<size_t>(*offset);
+  }
+  const bool all = labels.empty() && fields.empty();
+  std::vector<Value> items;
+  size_t at = start;
+  const size_t limit = request.options.limit > 0 ? static_cast<size_t>(request.options.limit) : SIZE_MAX;
+  if (all && limit == SIZE_MAX && start == 0) {
+    items = snapshot->objects;
+    at = items.size();
+  }
+  for (; at < snapshot->objects.size() && items.size() < limit; ++at) {
+    const auto& object = snapshot->objects[at];
+    if (all || (labels.matches(object[keys::kMetadata][keys::kLabels]) && fields.matches(object))) {
+      items.push_back(object);
+    }
+  }
+  MapBuilder metadata;
+  metadata.set(keys::kResourceVersion, cat(snapshot->revision.value));
+  if (at < snapshot->objects.size()) {
+    store_.keep(request.kind, request.namespace_, snapshot);
+    metadata.set(keys::kContinue, cat(snapshot->revision.value, ".", at));
+    if (all) {
+      metadata.set(keys::kRemainingItemCount, static_cast<int64_t>(snapshot->objects.size() - at));
+    }
+  }
+  return ApiResponse{Value::map({{keys::kKind, cat(resource.kind, "List")},
+                                 {keys::kApiVersion, resource.api_version},
+                                 {keys::kMetadata, std::move(metadata).build()},
+                                 {keys::kItems, Value::array(std::move(items))}}),
+                     false, false, {}};
+}
+
+Result<ConnectTarget> ApiServer::connect(const ApiRequest& request) {
+  MINIK_TRY(authorize(request));
+  const Value& pod = store_.find(kinds::kPods, request.namespace_, request.name);
+  if (pod.is_absent()) return not_found(schema_.resource(kinds::kPods), request.name);
+  const auto node = node_of_pod(pod);
+  if (node.empty()) {
+    return Error(ErrorCode::kBadRequest,
+                 cat("pod ", request.name, " does not have a host assigned"));
+  }
+  return ConnectTarget{std::string(node), pod};
+}
+
+// One watch: selectors on the way from the store's events to the client's.
+struct ApiServer::Watch : WatchHandle {
+  Watch(ApiServer& s, WatchCallbacks c) : server(s), alive(s.alive_), callbacks(std::move(c)), timeout(s.executor_), bookmark(s.executor_) {}
+  ~Watch() override {
+    if (*alive) server.store_.unwatch(id);
+  }
+
+  bool selects(const Value& object) const {
+    return object.has_value() && (name.empty() || object_name(object) == name) &&
+           (namespace_.empty() || object_namespace(object) == namespace_) &&
+           labels.matches(object[keys::kMetadata][keys::kLabels]) && fields.matches(object);
+  }
+
+  void on_store_event(const StoreEvent& event) {
+    last = event.revision;
+    const bool now = event.type != StoreEvent::Type::kDeleted && selects(event.object);
+    const bool before = selects(event.previous);
+    if (now) {
+      callbacks.on_event({before ? WatchEventType::kModified : WatchEventType::kAdded, event.object});
+    } else if (before) {
+      // Left the selection or the store: the last version it had there, at the revision of leaving.
+      const Value& gone = event.type == StoreEvent::Type::kDeleted
+                              ? event.object
+                              : with_revision(event.previous, event.revision);
+      callbacks.on_event({WatchEventType::kDeleted, gone});
+    }
+  }
+
+  Value bookmark_object() const {
+    return Value::map({{keys::kKind, server.schema_.resource(kind).kind},
+                       {keys::kApiVersion, server.schema_.resource(kind).api_version},
+                       {keys::kMetadata, Value::map({{keys::kResourceVersion, cat(last.value)},
+                                                     {keys::kCreationTimestamp, nullptr}})}});
+  }
+
+  void arm_bookmark() {
+    bookmark.arm(minutes(1), [this] {
+      last = std::max(last, server.store_.durable_revision());
+      callbacks.on_event({WatchEventType::kBookmark, bookmark_object()});
+      arm_bookmark();
+    });
+  }
+
+  ApiServer& server;
+  std::shared_ptr<bool> alive;
+  WatchCallbacks callbacks;
+  KindId kind;
+  std::string namespace_, name;
+  LabelSelector labels;
+  FieldSelector fields;
+  StoreWatchId id;
+  Revision last;
+  ScopedTimer timeout;
+  ScopedTimer bookmark;
+};
+
+Result<std::unique_ptr<WatchHandle>> ApiServer::watch(const ApiRequest& request,
+                                                      WatchCallbacks callbacks) {
+  MINIK_TRY(authorize(request));
+  const auto& options = request.options;
+  auto watch = std::make_unique<Watch>(*this, std::move(callbacks));
+  watch->kind = request.kind;
+  watch->namespace_ = request.namespace_;
+  watch->name = request.name;
+  MINIK_ASSIGN(watch->labels, LabelSelector::parse(options.label_selector));
+  MINIK_ASSIGN(watch->fields, FieldSelector::parse(options.field_selector));
+  const bool from_now = options.resource_version.empty() || options.resource_version == "0";
+  const bool initial = options.send_initial_events.value_or(from_now);
+  Revision from = store_.durable_revision();
+  if (!from_now && !initial) {
+    const auto revision = parse_revision(options.resource_version);
+    if (!revision) {
+      return Error(ErrorCode::kBadRequest,
+                   cat("invalid resource version ", quoted(options.resource_version)));
+    }
+    from = std::min(*revision, from);
+  }
+  watch->last = from;
+  if (initial) {
+    // The list may hold writes that are still on their way to the disk; the watcher sees those twice,
+    // as added and as modified, which every client of Kubernetes must take.
+    const auto snapshot = store_.list(request.kind, request.namespace_);
+    for (const auto& object : snapshot->objects) {
+      if (watch->selects(object)) watch->callbacks.on_event({WatchEventType::kAdded, object});
+    }
+    if (options.send_initial_events.value_or(false)) {
+      const Key done("k8s.io/initial-events-end");
+      watch->callbacks.on_event(
+          {WatchEventType::kBookmark, watch->bookmark_object().with_at(
+                                          {keys::kMetadata, keys::kAnnotations, done}, "true")});
+    }
+  }
+  WatchFilter filter;
+  if (request.kind == kinds::kPods) {
+    if (const auto node = watch->fields.required(kNodeNameIndex); !node.empty()) {
+      filter = {std::string(kNodeNameIndex), std::string(node)};
+    }
+  }
+  Watch* raw = watch.get();
+  MINIK_ASSIGN(watch->id, store_.watch(request.kind, from, filter,
+                                       [raw](const StoreEvent& event) { raw->on_store_event(event); }));
+  if (options.timeout_seconds > 0) {
+    raw->timeout.arm(seconds(options.timeout_seconds), [raw] { raw->callbacks.on_end({}); });
+  }
+  if (options.allow_watch_bookmarks) raw->arm_bookmark();
+  return std::unique_ptr<WatchHandle>(std::move(watch));
+}
+
+void ApiServer::expire_events() {
+  const WallTime oldest = executor_.wall_now() - options_.event_ttl;
+  std::vector<Value> old;
+  store_.for_each(kinds::kEvents, [&](const Value& event) {
+    auto seen = parse_time(event[keys::kLastTimestamp].as_string());
+    if (!seen) seen = parse_time(event[keys::kMetadata][keys::kCreationTimestamp].as_string());
+    if (!seen || *seen < oldest) old.push_back(event);
+  });
+  std::ranges::sort(old, {}, [](const Value& event) { return key_of(event); });
+  ApiRequest request;
+  request.kind = kinds::kEvents;
+  for (const auto& event : old) Writer(*this, request).store_removal(event);
+  if (!old.empty()) schedule_commit();
+  event_timer_.arm(minutes(5), [this] { expire_events(); });
+}
+
+}  // namespace minik::control

@@ -1,0 +1,115 @@
+// ApiServer: what a kube-apiserver decides, on values. Registry, admission, validation, optimistic
+// concurrency, graceful deletion, finalizers, watches and subresources for every kind of the schema.
+//
+//   request --> authorize --> decode, default --> admit --> validate --> stamp --> Store
+//                                                                                   | durable
+//   response <----------------------------------------------------------------------+
+//
+// A turn's writes are committed together at the end of the turn, and no response or watch event leaves
+// before its revision is durable. Invariants: metadata.uid and creationTimestamp never change,
+// generation grows exactly when the desired state changes, a write that changes nothing makes no new
+// revision, and an object with finalizers is never removed.
+//
+// Control thread only. One for each cluster; destroyed and rebuilt from the log after a failed commit
+// or a simulated crash. HTTP is another layer (http.h), as is who may connect (minik/net).
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "control/base/executor.h"
+#include "control/base/metrics.h"
+#include "control/base/rng.h"
+#include "control/client/client.h"
+#include "control/client/request.h"
+#include "control/schema/schema.h"
+#include "control/store/store.h"
+
+namespace minik::control {
+
+// Signs a ServiceAccount token (TokenRequest); the process has the key, the simulator a stand-in that is
+// as deterministic as everything else there.
+struct TokenOrder {
+  std::string namespace_, service_account, service_account_uid;
+  std::string pod_name, pod_uid;
+  std::vector<std::string> audiences;
+  WallTime issued, expires;
+};
+using TokenIssuer = std::function<Result<std::string>(const TokenOrder&)>;
+
+struct ApiServerOptions {
+  std::string service_cidr_prefix = "10.96.0.0/12";
+  // Where the API itself answers inside the cluster; empty: no endpoints for the kubernetes Service.
+  std::string advertise_address;
+  int advertise_port = 6443;
+  TokenIssuer issue_token;
+  std::string cluster_ca_pem;  // published in every namespace as kube-root-ca.crt
+  Duration event_ttl = hours(1);
+};
+
+// A request that leads to a running container; the edge that owns the bytes carries it on.
+struct ConnectTarget {
+  std::string node;
+  Value pod;
+};
+
+class ApiServer {
+ public:
+  ApiServer(Executor& executor, Store& store, const Schema& schema, MetricRegistry& metrics, Rng rng,
+            ApiServerOptions options);
+  ~ApiServer();
+  ApiServer(const ApiServer&) = delete;
+  ApiServer& operator=(const ApiServer&) = delete;
+
+  // Makes what every cluster has from the start: namespaces, the kubernetes Service, priority classes.
+  void bootstrap();
+
+  // `done` may run before this returns (a read of durable state) or later; exactly once unless the
+  // server is destroyed first.
+  void handle(ApiRequest request, ResponseCallback done);
+  // Initial events and those of the window are delivered from inside this call.
+  Result<std::unique_ptr<WatchHandle>> watch(const ApiRequest& request, WatchCallbacks callbacks);
+  // For pods/exec, attach, portforward and log: who is meant, after authorization.
+  Result<ConnectTarget> connect(const ApiRequest& request);
+
+  const Schema& schema() const { return schema_; }
+  Store& store() { return store_; }
+  MetricRegistry& metrics() { return metrics_; }
+
+  // Deletes Events older than their time to live; runs by itself every five minutes.
+  void expire_events();
+
+ private:
+  friend class Writer;
+  friend class Subresources;
+  friend class Admission;
+
+  Result<ApiResponse> dispatch(ApiRequest& request);
+  Result<ApiResponse> get(const ApiRequest& request);
+  Result<ApiResponse> list(const ApiRequest& request);
+  void schedule_commit();
+  Status authorize(const ApiRequest& request) const;
+
+  struct Watch;
+  Executor& executor_;
+  Store& store_;
+  const Schema& schema_;
+  MetricRegistry& metrics_;
+  Rng rng_;
+  ApiServerOptions options_;
+  bool commit_scheduled_ = false;
+  ScopedTimer event_timer_;
+  std::unique_ptr<class Admission> admission_;
+  std::shared_ptr<bool> alive_;
+};
+
+// True for the cluster's own components and administrators. Roles are a later chapter: everybody else
+// may read discovery and review themselves, nothing more.
+bool is_trusted(const UserInfo& user);
+UserInfo component_user(std::string name);
+
+}  // namespace minik::control

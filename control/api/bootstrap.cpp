@@ -1,0 +1,76 @@
+// What every cluster has before anyone asks: the four namespaces, the kubernetes Service with its
+// endpoints, and the system's priority classes. Idempotent: what is there stays.
+#include "control/api/api_server.h"
+#include "control/base/text.h"
+#include "control/object/keys.h"
+#include "control/schema/kinds.h"
+
+namespace minik::control {
+
+namespace {
+
+Value named(std::string_view name, std::string_view namespace_ = {}) {
+  return Value::map({{keys::kName, name}, {keys::kNamespace, namespace_.empty() ? Value() : Value(namespace_)}});
+}
+
+}  // namespace
+
+void ApiServer::bootstrap() {
+  const auto create = [this](KindId kind, std::string_view namespace_, Value object) {
+    ApiRequest request;
+    request.verb = Verb::kCreate;
+    request.kind = kind;
+    request.namespace_ = namespace_;
+    request.body = std::move(object);
+    request.user = component_user("system:apiserver");
+    handle(std::move(request), [](Result<ApiResponse> result) {
+      CHECK(result.ok() || result.error().code == ErrorCode::kAlreadyExists) << result.error().message;
+    });
+  };
+  for (const auto* name : {"default", "kube-system", "kube-public", "kube-node-lease"}) {
+    create(kinds::kNamespaces, "", Value::map({{keys::kMetadata, named(name)}}));
+  }
+  const auto priority = [&](std::string_view name, int64_t value, std::string_view description) {
+    create(kinds::kPriorityclasses, "",
+           Value::map({{keys::kMetadata, named(name)},
+                       {keys::kValue, value},
+                       {keys::kPreemptionPolicy, "PreemptLowerPriority"},
+                       {keys::kDescription, description}}));
+  };
+  priority("system-cluster-critical", 2000000000, "For pods the cluster cannot do without.");
+  priority("system-node-critical", 2000001000, "For pods a node cannot do without.");
+  const Value labels = Value::map({{"component", "apiserver"}, {"provider", "kubernetes"}});
+  const Value port = Value::map({{keys::kName, "https"},
+                                 {keys::kPort, 443},
+                                 {keys::kProtocol, "TCP"},
+                                 {keys::kTargetPort, options_.advertise_port}});
+  // The first address of the range is the API's, as everywhere.
+  const auto base = split(options_.service_cidr_prefix, '/')[0];
+  const std::string address = cat(base.substr(0, base.rfind('.')), ".1");
+  create(kinds::kServices, "default",
+         Value::map({{keys::kMetadata, named("kubernetes").with(keys::kLabels, labels)},
+                     {keys::kSpec, Value::map({{keys::kClusterIP, address},
+                                               {keys::kPorts, Value::array({port})}})}}));
+  if (options_.advertise_address.empty()) return;
+  const Value endpoint_port = Value::map(
+      {{keys::kName, "https"}, {keys::kPort, options_.advertise_port}, {keys::kProtocol, "TCP"}});
+  create(kinds::kEndpointslices, "default",
+         Value::map({{keys::kMetadata,
+                      named("kubernetes").with(keys::kLabels,
+                                               Value::map({{"kubernetes.io/service-name", "kubernetes"}}))},
+                     {keys::kAddressType, "IPv4"},
+                     {keys::kPorts, Value::array({endpoint_port})},
+                     {keys::kEndpoints,
+                      Value::array({Value::map(
+                          {{keys::kAddresses, Value::array({Value(options_.advertise_address)})},
+                           {keys::kConditions, Value::map({{keys::kReady, true}})}})})}}));
+  create(kinds::kEndpoints, "default",
+         Value::map({{keys::kMetadata, named("kubernetes")},
+                     {keys::kSubsets,
+                      Value::array({Value::map(
+                          {{keys::kAddresses,
+                            Value::array({Value::map({{keys::kIp, options_.advertise_address}})})},
+                           {keys::kPorts, Value::array({endpoint_port})}})})}}));
+}
+
+}  // namespace minik::control

@@ -1,0 +1,86 @@
+#include "control/api/strategy.h"
+
+#include "control/api/errors.h"
+#include "control/base/text.h"
+#include "control/object/keys.h"
+#include "control/object/object_ref.h"
+#include "control/schema/kinds.h"
+
+namespace minik::control {
+
+namespace {
+
+// What a client may change of metadata; the rest stays what the server made it.
+Value merged_metadata(const Value& updated, const Value& old) {
+  MapBuilder metadata(updated);
+  for (const auto& key : {keys::kUid, keys::kCreationTimestamp, keys::kGeneration, keys::kNamespace,
+                          keys::kDeletionTimestamp, keys::kDeletionGracePeriodSeconds, keys::kGenerateName,
+                          keys::kResourceVersion, keys::kSelfLink, keys::kManagedFields}) {
+    metadata.set(key, old[key]);
+  }
+  return std::move(metadata).build();
+}
+
+}  // namespace
+
+bool has_status_subresource(const ResourceInfo& resource) {
+  return resource.subresource("status") != nullptr;
+}
+
+bool has_generation(const ResourceInfo& resource) {
+  if (!resource.type || !resource.type->field(keys::kSpec)) return false;
+  return resource.id != kinds::kNamespaces && resource.id != kinds::kNodes &&
+         resource.id != kinds::kServices && resource.id != kinds::kLeases &&
+         resource.id != kinds::kPersistentvolumes && resource.id != kinds::kPersistentvolumeclaims;
+}
+
+Value prepare_for_create(const ResourceInfo& resource, const Value& object) {
+  if (resource.id == kinds::kPods) {
+    return object.with(keys::kStatus, Value::map({{keys::kPhase, "Pending"}}));
+  }
+  if (resource.id == kinds::kNamespaces) {
+    return object.with(keys::kStatus, Value::map({{keys::kPhase, "Active"}}))
+        .with_at({keys::kSpec, keys::kFinalizers}, Value::array({"kubernetes"}));
+  }
+  if (!has_status_subresource(resource) || resource.id == kinds::kNodes) return object;
+  return object.with(keys::kStatus, Value::empty_map());
+}
+
+Value prepare_for_update(const ResourceInfo& resource, const Value& updated, const Value& old) {
+  MapBuilder object(updated);
+  object.set(keys::kMetadata, merged_metadata(updated[keys::kMetadata], old[keys::kMetadata]));
+  if (has_status_subresource(resource)) object.set(keys::kStatus, old[keys::kStatus]);
+  if (resource.id == kinds::kNamespaces) {
+    MapBuilder spec(updated[keys::kSpec]);
+    spec.set(keys::kFinalizers, old[keys::kSpec][keys::kFinalizers]);
+    object.set(keys::kSpec, std::move(spec).build());
+  }
+  return std::move(object).build();
+}
+
+Value prepare_for_status_update(const ResourceInfo& resource, const Value& updated, const Value& old) {
+  MapBuilder object(old);
+  object.set(keys::kStatus, updated[keys::kStatus]);
+  if (resource.id == kinds::kPods || resource.id == kinds::kNodes) {
+    // The node agent reports labels and annotations of what it runs together with the status.
+    MapBuilder metadata(old[keys::kMetadata]);
+    for (const auto& key : {keys::kLabels, keys::kAnnotations}) {
+      metadata.set(key, updated[keys::kMetadata][key]);
+    }
+    object.set(keys::kMetadata, std::move(metadata).build());
+  }
+  return std::move(object).build();
+}
+
+bool desired_state_changed(const Value& updated, const Value& old) {
+  const auto differs = [](const Value& a, const Value& b) {
+    for (const auto& [key, value] : a.entries()) {
+      if (key == keys::kMetadata || key == keys::kStatus) continue;
+      if (!(b[key] == value)) return true;
+    }
+    return false;
+  };
+  return differs(updated, old) || differs(old, updated);
+}
+
+}  // namespace minik::control

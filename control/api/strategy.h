@@ -1,0 +1,37 @@
+// What differs between kinds when an object is written: which parts a client may set, what a change of
+// the desired state is, and where the schema's decoding, defaulting and validation come in.
+//
+// Pure functions. Subtrees that are the same node as before are neither defaulted nor validated again,
+// which is why ten thousand pods of one template cost one validation.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "control/client/request.h"
+#include "control/schema/schema.h"
+
+namespace minik::control {
+
+// The body of a create or update as the schema wants it: known fields only, normal forms, defaults.
+// Warnings are for the client (`unknown field "spec.foo"`).
+Result<Value> decode_and_default(const Schema& schema, const ResourceInfo& resource, const Value& body,
+                                 FieldValidation validation, std::vector<std::string>& warnings);
+
+Value prepare_for_create(const ResourceInfo& resource, const Value& object);
+// The object to be stored when `updated` is written over `old` through the main resource: status and
+// what the server owns stay as they are.
+Value prepare_for_update(const ResourceInfo& resource, const Value& updated, const Value& old);
+// The same through the status subresource: everything but the status stays.
+Value prepare_for_status_update(const ResourceInfo& resource, const Value& updated, const Value& old);
+
+// Neither metadata nor status: what metadata.generation counts.
+bool desired_state_changed(const Value& updated, const Value& old);
+bool has_generation(const ResourceInfo& resource);
+bool has_status_subresource(const ResourceInfo& resource);
+
+Status validate_create(const ResourceInfo& resource, const Value& object);
+Status validate_update(const ResourceInfo& resource, const Value& object, const Value& old,
+                       std::string_view subresource);
+
+}  // namespace minik::control

@@ -1,0 +1,250 @@
+#include "control/api/subresources.h"
+
+#include "control/api/errors.h"
+#include "control/api/metadata.h"
+#include "control/api/strategy.h"
+#include "control/api/writer.h"
+#include "control/base/text.h"
+#include "control/object/keys.h"
+#include "control/object/patch.h"
+#include "control/object/selector.h"
+#include "control/schema/kinds.h"
+
+namespace minik::control {
+
+namespace {
+
+constexpr int64_t kTokenSecondsMin = 600, kTokenSecondsDefault = 3600;
+
+Value success(int code) {
+  return Value::map({{keys::kApiVersion, "v1"},
+                     {keys::kKind, "Status"},
+                     {keys::kMetadata, Value::empty_map()},
+                     {keys::kStatus, "Success"},
+                     {keys::kCode, code}});
+}
+
+}  // namespace
+
+Subresources::Subresources(ApiServer& server, const ApiRequest& request)
+    : server_(server), request_(request), resource_(server.schema_.resource(request.kind)) {}
+
+Result<ApiResponse> Subresources::handle() {
+  const auto name = std::string_view(request_.subresource);
+  if (name == "scale") return scale();
+  if (name == "binding") return bind();
+  if (name == "eviction") return evict();
+  if (name == "finalize") return finalize();
+  if (name == "token") return token();
+  return Error(ErrorCode::kMethodNotAllowed,
+               cat("the subresource ", name, " of ", resource_.plural, " is not there yet"));
+}
+
+Value Subresources::scale_of(const Value& object) const {
+  const auto& metadata = object[keys::kMetadata];
+  const auto& selector = object[keys::kSpec][keys::kSelector];
+  // ReplicationControllers select by a plain map, the others by a LabelSelector.
+  const auto compiled = resource_.id == kinds::kReplicationcontrollers
+                            ? Result<LabelSelector>(LabelSelector::from_map(selector))
+                            : LabelSelector::from_object(selector);
+  return Value::map(
+      {{keys::kApiVersion, "autoscaling/v1"},
+       {keys::kKind, "Scale"},
+       {keys::kMetadata, Value::map({{keys::kName, metadata[keys::kName]},
+                                     {keys::kNamespace, metadata[keys::kNamespace]},
+                                     {keys::kUid, metadata[keys::kUid]},
+                                     {keys::kResourceVersion, metadata[keys::kResourceVersion]},
+                                     {keys::kCreationTimestamp, metadata[keys::kCreationTimestamp]}})},
+       {keys::kSpec, Value::map({{keys::kReplicas, object[keys::kSpec][keys::kReplicas].as_int(1)}})},
+       {keys::kStatus,
+        Value::map({{keys::kReplicas, object[keys::kStatus][keys::kReplicas].as_int()},
+                    {keys::kSelector, compiled ? Value(compiled->text()) : Value()}})}});
+}
+
+Result<ApiResponse> Subresources::scale() {
+  const Value old = server_.store_.find(request_.kind, request_.namespace_, request_.name);
+  if (old.is_absent()) return not_found(resource_, request_.name);
+  if (request_.verb == Verb::kGet) return ApiResponse{scale_of(old), false, false, {}};
+  Value wanted = request_.body;
+  if (request_.verb == Verb::kPatch) {
+    if (request_.patch_type == PatchType::kJson) {
+      MINIK_ASSIGN(wanted, apply_json_patch(scale_of(old), request_.body));
+    } else {
+      wanted = apply_merge_patch(scale_of(old), request_.body);
+    }
+  }
+  const auto version = wanted[keys::kMetadata][keys::kResourceVersion].as_string();
+  if (!version.empty() && version != old[keys::kMetadata][keys::kResourceVersion].as_string()) {
+    return modified_conflict(resource_, request_.name);
+  }
+  const Value& replicas = wanted[keys::kSpec][keys::kReplicas];
+  if (replicas.as_int(0) < 0 || (replicas.has_value() && !replicas.is_int())) {
+    Error error = invalid(resource_, request_.name,
+                          {{"FieldValueInvalid",
+                            cat("Invalid value: ", replicas.as_int(), ": must be greater than or equal to 0"),
+                            "spec.replicas"}});
+    return error;
+  }
+  Value next = old.with_at({keys::kSpec, keys::kReplicas}, replicas.as_int(0));
+  if (!(next == old)) {
+    next = with_generation(next, old[keys::kMetadata][keys::kGeneration].as_int() + 1);
+  }
+  if (!request_.options.dry_run) next = Writer(server_, request_).store_update(next, old);
+  return ApiResponse{scale_of(next), false, false, {}};
+}
+
+Result<ApiResponse> Subresources::bind() {
+  const Value old = server_.store_.find(request_.kind, request_.namespace_, request_.name);
+  if (old.is_absent()) return not_found(resource_, request_.name);
+  const auto wrong = [&](std::string_view why) {
+    return Error(ErrorCode::kConflict,
+                 cat("Operation cannot be fulfilled on pods/binding ", quoted(request_.name), ": ", why));
+  };
+  const auto uid = object_uid(request_.body);
+  if (!uid.empty() && uid != object_uid(old)) {
+    return wrong(cat("Precondition failed: UID in precondition: ", uid, ", UID in object meta: ",
+                     object_uid(old)));
+  }
+  if (is_deleting(old)) return wrong(cat("pod ", request_.name, " is being deleted, cannot be assigned to a host"));
+  const auto current = old[keys::kSpec][keys::kNodeName].as_string();
+  if (!current.empty()) {
+    return wrong(cat("pod ", request_.name, " is already assigned to node ", quoted(current)));
+  }
+  const auto node = request_.body[keys::kTarget][keys::kName].as_string();
+  if (node.empty()) return Error(ErrorCode::kBadRequest, "binding without a target node");
+  const Value condition =
+      Value::map({{keys::kType, "PodScheduled"},
+                  {keys::kStatus, "True"},
+                  {keys::kObservedGeneration, old[keys::kMetadata][keys::kGeneration]},
+                  {keys::kLastProbeTime, nullptr},
+                  {keys::kLastTransitionTime, format_time(server_.executor_.wall_now())}});
+  std::vector<Value> conditions;
+  for (const auto& c : old[keys::kStatus][keys::kConditions].items()) {
+    if (c[keys::kType].as_string() != "PodScheduled") conditions.push_back(c);
+  }
+  conditions.push_back(condition);
+  const Value next = old.with_at({keys::kSpec, keys::kNodeName}, node)
+                         .with_at({keys::kStatus, keys::kConditions}, Value::array(std::move(conditions)));
+  Writer(server_, request_).store_update(next, old);
+  return ApiResponse{success(201), true, false, {}};
+}
+
+Result<ApiResponse> Subresources::evict() {
+  const Value pod = server_.store_.find(request_.kind, request_.namespace_, request_.name);
+  if (pod.is_absent()) return not_found(resource_, request_.name);
+  const auto budgets = server_.store_.list(kinds::kPoddisruptionbudgets, request_.namespace_);
+  for (const auto& budget : budgets->objects) {
+    MINIK_ASSIGN(const auto selector, LabelSelector::from_object(budget[keys::kSpec][keys::kSelector]));
+    if (!selector.matches(pod[keys::kMetadata][keys::kLabels])) continue;
+    if (budget[keys::kStatus][keys::kDisruptionsAllowed].as_int() > 0) continue;
+    Error error(ErrorCode::kTooManyRequests,
+                "Cannot evict pod as it would violate the pod's disruption budget.");
+    error.causes.push_back({"DisruptionBudget",
+                            cat("The disruption budget ", object_name(budget),
+                                " does not allow an eviction now"),
+                            ""});
+    error.retry_after_seconds = 10;
+    return error;
+  }
+  ApiRequest removal = request_;
+  removal.verb = Verb::kDelete;
+  removal.subresource.clear();
+  const auto& grace = request_.body[keys::kDeleteOptions][keys::kGracePeriodSeconds];
+  if (grace.is_int()) removal.options.grace_period_seconds = grace.as_int();
+  MINIK_ASSIGN(auto response, Writer(server_, removal).remove());
+  response.object = success(201);
+  response.created = true;
+  return response;
+}
+
+Result<ApiResponse> Subresources::finalize() {
+  const Value old = server_.store_.find(request_.kind, request_.namespace_, request_.name);
+  if (old.is_absent()) return not_found(resource_, request_.name);
+  const auto version = request_.body[keys::kMetadata][keys::kResourceVersion].as_string();
+  if (!version.empty() && version != old[keys::kMetadata][keys::kResourceVersion].as_string()) {
+    return modified_conflict(resource_, request_.name);
+  }
+  const Value& finalizers = request_.body[keys::kSpec][keys::kFinalizers];
+  const Value next = old.with_at({keys::kSpec, keys::kFinalizers},
+                                 finalizers.empty() ? Value() : finalizers);
+  return ApiResponse{Writer(server_, request_).store_update(next, old), false, false, {}};
+}
+
+Result<ApiResponse> Subresources::token() {
+  const Value& account = server_.store_.find(request_.kind, request_.namespace_, request_.name);
+  if (account.is_absent()) return not_found(resource_, request_.name);
+  if (!server_.options_.issue_token) {
+    return Error(ErrorCode::kServiceUnavailable, "this cluster issues no tokens");
+  }
+  const Value& spec = request_.body[keys::kSpec];
+  const int64_t wanted = spec[keys::kExpirationSeconds].as_int(kTokenSecondsDefault);
+  if (wanted < kTokenSecondsMin) {
+    return Error(ErrorCode::kInvalid, "spec.expirationSeconds: may not specify a duration less than 10 minutes");
+  }
+  TokenOrder order;
+  order.namespace_ = request_.namespace_;
+  order.service_account = request_.name;
+  order.service_account_uid = object_uid(account);
+  for (const auto& audience : spec[keys::kAudiences].items()) order.audiences.push_back(audience.string());
+  const Value& bound = spec[keys::kBoundObjectRef];
+  if (bound[keys::kKind].as_string() == "Pod") {
+    order.pod_name = bound[keys::kName].string();
+    order.pod_uid = bound[keys::kUid].string();
+  }
+  order.issued = server_.executor_.wall_now();
+  order.expires = order.issued + seconds(wanted);
+  MINIK_ASSIGN(const std::string text, server_.options_.issue_token(order));
+  const Value status = Value::map(
+      {{keys::kToken, text}, {keys::kExpirationTimestamp, format_time(order.expires)}});
+  return ApiResponse{Value::map({{keys::kApiVersion, "authentication.k8s.io/v1"},
+                                 {keys::kKind, "TokenRequest"},
+                                 {keys::kMetadata, Value::map({{keys::kName, request_.name},
+                                                               {keys::kNamespace, request_.namespace_}})},
+                                 {keys::kSpec, spec.with(keys::kExpirationSeconds, wanted)},
+                                 {keys::kStatus, status}}),
+                     true, false, {}};
+}
+
+bool Subresources::is_review(const ResourceInfo& resource) {
+  return resource.group == "authorization.k8s.io" || resource.group == "authentication.k8s.io";
+}
+
+Result<ApiResponse> Subresources::review() {
+  const Value& spec = request_.body[keys::kSpec];
+  const Value base = request_.body.with(keys::kApiVersion, resource_.api_version)
+                         .with(keys::kKind, resource_.kind);
+  const bool trusted = is_trusted(request_.user);
+  std::vector<Value> groups;
+  for (const auto& group : request_.user.groups) groups.emplace_back(group);
+  if (resource_.kind == "SelfSubjectReview") {
+    const Value user = Value::map({{keys::kUsername, request_.user.name},
+                                   {keys::kUid, request_.user.uid.empty() ? Value() : Value(request_.user.uid)},
+                                   {keys::kGroups, Value::array(groups)}});
+    return ApiResponse{base.with_at({keys::kStatus, keys::kUserInfo}, user), true, false, {}};
+  }
+  if (resource_.kind == "SelfSubjectRulesReview") {
+    const Value all = Value::array({"*"});
+    std::vector<Value> resources, urls;
+    if (trusted) {
+      resources.push_back(Value::map({{keys::kVerbs, all}, {keys::kApiGroups, all}, {keys::kResources, all}}));
+      urls.push_back(Value::map({{keys::kVerbs, all}, {keys::kNonResourceURLs, all}}));
+    }
+    return ApiResponse{
+        base.with(keys::kStatus, Value::map({{keys::kResourceRules, Value::array(std::move(resources))},
+                                             {keys::kNonResourceRules, Value::array(std::move(urls))},
+                                             {keys::kIncomplete, false}})),
+        true, false, {}};
+  }
+  bool allowed = trusted;
+  if (resource_.kind == "SubjectAccessReview" || resource_.kind == "LocalSubjectAccessReview") {
+    UserInfo subject;
+    subject.name = spec[keys::kUser].string();
+    for (const auto& group : spec[keys::kGroups].items()) subject.groups.push_back(group.string());
+    allowed = is_trusted(subject);
+  } else if (resource_.kind != "SelfSubjectAccessReview") {
+    return Error(ErrorCode::kMethodNotAllowed, cat(resource_.kind, " is not there yet"));
+  }
+  return ApiResponse{base.with(keys::kStatus, Value::map({{keys::kAllowed, allowed}})), true, false, {}};
+}
+
+}  // namespace minik::control

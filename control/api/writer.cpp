@@ -1,0 +1,306 @@
+#include "control/api/writer.h"
+
+#include <algorithm>
+
+#include "control/api/admission.h"
+#include "control/api/errors.h"
+#include "control/api/metadata.h"
+#include "control/api/strategy.h"
+#include "control/base/text.h"
+#include "control/object/keys.h"
+#include "control/object/patch.h"
+#include "control/object/selector.h"
+#include "control/schema/kinds.h"
+
+namespace minik::control {
+
+namespace {
+
+constexpr std::string_view kOrphanFinalizer = "orphan";
+constexpr std::string_view kForegroundFinalizer = "foregroundDeletion";
+
+class SchemaRules : public PatchSchema {
+ public:
+  PatchRule rule(const void* type, const Key& key) const override {
+    const FieldInfo* field = static_cast<const TypeInfo*>(type)->field(key);
+    if (!field) return {};
+    return {field->patch_merge, field->patch_retain_keys, field->merge_key, field->type};
+  }
+};
+
+Status check_name(const ResourceInfo& resource, const ApiRequest& request, const Value& body) {
+  const auto name = object_name(body);
+  if (!name.empty() && name != request.name) {
+    return Error(ErrorCode::kBadRequest, cat("the name of the object (", name,
+                                             ") does not match the name on the URL (", request.name, ")"));
+  }
+  const auto namespace_ = object_namespace(body);
+  if (resource.namespaced && !namespace_.empty() && namespace_ != request.namespace_) {
+    return Error(ErrorCode::kBadRequest,
+                 cat("the namespace of the provided object does not match the namespace sent on the "
+                     "request"));
+  }
+  return {};
+}
+
+Status check_kind(const ResourceInfo& resource, const Value& body) {
+  if (!body.is_map()) return Error(ErrorCode::kBadRequest, "the request body must be an object");
+  const auto kind = body[keys::kKind].as_string();
+  const auto version = body[keys::kApiVersion].as_string();
+  if ((!kind.empty() && kind != resource.kind) || (!version.empty() && version != resource.api_version)) {
+    return Error(ErrorCode::kBadRequest,
+                 cat("the API version or kind in the data (", version, ", ", kind,
+                     ") does not match the expected ", resource.api_version, ", ", resource.kind));
+  }
+  return {};
+}
+
+}  // namespace
+
+Value success_status(const ResourceInfo& resource, const Value& object) {
+  return Value::map({{keys::kApiVersion, "v1"},
+                     {keys::kKind, "Status"},
+                     {keys::kMetadata, Value::empty_map()},
+                     {keys::kStatus, "Success"},
+                     {keys::kDetails, Value::map({{keys::kName, object_name(object)},
+                                                  {keys::kGroup, resource.group.empty()
+                                                                     ? Value()
+                                                                     : Value(resource.group)},
+                                                  {keys::kKind, resource.plural},
+                                                  {keys::kUid, object_uid(object)}})}});
+}
+
+Writer::Writer(ApiServer& server, const ApiRequest& request)
+    : server_(server), request_(request), resource_(server.schema_.resource(request.kind)) {}
+
+Result<Value> Writer::current() const {
+  const Value& found = server_.store_.find(request_.kind, request_.namespace_, request_.name);
+  if (found.is_absent()) return not_found(resource_, request_.name);
+  return found;
+}
+
+Status Writer::check_preconditions(const Value& object) const {
+  const auto& wanted = request_.options.preconditions;
+  const auto uid = object_uid(object);
+  if (!wanted.uid.empty() && wanted.uid != uid) {
+    return conflict(resource_, object_name(object),
+                    cat("Precondition failed: UID in precondition: ", wanted.uid,
+                        ", UID in object meta: ", uid));
+  }
+  const auto version = object[keys::kMetadata][keys::kResourceVersion].as_string();
+  if (!wanted.resource_version.empty() && wanted.resource_version != version) {
+    return conflict(resource_, object_name(object),
+                    cat("Precondition failed: ResourceVersion in precondition: ",
+                        wanted.resource_version, ", ResourceVersion in object meta: ", version));
+  }
+  return {};
+}
+
+Result<Value> Writer::decoded(const Value& body) {
+  return decode_and_default(server_.schema_, resource_, body, request_.options.field_validation,
+                            warnings_);
+}
+
+Result<ApiResponse> Writer::create() {
+  MINIK_TRY(check_kind(resource_, request_.body));
+  const auto namespace_ = object_namespace(request_.body);
+  if (resource_.namespaced && !namespace_.empty() && namespace_ != request_.namespace_) {
+    return Error(ErrorCode::kBadRequest,
+                 "the namespace of the provided object does not match the namespace sent on the request");
+  }
+  MINIK_ASSIGN(Value object, server_.admission_->cached_decode(
+                                 resource_, request_, [&] { return decoded(request_.body); }));
+  const auto& metadata = object[keys::kMetadata];
+  if (!metadata[keys::kResourceVersion].as_string().empty()) {
+    return Error(ErrorCode::kBadRequest, "resourceVersion should not be set on objects to be created");
+  }
+  object = prepare_for_create(resource_, object);
+  object = stamp_new(object, resource_.namespaced ? std::string_view(request_.namespace_) : "",
+                     server_.executor_.wall_now(), has_generation(resource_), server_.rng_);
+  MINIK_ASSIGN(object, server_.admission_->admit_create(resource_, std::move(object)));
+  MINIK_TRY(server_.admission_->cached_validate(
+      resource_, object, [&] { return validate_create(resource_, object); }));
+  const auto name = object_name(object);
+  const Value& existing = server_.store_.find(request_.kind, request_.namespace_, name);
+  if (!existing.is_absent()) return already_exists(resource_, name);
+  object = with_revision(object, server_.store_.next_revision());
+  if (!request_.options.dry_run) {
+    server_.admission_->created(resource_, object);
+    server_.store_.put(request_.kind, object);
+  }
+  ApiResponse response;
+  response.object = std::move(object);
+  response.created = true;
+  response.warnings = std::move(warnings_);
+  return response;
+}
+
+Result<ApiResponse> Writer::update() {
+  MINIK_TRY(check_kind(resource_, request_.body));
+  MINIK_TRY(check_name(resource_, request_, request_.body));
+  MINIK_ASSIGN(const Value old, current());
+  MINIK_ASSIGN(Value updated, decoded(request_.body));
+  return write_over(old, std::move(updated));
+}
+
+Result<ApiResponse> Writer::patch() {
+  MINIK_ASSIGN(const Value old, current());
+  MINIK_ASSIGN(const Value patched, apply_patch(old));
+  MINIK_TRY(check_kind(resource_, patched));
+  MINIK_TRY(check_name(resource_, request_, patched));
+  MINIK_ASSIGN(Value updated, decoded(patched));
+  return write_over(old, std::move(updated));
+}
+
+Result<Value> Writer::apply_patch(const Value& old) const {
+  // A patch is written against what clients see, which names its kind.
+  const Value document =
+      old.with(keys::kApiVersion, resource_.api_version).with(keys::kKind, resource_.kind);
+  switch (request_.patch_type) {
+    case PatchType::kJson: return apply_json_patch(document, request_.body);
+    case PatchType::kMerge: return apply_merge_patch(document, request_.body);
+    case PatchType::kStrategicMerge: {
+      static const SchemaRules rules;
+      return apply_strategic_merge_patch(document, request_.body, rules, resource_.type);
+    }
+    case PatchType::kApply: break;
+  }
+  return Error(ErrorCode::kUnsupportedMediaType,
+               "server-side apply is not there yet: use client-side apply (kubectl apply without "
+               "--server-side)");
+}
+
+Result<ApiResponse> Writer::write_over(const Value& old, Value updated) {
+  const auto& metadata = updated[keys::kMetadata];
+  const auto version = metadata[keys::kResourceVersion].as_string();
+  if (!version.empty() && version != old[keys::kMetadata][keys::kResourceVersion].as_string()) {
+    return modified_conflict(resource_, request_.name);
+  }
+  const auto uid = metadata[keys::kUid].as_string();
+  if (!uid.empty() && uid != object_uid(old)) {
+    return conflict(resource_, request_.name,
+                    cat("Precondition failed: UID in precondition: ", uid,
+                        ", UID in object meta: ", object_uid(old)));
+  }
+  MINIK_TRY(check_preconditions(old));
+  const bool status_only = request_.subresource == "status";
+  updated = status_only ? prepare_for_status_update(resource_, updated, old)
+                        : prepare_for_update(resource_, updated, old);
+  // What has not changed keeps its nodes, so that memory is shared with the version before.
+  for (const auto& key : {keys::kSpec, keys::kStatus}) {
+    if (updated[key] == old[key]) updated = updated.with(key, old[key]);
+  }
+  if (!status_only) {
+    MINIK_ASSIGN(updated, server_.admission_->admit_update(resource_, std::move(updated), old));
+  }
+  MINIK_TRY(validate_update(resource_, updated, old, request_.subresource));
+  if (!status_only && has_generation(resource_) && desired_state_changed(updated, old)) {
+    updated = with_generation(updated, old[keys::kMetadata][keys::kGeneration].as_int() + 1);
+  }
+  ApiResponse response;
+  response.object = request_.options.dry_run ? updated : store_update(updated, old);
+  response.warnings = std::move(warnings_);
+  return response;
+}
+
+Value Writer::store_update(const Value& next, const Value& old) {
+  if (next == old) return old;
+  const bool last_finalizer_gone =
+      is_deleting(next) && !has_finalizers(next) &&
+      next[keys::kMetadata][keys::kDeletionGracePeriodSeconds].as_int() == 0 &&
+      next[keys::kSpec][keys::kFinalizers].empty();
+  if (last_finalizer_gone) return store_removal(next);
+  Value stamped = with_revision(next, server_.store_.next_revision());
+  server_.admission_->updated(resource_, stamped, old);
+  server_.store_.put(resource_.id, stamped);
+  return stamped;
+}
+
+Value Writer::store_removal(const Value& object) {
+  Value last = with_revision(object, server_.store_.next_revision());
+  server_.admission_->deleted(resource_, last);
+  server_.store_.erase(resource_.id, last);
+  return last;
+}
+
+int64_t Writer::grace_seconds(const Value& object) const {
+  if (resource_.id != kinds::kPods) return 0;
+  const auto& spec = object[keys::kSpec];
+  const auto phase = object[keys::kStatus][keys::kPhase].as_string();
+  if (spec[keys::kNodeName].as_string().empty() || phase == "Succeeded" || phase == "Failed") return 0;
+  const int64_t own = spec[keys::kTerminationGracePeriodSeconds].as_int(30);
+  const int64_t wanted = request_.options.grace_period_seconds.value_or(own);
+  return wanted < 0 ? 1 : wanted;
+}
+
+Value Writer::with_propagation(const Value& object) const {
+  switch (request_.options.propagation) {
+    case PropagationPolicy::kOrphan:
+      return without_finalizer(with_finalizer(object, kOrphanFinalizer), kForegroundFinalizer);
+    case PropagationPolicy::kForeground:
+      return without_finalizer(with_finalizer(object, kForegroundFinalizer), kOrphanFinalizer);
+    case PropagationPolicy::kBackground:
+      if (!has_finalizers(object)) return object;
+      return without_finalizer(without_finalizer(object, kOrphanFinalizer), kForegroundFinalizer);
+    case PropagationPolicy::kUnset: break;
+  }
+  return object;
+}
+
+Result<ApiResponse> Writer::remove_object(const Value& object) {
+  MINIK_TRY(server_.admission_->admit_delete(resource_, object));
+  const Value marked = with_propagation(object);
+  const int64_t grace = grace_seconds(object);
+  const bool held = has_finalizers(marked) || !marked[keys::kSpec][keys::kFinalizers].empty();
+  ApiResponse response;
+  if (grace == 0 && !held) {
+    if (!request_.options.dry_run) store_removal(marked);
+    response.object = success_status(resource_, object);
+    return response;
+  }
+  if (is_deleting(object)) {
+    const int64_t pending = object[keys::kMetadata][keys::kDeletionGracePeriodSeconds].as_int();
+    const bool sooner = grace < pending;
+    const Value next = sooner ? with_deletion(marked, server_.executor_.wall_now(), grace) : marked;
+    response.object = request_.options.dry_run ? next : store_update(next, object);
+    return response;
+  }
+  Value next = with_deletion(marked, server_.executor_.wall_now(), grace);
+  if (has_generation(resource_)) {
+    next = with_generation(next, object[keys::kMetadata][keys::kGeneration].as_int() + 1);
+  }
+  if (resource_.id == kinds::kNamespaces) {
+    next = next.with_at({keys::kStatus, keys::kPhase}, "Terminating");
+  }
+  response.object = request_.options.dry_run ? next : store_update(next, object);
+  response.accepted = true;
+  return response;
+}
+
+Result<ApiResponse> Writer::remove() {
+  MINIK_ASSIGN(const Value object, current());
+  MINIK_TRY(check_preconditions(object));
+  return remove_object(object);
+}
+
+Result<ApiResponse> Writer::remove_collection() {
+  MINIK_ASSIGN(const auto labels, LabelSelector::parse(request_.options.label_selector));
+  MINIK_ASSIGN(const auto fields, FieldSelector::parse(request_.options.field_selector));
+  const auto snapshot = server_.store_.list(request_.kind, request_.namespace_);
+  std::vector<Value> removed;
+  for (const auto& object : snapshot->objects) {
+    if (!labels.matches(object[keys::kMetadata][keys::kLabels]) || !fields.matches(object)) continue;
+    MINIK_TRY(remove_object(object));
+    removed.push_back(object);
+  }
+  ApiResponse response;
+  response.object =
+      Value::map({{keys::kKind, cat(resource_.kind, "List")},
+                  {keys::kApiVersion, resource_.api_version},
+                  {keys::kMetadata,
+                   Value::map({{keys::kResourceVersion, cat(server_.store_.revision().value)}})},
+                  {keys::kItems, Value::array(std::move(removed))}});
+  return response;
+}
+
+}  // namespace minik::control

@@ -1,0 +1,45 @@
+// Writer: create, update, patch and delete of one request. Made for the request and thrown away; what
+// it leaves behind are staged writes in the store.
+#pragma once
+
+#include <vector>
+
+#include "control/api/api_server.h"
+
+namespace minik::control {
+
+class Writer {
+ public:
+  Writer(ApiServer& server, const ApiRequest& request);
+
+  Result<ApiResponse> create();
+  Result<ApiResponse> update();
+  Result<ApiResponse> patch();
+  Result<ApiResponse> remove();
+  Result<ApiResponse> remove_collection();
+
+  // Writes `next` over `old`, the stored version: the end of every path that changes an object. No
+  // difference, no write; the last finalizer of a deleted object gone, the object goes.
+  Value store_update(const Value& next, const Value& old);
+  Value store_removal(const Value& object);
+
+ private:
+  Result<Value> current() const;
+  Status check_preconditions(const Value& object) const;
+  Result<ApiResponse> write_over(const Value& old, Value updated);
+  Result<Value> apply_patch(const Value& old) const;
+  Result<ApiResponse> remove_object(const Value& object);
+  Value with_propagation(const Value& object) const;
+  int64_t grace_seconds(const Value& object) const;
+  Result<Value> decoded(const Value& body);
+
+  ApiServer& server_;
+  const ApiRequest& request_;
+  const ResourceInfo& resource_;
+  std::vector<std::string> warnings_;
+};
+
+// metav1.Status with status Success, as a finished delete answers.
+Value success_status(const ResourceInfo& resource, const Value& object);
+
+}  // namespace minik::control

@@ -1,0 +1,261 @@
+#include "control/client/controller.h"
+
+#include <algorithm>
+
+#include "control/base/log.h"
+#include "control/base/text.h"
+#include "control/object/keys.h"
+
+namespace minik::control {
+
+namespace {
+
+constexpr Duration kCacheWaitMax = seconds(30);
+
+void replace_all(std::string& text, std::string_view what, std::string_view with) {
+  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size())) {
+    text.replace(at, what.size(), with);
+  }
+}
+
+}  // namespace
+
+KeysForChange own_key() {
+  return [](const Value& before, const Value& after, std::vector<ObjectKey>& keys) {
+    keys.push_back(key_of(after.has_value() ? after : before));
+  };
+}
+
+KeysForChange owner_key(std::string owner_kind) {
+  return [owner_kind](const Value& before, const Value& after, std::vector<ObjectKey>& keys) {
+    const Value* last = nullptr;
+    for (const auto* object : {&after, &before}) {
+      if (!object->has_value()) continue;
+      const Value& owner = controller_of(*object);
+      if (owner[keys::kKind].as_string() != owner_kind) continue;
+      if (last && *last == owner) continue;
+      last = &owner;
+      keys.push_back({std::string(object_namespace(*object)), owner[keys::kName].string()});
+    }
+  };
+}
+
+struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
+  // One key on its way through its plan.
+  struct Run {
+    ObjectKey key;
+    Plan plan;
+    size_t next = 0;
+    Instant started;
+    std::vector<std::pair<KindId, Revision>> written;  // to be seen in the caches before the end
+  };
+
+  Impl(ControllerSpec s, Executor& e, Client& c, InformerSet& i, EventRecorder& r, MetricRegistry& m, Rng g)
+      : spec(std::move(s)),
+        executor(e),
+        client(c),
+        informers(i),
+        recorder(r),
+        rng(g),
+        queue(e, [this] { wake(); }),
+        reconciles(m.counter("controller_runtime_reconcile_total", "Reconciles by controller.",
+                             {{"controller", spec.name}})),
+        errors(m.counter("controller_runtime_reconcile_errors_total",
+                         "Reconciles that ended in an error.", {{"controller", spec.name}})),
+        depth(m.gauge("workqueue_depth", "Keys that wait.", {{"name", spec.name}})) {}
+
+  void wake() {
+    if (wake_scheduled || !started) return;
+    wake_scheduled = true;
+    executor.post([weak = weak_from_this()] {
+      if (const auto self = weak.lock()) {
+        self->wake_scheduled = false;
+        self->work();
+      }
+    });
+  }
+
+  void work() {
+    while (running < spec.concurrency) {
+      auto key = queue.take();
+      if (!key) break;
+      depth.set(static_cast<int64_t>(queue.depth()));
+      reconcile(*std::move(key));
+    }
+  }
+
+  void reconcile(ObjectKey key) {
+    ++running;
+    reconciles.add();
+    Env env{executor.wall_now(), rng};
+    auto run = std::make_shared<Run>();
+    run->plan = spec.decide(snapshot, key, env);
+    run->key = std::move(key);
+    run->started = executor.now();
+    step(run);
+  }
+
+  void step(const std::shared_ptr<Run>& run) {
+    if (run->next == run->plan.writes.size()) {
+      finish(run);
+      return;
+    }
+    auto& write = run->plan.writes[run->next];
+    ApiRequest request = write.request;
+    client.send(std::move(request), [weak = weak_from_this(), run](Result<ApiResponse> result) {
+      if (const auto self = weak.lock()) self->on_written(run, std::move(result));
+    });
+  }
+
+  void on_written(const std::shared_ptr<Run>& run, Result<ApiResponse> result) {
+    auto& write = run->plan.writes[run->next++];
+    if (result) {
+      remember(*run, write, *result);
+      if (write.event) {
+        replace_all(write.event->message, "%name%", object_name(result->object));
+        recorder.record(*write.event);
+      }
+      step(run);
+      return;
+    }
+    const Error& error = result.error();
+    const bool tolerated =
+        (write.on_error == OnError::kTolerateNotFound && error.code == ErrorCode::kNotFound) ||
+        (write.on_error == OnError::kTolerateExists && error.code == ErrorCode::kAlreadyExists);
+    if (tolerated) {
+      step(run);
+      return;
+    }
+    if (write.failure_event) {
+      replace_all(write.failure_event->message, "%error%", error.message);
+      recorder.record(*write.failure_event);
+    }
+    fail(run, error);
+  }
+
+  // A plan waits for the newest revision of each kind that it wrote and that this controller watches.
+  void remember(Run& run, const PlannedWrite& write, const ApiResponse& response) {
+    const Revision revision = object_revision(response.object);
+    if (revision.value == 0 || !watches(write.request.kind)) return;
+    for (auto& [kind, newest] : run.written) {
+      if (kind == write.request.kind) {
+        newest = std::max(newest, revision);
+        return;
+      }
+    }
+    run.written.emplace_back(write.request.kind, revision);
+  }
+
+  bool watches(KindId kind) const {
+    return std::ranges::any_of(spec.watches, [kind](const WatchedKind& w) { return w.kind == kind; });
+  }
+
+  void fail(const std::shared_ptr<Run>& run, const Error& error) {
+    errors.add();
+    MINIK_LOG(kDebug, spec.name, cat(run->key.text(), ": ", error.message));
+    queue.add_rate_limited(run->key);
+    end(run);
+  }
+
+  void finish(const std::shared_ptr<Run>& run) {
+    for (const auto& note : run->plan.events) recorder.record(note);
+    queue.forget(run->key);
+    if (run->plan.requeue_after) queue.add_after(run->key, *run->plan.requeue_after);
+    wait_for_caches(run);
+  }
+
+  Revision latest_revision(KindId kind) const {
+    const auto found = seen_revision.find(kind);
+    return found == seen_revision.end() ? Revision{} : found->second;
+  }
+
+  void wait_for_caches(const std::shared_ptr<Run>& run) {
+    const bool seen = std::ranges::all_of(run->written, [this](const auto& written) {
+      return latest_revision(written.first) >= written.second;
+    });
+    if (seen || executor.now() - run->started > kCacheWaitMax) {
+      end(run);
+      return;
+    }
+    waiting.push_back(run);
+    executor.after(kCacheWaitMax, [weak = weak_from_this(), run] {
+      if (const auto self = weak.lock(); self && std::erase(self->waiting, run) > 0) self->end(run);
+    });
+  }
+
+  void on_change(KindId kind, const Value& before, const Value& after) {
+    auto& seen = seen_revision[kind];
+    seen = std::max(seen, object_revision(after.has_value() ? after : before));
+    if (waiting.empty()) return;
+    for (const auto& run : std::vector(waiting)) {
+      const bool all_seen = std::ranges::all_of(run->written, [this](const auto& written) {
+        return latest_revision(written.first) >= written.second;
+      });
+      if (all_seen && std::erase(waiting, run) > 0) end(run);
+    }
+  }
+
+  void end(const std::shared_ptr<Run>& run) {
+    --running;
+    queue.done(run->key);
+    wake();
+  }
+
+  ControllerSpec spec;
+  Executor& executor;
+  Client& client;
+  InformerSet& informers;
+  EventRecorder& recorder;
+  Rng rng;
+  Snapshot snapshot;
+  WorkQueue queue;
+  Counter& reconciles;
+  Counter& errors;
+  Gauge& depth;
+  std::map<KindId, Revision> seen_revision;
+  std::vector<std::shared_ptr<Run>> waiting;
+  int running = 0;
+  bool started = false;
+  bool wake_scheduled = false;
+};
+
+ControllerRunner::ControllerRunner(ControllerSpec spec, Executor& executor, Client& client,
+                                   InformerSet& informers, EventRecorder& events,
+                                   MetricRegistry& metrics, Rng rng)
+    : impl_(std::make_shared<Impl>(std::move(spec), executor, client, informers, events, metrics, rng)) {
+  for (const auto& watched : impl_->spec.watches) {
+    Informer& informer = informers.of(watched.kind);
+    for (const auto& [name, function] : watched.indexes) informer.cache().add_index(name, function);
+    impl_->snapshot.add(informer.cache());
+    informer.subscribe([weak = std::weak_ptr(impl_), kind = watched.kind, keys_for = watched.keys_for](
+                           const Value& before, const Value& after) {
+      const auto impl = weak.lock();
+      if (!impl) return;
+      if (keys_for) {
+        std::vector<ObjectKey> keys;
+        keys_for(before, after, keys);
+        for (const auto& key : keys) impl->queue.add(key);
+      }
+      impl->on_change(kind, before, after);
+    });
+  }
+}
+
+ControllerRunner::~ControllerRunner() = default;
+
+void ControllerRunner::start() {
+  impl_->informers.when_synced([weak = std::weak_ptr(impl_)] {
+    if (const auto impl = weak.lock()) {
+      impl->started = true;
+      impl->wake();
+    }
+  });
+}
+
+void ControllerRunner::enqueue(const ObjectKey& key) { impl_->queue.add(key); }
+
+bool ControllerRunner::idle() const { return impl_->running == 0 && impl_->queue.idle(); }
+
+const std::string& ControllerRunner::name() const { return impl_->spec.name; }
+
+}  // namespace minik::control

@@ -5,6 +5,7 @@
 #include "control/base/check.h"
 #include "control/base/text.h"
 #include "control/object/json.h"
+#include "control/schema/defaults.h"
 
 namespace minik::control {
 
@@ -120,6 +121,8 @@ Schema::Schema() {
     if (!row.version.empty()) type.api_version = api_version_of(row.group, row.version);
     type.text = row.text;
     type.atomic = row.atomic;
+    type.complete = complete_rule(row.package, row.name);
+    type.has_defaults = type.complete != nullptr;
     type.fields.reserve(row.field_count);
     for (uint32_t f = row.field_first; f < row.field_first + row.field_count; ++f) {
       const FieldRow& r = kFields[f];

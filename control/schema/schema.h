@@ -46,6 +46,8 @@ enum class Shape : uint8_t { kSingle, kList, kMap, kMapOfLists };
 enum class ListType : uint8_t { kNone, kAtomic, kSet, kMap };
 
 struct TypeInfo;
+// Fills in what depends on several fields of an object (defaults.h).
+using CompleteRule = Value (*)(const Value& object);
 
 struct FieldInfo {
   Key key;
@@ -74,8 +76,9 @@ struct TypeInfo {
   std::string api_version;   // "apps/v1" when documents of this type stand alone, else empty
   std::string_view text;     // one line for `kubectl explain`, or empty
   bool atomic;               // replaced as a whole by server-side apply
-  // Something below has a default: a subtree without is returned as it is.
+  // Something in here has a default; elsewhere defaulting need not look.
   bool has_defaults;
+  CompleteRule complete;          // null: no default of this type depends on its other fields
   std::vector<FieldInfo> fields;  // sorted by name
 
   const FieldInfo* field(const Key& key) const;

@@ -1,0 +1,119 @@
+#include "control/schema/defaults.h"
+
+#include <gtest/gtest.h>
+
+#include "control/object/json.h"
+#include "control/schema/views/batch.h"
+#include "control/schema/views/core.h"
+
+namespace minik::control {
+namespace {
+
+Value complete(std::string_view api_version, std::string_view kind, std::string_view text) {
+  const auto* type = Schema::builtin().find_document(api_version, kind);
+  const Value object = apply_defaults(*type, *parse_json(text));
+  EXPECT_TRUE(apply_defaults(*type, object).same_node(object)) << "a second time adds something";
+  return object;
+}
+
+std::string golden(std::string_view api_version, std::string_view kind, std::string_view text) {
+  return to_json(complete(api_version, kind, text));
+}
+
+TEST(Defaults, OfADeploymentAreThoseOfARealCluster) {
+  EXPECT_EQ(
+      golden(
+          "apps/v1", "Deployment",
+          R"({"spec":{"selector":{"matchLabels":{"app":"web"}},"template":{"metadata":{"labels":{"app":"web"}},
+                 "spec":{"containers":[{"name":"web","image":"nginx","ports":[{"containerPort":80}]}]}}}})"),
+      R"({"spec":{"progressDeadlineSeconds":600,"replicas":1,"revisionHistoryLimit":10,)"
+      R"("selector":{"matchLabels":{"app":"web"}},)"
+      R"("strategy":{"rollingUpdate":{"maxSurge":"25%","maxUnavailable":"25%"},"type":"RollingUpdate"},)"
+      R"("template":{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[{"image":"nginx",)"
+      R"("imagePullPolicy":"Always","name":"web","ports":[{"containerPort":80,"protocol":"TCP"}],)"
+      R"("resources":{},"terminationMessagePath":"/dev/termination-log","terminationMessagePolicy":"File"}],)"
+      R"("dnsPolicy":"ClusterFirst","restartPolicy":"Always","schedulerName":"default-scheduler",)"
+      R"("securityContext":{},"terminationGracePeriodSeconds":30}}},"status":{}})");
+}
+
+TEST(Defaults, OfAPodFillProbesVolumesAndRequests) {
+  const Value object = complete("v1", "Pod", R"({"spec":{"serviceAccount":"robot","volumes":[
+      {"name":"a"},{"name":"b","secret":{"secretName":"s"}},{"name":"c","hostPath":{"path":"/x"}}],
+      "containers":[{"name":"c","image":"r.io:5000/a:1.2","resources":{"limits":{"cpu":"1","memory":"1Gi"},"requests":{"cpu":"100m"}},
+        "livenessProbe":{"httpGet":{"port":80}},"env":[{"name":"N","valueFrom":{"fieldRef":{"fieldPath":"metadata.name"}}}]}]}})");
+  const PodSpecView spec = PodView(object).spec();
+  const auto container = spec.containers()[0];
+  EXPECT_EQ(container.imagePullPolicy(), "IfNotPresent");
+  EXPECT_EQ(to_json(container.resources().requests()), R"({"cpu":"100m","memory":"1Gi"})");
+  EXPECT_EQ(
+      to_json(container.livenessProbe_value()),
+      R"({"failureThreshold":3,"httpGet":{"path":"/","port":80,"scheme":"HTTP"},"periodSeconds":10,"successThreshold":1,"timeoutSeconds":1})");
+  EXPECT_EQ(container.env()[0].valueFrom().fieldRef().apiVersion_value().as_string(), "v1");
+  EXPECT_EQ(
+      to_json(spec.volumes_value()),
+      R"([{"emptyDir":{},"name":"a"},{"name":"b","secret":{"defaultMode":420,"secretName":"s"}},{"hostPath":{"path":"/x","type":""},"name":"c"}])");
+  EXPECT_TRUE(spec.enableServiceLinks());
+  EXPECT_EQ(spec.serviceAccountName(), "robot");
+  EXPECT_EQ(PodView(object).status().phase_value().as_string(), "Pending");
+}
+
+TEST(Defaults, PullFloatingImagesAlways) {
+  const auto policy = [](std::string_view image) {
+    const auto* container = Schema::builtin().find_type("core", "Container");
+    return apply_defaults(*container, Value::map({{"image", Value(image)}}))
+        .get("imagePullPolicy")
+        .string();
+  };
+  EXPECT_EQ(policy("nginx"), "Always");
+  EXPECT_EQ(policy("localhost:5000/nginx"), "Always");
+  EXPECT_EQ(policy("nginx:latest"), "Always");
+  EXPECT_EQ(policy("nginx:1.27"), "IfNotPresent");
+  EXPECT_EQ(policy("nginx@sha256:0123"), "IfNotPresent");
+}
+
+TEST(Defaults, OfAServiceFollowItsType) {
+  EXPECT_EQ(
+      golden("v1", "Service", R"({"spec":{"ports":[{"port":80}]}})"),
+      R"({"spec":{"internalTrafficPolicy":"Cluster","ports":[{"port":80,"protocol":"TCP","targetPort":80}],"sessionAffinity":"None","type":"ClusterIP"},"status":{"loadBalancer":{}}})");
+  EXPECT_EQ(
+      golden("v1", "Service", R"({"spec":{"type":"NodePort","sessionAffinity":"ClientIP"}})"),
+      R"({"spec":{"externalTrafficPolicy":"Cluster","internalTrafficPolicy":"Cluster","sessionAffinity":"ClientIP","sessionAffinityConfig":{"clientIP":{"timeoutSeconds":10800}},"type":"NodePort"},"status":{"loadBalancer":{}}})");
+}
+
+TEST(Defaults, OfSmallKinds) {
+  EXPECT_EQ(
+      golden("v1", "Namespace", R"({"metadata":{"name":"a"}})"),
+      R"({"metadata":{"labels":{"kubernetes.io/metadata.name":"a"},"name":"a"},"spec":{},"status":{"phase":"Active"}})");
+  EXPECT_EQ(golden("v1", "Secret", R"({"data":{"b":"eA=="},"stringData":{"a":"text"}})"),
+            R"({"data":{"a":"dGV4dA==","b":"eA=="},"type":"Opaque"})");
+  EXPECT_EQ(
+      golden("v1", "Event", R"({"reason":"Started"})"),
+      R"({"eventTime":null,"firstTimestamp":null,"lastTimestamp":null,"reason":"Started","source":{}})");
+  EXPECT_EQ(golden("networking.k8s.io/v1", "Ingress", R"({"spec":{}})"),
+            R"({"spec":{},"status":{"loadBalancer":{}}})");
+  EXPECT_EQ(golden("v1", "ConfigMap", R"({"data":{"a":"b"}})"), R"({"data":{"a":"b"}})");
+}
+
+TEST(Defaults, KeepAnExplicitZeroWhereItMeansSomething) {
+  EXPECT_EQ(complete("apps/v1", "Deployment", R"({"spec":{"replicas":0}})")
+                .at({"spec", "replicas"})
+                .as_int(9),
+            0);
+  const Value job =
+      complete("batch/v1", "Job", R"({"spec":{"backoffLimit":0,"template":{"spec":{}}}})");
+  EXPECT_EQ(JobView(job).spec().backoffLimit(), 0);
+  EXPECT_EQ(JobView(job).spec().parallelism(), 1);
+}
+
+TEST(Defaults, OfAJobDoNotReachIntoACronJobsTemplate) {
+  const Value object = complete("batch/v1", "CronJob",
+                                R"({"spec":{"jobTemplate":{"spec":{"template":{"spec":{}}}}}})");
+  const auto spec = CronJobView(object).spec();
+  EXPECT_EQ(spec.concurrencyPolicy(), "Allow");
+  EXPECT_FALSE(spec.jobTemplate().spec().has_backoffLimit());
+  EXPECT_EQ(spec.jobTemplate().spec().template_().spec().dnsPolicy_value().as_string(),
+            "ClusterFirst");
+}
+
+}  // namespace
+}  // namespace minik::control

@@ -19,9 +19,9 @@ namespace minik {
 class ByteStream {
  public:
   struct Events {
-    std::function<void(std::string_view)> on_bytes;
-    Task on_close;
-    Task on_drain;  // what a send had to leave waiting has left
+    std::function<void(std::string_view)> on_bytes = {};
+    Task on_close = {};
+    Task on_drain = {};  // what a send had to leave waiting has left
   };
 
   virtual ~ByteStream() = default;

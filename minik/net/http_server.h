@@ -26,7 +26,7 @@
 namespace minik {
 
 struct HttpServerOptions {
-  HttpParserLimits parser;
+  HttpParserLimits parser = {};
   size_t connections_max = kHttpConnectionsMax;
   size_t gzip_bytes_min = kHttpGzipBytesMin;
   Duration handshake_timeout = kHttpHandshakeTimeout;
@@ -35,7 +35,7 @@ struct HttpServerOptions {
   Duration idle_timeout = kHttpIdleTimeout;
   Duration linger_timeout = kHttpLingerTimeout;
   // The answer to a request that the parser refuses (400, 413, 431); plain text when empty.
-  std::function<HttpResponse(int status, const std::string& message)> error_response;
+  std::function<HttpResponse(int status, const std::string& message)> error_response = {};
 };
 
 class HttpServer {

@@ -1,0 +1,50 @@
+// The keys of one cluster: its CA, the API server's certificate, the admin's client certificate and
+// the key that signs ServiceAccount tokens. EC P-256 throughout (OpenSSL 3), so that making all of
+// them takes a few milliseconds of the first start.
+//
+//   <folder>/ca.crt ca.key apiserver.crt apiserver.key admin.crt admin.key sa.key
+//
+// Files are 0600 in a 0700 folder and appear whole (written aside, synced, renamed). They are
+// reused by the next start. The server and admin certificates are made anew when they expire within
+// 30 days, are not signed by this CA, or do not name what the server is reached by. The CA and the
+// token key are never replaced behind the user's back: kubeconfigs and tokens out there depend on
+// them. A file that cannot be read as what it should be is an error that names the remedy.
+//
+// Blocking file work: call it before the loops run, or on a worker. Values are plain and may be
+// shared.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "control/base/result.h"
+#include "control/base/time.h"
+
+namespace minik {
+
+struct KeyPair {
+  std::string certificate_pem;
+  std::string private_key_pem;
+};
+
+struct ClusterPki {
+  KeyPair ca;
+  KeyPair server;
+  KeyPair admin;  // CN kubernetes-admin, O system:masters
+  std::string service_account_key_pem;
+};
+
+// Beyond localhost, 127.0.0.1, ::1, the kubernetes Service's names and 10.96.0.1.
+struct ServerNames {
+  std::vector<std::string> dns_names;
+  std::vector<std::string> addresses;
+};
+
+Result<ClusterPki> open_pki(const std::string& folder, const ServerNames& names, WallTime now);
+
+// A client certificate signed by the cluster's CA: for node agents and for certificate requests.
+Result<KeyPair> issue_client_certificate(const KeyPair& ca, const std::string& common_name,
+                                         const std::vector<std::string>& organizations,
+                                         WallTime now, Duration lifetime);
+
+}  // namespace minik

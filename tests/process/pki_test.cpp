@@ -1,0 +1,111 @@
+#include "minik/process/pki.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include "control/base/text.h"
+#include "minik/process/private_file.h"
+#include "tests/process/temporary_folder.h"
+
+namespace minik {
+namespace {
+
+using ::testing::HasSubstr;
+
+const WallTime kNow = *parse_time("2026-11-23T15:00:00Z");
+
+ClusterPki open_or_die(const std::string& folder, const ServerNames& names = {},
+                       WallTime now = kNow) {
+  auto pki = open_pki(folder, names, now);
+  EXPECT_TRUE(pki) << pki.error().message;
+  return *pki;
+}
+
+void overwrite(const std::string& path, const std::string& text) {
+  std::ofstream(path) << text;
+}
+
+TEST(Pki, MakesEverythingInPrivateFiles) {
+  const TemporaryFolder folder;
+  open_or_die(folder.file("pki"));
+  for (const char* name :
+       {"ca.crt", "ca.key", "apiserver.crt", "apiserver.key", "admin.crt", "admin.key", "sa.key"}) {
+    struct stat status {};
+    ASSERT_EQ(stat((folder.file("pki/") + name).c_str(), &status), 0) << name;
+    EXPECT_EQ(status.st_mode & 0777, 0600u) << name;
+  }
+}
+
+TEST(Pki, IsReusedByTheNextStart) {
+  const TemporaryFolder folder;
+  const ClusterPki first = open_or_die(folder.path());
+  const ClusterPki second = open_or_die(folder.path());
+  EXPECT_EQ(first.ca.certificate_pem, second.ca.certificate_pem);
+  EXPECT_EQ(first.server.certificate_pem, second.server.certificate_pem);
+  EXPECT_EQ(first.admin.private_key_pem, second.admin.private_key_pem);
+  EXPECT_EQ(first.service_account_key_pem, second.service_account_key_pem);
+}
+
+TEST(Pki, RenewsCertificatesThatSoonExpireUnderTheSameCa) {
+  const TemporaryFolder folder;
+  const ClusterPki first = open_or_die(folder.path());
+  const ClusterPki later = open_or_die(folder.path(), {}, kNow + hours(24 * 340));
+  EXPECT_EQ(first.ca.certificate_pem, later.ca.certificate_pem);
+  EXPECT_EQ(first.service_account_key_pem, later.service_account_key_pem);
+  EXPECT_NE(first.server.certificate_pem, later.server.certificate_pem);
+  EXPECT_NE(first.admin.certificate_pem, later.admin.certificate_pem);
+}
+
+TEST(Pki, RenewsTheServerCertificateForANewName) {
+  const TemporaryFolder folder;
+  const ClusterPki first = open_or_die(folder.path());
+  const ServerNames names{{"node-1"}, {"10.200.0.1"}};
+  const ClusterPki named = open_or_die(folder.path(), names);
+  EXPECT_NE(first.server.certificate_pem, named.server.certificate_pem);
+  EXPECT_EQ(first.admin.certificate_pem, named.admin.certificate_pem);
+  EXPECT_EQ(open_or_die(folder.path(), names).server.certificate_pem, named.server.certificate_pem);
+}
+
+TEST(Pki, MakesALeafAnewWhenItsFileIsDamaged) {
+  const TemporaryFolder folder;
+  const ClusterPki first = open_or_die(folder.path());
+  overwrite(folder.file("apiserver.crt"), "");
+  const ClusterPki second = open_or_die(folder.path());
+  EXPECT_EQ(first.ca.certificate_pem, second.ca.certificate_pem);
+  EXPECT_THAT(second.server.certificate_pem, HasSubstr("BEGIN CERTIFICATE"));
+}
+
+TEST(Pki, NeverReplacesADamagedCaOrTokenKeyButNamesTheRemedy) {
+  for (const char* name : {"ca.crt", "ca.key", "sa.key"}) {
+    const TemporaryFolder folder;
+    open_or_die(folder.path());
+    overwrite(folder.file(name), "-----BEGIN NONSENSE-----\n");
+    const auto opened = open_pki(folder.path(), {}, kNow);
+    ASSERT_FALSE(opened) << name;
+    EXPECT_THAT(opened.error().message, HasSubstr(folder.file(name)));
+    EXPECT_THAT(opened.error().message, HasSubstr("minik delete"));
+    EXPECT_THAT(opened.error().message, Not(HasSubstr("\n")));
+  }
+}
+
+TEST(Pki, RefusesAKeyThatBelongsToAnotherCa) {
+  const TemporaryFolder one, other;
+  open_or_die(one.path());
+  const ClusterPki foreign = open_or_die(other.path());
+  overwrite(one.file("ca.key"), foreign.ca.private_key_pem);
+  const auto opened = open_pki(one.path(), {}, kNow);
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(opened.error().message, HasSubstr("does not belong to ca.crt"));
+}
+
+TEST(Pki, FinishesAFirstStartThatWasCutShort) {
+  const TemporaryFolder folder;
+  overwrite(folder.file("ca.key"), "half a ke");
+  EXPECT_TRUE(open_pki(folder.path(), {}, kNow));
+}
+
+}  // namespace
+}  // namespace minik

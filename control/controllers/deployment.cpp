@@ -1,0 +1,459 @@
+#include "control/controllers/deployment.h"
+
+#include <algorithm>
+
+#include "control/base/text.h"
+#include "control/controllers/pods.h"
+#include "control/object/keys.h"
+#include "control/object/selector.h"
+#include "control/schema/kinds.h"
+#include "control/schema/views/apps.h"
+
+namespace minik::control {
+
+namespace {
+
+constexpr std::string_view kRevision = "deployment.kubernetes.io/revision";
+constexpr std::string_view kDesired = "deployment.kubernetes.io/desired-replicas";
+constexpr std::string_view kMax = "deployment.kubernetes.io/max-replicas";
+constexpr std::string_view kHash = "pod-template-hash";
+constexpr std::string_view kLastApplied = "kubectl.kubernetes.io/last-applied-configuration";
+
+int64_t spec_replicas(const Value& object) { return object[keys::kSpec][keys::kReplicas].as_int(1); }
+int64_t status_count(const Value& object, const Key& key) { return object[keys::kStatus][key].as_int(); }
+
+int64_t revision_of(const Value& object) {
+  return parse_int64(object[keys::kMetadata][keys::kAnnotations].get(kRevision).as_string()).value_or(0);
+}
+
+int64_t scaled(const Value& value, int64_t total, bool round_up) {
+  if (value.is_int()) return value.as_int();
+  const auto text = value.as_string();
+  const auto percent = parse_int64(text.substr(0, text.empty() ? 0 : text.size() - 1)).value_or(0);
+  return round_up ? (percent * total + 99) / 100 : percent * total / 100;
+}
+
+// The template without the label that the controller itself adds: what two revisions differ in.
+Value bare_template(const Value& pod_template) {
+  const Value& labels = pod_template[keys::kMetadata][keys::kLabels];
+  if (!labels.contains(kHash)) return pod_template;
+  return pod_template.with_at({keys::kMetadata, keys::kLabels}, labels.without(kHash));
+}
+
+struct Rollout {
+  const Value& deployment;
+  WallTime now;
+  Value new_set;                // absent until created
+  std::vector<Value> old_sets;  // oldest first
+  RolloutBounds bounds;
+  Plan plan;
+
+  int64_t wanted() const { return spec_replicas(deployment); }
+  std::vector<Value> all_sets() const {
+    auto all = old_sets;
+    if (new_set.has_value()) all.push_back(new_set);
+    return all;
+  }
+  int64_t total(const Key& status_key) const {
+    int64_t sum = 0;
+    for (const auto& set : all_sets()) sum += status_count(set, status_key);
+    return sum;
+  }
+  int64_t total_wanted() const {
+    int64_t sum = 0;
+    for (const auto& set : all_sets()) sum += spec_replicas(set);
+    return sum;
+  }
+  Value about() const { return typed(deployment, "apps/v1", "Deployment"); }
+};
+
+Value with_annotation(const Value& object, std::string_view name, const std::string& value) {
+  return object.with_at({keys::kMetadata, keys::kAnnotations, Key(name)}, value);
+}
+
+// Writes the set with this size and, beside it, what proportional scaling needs to know later.
+Value sized(const Rollout& rollout, const Value& set, int64_t replicas) {
+  const int64_t wanted = rollout.wanted();
+  Value next = set.with_at({keys::kSpec, keys::kReplicas}, replicas);
+  next = with_annotation(next, kDesired, cat(wanted));
+  return with_annotation(next, kMax, cat(wanted + rollout.bounds.surge));
+}
+
+void scale_set(Rollout& rollout, const Value& set, int64_t replicas) {
+  const int64_t before = spec_replicas(set);
+  const Value next = sized(rollout, set, replicas);
+  if (next == set) return;
+  auto& write = rollout.plan.update(kinds::kReplicasets, next);
+  if (before != replicas) {
+    write.event = EventNote{rollout.about(), "Normal", "ScalingReplicaSet",
+                            cat("Scaled ", replicas > before ? "up" : "down", " replica set ",
+                                object_name(set), " from ", before, " to ", replicas)};
+  }
+}
+
+int64_t new_set_size(const Rollout& rollout) {
+  const int64_t wanted = rollout.wanted();
+  if (rollout.deployment[keys::kSpec][keys::kStrategy][keys::kType].as_string() == "Recreate") return wanted;
+  const int64_t current = rollout.new_set.has_value() ? spec_replicas(rollout.new_set) : 0;
+  const int64_t room = wanted + rollout.bounds.surge - rollout.total_wanted();
+  if (room <= 0) return current;
+  return current + std::min(room, wanted - current);
+}
+
+void create_new_set(Rollout& rollout, int64_t revision) {
+  const Value& deployment = rollout.deployment;
+  const DeploymentView view(deployment);
+  const Value& pod_template = view.spec().template_().raw();
+  const std::string hash =
+      pod_template_hash(pod_template, deployment[keys::kStatus][keys::kCollisionCount].as_int());
+  const auto labelled = [&](const Value& labels) { return labels.with(kHash, hash); };
+  const Value template_with_hash = pod_template.with_at(
+      {keys::kMetadata, keys::kLabels}, labelled(pod_template[keys::kMetadata][keys::kLabels]));
+  const Value selector = view.spec().selector().raw().with(
+      keys::kMatchLabels, labelled(view.spec().selector().raw()[keys::kMatchLabels]));
+  MapBuilder annotations(deployment[keys::kMetadata][keys::kAnnotations]);
+  annotations.erase(kLastApplied);
+  annotations.set(kRevision, cat(revision));
+  Value set = Value::map(
+      {{keys::kMetadata,
+        Value::map({{keys::kName, cat(object_name(deployment), "-", hash)},
+                    {keys::kNamespace, deployment[keys::kMetadata][keys::kNamespace]},
+                    {keys::kLabels, template_with_hash[keys::kMetadata][keys::kLabels]},
+                    {keys::kAnnotations, std::move(annotations).build()},
+                    {keys::kOwnerReferences,
+                     Value::array({controller_reference(deployment, "apps/v1", "Deployment")})}})},
+       {keys::kSpec, Value::map({{keys::kMinReadySeconds, view.spec().minReadySeconds() == 0
+                                                              ? Value()
+                                                              : Value(view.spec().minReadySeconds())},
+                                 {keys::kSelector, selector},
+                                 {keys::kTemplate, template_with_hash}})}});
+  const int64_t size = new_set_size(rollout);
+  set = sized(rollout, set, size);
+  auto& write = rollout.plan.create(kinds::kReplicasets, set);
+  write.on_error = OnError::kTolerateExists;
+  if (size > 0) {
+    write.event = EventNote{rollout.about(), "Normal", "ScalingReplicaSet",
+                            cat("Scaled up replica set ", object_name(set), " from 0 to ", size)};
+  }
+  write.failure_event = EventNote{rollout.about(), "Warning", "ReplicaSetCreateError",
+                                  cat("Failed to create new replica set ", quoted(object_name(set)), ": %error%")};
+}
+
+// Pods of old sets that may go now: what is above the least that must be available, first those that
+// are not available anyway.
+void scale_down_old(Rollout& rollout) {
+  int64_t old_wanted = 0;
+  for (const auto& set : rollout.old_sets) old_wanted += spec_replicas(set);
+  if (old_wanted == 0) return;
+  const int64_t least_available = rollout.wanted() - rollout.bounds.unavailable;
+  const int64_t new_wanted = spec_replicas(rollout.new_set);
+  const int64_t new_unavailable = new_wanted - status_count(rollout.new_set, keys::kAvailableReplicas);
+  int64_t may_go = rollout.total_wanted() - least_available - new_unavailable;
+  if (may_go <= 0) return;
+  std::vector<std::pair<Value, int64_t>> sizes;
+  for (const auto& set : rollout.old_sets) sizes.emplace_back(set, spec_replicas(set));
+  for (auto& [set, size] : sizes) {  // unhealthy pods first: deleting them costs nothing
+    const int64_t unhealthy = std::max<int64_t>(0, size - status_count(set, keys::kAvailableReplicas));
+    const int64_t gone = std::min(unhealthy, may_go);
+    size -= gone;
+    may_go -= gone;
+  }
+  // Healthy ones only as far as availability, as it is now, allows.
+  int64_t healthy_may_go = rollout.total(keys::kAvailableReplicas) - least_available;
+  for (auto& [set, size] : sizes) {
+    const int64_t gone = std::max<int64_t>(0, std::min({size, may_go, healthy_may_go}));
+    size -= gone;
+    may_go -= gone;
+    healthy_may_go -= gone;
+  }
+  for (const auto& [set, size] : sizes) {
+    if (size != spec_replicas(set)) scale_set(rollout, set, size);
+  }
+}
+
+void rolling_update(Rollout& rollout) {
+  const int64_t size = new_set_size(rollout);
+  const int64_t current = spec_replicas(rollout.new_set);
+  if (size != current) {
+    scale_set(rollout, rollout.new_set, std::min(size, rollout.wanted()));
+    return;
+  }
+  if (current > rollout.wanted()) {
+    scale_set(rollout, rollout.new_set, rollout.wanted());
+    return;
+  }
+  scale_down_old(rollout);
+}
+
+void recreate(Rollout& rollout, const Snapshot& snapshot) {
+  bool busy = false;
+  for (const auto& set : rollout.old_sets) {
+    if (spec_replicas(set) > 0) scale_set(rollout, set, 0);
+    busy |= spec_replicas(set) > 0;
+    for (const auto& pod : snapshot.owned_by(kinds::kPods, object_uid(set))) busy |= !is_pod_ended(pod);
+  }
+  // The new pods wait until the last old one has ended.
+  if (busy || !rollout.new_set.has_value()) return;
+  if (spec_replicas(rollout.new_set) != rollout.wanted()) {
+    scale_set(rollout, rollout.new_set, rollout.wanted());
+  }
+}
+
+// The Deployment was resized in the middle of a rollout (or while paused): every set gets its share.
+bool scale_proportionally(Rollout& rollout) {
+  std::vector<Value> active;
+  for (const auto& set : rollout.all_sets()) {
+    if (spec_replicas(set) > 0) active.push_back(set);
+  }
+  const bool resized = std::ranges::any_of(active, [&](const Value& set) {
+    const auto desired = parse_int64(set[keys::kMetadata][keys::kAnnotations].get(kDesired).as_string());
+    return desired && *desired != rollout.wanted();
+  });
+  if (!resized) return false;
+  if (active.size() == 1) {
+    scale_set(rollout, active[0], rollout.wanted());
+    return true;
+  }
+  const int64_t allowed = rollout.wanted() > 0 ? rollout.wanted() + rollout.bounds.surge : 0;
+  int64_t to_add = allowed - rollout.total_wanted();
+  // Larger sets first, and of equal ones the newer when growing, the older when shrinking.
+  std::ranges::stable_sort(active, [&](const Value& a, const Value& b) {
+    if (spec_replicas(a) != spec_replicas(b)) return spec_replicas(a) > spec_replicas(b);
+    return to_add >= 0 ? revision_of(a) > revision_of(b) : revision_of(a) < revision_of(b);
+  });
+  const int64_t total = rollout.total_wanted();
+  const int64_t direction = to_add < 0 ? -1 : 1;
+  int64_t left = to_add * direction;
+  std::vector<int64_t> sizes;
+  for (const auto& set : active) {
+    const int64_t share = (spec_replicas(set) * to_add * direction * 2 + total) / (2 * total);
+    const int64_t change = std::min(share, left);
+    left -= change;
+    sizes.push_back(std::max<int64_t>(0, spec_replicas(set) + direction * change));
+  }
+  sizes[0] = std::max<int64_t>(0, sizes[0] + direction * left);
+  for (size_t i = 0; i < active.size(); ++i) scale_set(rollout, active[i], sizes[i]);
+  return true;
+}
+
+void clean_up_history(Rollout& rollout) {
+  const int64_t keep = rollout.deployment[keys::kSpec][keys::kRevisionHistoryLimit].as_int(10);
+  std::vector<Value> removable;
+  for (const auto& set : rollout.old_sets) {
+    if (spec_replicas(set) == 0 && status_count(set, keys::kReplicas) == 0 && !is_deleting(set) &&
+        set[keys::kStatus][keys::kObservedGeneration].as_int() >=
+            set[keys::kMetadata][keys::kGeneration].as_int()) {
+      removable.push_back(set);
+    }
+  }
+  std::ranges::stable_sort(removable, {}, revision_of);
+  const auto surplus = static_cast<int64_t>(rollout.old_sets.size()) - keep;
+  for (int64_t i = 0; i < surplus && i < static_cast<int64_t>(removable.size()); ++i) {
+    rollout.plan.remove(kinds::kReplicasets, removable[static_cast<size_t>(i)]);
+  }
+}
+
+Value make_condition(std::string_view type, std::string_view status, std::string_view reason,
+                     std::string message, WallTime now) {
+  return Value::map({{keys::kType, type},
+                     {keys::kStatus, status},
+                     {keys::kReason, reason},
+                     {keys::kMessage, message},
+                     {keys::kLastUpdateTime, format_time(now)}});
+}
+
+bool is_complete(const Rollout& rollout, const Value& status) {
+  return status[keys::kUpdatedReplicas].as_int() == rollout.wanted() &&
+         status[keys::kReplicas].as_int() == rollout.wanted() &&
+         status[keys::kAvailableReplicas].as_int() == rollout.wanted();
+}
+
+bool has_progressed(const Value& status, const Value& old) {
+  const auto now = [&](const Key& key) { return status[key].as_int(); };
+  const auto before = [&](const Key& key) { return old[key].as_int(); };
+  return now(keys::kUpdatedReplicas) > before(keys::kUpdatedReplicas) ||
+         now(keys::kReadyReplicas) > before(keys::kReadyReplicas) ||
+         now(keys::kAvailableReplicas) > before(keys::kAvailableReplicas) ||
+         now(keys::kReplicas) - now(keys::kUpdatedReplicas) <
+             before(keys::kReplicas) - before(keys::kUpdatedReplicas);
+}
+
+Value progressing_condition(Rollout& rollout, const Value& object, const Value& old_status, bool created) {
+  const Value& status = object[keys::kStatus];
+  const Value& current = condition(rollout.deployment, "Progressing");
+  const int64_t deadline = rollout.deployment[keys::kSpec][keys::kProgressDeadlineSeconds].as_int(600);
+  const auto set_name = quoted(object_name(rollout.new_set));
+  const auto subject = rollout.new_set.has_value()
+                           ? cat("ReplicaSet ", set_name)
+                           : cat("Deployment ", quoted(object_name(rollout.deployment)));
+  const auto make = [&](std::string_view state, std::string_view reason, std::string message) {
+    return make_condition("Progressing", state, reason, std::move(message), rollout.now);
+  };
+  if (rollout.deployment[keys::kSpec][keys::kPaused].as_bool()) {
+    return make("Unknown", "DeploymentPaused", "Deployment is paused");
+  }
+  if (current[keys::kReason].as_string() == "DeploymentPaused") {
+    return make("Unknown", "DeploymentResumed", "Deployment is resumed");
+  }
+  if (is_complete(rollout, status)) {
+    return make("True", "NewReplicaSetAvailable", cat(subject, " has successfully progressed."));
+  }
+  if (created) return make("True", "NewReplicaSetCreated", cat("Created new replica set ", set_name));
+  if (has_progressed(status, old_status) || !current.has_value() ||
+      current[keys::kReason].as_string() == "NewReplicaSetAvailable") {
+    return make("True", "ReplicaSetUpdated", cat(subject, " is progressing."));
+  }
+  if (current[keys::kReason].as_string() == "ProgressDeadlineExceeded") return current;
+  const auto since = time_of(current[keys::kLastUpdateTime]);
+  const Duration left = since ? *since + seconds(deadline) - rollout.now : Duration{};
+  if (left <= Duration{}) {
+    return make("False", "ProgressDeadlineExceeded", cat(subject, " has timed out progressing."));
+  }
+  rollout.plan.look_again_after(left + seconds(1));
+  return current;
+}
+
+void plan_status(Rollout& rollout, bool created) {
+  const Value& deployment = rollout.deployment;
+  const Value& old_status = deployment[keys::kStatus];
+  MapBuilder status(old_status);
+  const auto put = [&](const Key& key, int64_t n) { status.set(key, n == 0 ? Value() : Value(n)); };
+  const int64_t available = rollout.total(keys::kAvailableReplicas);
+  put(keys::kReplicas, rollout.total(keys::kReplicas));
+  put(keys::kUpdatedReplicas,
+      rollout.new_set.has_value() ? status_count(rollout.new_set, keys::kReplicas) : 0);
+  put(keys::kReadyReplicas, rollout.total(keys::kReadyReplicas));
+  put(keys::kAvailableReplicas, available);
+  put(keys::kTerminatingReplicas, rollout.total(keys::kTerminatingReplicas));
+  put(keys::kUnavailableReplicas, std::max<int64_t>(0, rollout.total_wanted() - available));
+  status.set(keys::kObservedGeneration, deployment[keys::kMetadata][keys::kGeneration]);
+  Value next = deployment.with(keys::kStatus, std::move(status).build());
+  const bool enough = available >= rollout.wanted() - rollout.bounds.unavailable;
+  next = with_condition(next,
+                        enough ? make_condition("Available", "True", "MinimumReplicasAvailable",
+                                                "Deployment has minimum availability.", rollout.now)
+                               : make_condition("Available", "False", "MinimumReplicasUnavailable",
+                                                "Deployment does not have minimum availability.", rollout.now),
+                        rollout.now);
+  next = with_condition(next, progressing_condition(rollout, next, old_status, created), rollout.now);
+  const bool paused = deployment[keys::kSpec][keys::kPaused].as_bool();
+  if (!is_complete(rollout, next[keys::kStatus]) && !paused) {
+    const auto since = time_of(condition(next, "Progressing")[keys::kLastUpdateTime]);
+    const int64_t deadline = deployment[keys::kSpec][keys::kProgressDeadlineSeconds].as_int(600);
+    if (since && condition(next, "Progressing")[keys::kStatus].as_string() == "True") {
+      rollout.plan.look_again_after(*since + seconds(deadline + 1) - rollout.now);
+    }
+  }
+  if (!(next == deployment)) rollout.plan.update_status(kinds::kDeployments, next);
+}
+
+int64_t latest_revision(const std::vector<Value>& sets) {
+  int64_t latest = 0;
+  for (const auto& set : sets) latest = std::max(latest, revision_of(set));
+  return latest;
+}
+
+// A set that is the new one again (a rollback) takes the next revision number; true when it changed.
+bool plan_revisions(Rollout& rollout) {
+  const int64_t next = latest_revision(rollout.old_sets) + 1;
+  if (revision_of(rollout.new_set) < next) {
+    rollout.plan.update(kinds::kReplicasets, with_annotation(rollout.new_set, kRevision, cat(next)));
+    return true;
+  }
+  if (revision_of(rollout.deployment) != revision_of(rollout.new_set)) {
+    rollout.plan.update(kinds::kDeployments,
+                        with_annotation(rollout.deployment, kRevision, cat(revision_of(rollout.new_set))));
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+RolloutBounds rollout_bounds(const Value& deployment) {
+  const Value& spec = deployment[keys::kSpec];
+  if (spec[keys::kStrategy][keys::kType].as_string() == "Recreate") return {0, 0};
+  const Value& rolling = spec[keys::kStrategy][keys::kRollingUpdate];
+  const int64_t replicas = spec_replicas(deployment);
+  RolloutBounds bounds{scaled(rolling[keys::kMaxSurge], replicas, true),
+                       scaled(rolling[keys::kMaxUnavailable], replicas, false)};
+  if (bounds.surge == 0 && bounds.unavailable == 0) bounds.unavailable = 1;
+  bounds.unavailable = std::min(bounds.unavailable, replicas);
+  return bounds;
+}
+
+std::string pod_template_hash(const Value& pod_template, int64_t collision_count) {
+  constexpr std::string_view kAlphabet = "bcdfghjklmnpqrstvwxz2456789";
+  const uint64_t content = bare_template(pod_template).hash() + static_cast<uint64_t>(collision_count);
+  const uint32_t hash = fnv1a_32(cat(content));
+  // Decimal digits mapped to letters that spell nothing, as Kubernetes' SafeEncodeString does.
+  std::string text = cat(hash);
+  for (char& c : text) c = kAlphabet[static_cast<size_t>(c) % kAlphabet.size()];
+  return text;
+}
+
+Plan reconcile_deployment(const Snapshot& snapshot, const ObjectKey& key, Env& env) {
+  const Value& deployment = snapshot.find(kinds::kDeployments, key.namespace_, key.name);
+  if (!deployment.has_value()) return Plan::done();
+  Rollout rollout{deployment, env.now, {}, {}, rollout_bounds(deployment), {}};
+  auto sets = snapshot.owned_by(kinds::kReplicasets, object_uid(deployment));
+  std::ranges::stable_sort(sets, {}, [](const Value& set) {
+    return std::make_pair(set[keys::kMetadata][keys::kCreationTimestamp].string(), revision_of(set));
+  });
+  const Value wanted = bare_template(deployment[keys::kSpec][keys::kTemplate]);
+  for (const auto& set : sets) {
+    if (!rollout.new_set.has_value() && bare_template(set[keys::kSpec][keys::kTemplate]) == wanted) {
+      rollout.new_set = set;
+    } else {
+      rollout.old_sets.push_back(set);
+    }
+  }
+  if (is_deleting(deployment)) {
+    plan_status(rollout, false);
+    return std::move(rollout.plan);
+  }
+  const bool paused = deployment[keys::kSpec][keys::kPaused].as_bool();
+  if (paused) {
+    scale_proportionally(rollout);
+    plan_status(rollout, false);
+    return std::move(rollout.plan);
+  }
+  if (!rollout.new_set.has_value()) {
+    const bool recreating = deployment[keys::kSpec][keys::kStrategy][keys::kType].as_string() == "Recreate";
+    if (recreating && (rollout.total_wanted() > 0 || rollout.total(keys::kReplicas) > 0)) {
+      recreate(rollout, snapshot);
+    } else {
+      create_new_set(rollout, latest_revision(rollout.old_sets) + 1);
+    }
+    plan_status(rollout, !recreating);
+    return std::move(rollout.plan);
+  }
+  if (!plan_revisions(rollout) && !scale_proportionally(rollout)) {
+    if (deployment[keys::kSpec][keys::kStrategy][keys::kType].as_string() == "Recreate") {
+      recreate(rollout, snapshot);
+    } else {
+      rolling_update(rollout);
+    }
+    clean_up_history(rollout);
+  }
+  // A plan that updates the Deployment itself has used up its resourceVersion: the status follows when
+  // the change comes back.
+  const bool own_update = std::ranges::any_of(rollout.plan.writes, [](const PlannedWrite& w) {
+    return w.request.kind == kinds::kDeployments;
+  });
+  if (!own_update) plan_status(rollout, false);
+  return std::move(rollout.plan);
+}
+
+ControllerSpec deployment_controller() {
+  ControllerSpec spec;
+  spec.name = "deployment-controller";
+  spec.kind = kinds::kDeployments;
+  spec.watches = {{kinds::kDeployments, own_key(), {}},
+                  {kinds::kReplicasets, owner_key("Deployment"), {}},
+                  {kinds::kPods, nullptr, {}}};
+  spec.decide = reconcile_deployment;
+  return spec;
+}
+
+}  // namespace minik::control

@@ -1,0 +1,76 @@
+#include "control/controllers/pods.h"
+
+#include "control/object/keys.h"
+#include "control/object/object_ref.h"
+
+namespace minik::control {
+
+bool is_pod_ended(const Value& pod) {
+  const auto phase = pod[keys::kStatus][keys::kPhase].as_string();
+  return phase == "Succeeded" || phase == "Failed";
+}
+
+bool is_pod_active(const Value& pod) { return !is_pod_ended(pod) && !is_deleting(pod); }
+
+const Value& condition(const Value& object, std::string_view type) {
+  const Value wanted(type);
+  for (const auto& c : object[keys::kStatus][keys::kConditions].items()) {
+    if (c[keys::kType] == wanted) return c;
+  }
+  return Value::absent();
+}
+
+bool is_condition_true(const Value& object, std::string_view type) {
+  return condition(object, type)[keys::kStatus].as_string() == "True";
+}
+
+bool is_pod_ready(const Value& pod) { return is_condition_true(pod, "Ready"); }
+
+std::optional<WallTime> time_of(const Value& text) { return parse_time(text.as_string()); }
+
+bool is_pod_available(const Value& pod, int64_t min_ready_seconds, WallTime now) {
+  if (!is_pod_ready(pod)) return false;
+  if (min_ready_seconds == 0) return true;
+  const auto since = time_of(condition(pod, "Ready")[keys::kLastTransitionTime]);
+  return since && *since + seconds(min_ready_seconds) <= now;
+}
+
+Value with_condition(const Value& object, const Value& wanted, WallTime now) {
+  const Value stamp = format_time(now);
+  std::vector<Value> conditions;
+  bool placed = false;
+  for (const auto& old : object[keys::kStatus][keys::kConditions].items()) {
+    if (!(old[keys::kType] == wanted[keys::kType])) {
+      conditions.push_back(old);
+      continue;
+    }
+    placed = true;
+    Value next = wanted;
+    const bool same_status = old[keys::kStatus] == wanted[keys::kStatus];
+    next = next.with(keys::kLastTransitionTime, same_status ? old[keys::kLastTransitionTime] : stamp);
+    if (old[keys::kLastUpdateTime].has_value()) {
+      const bool same = same_status && old[keys::kReason] == wanted[keys::kReason] &&
+                        old[keys::kMessage] == wanted[keys::kMessage];
+      next = next.with(keys::kLastUpdateTime, same ? old[keys::kLastUpdateTime] : stamp);
+    }
+    conditions.push_back(std::move(next));
+  }
+  if (!placed) conditions.push_back(wanted.with(keys::kLastTransitionTime, stamp));
+  return object.with_at({keys::kStatus, keys::kConditions}, Value::array(std::move(conditions)));
+}
+
+Value controller_reference(const Value& owner, std::string_view api_version, std::string_view kind) {
+  const auto& metadata = owner[keys::kMetadata];
+  return Value::map({{keys::kApiVersion, api_version},
+                     {keys::kKind, kind},
+                     {keys::kName, metadata[keys::kName]},
+                     {keys::kUid, metadata[keys::kUid]},
+                     {keys::kController, true},
+                     {keys::kBlockOwnerDeletion, true}});
+}
+
+Value typed(const Value& object, std::string_view api_version, std::string_view kind) {
+  return object.with(keys::kApiVersion, api_version).with(keys::kKind, kind);
+}
+
+}  // namespace minik::control

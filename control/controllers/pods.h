@@ -1,0 +1,32 @@
+// What controllers ask about pods and conditions. Pure readers.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "control/base/time.h"
+#include "control/object/value.h"
+
+namespace minik::control {
+
+// Not ended and not being deleted.
+bool is_pod_active(const Value& pod);
+bool is_pod_ended(const Value& pod);
+// The entry of status.conditions of this type, or absent; for any object with conditions.
+const Value& condition(const Value& object, std::string_view type);
+bool is_condition_true(const Value& object, std::string_view type);
+bool is_pod_ready(const Value& pod);
+// Ready for at least this long.
+bool is_pod_available(const Value& pod, int64_t min_ready_seconds, WallTime now);
+std::optional<WallTime> time_of(const Value& text);
+
+// The object with this condition set; lastTransitionTime moves only when the status changes. `extra`
+// says which other time field the kind keeps (lastUpdateTime), or nothing.
+Value with_condition(const Value& object, const Value& condition, WallTime now);
+
+// {apiVersion, kind, name, uid, controller: true, blockOwnerDeletion: true}
+Value controller_reference(const Value& owner, std::string_view api_version, std::string_view kind);
+// With apiVersion and kind, as events and references want it; stored objects do not repeat them.
+Value typed(const Value& object, std::string_view api_version, std::string_view kind);
+
+}  // namespace minik::control

@@ -4,6 +4,8 @@
 #include "control/base/text.h"
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
+#include "control/schema/decode.h"
+#include "control/schema/defaults.h"
 #include "control/schema/kinds.h"
 
 namespace minik::control {
@@ -32,6 +34,24 @@ bool has_generation(const ResourceInfo& resource) {
   return resource.id != kinds::kNamespaces && resource.id != kinds::kNodes &&
          resource.id != kinds::kServices && resource.id != kinds::kLeases &&
          resource.id != kinds::kPersistentvolumes && resource.id != kinds::kPersistentvolumeclaims;
+}
+
+Result<Value> decode_and_default(const ResourceInfo& resource, const Value& body, const Value& known,
+                                 FieldValidation validation, std::vector<std::string>& warnings) {
+  auto decoded = decode(*resource.type, body, known);
+  if (!decoded) {
+    return cannot_be_handled(resource.api_version, resource.kind, resource.kind, decoded.error().message);
+  }
+  if (!decoded->unknown_fields.empty() && validation == FieldValidation::kStrict) {
+    return cannot_be_handled(resource.api_version, resource.kind, resource.kind,
+                             strict_decoding_sentence(decoded->unknown_fields));
+  }
+  if (validation == FieldValidation::kWarn) {
+    for (auto& complaint : decoded->unknown_fields) warnings.push_back(std::move(complaint));
+  }
+  // Stored objects do not repeat what their kind says of all of them.
+  const Value bare = decoded->object.without(keys::kApiVersion).without(keys::kKind);
+  return apply_defaults(*resource.type, bare, known);
 }
 
 Value prepare_for_create(const ResourceInfo& resource, const Value& object) {

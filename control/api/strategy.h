@@ -14,8 +14,9 @@
 namespace minik::control {
 
 // The body of a create or update as the schema wants it: known fields only, normal forms, defaults.
-// Warnings are for the client (`unknown field "spec.foo"`).
-Result<Value> decode_and_default(const Schema& schema, const ResourceInfo& resource, const Value& body,
+// Warnings are for the client (`unknown field "spec.foo"`). `known` is the stored version, whose
+// subtrees need no second look; absent for a new object.
+Result<Value> decode_and_default(const ResourceInfo& resource, const Value& body, const Value& known,
                                  FieldValidation validation, std::vector<std::string>& warnings);
 
 Value prepare_for_create(const ResourceInfo& resource, const Value& object);

@@ -96,9 +96,8 @@ Status Writer::check_preconditions(const Value& object) const {
   return {};
 }
 
-Result<Value> Writer::decoded(const Value& body) {
-  return decode_and_default(server_.schema_, resource_, body, request_.options.field_validation,
-                            warnings_);
+Result<Value> Writer::decoded(const Value& body, const Value& known) {
+  return decode_and_default(resource_, body, known, request_.options.field_validation, warnings_);
 }
 
 Result<ApiResponse> Writer::create() {
@@ -109,7 +108,7 @@ Result<ApiResponse> Writer::create() {
                  "the namespace of the provided object does not match the namespace sent on the request");
   }
   MINIK_ASSIGN(Value object, server_.admission_->cached_decode(
-                                 resource_, request_, [&] { return decoded(request_.body); }));
+                                 resource_, request_, [&] { return decoded(request_.body, Value()); }));
   const auto& metadata = object[keys::kMetadata];
   if (!metadata[keys::kResourceVersion].as_string().empty()) {
     return Error(ErrorCode::kBadRequest, "resourceVersion should not be set on objects to be created");
@@ -139,7 +138,7 @@ Result<ApiResponse> Writer::update() {
   MINIK_TRY(check_kind(resource_, request_.body));
   MINIK_TRY(check_name(resource_, request_, request_.body));
   MINIK_ASSIGN(const Value old, current());
-  MINIK_ASSIGN(Value updated, decoded(request_.body));
+  MINIK_ASSIGN(Value updated, decoded(request_.body, old));
   return write_over(old, std::move(updated));
 }
 
@@ -148,7 +147,7 @@ Result<ApiResponse> Writer::patch() {
   MINIK_ASSIGN(const Value patched, apply_patch(old));
   MINIK_TRY(check_kind(resource_, patched));
   MINIK_TRY(check_name(resource_, request_, patched));
-  MINIK_ASSIGN(Value updated, decoded(patched));
+  MINIK_ASSIGN(Value updated, decoded(patched, old));
   return write_over(old, std::move(updated));
 }
 

@@ -31,7 +31,7 @@ class Writer {
   Result<ApiResponse> remove_object(const Value& object);
   Value with_propagation(const Value& object) const;
   int64_t grace_seconds(const Value& object) const;
-  Result<Value> decoded(const Value& body);
+  Result<Value> decoded(const Value& body, const Value& known);
 
   ApiServer& server_;
   const ApiRequest& request_;

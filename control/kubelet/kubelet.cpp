@@ -1,0 +1,353 @@
+#include "control/kubelet/kubelet.h"
+
+#include <algorithm>
+
+#include "control/base/log.h"
+#include "control/base/text.h"
+#include "control/object/keys.h"
+#include "control/object/quantity.h"
+#include "control/schema/kinds.h"
+
+namespace minik::control {
+
+namespace {
+
+constexpr Duration kRetry = seconds(1);
+constexpr std::string_view kLeaseNamespace = "kube-node-lease";
+constexpr int64_t kLeaseSeconds = 40;
+constexpr std::string_view kVersion = "v1.35.0";
+constexpr size_t kImagesShownMax = 50;
+
+Value bytes_text(int64_t bytes) {
+  return bytes % 1024 == 0 ? cat(bytes / 1024, "Ki") : cat(bytes);
+}
+
+Value cpu_text(int64_t milli) { return Quantity::of_milli(milli).text(); }
+
+}  // namespace
+
+Kubelet::Kubelet(KubeletConfig config, Executor& executor, Client& client, ContainerRuntime& runtime,
+                 const ObjectCache* services, Rng rng)
+    : config_(std::move(config)),
+      executor_(executor),
+      client_(client),
+      runtime_(runtime),
+      events_(executor, client, kinds::kEvents, "kubelet", config_.node_name, rng.fork("events")),
+      context_{executor, client, runtime, events_, rng.fork("pods"), config_.node_name, config_.addresses,
+               config_.cluster_domain, config_.dns_address, config_.host_dns_servers,
+               config_.host_dns_searches, config_.memory_bytes, {}, {}, {}},
+      pods_(executor, client, rng.fork("informer"), kinds::kPods,
+            {.namespace_ = {}, .label_selector = {}, .field_selector = cat("spec.nodeName=", config_.node_name)}),
+      lease_timer_(executor),
+      status_timer_(executor),
+      retry_timer_(executor),
+      alive_(std::make_shared<bool>(true)) {
+  context_.services = [services](std::string_view namespace_) {
+    if (!services) return std::vector<Value>{};
+    auto list = services->list(namespace_);
+    const Value& api = services->find("default", "kubernetes");
+    if (api.has_value() && namespace_ != "default") list.push_back(api);
+    return list;
+  };
+  context_.worker_done = [this](const std::string& uid) { workers_.erase(uid); };
+}
+
+Kubelet::~Kubelet() { *alive_ = false; }
+
+void Kubelet::start() {
+  runtime_.on_event([this, alive = alive_](const RuntimeEvent& event) {
+    if (!*alive) return;
+    for (auto& [uid, worker] : workers_) {
+      const auto& sandbox = worker->state().sandbox;
+      if (sandbox && sandbox->id == event.sandbox_id) {
+        const auto keep = worker;
+        keep->on_container_event(event.container_id);
+        return;
+      }
+    }
+  });
+  register_node();
+}
+
+Value Kubelet::make_node() const {
+  MapBuilder labels;
+  labels.set("kubernetes.io/hostname", config_.node_name);
+  labels.set("kubernetes.io/os", "linux");
+  labels.set("kubernetes.io/arch", config_.node_info[keys::kArchitecture].as_string("amd64"));
+  for (const auto& [name, value] : config_.labels) labels.set(name, value);
+  return Value::map({{keys::kMetadata, Value::map({{keys::kName, config_.node_name},
+                                                   {keys::kLabels, std::move(labels).build()}})},
+                     {keys::kSpec, Value::map({{keys::kPodCIDR, config_.pod_cidr.empty() ? Value() : Value(config_.pod_cidr)},
+                                               {keys::kPodCIDRs, config_.pod_cidr.empty()
+                                                                     ? Value()
+                                                                     : Value::array({Value(config_.pod_cidr)})},
+                                               {keys::kTaints, config_.taints}})},
+                     {keys::kStatus, make_node_status(Value())}});
+}
+
+Value Kubelet::make_conditions(const Value& old) const {
+  const Value now = format_time(executor_.wall_now());
+  std::vector<Value> conditions;
+  const auto add = [&](std::string_view type, bool is_true, std::string_view reason, std::string message) {
+    const std::string_view status = is_true ? "True" : "False";
+    Value since = now;
+    for (const auto& c : old[keys::kConditions].items()) {
+      if (c[keys::kType].as_string() == type && c[keys::kStatus].as_string() == status) {
+        since = c[keys::kLastTransitionTime];
+      }
+    }
+    conditions.push_back(Value::map({{keys::kType, type},
+                                     {keys::kStatus, status},
+                                     {keys::kReason, reason},
+                                     {keys::kMessage, std::move(message)},
+                                     {keys::kLastHeartbeatTime, now},
+                                     {keys::kLastTransitionTime, since}}));
+  };
+  add("MemoryPressure", false, "KubeletHasSufficientMemory", "kubelet has sufficient memory available");
+  add("DiskPressure", false, "KubeletHasNoDiskPressure", "kubelet has no disk pressure");
+  add("PIDPressure", false, "KubeletHasSufficientPID", "kubelet has sufficient PID available");
+  if (runtime_error_.empty()) {
+    add("Ready", true, "KubeletReady", "kubelet is posting ready status");
+  } else {
+    add("Ready", false, "KubeletNotReady", runtime_error_);
+  }
+  return Value::array(std::move(conditions));
+}
+
+Value Kubelet::make_node_status(const Value& old) const {
+  std::vector<Value> addresses;
+  for (const auto& address : config_.addresses) {
+    addresses.push_back(Value::map({{keys::kType, "InternalIP"}, {keys::kAddress, address}}));
+  }
+  addresses.push_back(Value::map({{keys::kType, "Hostname"}, {keys::kAddress, config_.node_name}}));
+  const Value capacity = Value::map({{keys::kCpu, cpu_text(config_.milli_cpu)},
+                                     {keys::kMemory, bytes_text(config_.memory_bytes)},
+                                     {keys::kPods, cat(config_.pods_max)},
+                                     {"ephemeral-storage", config_.ephemeral_bytes == 0
+                                                               ? Value()
+                                                               : bytes_text(config_.ephemeral_bytes)}});
+  MapBuilder info(config_.node_info);
+  info.set(keys::kKubeletVersion, kVersion);
+  info.set(keys::kKubeProxyVersion, "");
+  info.set(keys::kContainerRuntimeVersion, runtime_.version());
+  info.set(keys::kOperatingSystem, "linux");
+  return Value::map({{keys::kCapacity, capacity},
+                     {keys::kAllocatable, capacity},
+                     {keys::kAddresses, Value::array(std::move(addresses))},
+                     {keys::kConditions, make_conditions(old)},
+                     {keys::kDaemonEndpoints, Value::map({{keys::kKubeletEndpoint, Value::map({{keys::kPort, 10250}})}})},
+                     {keys::kImages, images_},
+                     {keys::kNodeInfo, std::move(info).build()}});
+}
+
+void Kubelet::register_node() {
+  // The runtime's answer decides whether the node is ready from its first moment.
+  runtime_.status([this, alive = alive_](const Result<Unit>& status) {
+    if (!*alive) return;
+    runtime_error_ = status ? std::string() : cat("container runtime is down: ", status.error().message);
+    context_.node_allocatable = make_node_status(Value())[keys::kAllocatable];
+    ApiRequest request;
+    request.verb = Verb::kCreate;
+    request.kind = kinds::kNodes;
+    request.body = make_node();
+    client_.send(std::move(request), [this, alive](const Result<ApiResponse>& result) {
+      if (!*alive) return;
+      if (!result && result.error().code != ErrorCode::kAlreadyExists) {
+        MINIK_LOG(kWarning, "kubelet", cat("cannot register node ", config_.node_name, ": ", result.error().message));
+        retry_timer_.arm(kRetry, [this] { register_node(); });
+        return;
+      }
+      if (registered_) return;
+      registered_ = true;
+      if (result) {
+        status_timer_.arm(config_.status_period, [this] { report_status(); });
+      } else {
+        report_status();  // registered in an earlier life: say that it is back
+      }
+      renew_lease();
+      recover();
+    });
+  });
+}
+
+void Kubelet::renew_lease() {
+  lease_timer_.arm(config_.lease_period, [this] { renew_lease(); });
+  const Value now = format_micro_time(executor_.wall_now());
+  const Value spec = Value::map({{keys::kHolderIdentity, config_.node_name},
+                                 {keys::kLeaseDurationSeconds, kLeaseSeconds},
+                                 {keys::kRenewTime, now}});
+  ApiRequest request;
+  request.kind = kinds::kLeases;
+  request.namespace_ = kLeaseNamespace;
+  const bool first = !lease_.has_value();
+  request.verb = first ? Verb::kCreate : Verb::kUpdate;
+  if (!first) request.name = config_.node_name;
+  // The node agent is the only writer of its Lease, so the write needs no version.
+  request.body = Value::map({{keys::kMetadata, Value::map({{keys::kName, config_.node_name},
+                                                           {keys::kNamespace, kLeaseNamespace}})},
+                             {keys::kSpec, spec}});
+  client_.send(std::move(request), [this, alive = alive_, first](const Result<ApiResponse>& result) {
+    if (!*alive) return;
+    if (result) {
+      lease_ = result->object;
+    } else if (result.error().code == ErrorCode::kAlreadyExists) {
+      lease_ = Value::empty_map();
+      renew_lease();
+    } else if (result.error().code == ErrorCode::kNotFound) {
+      lease_ = Value();
+    }
+  });
+}
+
+void Kubelet::report_status() {
+  status_timer_.arm(config_.status_period, [this] { report_status(); });
+  runtime_.list_images([this, alive = alive_](Result<std::vector<ImageStatus>> images) {
+    if (!*alive) return;
+    if (images) {
+      std::vector<Value> list;
+      for (const auto& image : *images) {
+        if (list.size() == kImagesShownMax) break;
+        std::vector<Value> names;
+        for (const auto& tag : image.tags) names.emplace_back(tag);
+        list.push_back(Value::map({{keys::kNames, Value::array(std::move(names))}, {keys::kSizeBytes, image.size_bytes}}));
+      }
+      images_ = list.empty() ? Value() : Value::array(std::move(list));
+    }
+    ApiRequest get;
+    get.verb = Verb::kGet;
+    get.kind = kinds::kNodes;
+    get.name = config_.node_name;
+    client_.send(std::move(get), [this, alive](const Result<ApiResponse>& node) {
+      if (!*alive) return;
+      if (!node) {
+        if (node.error().code == ErrorCode::kNotFound) register_node();
+        return;
+      }
+      ApiRequest request;
+      request.verb = Verb::kUpdate;
+      request.kind = kinds::kNodes;
+      request.name = config_.node_name;
+      request.subresource = "status";
+      request.body = node->object.with(keys::kStatus, make_node_status(node->object[keys::kStatus]))
+                         .with(keys::kMetadata, node->object[keys::kMetadata].without(keys::kResourceVersion));
+      client_.send(std::move(request), [](const Result<ApiResponse>&) {});
+    });
+  });
+}
+
+void Kubelet::recover() {
+  runtime_.list_pod_sandboxes([this, alive = alive_](Result<std::vector<PodSandboxStatus>> sandboxes) {
+    if (!*alive) return;
+    if (sandboxes) {
+      for (auto& sandbox : *sandboxes) {
+        auto& slot = found_sandboxes_[sandbox.uid];
+        if (slot.id.empty() || slot.attempt < sandbox.attempt) slot = std::move(sandbox);
+      }
+    }
+    runtime_.list_containers([this, alive](Result<std::vector<ContainerStatus>> containers) {
+      if (!*alive) return;
+      if (containers) {
+        for (auto& container : *containers) found_containers_.emplace(container.sandbox_id, std::move(container));
+      }
+      pods_.subscribe([this](const Value& before, const Value& after) { on_pod(before, after); });
+      pods_.when_synced([this, alive] {
+        if (!*alive) return;
+        // Whatever no pod has claimed belongs to pods that are gone.
+        for (const auto& [uid, sandbox] : found_sandboxes_) {
+          runtime_.stop_pod_sandbox(sandbox.id, [this, alive, id = sandbox.id, pod_uid = uid](const Result<Unit>&) {
+            if (!*alive) return;
+            runtime_.remove_pod_sandbox(id, [this, alive, pod_uid](const Result<Unit>&) {
+              if (*alive) runtime_.remove_pod_directories(pod_uid, [](const Result<Unit>&) {});
+            });
+          });
+        }
+        found_sandboxes_.clear();
+        found_containers_.clear();
+        report_status();
+      });
+      pods_.start();
+    });
+  });
+}
+
+void Kubelet::on_pod(const Value& before, const Value& after) {
+  const std::string uid(object_uid(after.has_value() ? after : before));
+  const auto found = workers_.find(uid);
+  if (!after.has_value()) {
+    if (found != workers_.end()) {
+      const auto keep = found->second;
+      keep->forget_pod();
+    }
+    return;
+  }
+  if (found != workers_.end()) {
+    const auto keep = found->second;
+    keep->update(after);
+    return;
+  }
+  auto worker = std::make_shared<PodWorker>(context_, after);
+  workers_.emplace(uid, worker);
+  if (const auto sandbox = found_sandboxes_.find(uid); sandbox != found_sandboxes_.end()) {
+    const std::string id = sandbox->second.id;
+    worker->adopt_sandbox(std::move(sandbox->second));
+    found_sandboxes_.erase(sandbox);
+    const auto [first, last] = found_containers_.equal_range(id);
+    for (auto c = first; c != last; ++c) worker->adopt_container(c->second);
+    found_containers_.erase(first, last);
+  }
+  worker->sync();
+}
+
+Result<ContainerLocation> Kubelet::locate(const Value& pod, const std::string& container, bool previous) const {
+  const auto found = workers_.find(std::string(object_uid(pod)));
+  const auto name = object_name(pod);
+  if (found == workers_.end()) {
+    return Error(ErrorCode::kNotFound, cat("pod ", quoted(name), " is not on node ", config_.node_name));
+  }
+  const PodState& state = found->second->state();
+  std::string wanted = container;
+  if (wanted.empty()) wanted = pod[keys::kSpec][keys::kContainers].items()[0][keys::kName].string();
+  const auto record = state.containers.find(wanted);
+  const bool known = std::ranges::any_of(
+      std::initializer_list<Key>{keys::kContainers, keys::kInitContainers}, [&](const Key& list) {
+        return std::ranges::any_of(pod[keys::kSpec][list].items(), [&](const Value& c) {
+          return c[keys::kName].as_string() == wanted;
+        });
+      });
+  if (!known) {
+    return Error(ErrorCode::kBadRequest, cat("container ", wanted, " is not valid for pod ", name));
+  }
+  const ContainerStatus* status = nullptr;
+  if (record != state.containers.end()) {
+    const auto& r = record->second;
+    if (previous) {
+      // While it waits to be restarted, the one that has just ended is the previous one.
+      status = r.exited() && !r.waiting_reason.empty() ? &*r.current : r.last ? &*r.last : nullptr;
+    } else if (r.current) {
+      status = &*r.current;
+    }
+  }
+  if (!status) {
+    if (previous) {
+      return Error(ErrorCode::kBadRequest, cat("previous terminated container ", quoted(wanted), " in pod ",
+                                               quoted(name), " not found"));
+    }
+    const std::string reason = record == state.containers.end() || record->second.waiting_reason.empty()
+                                   ? "ContainerCreating"
+                                   : record->second.waiting_reason;
+    return Error(ErrorCode::kBadRequest, cat("container ", quoted(wanted), " in pod ", quoted(name),
+                                             " is waiting to start: ", reason));
+  }
+  ContainerLocation location;
+  location.container_id = status->id;
+  location.sandbox_id = state.sandbox ? state.sandbox->id : std::string();
+  location.log_path = cat(runtime_.pod_log_directory(std::string(object_namespace(pod)), std::string(name),
+                                                     std::string(object_uid(pod))),
+                          "/", wanted, "/", status->attempt, ".log");
+  for (const auto& c : pod[keys::kSpec][keys::kContainers].items()) {
+    if (c[keys::kName].as_string() == wanted) location.tty = c[keys::kTty].as_bool();
+  }
+  return location;
+}
+
+}  // namespace minik::control

@@ -1,0 +1,96 @@
+// Kubelet: the agent of one node. Registers the Node, keeps its Lease and conditions fresh, and has a
+// PodWorker for every pod that is bound to it.
+//
+// On start it lists the runtime's sandboxes and containers and adopts what belongs to its pods: running
+// containers go on without a restart; what belongs to no pod is stopped and removed. A settled node
+// writes its Lease every 10 s and its status every 5 minutes, nothing else.
+//
+// One for each node, real or simulated; control thread only; may be destroyed at any moment.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "control/base/executor.h"
+#include "control/base/metrics.h"
+#include "control/base/rng.h"
+#include "control/client/client.h"
+#include "control/client/informer.h"
+#include "control/kubelet/pod_worker.h"
+
+namespace minik::control {
+
+struct KubeletConfig {
+  std::string node_name;
+  std::map<std::string, std::string> labels;
+  Value taints;  // spec.taints at registration, or absent
+  std::vector<std::string> addresses;  // InternalIP
+  std::string pod_cidr;
+  int64_t milli_cpu = 0;
+  int64_t memory_bytes = 0;
+  int64_t ephemeral_bytes = 0;
+  int64_t pods_max = 110;
+  std::string cluster_domain = "cluster.local";
+  std::string dns_address = "10.96.0.10";
+  std::vector<std::string> host_dns_servers, host_dns_searches;
+  // status.nodeInfo as the machine says it: osImage, kernelVersion, architecture, machineID…
+  Value node_info;
+  Duration lease_period = seconds(10);
+  Duration status_period = minutes(5);
+};
+
+// Where the bytes of a connect request are to be found.
+struct ContainerLocation {
+  std::string sandbox_id, container_id;
+  std::string log_path;
+  bool tty = false;
+};
+
+class Kubelet {
+ public:
+  // The informer of Services is shared by the nodes of a process; it may be null (no service variables).
+  Kubelet(KubeletConfig config, Executor& executor, Client& client, ContainerRuntime& runtime,
+          const ObjectCache* services, Rng rng);
+  ~Kubelet();
+  Kubelet(const Kubelet&) = delete;
+  Kubelet& operator=(const Kubelet&) = delete;
+
+  void start();
+  const std::string& node_name() const { return config_.node_name; }
+
+  // For exec, attach, port-forward and logs. An empty container name means the pod's only or first one.
+  Result<ContainerLocation> locate(const Value& pod, const std::string& container, bool previous) const;
+  // Every container that the node agent knows, for metrics.
+  size_t pod_count() const { return workers_.size(); }
+
+ private:
+  void register_node();
+  void renew_lease();
+  void report_status();
+  void recover();
+  void on_pod(const Value& before, const Value& after);
+  Value make_node() const;
+  Value make_node_status(const Value& old) const;
+  Value make_conditions(const Value& old) const;
+
+  KubeletConfig config_;
+  Executor& executor_;
+  Client& client_;
+  ContainerRuntime& runtime_;
+  EventRecorder events_;
+  KubeletContext context_;
+  Informer pods_;
+  std::map<std::string, std::shared_ptr<PodWorker>> workers_;  // by uid
+  std::map<std::string, PodSandboxStatus> found_sandboxes_;    // by pod uid, until adopted
+  std::multimap<std::string, ContainerStatus> found_containers_;
+  Value images_;
+  std::string runtime_error_;
+  Value lease_;
+  bool registered_ = false;
+  ScopedTimer lease_timer_, status_timer_, retry_timer_;
+  std::shared_ptr<bool> alive_;
+};
+
+}  // namespace minik::control

@@ -1,0 +1,244 @@
+#include "control/kubelet/pod_state.h"
+
+#include <algorithm>
+
+#include "control/base/text.h"
+#include "control/object/keys.h"
+#include "control/object/object_ref.h"
+#include "control/object/quantity.h"
+
+namespace minik::control {
+
+namespace {
+
+constexpr std::string_view kIdScheme = "minik://";
+
+Value text_or_absent(const std::string& text) { return text.empty() ? Value() : Value(text); }
+
+Value time_or_null(WallTime time) { return time.ns == 0 ? Value(nullptr) : Value(format_time(time)); }
+
+Value terminated_state(const ContainerStatus& status) {
+  return Value::map({{keys::kTerminated,
+                      Value::map({{keys::kExitCode, status.exit_code},
+                                  {keys::kSignal, status.signal == 0 ? Value() : Value(status.signal)},
+                                  {keys::kReason, text_or_absent(status.reason)},
+                                  {keys::kMessage, text_or_absent(status.message)},
+                                  {keys::kStartedAt, time_or_null(status.started)},
+                                  {keys::kFinishedAt, time_or_null(status.finished)},
+                                  {keys::kContainerID, cat(kIdScheme, status.id)}})}});
+}
+
+Value state_of(const ContainerRecord& record) {
+  if (record.running()) {
+    return Value::map(
+        {{keys::kRunning, Value::map({{keys::kStartedAt, format_time(record.current->started)}})}});
+  }
+  if (record.exited() && record.waiting_reason.empty()) return terminated_state(*record.current);
+  return Value::map(
+      {{keys::kWaiting, Value::map({{keys::kReason, text_or_absent(record.waiting_reason)},
+                                    {keys::kMessage, text_or_absent(record.waiting_message)}})}});
+}
+
+Value container_status(const Value& container, const ContainerRecord& record) {
+  // While a container waits to come back, what it was is its last state.
+  const ContainerStatus* last = record.last ? &*record.last : nullptr;
+  if (record.exited() && !record.waiting_reason.empty()) last = &*record.current;
+  const ContainerStatus* shown = record.current ? &*record.current : last;
+  return Value::map({{keys::kName, container[keys::kName]},
+                     {keys::kState, state_of(record)},
+                     {keys::kLastState, last ? terminated_state(*last) : Value::empty_map()},
+                     {keys::kReady, record.ready},
+                     {keys::kRestartCount, record.restart_count},
+                     {keys::kImage, shown && !shown->image.empty() ? Value(shown->image) : container[keys::kImage]},
+                     {keys::kImageID, shown ? shown->image_id : std::string()},
+                     {keys::kContainerID, shown ? Value(cat(kIdScheme, shown->id)) : Value()},
+                     {keys::kStarted, record.started && record.running()}});
+}
+
+Value statuses_of(const Value& containers, const PodState& state, std::string_view waiting_reason) {
+  std::vector<Value> statuses;
+  for (const auto& container : containers.items()) {
+    const auto found = state.containers.find(container[keys::kName].string());
+    ContainerRecord record = found == state.containers.end() ? ContainerRecord{} : found->second;
+    if (!record.current && record.waiting_reason.empty()) record.waiting_reason = waiting_reason;
+    statuses.push_back(container_status(container, record));
+  }
+  return Value::array(std::move(statuses));
+}
+
+std::vector<std::string> unready(const Value& containers, const PodState& state) {
+  std::vector<std::string> names;
+  for (const auto& container : containers.items()) {
+    const auto found = state.containers.find(container[keys::kName].string());
+    if (found == state.containers.end() || !found->second.ready) names.push_back(container[keys::kName].string());
+  }
+  return names;
+}
+
+Value make_condition(const Value& pod, std::string_view type, bool is_true, std::string_view reason,
+                     const std::string& message, WallTime now) {
+  const std::string_view status = is_true ? "True" : "False";
+  Value since;
+  for (const auto& old : pod[keys::kStatus][keys::kConditions].items()) {
+    if (old[keys::kType].as_string() == type && old[keys::kStatus].as_string() == status) {
+      since = old[keys::kLastTransitionTime];
+    }
+  }
+  return Value::map({{keys::kType, type},
+                     {keys::kStatus, status},
+                     {keys::kObservedGeneration, pod[keys::kMetadata][keys::kGeneration]},
+                     {keys::kReason, reason.empty() ? Value() : Value(reason)},
+                     {keys::kMessage, text_or_absent(message)},
+                     {keys::kLastProbeTime, nullptr},
+                     {keys::kLastTransitionTime, since.has_value() ? since : Value(format_time(now))}});
+}
+
+Value make_conditions(const Value& pod, const PodState& state, const std::string& phase, WallTime now) {
+  const Value& spec = pod[keys::kSpec];
+  const bool initialized = is_initialized(spec, state) || phase == "Succeeded";
+  const auto not_ready = unready(spec[keys::kContainers], state);
+  const bool succeeded = phase == "Succeeded";
+  const bool ended = succeeded || phase == "Failed";
+  const bool containers_ready = !ended && initialized && not_ready.empty();
+  const std::string_view reason = containers_ready ? ""
+                                  : succeeded      ? "PodCompleted"
+                                  : phase == "Failed" ? "PodFailed"
+                                                      : "ContainersNotReady";
+  const std::string message =
+      containers_ready || ended ? "" : cat("containers with unready status: [", join(not_ready, " "), "]");
+  std::vector<std::string> closed_gates;
+  for (const auto& gate : spec[keys::kReadinessGates].items()) {
+    const bool open = std::ranges::any_of(pod[keys::kStatus][keys::kConditions].items(), [&](const Value& c) {
+      return c[keys::kType] == gate[keys::kConditionType] && c[keys::kStatus].as_string() == "True";
+    });
+    if (!open) closed_gates.push_back(cat("corresponding condition of pod readiness gate ",
+                                          quoted(gate[keys::kConditionType].as_string()), " does not exist."));
+  }
+  std::vector<Value> conditions;
+  const auto add = [&](std::string_view type, bool is_true, std::string_view why, const std::string& text) {
+    conditions.push_back(make_condition(pod, type, is_true, why, text, now));
+  };
+  add("PodReadyToStartContainers", state.sandbox && state.sandbox->ready && !ended, "", "");
+  std::vector<std::string> unstarted;
+  for (const auto& container : spec[keys::kInitContainers].items()) {
+    const auto found = state.containers.find(container[keys::kName].string());
+    const bool done = found != state.containers.end() &&
+                      (is_sidecar(container) ? found->second.started
+                                             : found->second.exited() && found->second.current->exit_code == 0);
+    if (!done) unstarted.push_back(container[keys::kName].string());
+  }
+  add("Initialized", initialized, initialized ? (succeeded ? "PodCompleted" : "") : "ContainersNotInitialized",
+      initialized ? "" : cat("containers with incomplete status: [", join(unstarted, " "), "]"));
+  const bool ready = containers_ready && closed_gates.empty();
+  add("Ready", ready, ready ? "" : containers_ready ? "ReadinessGatesNotReady" : reason,
+      containers_ready ? join(closed_gates, ", ") : message);
+  add("ContainersReady", containers_ready, reason, message);
+  add("PodScheduled", true, "", "");
+  constexpr std::string_view kOwn[] = {"PodReadyToStartContainers", "Initialized", "Ready",
+                                       "ContainersReady", "PodScheduled"};
+  for (const auto& other : pod[keys::kStatus][keys::kConditions].items()) {
+    if (std::ranges::find(kOwn, other[keys::kType].as_string()) == std::end(kOwn)) conditions.push_back(other);
+  }
+  return Value::array(std::move(conditions));
+}
+
+}  // namespace
+
+bool is_sidecar(const Value& container) {
+  return container[keys::kRestartPolicy].as_string() == "Always";
+}
+
+bool is_initialized(const Value& spec, const PodState& state) {
+  return std::ranges::all_of(spec[keys::kInitContainers].items(), [&](const Value& container) {
+    const auto found = state.containers.find(container[keys::kName].string());
+    if (found == state.containers.end()) return false;
+    if (is_sidecar(container)) return found->second.started;
+    return found->second.exited() && found->second.current->exit_code == 0;
+  });
+}
+
+std::string phase_of(const Value& spec, const PodState& state) {
+  if (!state.failed_reason.empty()) return "Failed";
+  const auto policy = spec[keys::kRestartPolicy].as_string("Always");
+  bool running = false, waiting = false, failed = false;
+  size_t succeeded = 0;
+  for (const auto& container : spec[keys::kContainers].items()) {
+    const auto found = state.containers.find(container[keys::kName].string());
+    if (found == state.containers.end() || !found->second.current) {
+      waiting = true;
+    } else if (found->second.running() || found->second.current->state == ContainerState::kCreated) {
+      running = true;
+    } else if (found->second.current->exit_code == 0) {
+      ++succeeded;
+    } else {
+      failed = true;
+    }
+  }
+  for (const auto& container : spec[keys::kInitContainers].items()) {
+    const auto found = state.containers.find(container[keys::kName].string());
+    if (found == state.containers.end() || is_sidecar(container) || !found->second.exited()) continue;
+    if (found->second.current->exit_code != 0 && policy == "Never") return "Failed";
+  }
+  if (waiting) return running || failed || succeeded > 0 ? "Running" : "Pending";
+  if (!is_initialized(spec, state) && !running && succeeded == 0 && !failed) return "Pending";
+  if (running) return "Running";
+  if (policy == "Always") return state.terminal ? (failed ? "Failed" : "Succeeded") : "Running";
+  if (!failed) return "Succeeded";
+  return policy == "Never" || state.terminal ? "Failed" : "Running";
+}
+
+std::string_view qos_class(const Value& spec) {
+  bool any = false, guaranteed = true;
+  for (const auto& key : {keys::kContainers, keys::kInitContainers}) {
+    for (const auto& container : spec[key].items()) {
+      const Value& resources = container[keys::kResources];
+      for (const auto& name : {keys::kCpu, keys::kMemory}) {
+        const Quantity limit = Quantity::of_value(resources[keys::kLimits][name]);
+        const Value& asked = resources[keys::kRequests][name];
+        const Quantity request = asked.has_value() ? Quantity::of_value(asked) : limit;
+        if (!limit.zero() || !request.zero()) any = true;
+        if (limit.zero() || !(limit == request)) guaranteed = false;
+      }
+    }
+  }
+  return !any ? "BestEffort" : guaranteed ? "Guaranteed" : "Burstable";
+}
+
+Value make_pod_status(const Value& pod, const PodState& state, const std::vector<std::string>& host_ips,
+                      WallTime now) {
+  const Value& spec = pod[keys::kSpec];
+  const Value& old = pod[keys::kStatus];
+  const std::string phase = phase_of(spec, state);
+  MapBuilder status(old);
+  const auto ip_list = [](const std::vector<std::string>& ips) {
+    std::vector<Value> items;
+    for (const auto& ip : ips) items.push_back(Value::map({{keys::kIp, ip}}));
+    return items.empty() ? Value() : Value::array(std::move(items));
+  };
+  status.set(keys::kPhase, phase);
+  status.set(keys::kReason, text_or_absent(state.failed_reason));
+  status.set(keys::kMessage, text_or_absent(state.failed_message));
+  status.set(keys::kObservedGeneration, pod[keys::kMetadata][keys::kGeneration]);
+  status.set(keys::kConditions, make_conditions(pod, state, phase, now));
+  status.set(keys::kHostIP, host_ips.empty() ? Value() : Value(host_ips[0]));
+  status.set(keys::kHostIPs, ip_list(host_ips));
+  std::vector<std::string> ips = state.sandbox ? state.sandbox->ips : std::vector<std::string>{};
+  if (ips.empty() && spec[keys::kHostNetwork].as_bool()) ips = host_ips;
+  if (!ips.empty()) {
+    status.set(keys::kPodIP, ips[0]);
+    status.set(keys::kPodIPs, ip_list(ips));
+  }
+  if (state.start_time) status.set(keys::kStartTime, format_time(*state.start_time));
+  status.set(keys::kQosClass, qos_class(spec));
+  const bool has_init = !spec[keys::kInitContainers].empty();
+  if (has_init) {
+    status.set(keys::kInitContainerStatuses, statuses_of(spec[keys::kInitContainers], state, "PodInitializing"));
+  }
+  const bool preparing = has_init && !is_initialized(spec, state);
+  status.set(keys::kContainerStatuses,
+             statuses_of(spec[keys::kContainers], state, preparing ? "PodInitializing" : "ContainerCreating"));
+  Value result = std::move(status).build();
+  return result == old ? old : result;
+}
+
+}  // namespace minik::control

@@ -1,0 +1,56 @@
+// PodState: what the node agent knows about one pod, and the pod status that follows from it.
+//
+// Plain data that a PodWorker keeps, and pure functions from it to the documents that the API sees:
+// container states, conditions and phase exactly as a kubelet reports them.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/base/time.h"
+#include "control/kubelet/container_runtime.h"
+#include "control/object/value.h"
+
+namespace minik::control {
+
+struct ContainerRecord {
+  // The newest container of this name, once created.
+  std::optional<ContainerStatus> current;
+  // The one before it, for lastState and `logs --previous`.
+  std::optional<ContainerStatus> last;
+  int64_t restart_count = 0;
+  // Why nothing runs; shown while current is absent or has exited and will come back.
+  std::string waiting_reason, waiting_message;
+  bool started = false;  // the startup probe has passed, or there is none
+  bool ready = false;
+  // Back-off: the next start is not before this.
+  Duration back_off;
+  Instant next_start;
+  Instant last_start;
+
+  bool running() const { return current && current->state == ContainerState::kRunning; }
+  bool exited() const { return current && current->state == ContainerState::kExited; }
+};
+
+struct PodState {
+  std::optional<PodSandboxStatus> sandbox;
+  std::map<std::string, ContainerRecord> containers;  // init and application containers by name
+  std::optional<WallTime> start_time;
+  // Decided by the node agent itself: evicted, deadline exceeded, rejected.
+  std::string failed_reason, failed_message;
+  bool terminal = false;  // every container has ended for good
+};
+
+bool is_sidecar(const Value& container);
+// Init containers have all done their part: ended well, or started when they are sidecars.
+bool is_initialized(const Value& pod_spec, const PodState& state);
+// "Pending", "Running", "Succeeded" or "Failed".
+std::string phase_of(const Value& pod_spec, const PodState& state);
+// The whole status document; conditions that others own are kept.
+Value make_pod_status(const Value& pod, const PodState& state, const std::vector<std::string>& host_ips,
+                      WallTime now);
+std::string_view qos_class(const Value& pod_spec);
+
+}  // namespace minik::control

@@ -1,0 +1,139 @@
+// PodWorker: brings one pod of this node to what its spec wants, level by level.
+//
+//   volumes -> sandbox -> init containers, one by one -> containers -> (probes, restarts) -> ended
+//      deletion at any point: preStop, stop signal, grace -> remove -> final status -> API delete
+//
+// sync() looks at the pod and its state and starts at most one step; when the step's answer comes, it
+// looks again. Nothing is remembered that could not be found in the runtime's lists and the API, so a
+// restarted node agent goes on where the old one was killed. The worker writes the pod's status when it
+// differs from what was last written, one write at a time.
+//
+// Owned by the Kubelet; control thread only. Callbacks of a destroyed worker do nothing.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "control/base/executor.h"
+#include "control/base/rng.h"
+#include "control/client/client.h"
+#include "control/client/event_recorder.h"
+#include "control/kubelet/container_runtime.h"
+#include "control/kubelet/environment.h"
+#include "control/kubelet/pod_state.h"
+#include "control/kubelet/probe.h"
+#include "control/kubelet/volumes.h"
+
+namespace minik::control {
+
+// What all workers of a node share; the Kubelet's.
+struct KubeletContext {
+  Executor& executor;
+  Client& client;
+  ContainerRuntime& runtime;
+  EventRecorder& events;
+  Rng rng;
+  std::string node_name;
+  std::vector<std::string> host_ips;
+  std::string cluster_domain, dns_address;
+  std::vector<std::string> host_dns_servers, host_dns_searches;
+  int64_t node_memory_bytes = 0;
+  Value node_allocatable;
+  std::function<std::vector<Value>(std::string_view namespace_)> services;
+  std::function<void(const std::string& uid)> worker_done;
+};
+
+class PodWorker : public std::enable_shared_from_this<PodWorker> {
+ public:
+  PodWorker(KubeletContext& context, Value pod);
+  ~PodWorker();
+
+  // A new version of the pod from the API.
+  void update(Value pod);
+  // The pod is gone from the API: stop what is left, write nothing more.
+  void forget_pod();
+  void adopt_sandbox(PodSandboxStatus sandbox);
+  void adopt_container(ContainerStatus container);
+  // Something in the runtime changed without being asked for.
+  void on_container_event(const std::string& container_id);
+  void sync();
+
+  const Value& pod() const { return pod_; }
+  const PodState& state() const { return state_; }
+
+ private:
+  struct ProbeRun {
+    std::string container_id;
+    std::string kind;  // "startup", "readiness", "liveness"
+    Probe probe;
+    bool asking = false;
+    TimerId timer;
+  };
+
+  // Steps of sync(); true when one was started and sync() must end.
+  bool prepare();
+  bool fetch_references();
+  bool fetch_tokens();
+  bool write_volumes();
+  bool run_sandbox();
+  bool run_init_containers();
+  bool run_containers();
+  bool restart_or_wait(const Value& container, bool init);
+  void start_container(const Value& container);
+  void pull_then_create(const Value& container, const std::string& image);
+  void create_container(const Value& container, const ImageStatus& image);
+  void on_started(const Value& container, const ContainerStatus& status);
+  void run_post_start(const Value& container, const std::string& id);
+  void start_failed(const Value& container, std::string_view reason, const Error& error, Duration first_back_off);
+  void check_deadline();
+
+  void terminate();
+  void stop_containers(Duration grace, std::function<void()> then);
+  void stop_one(const std::string& name, Duration grace, const std::string& why, std::function<void()> then);
+  void remove_everything();
+  void finish_deletion();
+
+  void refresh_container(const std::string& id);
+  void on_exited(const std::string& name);
+  bool wants_restart(const Value& container, const ContainerRecord& record, bool init) const;
+
+  void start_probes(const Value& container, const std::string& id);
+  void stop_probes(const std::string& container_name);
+  void arm_probe(const std::string& key, Duration delay);
+  void ask_probe(const std::string& key);
+  void on_probe(const std::string& key, bool success, const std::string& detail);
+
+  void write_status();
+  void event(std::string type, std::string reason, std::string message, const Value& container = {});
+  void later(Duration delay);
+  // Wraps a callback so that it clears the busy mark, does nothing after destruction, and syncs.
+  template <typename T>
+  std::function<void(Result<T>)> step(std::function<void(Result<T>)> then);
+  PodSurroundings surroundings() const;
+  const Value* find_container(std::string_view name) const;
+  std::vector<std::string> pod_ips() const;
+
+  KubeletContext& context_;
+  Value pod_;
+  PodState state_;
+  std::map<std::string, Value> config_maps_, secrets_;
+  TokensByPath tokens_;
+  bool references_fetched_ = false, volumes_written_ = false;
+  bool busy_ = false;
+  bool gone_ = false;         // no longer in the API
+  bool terminating_ = false;
+  bool removed_ = false;      // nothing of it is left in the runtime
+  bool deleting_in_api_ = false;
+  bool status_in_flight_ = false;
+  Value written_status_;
+  std::map<std::string, ProbeRun> probes_;  // "container/kind"
+  ScopedTimer wake_;
+  ScopedTimer deadline_;
+  uint32_t sandbox_attempt_ = 0;
+  std::shared_ptr<bool> alive_;
+};
+
+}  // namespace minik::control

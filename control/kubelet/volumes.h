@@ -1,0 +1,40 @@
+// A pod's volumes: what has to be written where, and what each container mounts. Pure functions; the
+// worker carries the writes to the runtime and fetches tokens before.
+//
+// Served: emptyDir (also in memory), configMap, secret, projected, downwardAPI, hostPath. Anything else
+// is an error that names the volume, and the pod waits with FailedMount.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "control/kubelet/container_runtime.h"
+#include "control/kubelet/environment.h"
+
+namespace minik::control {
+
+struct VolumeContent {
+  std::string directory;
+  std::map<std::string, ContainerRuntime::VolumeFile> files;
+};
+
+// Service account tokens by volume name and path, fetched for this pod.
+using TokensByPath = std::map<std::pair<std::string, std::string>, std::string>;
+
+struct TokenNeed {
+  std::string volume, path, audience;
+  int64_t expiration_seconds = 3600;
+};
+std::vector<TokenNeed> tokens_needed(const Value& pod_spec);
+
+// Everything that must be written before the first container starts.
+Result<std::vector<VolumeContent>> volume_contents(const Value& pod, const PodSurroundings& around,
+                                                   const TokensByPath& tokens, const std::string& volume_root,
+                                                   const std::vector<std::string>& pod_ips);
+
+Result<std::vector<ContainerMount>> container_mounts(const Value& pod, const Value& container,
+                                                     const std::string& volume_root,
+                                                     const std::vector<KeyValue>& env);
+
+}  // namespace minik::control

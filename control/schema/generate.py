@@ -28,8 +28,8 @@ SCALARS = {
     "micro-time": "kMicroTime", "any": "kAny",
 }
 SHAPES = (("map[string][]", "kMapOfLists"), ("map[string]", "kMap"), ("[]", "kList"))
-FIELD_WORDS = {"type", "required", "default", "enum", "min", "max", "zero", "patch", "key", "list",
-               "keys", "map", "text"}
+FIELD_WORDS = {"type", "required", "default", "enum", "min", "max", "zero", "empty", "patch", "key",
+               "list", "keys", "map", "text"}
 
 
 class Field:
@@ -126,7 +126,7 @@ def field_row(field, enums):
         "{%s}" % ", ".join(cpp(k) for k in keys), flag(form.get("map") == "atomic"),
         cpp(json.dumps(form["default"], separators=(",", ":"))) if "default" in form else '""',
         str(first), str(len(enums) - first), bound(form.get("min")), bound(form.get("max")),
-        cpp(form.get("text", "")),
+        flag(form.get("empty") == "allowed"), cpp(form.get("text", "")),
     ]
     return "{%s}," % ", ".join(cells)
 

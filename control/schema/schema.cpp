@@ -6,6 +6,7 @@
 #include "control/base/text.h"
 #include "control/object/json.h"
 #include "control/schema/defaults.h"
+#include "control/schema/validation_rules.h"
 
 namespace minik::control {
 
@@ -25,6 +26,7 @@ struct FieldRow {
   std::string_view default_json;
   uint32_t enum_first, enum_count;
   std::optional<int64_t> min, max;
+  bool empty_allowed;
   std::string_view text;
 };
 
@@ -122,6 +124,7 @@ Schema::Schema() {
     type.text = row.text;
     type.atomic = row.atomic;
     type.complete = complete_rule(row.package, row.name);
+    type.check = check_rule(row.package, row.name);
     type.has_defaults = type.complete != nullptr;
     type.fields.reserve(row.field_count);
     for (uint32_t f = row.field_first; f < row.field_first + row.field_count; ++f) {
@@ -145,6 +148,7 @@ Schema::Schema() {
                              std::span(kEnums + r.enum_first, r.enum_count),
                              r.min,
                              r.max,
+                             r.empty_allowed,
                              r.text});
     }
     by_name_[cat(type.package, ".", type.name)] = &type;

@@ -48,6 +48,10 @@ enum class ListType : uint8_t { kNone, kAtomic, kSet, kMap };
 struct TypeInfo;
 // Fills in what depends on several fields of an object (defaults.h).
 using CompleteRule = Value (*)(const Value& object);
+// Complains where several fields of an object do not agree (validation.h).
+class FieldPath;
+class FieldErrors;
+using CheckRule = void (*)(const Value& object, const FieldPath& at, FieldErrors& errors);
 
 struct FieldInfo {
   Key key;
@@ -66,6 +70,7 @@ struct FieldInfo {
   Value default_value;  // absent: none
   std::span<const std::string_view> enum_values;
   std::optional<int64_t> min, max;
+  bool empty_allowed;     // required, but "" will do
   std::string_view text;  // one line for `kubectl explain`, or empty
 };
 
@@ -79,6 +84,7 @@ struct TypeInfo {
   // Something in here has a default; elsewhere defaulting need not look.
   bool has_defaults;
   CompleteRule complete;          // null: no default of this type depends on its other fields
+  CheckRule check;                // null: the schema says all that validation wants to know
   std::vector<FieldInfo> fields;  // sorted by name
 
   const FieldInfo* field(const Key& key) const;

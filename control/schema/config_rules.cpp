@@ -1,0 +1,211 @@
+// Validation of the small kinds: ConfigMap, Secret, Event, Lease, RBAC, quotas, classes.
+#include "control/base/text.h"
+#include "control/object/keys.h"
+#include "control/object/quantity.h"
+#include "control/schema/names.h"
+#include "control/schema/validation_rules.h"
+
+namespace minik::control {
+
+namespace {
+
+constexpr size_t kDataBytesMax = 1024 * 1024;  // MaxSecretSize, for both kinds
+
+void check_config_map(const Value& map, const FieldPath&, FieldErrors& errors) {
+  size_t bytes = 0;
+  const FieldPath data("data"), binary("binaryData");
+  for (const auto& [key, value] : map[keys::kData].entries()) {
+    errors.invalid_each(data.key(key.text()), Value(key), check_config_key(key.text()));
+    if (!map[keys::kBinaryData][key].is_absent()) {
+      errors.invalid(data.key(key.text()), Value(key), "duplicate of key present in binaryData");
+    }
+    bytes += value.as_string().size();
+  }
+  for (const auto& [key, value] : map[keys::kBinaryData].entries()) {
+    errors.invalid_each(binary.key(key.text()), Value(key), check_config_key(key.text()));
+    bytes += value.as_string().size() / 4 * 3;
+  }
+  if (bytes > kDataBytesMax) errors.too_long(FieldPath("[]"), kDataBytesMax);
+}
+
+void require_keys(const Value& data, std::initializer_list<std::string_view> names,
+                  FieldErrors& errors) {
+  const FieldPath at("data");
+  for (const auto name : names) {
+    if (!data.contains(name)) errors.required(at.key(name));
+  }
+}
+
+void check_secret(const Value& secret, const FieldPath&, FieldErrors& errors) {
+  const Value& data = secret[keys::kData];
+  const FieldPath at("data");
+  size_t bytes = 0;
+  for (const auto& [key, value] : data.entries()) {
+    errors.invalid_each(at.key(key.text()), Value(key), check_config_key(key.text()));
+    bytes += value.as_string().size() / 4 * 3;
+  }
+  if (bytes > kDataBytesMax) errors.too_long(at, kDataBytesMax);
+  const std::string_view type = secret[keys::kType].as_string();
+  if (type == "kubernetes.io/tls") {
+    require_keys(data, {"tls.crt", "tls.key"}, errors);
+  } else if (type == "kubernetes.io/dockerconfigjson") {
+    require_keys(data, {".dockerconfigjson"}, errors);
+  } else if (type == "kubernetes.io/dockercfg") {
+    require_keys(data, {".dockercfg"}, errors);
+  } else if (type == "kubernetes.io/ssh-auth") {
+    require_keys(data, {"ssh-privatekey"}, errors);
+  } else if (type == "kubernetes.io/basic-auth") {
+    if (!data.contains("username") && !data.contains("password")) {
+      require_keys(data, {"username", "password"}, errors);
+    }
+  } else if (type == "kubernetes.io/service-account-token") {
+    const FieldPath annotations("metadata.annotations");
+    constexpr std::string_view kName = "kubernetes.io/service-account.name";
+    if (secret.at({keys::kMetadata, keys::kAnnotations}).get(kName).as_string().empty()) {
+      errors.required(annotations.key(kName));
+    }
+  }
+}
+
+void check_event(const Value& event, const FieldPath&, FieldErrors& errors) {
+  const Value& home = event.at({keys::kMetadata, keys::kNamespace});
+  const Value& involved = event.at({keys::kInvolvedObject, keys::kNamespace});
+  const std::string_view about = involved.as_string();
+  // Events about objects without a namespace live in the default one.
+  const bool fits = about.empty()
+                        ? home.as_string() == "default" || home.as_string() == "kube-system"
+                        : about == home.as_string();
+  if (!fits) {
+    errors.invalid(FieldPath("involvedObject.namespace"),
+                   involved.has_value() ? involved : Value(""), "does not match event.namespace");
+  }
+}
+
+void check_lease_spec(const Value& spec, const FieldPath& at, FieldErrors& errors) {
+  const Value& seconds = spec[keys::kLeaseDurationSeconds];
+  if (seconds.has_value() && seconds.as_int() <= 0) {
+    errors.invalid(at.field("leaseDurationSeconds"), seconds, "must be greater than 0");
+  }
+  const FieldPath transitions = at.field("leaseTransitions");
+  check_not_negative(spec[keys::kLeaseTransitions], transitions, errors);
+}
+
+void check_amounts(const Value& amounts, const FieldPath& at, FieldErrors& errors) {
+  for (const auto& [key, amount] : amounts.entries()) {
+    if (Quantity::of_value(amount).negative()) {
+      errors.invalid(at.key(key.text()), amount, "must be greater than or equal to 0");
+    }
+  }
+}
+
+void check_quota_spec(const Value& spec, const FieldPath& at, FieldErrors& errors) {
+  const FieldPath hard = at.field("hard");
+  check_amounts(spec[keys::kHard], hard, errors);
+}
+
+void check_taint(const Value& taint, const FieldPath& at, FieldErrors& errors) {
+  const Value& key = taint[keys::kKey];
+  if (!key.as_string().empty()) {
+    errors.invalid_each(at.field("key"), key, check_qualified_name(key.as_string()));
+  }
+  const Value& value = taint[keys::kValue];
+  if (!value.as_string().empty()) {
+    errors.invalid_each(at.field("value"), value, check_label_value(value.as_string()));
+  }
+}
+
+void check_policy_rule(const Value& rule, const FieldPath& at, FieldErrors& errors) {
+  const bool urls = !rule[keys::kNonResourceURLs].empty();
+  if (urls && (!rule[keys::kApiGroups].empty() || !rule[keys::kResources].empty() ||
+               !rule[keys::kResourceNames].empty())) {
+    errors.invalid(at.field("nonResourceURLs"), rule[keys::kNonResourceURLs],
+                   "rules cannot apply to both regular resources and non-resource URLs");
+    return;
+  }
+  if (urls) return;
+  if (rule[keys::kApiGroups].empty()) {
+    errors.required(at.field("apiGroups"), "resource rules must supply at least one api group");
+  }
+  if (rule[keys::kResources].empty()) {
+    errors.required(at.field("resources"), "resource rules must supply at least one resource");
+  }
+}
+
+void check_role_ref(const Value& reference, const FieldPath& at, FieldErrors& errors) {
+  static constexpr std::string_view kGroups[] = {"rbac.authorization.k8s.io"};
+  static constexpr std::string_view kKinds[] = {"ClusterRole", "Role"};
+  const Value& group = reference[keys::kApiGroup];
+  if (group.as_string() != kGroups[0]) errors.not_supported(at.field("apiGroup"), group, kGroups);
+  const std::string_view kind = reference[keys::kKind].as_string();
+  if (!kind.empty() && kind != "Role" && kind != "ClusterRole") {
+    errors.not_supported(at.field("kind"), reference[keys::kKind], kKinds);
+  }
+}
+
+void check_subject(const Value& subject, const FieldPath& at, FieldErrors& errors) {
+  static constexpr std::string_view kKinds[] = {"Group", "ServiceAccount", "User"};
+  const std::string_view kind = subject[keys::kKind].as_string();
+  if (kind == "ServiceAccount") {
+    if (subject[keys::kNamespace].as_string().empty()) errors.required(at.field("namespace"));
+  } else if (!kind.empty() && kind != "User" && kind != "Group") {
+    errors.not_supported(at.field("kind"), subject[keys::kKind], kKinds);
+  }
+}
+
+void check_priority_class(const Value& object, const FieldPath& at, FieldErrors& errors) {
+  constexpr int64_t kUserPriorityMax = 1'000'000'000;
+  const std::string_view name = object.at({keys::kMetadata, keys::kName}).as_string();
+  if (name.starts_with("system-")) {
+    if (name != "system-node-critical" && name != "system-cluster-critical") {
+      errors.forbidden(at.field("metadata.name"),
+                       "priority class names with 'system-' prefix are "
+                       "reserved for system use only");
+    }
+  } else if (object[keys::kValue].as_int() > kUserPriorityMax) {
+    errors.forbidden(at.field("value"),
+                     cat("maximum allowed value of a user defined priority is ", kUserPriorityMax));
+  }
+}
+
+void check_claim_spec(const Value& spec, const FieldPath& at, FieldErrors& errors) {
+  if (spec[keys::kAccessModes].empty()) {
+    errors.required(at.field("accessModes"), "at least 1 access mode is required");
+  }
+  const Value& size = spec.at({keys::kResources, keys::kRequests}).get("storage");
+  const FieldPath requests = at.field("resources");
+  if (!size.has_value()) {
+    errors.required(requests.key("storage"));
+  } else if (Quantity::of_value(size).zero() || Quantity::of_value(size).negative()) {
+    errors.invalid(requests.key("storage"), size, "must be greater than zero");
+  }
+}
+
+void check_volume_spec(const Value& spec, const FieldPath& at, FieldErrors& errors) {
+  if (spec[keys::kAccessModes].empty()) errors.required(at.field("accessModes"));
+  if (spec[keys::kCapacity].empty()) errors.required(at.field("capacity"));
+  const FieldPath capacity = at.field("capacity");
+  check_amounts(spec[keys::kCapacity], capacity, errors);
+}
+
+constexpr NamedCheckRule kRules[] = {
+    {"core", "ConfigMap", check_config_map},
+    {"core", "Secret", check_secret},
+    {"core", "Event", check_event},
+    {"core", "ResourceQuotaSpec", check_quota_spec},
+    {"core", "Taint", check_taint},
+    {"core", "PersistentVolumeClaimSpec", check_claim_spec},
+    {"core", "PersistentVolumeSpec", check_volume_spec},
+    {"coordination", "LeaseSpec", check_lease_spec},
+    {"rbac", "PolicyRule", check_policy_rule},
+    {"rbac", "RoleRef", check_role_ref},
+    {"rbac", "Subject", check_subject},
+    {"scheduling", "PriorityClass", check_priority_class},
+};
+
+}  // namespace
+
+std::span<const NamedCheckRule> config_rules() {
+  return kRules;
+}
+
+}  // namespace minik::control

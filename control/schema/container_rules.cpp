@@ -1,0 +1,318 @@
+// Validation of containers and what stands inside them: ports, environment, probes, resources.
+#include <algorithm>
+#include <set>
+
+#include "control/base/text.h"
+#include "control/object/keys.h"
+#include "control/object/quantity.h"
+#include "control/schema/names.h"
+#include "control/schema/validation_rules.h"
+#include "control/schema/views/core_pod.h"
+
+namespace minik::control {
+
+namespace {
+
+void check_ports(ContainerView container, const FieldPath& at, FieldErrors& errors) {
+  std::set<std::string_view> names;
+  const FieldPath ports = at.field("ports");
+  for (size_t i = 0; i < container.ports().size(); ++i) {
+    const auto port = container.ports()[i];
+    const FieldPath here = ports.index(i);
+    if (port.has_name()) {
+      const auto problems = check_port_name(port.name());
+      errors.invalid_each(here.field("name"), port.name_value(), problems);
+      if (problems.empty() && !names.insert(port.name()).second) {
+        errors.duplicate(here.field("name"), port.name_value());
+      }
+    }
+    if (port.containerPort() == 0) errors.required(here.field("containerPort"));
+    if (port.hostPort() != 0) {
+      errors.invalid_each(here.field("hostPort"), port.hostPort_value(),
+                          check_port_number(port.hostPort()));
+    }
+  }
+}
+
+constexpr std::string_view kFieldPaths[] = {"metadata.annotations",
+                                            "metadata.labels",
+                                            "metadata.name",
+                                            "metadata.namespace",
+                                            "metadata.uid",
+                                            "spec.nodeName",
+                                            "spec.serviceAccountName",
+                                            "status.hostIP",
+                                            "status.hostIPs",
+                                            "status.podIP",
+                                            "status.podIPs"};
+
+void check_field_reference(std::string_view path, const Value& bad, const FieldPath& at,
+                           FieldErrors& errors) {
+  if (path.empty()) return;  // required, and the schema says so
+  const auto bracket = path.find("['");
+  if (bracket != std::string_view::npos && path.ends_with("']")) {
+    const std::string_view base = path.substr(0, bracket);
+    const std::string_view key = path.substr(bracket + 2, path.size() - bracket - 4);
+    if (base == "metadata.labels" || base == "metadata.annotations") {
+      errors.invalid_each(at, Value(key), check_qualified_name(to_lower(key)));
+      return;
+    }
+    errors.invalid(at, bad, "does not support subscript");
+    return;
+  }
+  const bool known = std::ranges::find(kFieldPaths, path) != std::end(kFieldPaths);
+  if (!known || path == "metadata.labels" || path == "metadata.annotations") {
+    errors.not_supported(at, bad, kFieldPaths);
+  }
+}
+
+void check_env_source(EnvVarSourceView source, EnvVarView variable, const FieldPath& at,
+                      FieldErrors& errors) {
+  size_t sources = 0;
+  if (source.has_fieldRef()) {
+    ++sources;
+    const FieldPath path = at.field("fieldRef.fieldPath");
+    const auto reference = source.fieldRef();
+    check_field_reference(reference.fieldPath(), reference.fieldPath_value(), path, errors);
+  }
+  sources += source.has_resourceFieldRef() + source.has_configMapKeyRef() +
+             source.has_secretKeyRef() + source.has_fileKeyRef();
+  if (sources == 0) {
+    errors.invalid(at, Value(""),
+                   "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, "
+                   "`secretKeyRef` or `fileKeyRef`");
+  } else if (!variable.value().empty()) {
+    errors.invalid(at, Value(""), "may not be specified when `value` is not empty");
+  } else if (sources > 1) {
+    errors.invalid(at, Value(""), "may not have more than one field specified at a time");
+  }
+}
+
+void check_env(ContainerView container, const FieldPath& at, FieldErrors& errors) {
+  const FieldPath list = at.field("env");
+  for (size_t i = 0; i < container.env().size(); ++i) {
+    const auto variable = container.env()[i];
+    const FieldPath here = list.index(i);
+    if (!variable.name().empty()) {
+      errors.invalid_each(here.field("name"), variable.name_value(),
+                          check_env_name(variable.name()));
+    }
+    if (variable.has_valueFrom()) {
+      const FieldPath from = here.field("valueFrom");
+      check_env_source(variable.valueFrom(), variable, from, errors);
+    }
+  }
+  const FieldPath sources = at.field("envFrom");
+  for (size_t i = 0; i < container.envFrom().size(); ++i) {
+    const auto source = container.envFrom()[i];
+    const FieldPath here = sources.index(i);
+    if (!source.prefix().empty()) {
+      errors.invalid_each(here.field("prefix"), source.prefix_value(),
+                          check_env_name(source.prefix()));
+    }
+    const int count = source.has_configMapRef() + source.has_secretRef();
+    if (count == 0) {
+      errors.invalid(here, Value(""), "must specify one of: `configMapRef` or `secretRef`");
+    } else if (count > 1) {
+      errors.invalid(here, Value(""), "may not have more than one field specified at a time");
+    }
+    for (const auto& [key, name] : {std::pair{"configMapRef", source.configMapRef().name()},
+                                    std::pair{"secretRef", source.secretRef().name()}}) {
+      if (!source.raw()[key].has_value()) continue;
+      const FieldPath reference = here.field(key);
+      if (name.empty()) errors.required(reference.field("name"));
+    }
+  }
+}
+
+void check_mounts(ContainerView container, const FieldPath& at, FieldErrors& errors) {
+  std::set<std::string_view> paths;
+  const FieldPath list = at.field("volumeMounts");
+  for (size_t i = 0; i < container.volumeMounts().size(); ++i) {
+    const auto mount = container.volumeMounts()[i];
+    const FieldPath here = list.index(i);
+    if (!mount.mountPath().empty() && !paths.insert(mount.mountPath()).second) {
+      errors.invalid(here.field("mountPath"), mount.mountPath_value(), "must be unique");
+    }
+    if (mount.has_subPath() && mount.has_subPathExpr()) {
+      errors.invalid(here.field("subPathExpr"), mount.subPathExpr_value(),
+                     "subPathExpr and subPath are mutually exclusive");
+    }
+    const std::pair<std::string_view, const Value&> relative[] = {
+        {"subPath", mount.subPath_value()}, {"subPathExpr", mount.subPathExpr_value()}};
+    for (const auto& [name, path] : relative) {
+      if (path.as_string().starts_with('/')) {
+        errors.invalid(here.field(name), path, "must be a relative path");
+      }
+      for (const auto part : split(path.as_string(), '/')) {
+        if (part == "..") errors.invalid(here.field(name), path, "must not contain '..'");
+      }
+    }
+  }
+}
+
+// ---- handlers and probes ----
+
+void check_http_get(const Value& action, const FieldPath& at, FieldErrors& errors) {
+  const HTTPGetActionView get(action);
+  if (get.path_value().as_string().empty()) errors.required(at.field("path"));
+  const FieldPath port = at.field("port");
+  if (get.has_port()) check_port_or_name(get.port(), port, errors);
+}
+
+void check_tcp_socket(const Value& action, const FieldPath& at, FieldErrors& errors) {
+  const FieldPath port = at.field("port");
+  const Value& value = action[keys::kPort];
+  if (value.has_value()) check_port_or_name(value, port, errors);
+}
+
+void check_grpc(const Value& action, const FieldPath& at, FieldErrors& errors) {
+  errors.invalid_each(at.field("port"), action[keys::kPort],
+                      check_port_number(action[keys::kPort].as_int()));
+}
+
+void check_exec(const Value& action, const FieldPath& at, FieldErrors& errors) {
+  if (action[keys::kCommand].empty()) errors.required(at.field("command"));
+}
+
+void check_handler(const Value& handler, const FieldPath& at, FieldErrors& errors) {
+  int count = 0;
+  for (const auto& key :
+       {keys::kExec, keys::kHttpGet, keys::kTcpSocket, keys::kGrpc, keys::kSleep}) {
+    if (!handler[key].has_value()) continue;
+    if (++count > 1) {
+      errors.forbidden(at.field(key.text()), "may not specify more than 1 handler type");
+    }
+  }
+  if (count == 0) errors.required(at, "must specify a handler type");
+}
+
+void check_probe(const Value& probe, const FieldPath& at, FieldErrors& errors) {
+  check_handler(probe, at, errors);
+  const Value& grace = probe[keys::kTerminationGracePeriodSeconds];
+  if (grace.has_value() && grace.as_int() <= 0) {
+    errors.invalid(at.field("terminationGracePeriodSeconds"), grace, "must be greater than 0");
+  }
+}
+
+void check_probes(ContainerView container, const FieldPath& at, FieldErrors& errors) {
+  // Liveness and startup have nothing to gain from several successes in a row.
+  for (const auto& [name, probe] : {std::pair{"livenessProbe", container.livenessProbe()},
+                                    std::pair{"startupProbe", container.startupProbe()}}) {
+    const FieldPath here = at.field(name);
+    if (probe && probe.successThreshold() != 1) {
+      errors.invalid(here.field("successThreshold"), probe.successThreshold_value(), "must be 1");
+    }
+  }
+  const auto readiness = container.readinessProbe();
+  const FieldPath here = at.field("readinessProbe");
+  if (readiness.has_terminationGracePeriodSeconds()) {
+    errors.invalid(here.field("terminationGracePeriodSeconds"),
+                   readiness.terminationGracePeriodSeconds_value(),
+                   "must not be set for readinessProbes");
+  }
+}
+
+// ---- resources ----
+
+bool is_standard_resource(std::string_view name) {
+  return name == "cpu" || name == "memory" || name == "ephemeral-storage" ||
+         name.starts_with("hugepages-");
+}
+
+void check_amounts(const Value& amounts, const FieldPath& at, FieldErrors& errors) {
+  for (const auto& [key, amount] : amounts.entries()) {
+    const std::string_view name = key.text();
+    const FieldPath here = at.key(name);
+    errors.invalid_each(here, Value(name), check_qualified_name(name));
+    if (name.find('/') == std::string_view::npos && !is_standard_resource(name)) {
+      errors.invalid(here, Value(name), "must be a standard resource type or fully qualified");
+      errors.invalid(here, Value(name), "must be a standard resource for containers");
+    }
+    if (Quantity::of_value(amount).negative()) {
+      errors.invalid(here, amount, "must be greater than or equal to 0");
+    }
+  }
+}
+
+void check_resources(const Value& resources, const FieldPath& at, FieldErrors& errors) {
+  const Value& limits = resources[keys::kLimits];
+  const Value& requests = resources[keys::kRequests];
+  const FieldPath limits_at = at.field("limits");
+  const FieldPath requests_at = at.field("requests");
+  check_amounts(limits, limits_at, errors);
+  check_amounts(requests, requests_at, errors);
+  for (const auto& [name, amount] : requests.entries()) {
+    const Value& limit = limits[name];
+    if (limit.has_value() && Quantity::of_value(amount) > Quantity::of_value(limit)) {
+      errors.invalid(
+          requests_at, amount,
+          cat("must be less than or equal to ", name.text(), " limit of ", limit.as_string()));
+    }
+  }
+}
+
+void check_security_context(const Value& value, const FieldPath& at, FieldErrors& errors) {
+  const SecurityContextView context(value);
+  const FieldPath user = at.field("runAsUser");
+  check_not_negative(context.runAsUser_value(), user, errors);
+  const FieldPath group = at.field("runAsGroup");
+  check_not_negative(context.runAsGroup_value(), group, errors);
+  if (!context.has_allowPrivilegeEscalation() || context.allowPrivilegeEscalation()) return;
+  if (context.privileged()) {
+    errors.invalid(at, value,
+                   "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
+  }
+  for (const auto capability : context.capabilities().add()) {
+    if (capability == "CAP_SYS_ADMIN") {
+      errors.invalid(at, value,
+                     "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` "
+                     "CAP_SYS_ADMIN");
+    }
+  }
+}
+
+constexpr NamedCheckRule kRules[] = {
+    {"core", "HTTPGetAction", check_http_get},
+    {"core", "TCPSocketAction", check_tcp_socket},
+    {"core", "GRPCAction", check_grpc},
+    {"core", "ExecAction", check_exec},
+    {"core", "LifecycleHandler", check_handler},
+    {"core", "Probe", check_probe},
+    {"core", "ResourceRequirements", check_resources},
+    {"core", "SecurityContext", check_security_context},
+};
+
+}  // namespace
+
+std::span<const NamedCheckRule> container_rules() {
+  return kRules;
+}
+
+void check_container(const Value& value, bool init, const FieldPath& at, FieldErrors& errors) {
+  const ContainerView container(value);
+  if (!container.name().empty()) {
+    errors.invalid_each(at.field("name"), container.name_value(),
+                        check_dns_label(container.name()));
+  }
+  const std::string_view image = container.image();
+  if (image.empty()) {
+    errors.required(at.field("image"));
+  } else if (trim(image) != image) {
+    errors.invalid(at.field("image"), container.image_value(),
+                   "must not have leading or trailing whitespace");
+  }
+  check_ports(container, at, errors);
+  check_env(container, at, errors);
+  check_mounts(container, at, errors);
+  check_probes(container, at, errors);
+  if (!init || container.restartPolicy() == "Always") return;
+  for (const auto* name : {"lifecycle", "livenessProbe", "readinessProbe", "startupProbe"}) {
+    if (value[name].has_value()) {
+      errors.forbidden(at.field(name),
+                       "may not be set for init containers without restartPolicy=Always");
+    }
+  }
+}
+
+}  // namespace minik::control

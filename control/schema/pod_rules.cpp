@@ -1,0 +1,300 @@
+// Validation of a pod's spec as a whole: names within it, volumes and who mounts them, placement.
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "control/base/text.h"
+#include "control/object/keys.h"
+#include "control/schema/names.h"
+#include "control/schema/validation_rules.h"
+#include "control/schema/views/core_pod.h"
+
+namespace minik::control {
+
+namespace {
+
+void check_mount_names(const Value& containers, const std::set<std::string_view>& volumes,
+                       const FieldPath& at, FieldErrors& errors) {
+  for (size_t i = 0; i < containers.items().size(); ++i) {
+    const auto& mounts = containers.items()[i][keys::kVolumeMounts];
+    const FieldPath container = at.index(i);
+    const FieldPath list = container.field("volumeMounts");
+    for (size_t m = 0; m < mounts.items().size(); ++m) {
+      const Value& name = mounts.items()[m][keys::kName];
+      if (!name.has_value() || volumes.contains(name.as_string())) continue;
+      const FieldPath mount = list.index(m);
+      errors.not_found(mount.field("name"), name);
+    }
+  }
+}
+
+std::set<std::string_view> check_volumes(PodSpecView spec, const FieldPath& at,
+                                         FieldErrors& errors) {
+  std::set<std::string_view> names;
+  const FieldPath list = at.field("volumes");
+  for (size_t i = 0; i < spec.volumes().size(); ++i) {
+    const auto volume = spec.volumes()[i];
+    const FieldPath here = list.index(i);
+    if (volume.name().empty()) continue;  // required, and the schema says so
+    const auto problems = check_dns_label(volume.name());
+    errors.invalid_each(here.field("name"), volume.name_value(), problems);
+    if (!names.insert(volume.name()).second)
+      errors.duplicate(here.field("name"), volume.name_value());
+  }
+  return names;
+}
+
+void check_containers(PodSpecView spec, const FieldPath& at, FieldErrors& errors) {
+  std::set<std::string_view> names;
+  const auto volumes = check_volumes(spec, at, errors);
+  const std::tuple<std::string_view, const Value&, bool> lists[] = {
+      {"containers", spec.containers_value(), false},
+      {"initContainers", spec.initContainers_value(), true},
+      {"ephemeralContainers", spec.ephemeralContainers_value(), false}};
+  for (const auto& [name, containers, init] : lists) {
+    const FieldPath list = at.field(name);
+    for (size_t i = 0; i < containers.items().size(); ++i) {
+      const Value& container = containers.items()[i];
+      const FieldPath here = list.index(i);
+      check_container(container, init, here, errors);
+      const std::string_view own = container[keys::kName].as_string();
+      if (!own.empty() && !names.insert(own).second) {
+        errors.duplicate(here.field("name"), container[keys::kName]);
+      }
+    }
+    check_mount_names(containers, volumes, list, errors);
+  }
+}
+
+// Two containers of a pod cannot have one port of the host.
+void check_host_ports(PodSpecView spec, const FieldPath& at, FieldErrors& errors) {
+  std::set<std::string> taken;
+  const FieldPath list = at.field("containers");
+  for (size_t c = 0; c < spec.containers().size(); ++c) {
+    const auto ports = spec.containers()[c].ports();
+    const FieldPath container = list.index(c);
+    const FieldPath ports_at = container.field("ports");
+    for (size_t p = 0; p < ports.size(); ++p) {
+      const auto port = ports[p];
+      const FieldPath here = ports_at.index(p);
+      if (spec.hostNetwork() && port.hostPort() != port.containerPort()) {
+        errors.invalid(here.field("containerPort"), port.containerPort_value(),
+                       "must match `hostPort` when `hostNetwork` is true");
+      }
+      if (port.hostPort() == 0) continue;
+      const std::string key = cat(port.protocol(), "/", port.hostIP(), "/", port.hostPort());
+      if (!taken.insert(key).second) errors.duplicate(here.field("hostPort"), Value(key));
+    }
+  }
+}
+
+void check_dns(PodSpecView spec, const FieldPath& at, FieldErrors& errors) {
+  const auto config = spec.dnsConfig();
+  const FieldPath here = at.field("dnsConfig");
+  if (spec.dnsPolicy() == "None") {
+    if (!config) {
+      errors.required(here, "must provide `dnsConfig` when `dnsPolicy` is None");
+    } else if (config.nameservers().empty()) {
+      errors.required(here.field("nameservers"),
+                      "must provide at least one DNS nameserver when `dnsPolicy` is None");
+    }
+  }
+  const FieldPath servers = here.field("nameservers");
+  if (config.nameservers().size() > 3) errors.too_many(servers, config.nameservers().size(), 3);
+  const auto items = config.nameservers_value().items();
+  for (size_t i = 0; i < items.size(); ++i) {
+    errors.invalid_each(servers.index(i), items[i], check_ip(items[i].as_string()));
+  }
+}
+
+void check_identity(PodSpecView spec, const FieldPath& at, FieldErrors& errors) {
+  const auto check = [&](std::string_view name, const Value& value, auto&& checker) {
+    if (!value.as_string().empty()) {
+      errors.invalid_each(at.field(name), value, checker(value.as_string()));
+    }
+  };
+  check("hostname", spec.hostname_value(), check_dns_label);
+  check("subdomain", spec.subdomain_value(), check_dns_label);
+  check("serviceAccountName", spec.serviceAccountName_value(), check_dns_subdomain);
+  check("nodeName", spec.nodeName_value(), check_dns_subdomain);
+  check("priorityClassName", spec.priorityClassName_value(), check_dns_subdomain);
+  check("runtimeClassName", spec.runtimeClassName_value(), check_dns_subdomain);
+  const FieldPath selector = at.field("nodeSelector");
+  check_labels(spec.nodeSelector(), selector, errors);
+  if (spec.has_activeDeadlineSeconds() &&
+      (spec.activeDeadlineSeconds() < 1 || spec.activeDeadlineSeconds() > INT32_MAX)) {
+    errors.invalid(at.field("activeDeadlineSeconds"), spec.activeDeadlineSeconds_value(),
+                   "must be between 1 and 2147483647, inclusive");
+  }
+}
+
+void check_pod_spec(const Value& value, const FieldPath& at, FieldErrors& errors) {
+  const PodSpecView spec(value);
+  check_containers(spec, at, errors);
+  check_host_ports(spec, at, errors);
+  check_dns(spec, at, errors);
+  check_identity(spec, at, errors);
+  std::set<std::string> spreads;
+  const FieldPath list = at.field("topologySpreadConstraints");
+  for (size_t i = 0; i < spec.topologySpreadConstraints().size(); ++i) {
+    const auto constraint = spec.topologySpreadConstraints()[i];
+    const std::string key =
+        cat("{", constraint.topologyKey(), ", ", constraint.whenUnsatisfiable(), "}");
+    if (spreads.insert(key).second) continue;
+    const FieldPath here = list.index(i);
+    errors.duplicate(here.field("{topologyKey, whenUnsatisfiable}"), Value(key));
+  }
+}
+
+// ---- volumes ----
+
+void check_volume(const Value& volume, const FieldPath& at, FieldErrors& errors) {
+  size_t sources = 0;
+  for (const auto& [key, source] : volume.entries()) {
+    if (key == keys::kName || !source.has_value()) continue;
+    if (++sources > 1) {
+      errors.forbidden(at.field(key.text()), "may not specify more than 1 volume type");
+    }
+  }
+  if (sources == 0) errors.required(at, "must specify a volume type");
+}
+
+void check_mode(const Value& mode, const FieldPath& at, FieldErrors& errors) {
+  if (mode.as_int() < 0 || mode.as_int() > 0777) {
+    errors.invalid(at, mode, "must be a number between 0 and 0777 (octal), both inclusive");
+  }
+}
+
+void check_default_mode(const Value& source, const FieldPath& at, FieldErrors& errors) {
+  const FieldPath mode = at.field("defaultMode");
+  check_mode(source[keys::kDefaultMode], mode, errors);
+}
+
+void check_local_path(const Value& path, const FieldPath& at, FieldErrors& errors) {
+  const std::string_view text = path.as_string();
+  if (text.starts_with('/')) errors.invalid(at, path, "must be a relative path");
+  for (const auto part : split(text, '/')) {
+    if (part == "..") errors.invalid(at, path, "must not contain '..'");
+  }
+}
+
+void check_key_to_path(const Value& item, const FieldPath& at, FieldErrors& errors) {
+  const FieldPath path = at.field("path");
+  check_local_path(item[keys::kPath], path, errors);
+  const FieldPath mode = at.field("mode");
+  check_mode(item[keys::kMode], mode, errors);
+}
+
+void check_secret_volume(const Value& source, const FieldPath& at, FieldErrors& errors) {
+  if (source[keys::kSecretName].as_string().empty()) errors.required(at.field("secretName"));
+  check_default_mode(source, at, errors);
+}
+
+void check_config_map_volume(const Value& source, const FieldPath& at, FieldErrors& errors) {
+  if (source[keys::kName].as_string().empty()) errors.required(at.field("name"));
+  check_default_mode(source, at, errors);
+}
+
+void check_host_path(const Value& source, const FieldPath& at, FieldErrors& errors) {
+  for (const auto part : split(source[keys::kPath].as_string(), '/')) {
+    if (part == "..")
+      errors.invalid(at.field("path"), source[keys::kPath], "must not contain '..'");
+  }
+}
+
+// ---- placement ----
+
+void check_toleration(const Value& value, const FieldPath& at, FieldErrors& errors) {
+  const TolerationView toleration(value);
+  const std::string_view op = toleration.operator_();
+  if (!toleration.key().empty()) {
+    errors.invalid_each(at.field("key"), toleration.key_value(),
+                        check_qualified_name(toleration.key()));
+  } else if (op != "Exists") {
+    errors.invalid(
+        at.field("operator"), Value(op),
+        "operator must be Exists when `key` is empty, which means \"match all values and "
+        "all keys\"");
+  }
+  if (toleration.has_tolerationSeconds() && toleration.effect() != "NoExecute") {
+    errors.invalid(at.field("effect"), Value(toleration.effect()),
+                   "effect must be 'NoExecute' when `tolerationSeconds` is set");
+  }
+  if (op == "Exists" && !toleration.value().empty()) {
+    errors.invalid(at.field("operator"), value, "value must be empty when `operator` is 'Exists'");
+  } else if (op.empty() || op == "Equal") {
+    const auto problems = check_label_value(toleration.value());
+    if (!problems.empty())
+      errors.invalid(at.field("operator"), toleration.value_value(), problems[0]);
+  }
+}
+
+void check_spread_constraint(const Value& value, const FieldPath& at, FieldErrors& errors) {
+  const TopologySpreadConstraintView constraint(value);
+  if (constraint.maxSkew() <= 0) {
+    errors.invalid(at.field("maxSkew"), Value(constraint.maxSkew()), "must be greater than zero");
+  }
+  if (constraint.has_minDomains() && constraint.minDomains() <= 0) {
+    errors.invalid(at.field("minDomains"), constraint.minDomains_value(),
+                   "must be greater than zero");
+  }
+}
+
+void check_weight(const Value& term, const FieldPath& at, FieldErrors& errors) {
+  const int64_t weight = term[keys::kWeight].as_int();
+  if (weight < 1 || weight > 100) {
+    errors.invalid(at.field("weight"), Value(weight), "must be in the range 1-100");
+  }
+}
+
+void check_node_requirement(const Value& value, const FieldPath& at, FieldErrors& errors) {
+  const NodeSelectorRequirementView requirement(value);
+  const std::string_view op = requirement.operator_();
+  const size_t values = requirement.values().size();
+  const FieldPath list = at.field("values");
+  if ((op == "In" || op == "NotIn") && values == 0) {
+    errors.required(list, "must be specified when `operator` is 'In' or 'NotIn'");
+  } else if ((op == "Exists" || op == "DoesNotExist") && values > 0) {
+    errors.forbidden(list, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+  } else if ((op == "Gt" || op == "Lt") && values != 1) {
+    errors.required(list, "must be specified single value when `operator` is 'Lt' or 'Gt'");
+  }
+  if (!requirement.key().empty()) {
+    errors.invalid_each(at.field("key"), requirement.key_value(),
+                        check_qualified_name(requirement.key()));
+  }
+}
+
+void check_host_alias(const Value& alias, const FieldPath& at, FieldErrors& errors) {
+  const Value& ip = alias[keys::kIp];
+  if (!ip.as_string().empty()) errors.invalid_each(at.field("ip"), ip, check_ip(ip.as_string()));
+  const FieldPath names = at.field("hostnames");
+  for (const auto& name : alias[keys::kHostnames].items()) {
+    errors.invalid_each(names, name, check_dns_subdomain(name.as_string()));
+  }
+}
+
+constexpr NamedCheckRule kRules[] = {
+    {"core", "PodSpec", check_pod_spec},
+    {"core", "Volume", check_volume},
+    {"core", "KeyToPath", check_key_to_path},
+    {"core", "SecretVolumeSource", check_secret_volume},
+    {"core", "ConfigMapVolumeSource", check_config_map_volume},
+    {"core", "DownwardAPIVolumeSource", check_default_mode},
+    {"core", "ProjectedVolumeSource", check_default_mode},
+    {"core", "HostPathVolumeSource", check_host_path},
+    {"core", "Toleration", check_toleration},
+    {"core", "TopologySpreadConstraint", check_spread_constraint},
+    {"core", "PreferredSchedulingTerm", check_weight},
+    {"core", "WeightedPodAffinityTerm", check_weight},
+    {"core", "NodeSelectorRequirement", check_node_requirement},
+    {"core", "HostAlias", check_host_alias},
+};
+
+}  // namespace
+
+std::span<const NamedCheckRule> pod_rules() {
+  return kRules;
+}
+
+}  // namespace minik::control

@@ -1,0 +1,36 @@
+// The rules of validation that the schema cannot say, by type. Inside control/schema only.
+//
+// A rule looks at one object and what is below it where several fields must agree; the walk in
+// validation.cpp calls it before it goes into the fields, so that messages come from the outside
+// inwards. The object may be absent where the schema requires one.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "control/schema/field_error.h"
+#include "control/schema/schema.h"
+
+namespace minik::control {
+
+struct NamedCheckRule {
+  std::string_view package, type;
+  CheckRule check;
+};
+
+std::span<const NamedCheckRule> pod_rules();        // pod_rules.cpp
+std::span<const NamedCheckRule> container_rules();  // container_rules.cpp
+std::span<const NamedCheckRule> workload_rules();   // workload_rules.cpp
+std::span<const NamedCheckRule> network_rules();    // network_rules.cpp
+std::span<const NamedCheckRule> config_rules();     // config_rules.cpp
+
+// The rule of a type, or null. For Schema's constructor.
+CheckRule check_rule(std::string_view package, std::string_view type);
+
+// Shared pieces.
+void check_labels(const Value& labels, const FieldPath& at, FieldErrors& errors);
+void check_not_negative(const Value& number, const FieldPath& at, FieldErrors& errors);
+void check_port_or_name(const Value& port, const FieldPath& at, FieldErrors& errors);
+void check_container(const Value& container, bool init, const FieldPath& at, FieldErrors& errors);
+
+}  // namespace minik::control

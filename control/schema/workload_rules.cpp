@@ -1,0 +1,262 @@
+// Validation of the kinds that make pods: their selector fits their template, their bounds make
+// sense.
+#include "control/base/text.h"
+#include "control/object/keys.h"
+#include "control/object/selector.h"
+#include "control/schema/names.h"
+#include "control/schema/validation_rules.h"
+#include "control/schema/views/apps.h"
+#include "control/schema/views/autoscaling_v2.h"
+#include "control/schema/views/batch.h"
+
+namespace minik::control {
+
+namespace {
+
+bool is_empty_selector(const Value& selector) {
+  return selector[keys::kMatchLabels].empty() && selector[keys::kMatchExpressions].empty();
+}
+
+void check_selector(const Value& spec, std::string_view kind, const FieldPath& at,
+                    FieldErrors& errors) {
+  const Value& selector = spec[keys::kSelector];
+  if (!selector.has_value()) return;  // required, and the schema says so
+  const FieldPath here = at.field("selector");
+  if (is_empty_selector(selector)) {
+    errors.invalid(here, selector, cat("empty selector is invalid for ", kind));
+    return;
+  }
+  const auto compiled = LabelSelector::from_object(selector);
+  const Value& labels = spec.at({keys::kTemplate, keys::kMetadata, keys::kLabels});
+  if (compiled && !compiled->matches(labels)) {
+    errors.invalid(at.field("template.metadata.labels"),
+                   labels.has_value() ? labels : Value::empty_map(),
+                   "`selector` does not match template `labels`");
+  }
+}
+
+// Pods of a controller that replaces them must restart, and may not end by themselves.
+void check_lasting_template(const Value& spec, std::string_view kind, const FieldPath& at,
+                            FieldErrors& errors) {
+  const Value& pod = spec.at({keys::kTemplate, keys::kSpec});
+  static constexpr std::string_view kAlways[] = {"Always"};
+  const Value& policy = pod[keys::kRestartPolicy];
+  const std::string_view text = policy.as_string();
+  if (text == "OnFailure" || text == "Never") {
+    errors.not_supported(at.field("template.spec.restartPolicy"), policy, kAlways);
+  }
+  if (pod[keys::kActiveDeadlineSeconds].has_value()) {
+    errors.forbidden(at.field("template.spec.activeDeadlineSeconds"),
+                     cat("activeDeadlineSeconds in ", kind, " is not Supported"));
+  }
+}
+
+bool is_zero(const Value& count) {
+  return count.as_int(-1) == 0 || count.as_string() == "0%";
+}
+
+void check_count(const Value& count, const FieldPath& at, FieldErrors& errors) {
+  if (!count.has_value()) return;
+  errors.invalid_each(at, count, check_percent_or_count(count));
+}
+
+void check_at_most_all(const Value& count, const FieldPath& at, FieldErrors& errors) {
+  const std::string_view text = count.as_string();
+  if (is_percent(text) && parse_int64(text.substr(0, text.size() - 1)).value_or(101) > 100) {
+    errors.invalid(at, count, "must not be greater than 100%");
+  }
+}
+
+void check_rolling_update(const Value& rolling, const FieldPath& at, FieldErrors& errors) {
+  const Value& unavailable = rolling[keys::kMaxUnavailable];
+  const Value& surge = rolling[keys::kMaxSurge];
+  const FieldPath unavailable_at = at.field("maxUnavailable");
+  const FieldPath surge_at = at.field("maxSurge");
+  check_count(unavailable, unavailable_at, errors);
+  check_count(surge, surge_at, errors);
+  if (is_zero(unavailable) && is_zero(surge)) {
+    errors.invalid(unavailable_at, unavailable, "may not be 0 when `maxSurge` is 0");
+  }
+  check_at_most_all(unavailable, unavailable_at, errors);
+}
+
+void check_deployment_strategy(const Value& strategy, const FieldPath& at, FieldErrors& errors) {
+  const Value& rolling = strategy[keys::kRollingUpdate];
+  if (strategy[keys::kType].as_string() == "Recreate" && rolling.has_value()) {
+    errors.forbidden(at.field("rollingUpdate"),
+                     "may not be specified when strategy `type` is 'Recreate'");
+  }
+}
+
+void check_daemon_rolling_update(const Value& rolling, const FieldPath& at, FieldErrors& errors) {
+  const Value& unavailable = rolling[keys::kMaxUnavailable];
+  const Value& surge = rolling[keys::kMaxSurge];
+  const FieldPath unavailable_at = at.field("maxUnavailable");
+  const FieldPath surge_at = at.field("maxSurge");
+  check_count(unavailable, unavailable_at, errors);
+  check_count(surge, surge_at, errors);
+  check_at_most_all(unavailable, unavailable_at, errors);
+  check_at_most_all(surge, surge_at, errors);
+  if (is_zero(unavailable) && is_zero(surge)) {
+    errors.required(unavailable_at, "cannot be 0 when maxSurge is 0");
+  } else if (!is_zero(unavailable) && !is_zero(surge)) {
+    errors.invalid(surge_at, surge, "may not be set when maxUnavailable is non-zero");
+  }
+}
+
+void check_deployment_spec(const Value& value, const FieldPath& at, FieldErrors& errors) {
+  check_selector(value, "deployment", at, errors);
+  check_lasting_template(value, "Deployment", at, errors);
+  const DeploymentSpecView spec(value);
+  if (spec.has_progressDeadlineSeconds() &&
+      spec.progressDeadlineSeconds() <= spec.minReadySeconds()) {
+    errors.invalid(at.field("progressDeadlineSeconds"), spec.progressDeadlineSeconds_value(),
+                   "must be greater than minReadySeconds");
+  }
+}
+
+void check_replica_set_spec(const Value& spec, const FieldPath& at, FieldErrors& errors) {
+  if (!spec[keys::kTemplate].has_value()) errors.required(at.field("template"));
+  check_selector(spec, "deployment", at, errors);
+  check_lasting_template(spec, "ReplicaSet", at, errors);
+}
+
+void check_stateful_set_spec(const Value& spec, const FieldPath& at, FieldErrors& errors) {
+  check_selector(spec, "statefulset", at, errors);
+  check_lasting_template(spec, "StatefulSet", at, errors);
+  const FieldPath name = at.field("serviceName");
+  const Value& service = spec[keys::kServiceName];
+  if (!service.as_string().empty()) {
+    errors.invalid_each(name, service, check_dns_subdomain(service.as_string()));
+  }
+}
+
+void check_daemon_set_spec(const Value& spec, const FieldPath& at, FieldErrors& errors) {
+  check_selector(spec, "daemonset", at, errors);
+  check_lasting_template(spec, "DaemonSet", at, errors);
+}
+
+void check_job_spec(const Value& value, const FieldPath& at, FieldErrors& errors) {
+  const JobSpecView spec(value);
+  const Value& policy = value.at({keys::kTemplate, keys::kSpec, keys::kRestartPolicy});
+  const FieldPath here = at.field("template.spec.restartPolicy");
+  if (policy.as_string() == "Always") {
+    errors.required(here, "valid values: \"OnFailure\", \"Never\"");
+  }
+  if (spec.completionMode() != "Indexed") return;
+  if (!spec.has_completions()) {
+    errors.required(at.field("completions"), "when completion mode is Indexed");
+  }
+  if (spec.parallelism() > 100000) {
+    errors.invalid(at.field("parallelism"), spec.parallelism_value(),
+                   "must be less than or equal to 100000 when completion mode is Indexed");
+  }
+}
+
+// Five fields, or a word that stands for them; the values of the fields are the controller's
+// matter.
+bool is_schedule(std::string_view text) {
+  if (text.starts_with('@')) {
+    return text == "@yearly" || text == "@annually" || text == "@monthly" || text == "@weekly" ||
+           text == "@daily" || text == "@midnight" || text == "@hourly" ||
+           text.starts_with("@every ");
+  }
+  size_t fields = 0;
+  for (const auto part : split(text, ' ')) {
+    if (part.empty()) continue;
+    ++fields;
+    for (const char c : part) {
+      const bool allowed = (c >= '0' && c <= '9') || c == '*' || c == '/' || c == '-' || c == ',' ||
+                           c == '?' || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+      if (!allowed) return false;
+    }
+  }
+  return fields == 5;
+}
+
+void check_cron_job_spec(const Value& value, const FieldPath& at, FieldErrors& errors) {
+  const CronJobSpecView spec(value);
+  const std::string_view schedule = spec.schedule();
+  if (schedule.empty()) return;
+  if (schedule.starts_with("TZ=") || schedule.starts_with("CRON_TZ=")) {
+    errors.invalid(at.field("schedule"), spec.schedule_value(),
+                   "cannot use TZ or CRON_TZ in schedule, use timeZone field instead");
+  } else if (!is_schedule(schedule)) {
+    errors.invalid(at.field("schedule"), spec.schedule_value(),
+                   cat("expected exactly 5 fields, found ", split(trim(schedule), ' ').size(),
+                       ": [", schedule, "]"));
+  }
+}
+
+void check_autoscaler_spec(const Value& value, const FieldPath& at, FieldErrors& errors) {
+  const HorizontalPodAutoscalerSpecView spec(value);
+  if (spec.has_minReplicas() && spec.minReplicas() < 1) {
+    errors.invalid(at.field("minReplicas"), spec.minReplicas_value(),
+                   "must be greater than or equal to 1");
+  }
+  if (spec.maxReplicas() < 1) {
+    errors.invalid(at.field("maxReplicas"), Value(spec.maxReplicas()), "must be greater than 0");
+  }
+  if (spec.maxReplicas() < spec.minReplicas()) {
+    errors.invalid(at.field("maxReplicas"), Value(spec.maxReplicas()),
+                   "must be greater than or equal to `minReplicas`");
+  }
+}
+
+void check_budget_spec(const Value& spec, const FieldPath& at, FieldErrors& errors) {
+  const Value& available = spec[keys::kMinAvailable];
+  const Value& unavailable = spec[keys::kMaxUnavailable];
+  if (available.has_value() && unavailable.has_value()) {
+    errors.invalid(at, spec, "minAvailable and maxUnavailable cannot be both set");
+  }
+  const FieldPath available_at = at.field("minAvailable");
+  check_count(available, available_at, errors);
+  check_at_most_all(available, available_at, errors);
+  const FieldPath unavailable_at = at.field("maxUnavailable");
+  check_count(unavailable, unavailable_at, errors);
+  check_at_most_all(unavailable, unavailable_at, errors);
+}
+
+void check_controller_spec(const Value& spec, const FieldPath& at, FieldErrors& errors) {
+  const FieldPath replicas = at.field("replicas");
+  check_not_negative(spec[keys::kReplicas], replicas, errors);
+  if (spec[keys::kSelector].empty()) errors.required(at.field("selector"));
+  if (!spec[keys::kTemplate].has_value()) errors.required(at.field("template"));
+  check_lasting_template(spec, "ReplicationController", at, errors);
+  const auto selector = LabelSelector::from_map(spec[keys::kSelector]);
+  const Value& labels = spec.at({keys::kTemplate, keys::kMetadata, keys::kLabels});
+  if (!selector.matches(labels)) {
+    errors.invalid(at.field("template.metadata.labels"),
+                   labels.has_value() ? labels : Value::empty_map(),
+                   "`selector` does not match template `labels`");
+  }
+}
+
+void check_scale_spec(const Value& spec, const FieldPath& at, FieldErrors& errors) {
+  const FieldPath replicas = at.field("replicas");
+  check_not_negative(spec[keys::kReplicas], replicas, errors);
+}
+
+constexpr NamedCheckRule kRules[] = {
+    {"apps", "DeploymentSpec", check_deployment_spec},
+    {"apps", "DeploymentStrategy", check_deployment_strategy},
+    {"apps", "RollingUpdateDeployment", check_rolling_update},
+    {"apps", "RollingUpdateDaemonSet", check_daemon_rolling_update},
+    {"apps", "ReplicaSetSpec", check_replica_set_spec},
+    {"apps", "StatefulSetSpec", check_stateful_set_spec},
+    {"apps", "DaemonSetSpec", check_daemon_set_spec},
+    {"batch", "JobSpec", check_job_spec},
+    {"batch", "CronJobSpec", check_cron_job_spec},
+    {"autoscaling_v2", "HorizontalPodAutoscalerSpec", check_autoscaler_spec},
+    {"autoscaling_v1", "ScaleSpec", check_scale_spec},
+    {"policy", "PodDisruptionBudgetSpec", check_budget_spec},
+    {"core", "ReplicationControllerSpec", check_controller_spec},
+};
+
+}  // namespace
+
+std::span<const NamedCheckRule> workload_rules() {
+  return kRules;
+}
+
+}  // namespace minik::control

@@ -74,6 +74,7 @@ struct ArchiveReader::State {
   std::optional<Error> failure;  // of the source: says more than libarchive's words for it
   int64_t plain_bytes = 0;
   int64_t entries = 0;
+  bool ended = false;
 
   Error error(archive* reader) const {
     if (failure) return *failure;
@@ -158,10 +159,13 @@ Result<ArchiveReader> ArchiveReader::open(ByteSource source) {
 Result<bool> ArchiveReader::next(LayerEntry& entry) {
   const Utf8Locale locale;
   archive* inner = state_->inner.get();
-  while (true) {
+  while (!state_->ended) {
     archive_entry* found = nullptr;
     const int result = archive_read_next_header(inner, &found);
-    if (result == ARCHIVE_EOF) return false;
+    if (result == ARCHIVE_EOF) {
+      state_->ended = true;
+      return false;
+    }
     if (result == ARCHIVE_RETRY) continue;
     if (result < ARCHIVE_WARN) return state_->error(inner);
     if (++state_->entries > kArchiveEntriesMax) {
@@ -175,6 +179,7 @@ Result<bool> ArchiveReader::next(LayerEntry& entry) {
     copy_entry(found, entry);
     return true;
   }
+  return false;
 }
 
 Status ArchiveReader::read(const Sink& sink) {

@@ -148,6 +148,10 @@ Result<ImageInfo> ImageStore::resolve(const Descriptor& target) const {
     if (!size) {
       return Error(ErrorCode::kNotFound, cat("layer ", layer.digest.text(), " is missing"));
     }
+    if (*size != layer.size) {
+      return Error(ErrorCode::kInvalid, cat("layer ", layer.digest.text(), " has ", *size,
+                                            " bytes, but the manifest says ", layer.size));
+    }
     image.size_bytes += *size;
   }
   image.layers = std::move(manifest.layers);
@@ -274,16 +278,21 @@ void point(Index& index, const std::string& name, const Descriptor& target) {
 
 }  // namespace
 
+Result<ImageInfo> ImageStore::verify(const Descriptor& target, Unpack unpack, const ContentLease&) {
+  MINIK_ASSIGN(ImageInfo image, resolve(target));
+  if (unpack == Unpack::kNow) MINIK_TRY(unpack_layers(image));
+  return image;
+}
+
 Result<ImageInfo> ImageStore::adopt(const Descriptor& target, const std::vector<std::string>& names,
-                                    Unpack unpack, const ContentLease&,
+                                    Unpack unpack, const ContentLease& lease,
                                     const std::map<std::string, std::string>& annotations) {
   std::vector<std::string> completed;
   for (const std::string& name : names) {
     MINIK_ASSIGN(const Reference reference, parse_reference(name));
     completed.push_back(reference.text());
   }
-  MINIK_ASSIGN(const ImageInfo image, resolve(target));
-  if (unpack == Unpack::kNow) MINIK_TRY(unpack_layers(image));
+  MINIK_ASSIGN(const ImageInfo image, verify(target, unpack, lease));
   {
     MINIK_ASSIGN(const FileLock lock, FileLock::exclusive(cat(content_.root(), "/index.lock")));
     MINIK_ASSIGN(Index index, read_index());

@@ -86,9 +86,10 @@ class ImageStore {
 
   // For loaders, pullers and makers, which hold a lease from before their first blob:
   const ContentStore& content() const { return content_; }
-  // Checks that everything the target needs is here and unpacks it when asked to, then names it,
-  // all names in one step. No names: it is kept without one.
   enum class Unpack : uint8_t { kNow, kLater };
+  // Checks that everything the target needs is here and fits together, and unpacks it when asked to.
+  Result<ImageInfo> verify(const Descriptor& target, Unpack unpack, const ContentLease& lease);
+  // Verifies and names it, all names in one step. No names: it is kept without one.
   Result<ImageInfo> adopt(const Descriptor& target, const std::vector<std::string>& names,
                           Unpack unpack, const ContentLease& lease,
                           const std::map<std::string, std::string>& annotations = {});

@@ -21,13 +21,13 @@ void replace_all(std::string& text, std::string_view what, std::string_view with
 }  // namespace
 
 KeysForChange own_key() {
-  return [](const Value& before, const Value& after, std::vector<ObjectKey>& keys) {
+  return [](const Snapshot&, const Value& before, const Value& after, std::vector<ObjectKey>& keys) {
     keys.push_back(key_of(after.has_value() ? after : before));
   };
 }
 
 KeysForChange owner_key(std::string owner_kind) {
-  return [owner_kind](const Value& before, const Value& after, std::vector<ObjectKey>& keys) {
+  return [owner_kind](const Snapshot&, const Value& before, const Value& after, std::vector<ObjectKey>& keys) {
     const Value* last = nullptr;
     for (const auto* object : {&after, &before}) {
       if (!object->has_value()) continue;
@@ -233,7 +233,7 @@ ControllerRunner::ControllerRunner(ControllerSpec spec, Executor& executor, Clie
       if (!impl) return;
       if (keys_for) {
         std::vector<ObjectKey> keys;
-        keys_for(before, after, keys);
+        keys_for(impl->snapshot, before, after, keys);
         for (const auto& key : keys) impl->queue.add(key);
       }
       impl->on_change(kind, before, after);

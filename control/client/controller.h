@@ -42,9 +42,10 @@ struct Env {
   Rng& rng;
 };
 
-// Appends the keys to look at because of this change. Old and new are as in ChangeHandler.
-using KeysForChange =
-    std::function<void(const Value& before, const Value& after, std::vector<ObjectKey>& keys)>;
+// Appends the keys to look at because of this change. Old and new are as in ChangeHandler; the snapshot
+// already has the new one.
+using KeysForChange = std::function<void(const Snapshot& snapshot, const Value& before,
+                                         const Value& after, std::vector<ObjectKey>& keys)>;
 
 struct WatchedKind {
   KindId kind;

@@ -1,0 +1,45 @@
+// ControllerManager: the set of controllers that a cluster runs, over one set of informers. What
+// kube-controller-manager is, in one object; destroying it is its crash.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "control/client/controller.h"
+#include "control/controllers/garbage_collector.h"
+#include "control/controllers/node_lifecycle.h"
+
+namespace minik::control {
+
+struct ControllerManagerOptions {
+  std::string cluster_ca_pem;
+  NodeLifecycleOptions node_lifecycle;
+};
+
+class ControllerManager {
+ public:
+  ControllerManager(const Schema& schema, Executor& executor, Client& client, MetricRegistry& metrics, Rng rng,
+                    ControllerManagerOptions options);
+  ~ControllerManager();
+
+  // Lists, watches and begins; the informers are shared with whoever adds itself before.
+  void start();
+  InformerSet& informers() { return informers_; }
+  bool idle() const;
+
+ private:
+  void add(ControllerSpec spec);
+
+  Executor& executor_;
+  Client& client_;
+  MetricRegistry& metrics_;
+  Rng rng_;
+  InformerSet informers_;
+  std::vector<std::unique_ptr<EventRecorder>> recorders_;
+  std::vector<std::unique_ptr<ControllerRunner>> runners_;
+  std::unique_ptr<GarbageCollector> garbage_collector_;
+  std::unique_ptr<NodeLifecycle> node_lifecycle_;
+};
+
+}  // namespace minik::control

@@ -1,0 +1,302 @@
+#include "control/controllers/endpoints.h"
+
+#include <algorithm>
+#include <map>
+
+#include "control/base/text.h"
+#include "control/controllers/pods.h"
+#include "control/object/keys.h"
+#include "control/object/selector.h"
+#include "control/schema/kinds.h"
+
+namespace minik::control {
+
+namespace {
+
+constexpr size_t kSliceMax = 100;
+constexpr size_t kEndpointsMax = 1000;
+constexpr std::string_view kServiceLabel = "kubernetes.io/service-name";
+constexpr std::string_view kManagedBy = "endpointslice.kubernetes.io/managed-by";
+constexpr std::string_view kHeadless = "service.kubernetes.io/headless";
+constexpr std::string_view kManager = "endpointslice-controller.k8s.io";
+
+int64_t target_port(const Value& port, const Value& pod) {
+  const Value& target = port[keys::kTargetPort];
+  if (target.is_int()) return target.as_int();
+  for (const auto& container : pod[keys::kSpec][keys::kContainers].items()) {
+    for (const auto& p : container[keys::kPorts].items()) {
+      if (p[keys::kName] == target && p[keys::kProtocol].as_string("TCP") == port[keys::kProtocol].as_string("TCP")) {
+        return p[keys::kContainerPort].as_int();
+      }
+    }
+  }
+  return target.has_value() ? 0 : port[keys::kPort].as_int();
+}
+
+// The ports that the pod really has: named target ports may differ from pod to pod.
+Value resolved_ports(const Value& service, const Value& pod) {
+  std::vector<Value> ports;
+  for (const auto& port : service[keys::kSpec][keys::kPorts].items()) {
+    const int64_t number = target_port(port, pod);
+    if (number == 0) continue;
+    ports.push_back(Value::map({{keys::kName, port[keys::kName].as_string()},
+                                {keys::kPort, number},
+                                {keys::kProtocol, port[keys::kProtocol].as_string("TCP")},
+                                {keys::kAppProtocol, port[keys::kAppProtocol]}}));
+  }
+  return Value::array(std::move(ports));
+}
+
+bool is_selected(const Value& pod) {
+  return !is_pod_ended(pod) && !pod[keys::kStatus][keys::kPodIP].as_string().empty();
+}
+
+bool publishes_not_ready(const Value& service) {
+  return service[keys::kSpec][keys::kPublishNotReadyAddresses].as_bool();
+}
+
+Value target_of(const Value& pod) {
+  return Value::map({{keys::kKind, "Pod"},
+                     {keys::kNamespace, pod[keys::kMetadata][keys::kNamespace]},
+                     {keys::kName, pod[keys::kMetadata][keys::kName]},
+                     {keys::kUid, pod[keys::kMetadata][keys::kUid]}});
+}
+
+Value hostname_of(const Value& service, const Value& pod) {
+  const Value& spec = pod[keys::kSpec];
+  const bool named = spec[keys::kSubdomain].has_value() && spec[keys::kSubdomain] == service[keys::kMetadata][keys::kName];
+  return named ? spec[keys::kHostname] : Value();
+}
+
+Value endpoint_of(const Value& service, const Value& pod, const Snapshot& snapshot) {
+  const bool serving = is_pod_ready(pod) || publishes_not_ready(service);
+  const bool terminating = is_deleting(pod);
+  const Value& node = snapshot.find(kinds::kNodes, "", pod[keys::kSpec][keys::kNodeName].as_string());
+  const Value& zone = node[keys::kMetadata][keys::kLabels].get("topology.kubernetes.io/zone");
+  const bool ready = publishes_not_ready(service) || (serving && !terminating);
+  return Value::map({{keys::kAddresses, Value::array({pod[keys::kStatus][keys::kPodIP]})},
+                     {keys::kConditions, Value::map({{keys::kReady, ready},
+                                                     {keys::kServing, serving},
+                                                     {keys::kTerminating, terminating}})},
+                     {keys::kHostname, hostname_of(service, pod)},
+                     {keys::kTargetRef, target_of(pod)},
+                     {keys::kNodeName, pod[keys::kSpec][keys::kNodeName]},
+                     {keys::kZone, zone.is_string() ? zone : Value()}});
+}
+
+std::vector<Value> selected_pods(const Snapshot& snapshot, const Value& service) {
+  const auto selector = LabelSelector::from_map(service[keys::kSpec][keys::kSelector]);
+  std::vector<Value> pods;
+  for (auto& pod : snapshot.list(kinds::kPods, object_namespace(service))) {
+    if (selector.matches(pod[keys::kMetadata][keys::kLabels]) && is_selected(pod)) pods.push_back(std::move(pod));
+  }
+  return pods;
+}
+
+bool has_selector(const Value& service) {
+  return !service[keys::kSpec][keys::kSelector].empty() &&
+         service[keys::kSpec][keys::kType].as_string() != "ExternalName";
+}
+
+Value slice_metadata(const Value& service, std::string_view name) {
+  MapBuilder labels(service[keys::kMetadata][keys::kLabels]);
+  labels.set(kServiceLabel, object_name(service));
+  labels.set(kManagedBy, kManager);
+  if (service[keys::kSpec][keys::kClusterIP].as_string() == "None") labels.set(kHeadless, "");
+  return Value::map({{keys::kName, name.empty() ? Value() : Value(name)},
+                     {keys::kGenerateName, name.empty() ? Value(cat(object_name(service), "-")) : Value()},
+                     {keys::kNamespace, service[keys::kMetadata][keys::kNamespace]},
+                     {keys::kLabels, std::move(labels).build()},
+                     {keys::kOwnerReferences, Value::array({controller_reference(service, "v1", "Service")})}});
+}
+
+// An existing slice with this content, keeping what the server put into its metadata.
+Value refreshed(const Value& slice, const Value& service, const Value& ports, std::vector<Value> endpoints) {
+  const Value wanted = slice_metadata(service, object_name(slice));
+  MapBuilder metadata(slice[keys::kMetadata]);
+  metadata.set(keys::kLabels, wanted[keys::kLabels]);
+  MapBuilder result(slice);
+  result.set(keys::kMetadata, std::move(metadata).build());
+  result.set(keys::kPorts, ports);
+  result.set(keys::kEndpoints, Value::array(std::move(endpoints)));
+  return std::move(result).build();
+}
+
+// Puts the wanted endpoints of one set of ports into its slices: endpoints stay where they are, freed
+// places are filled, and only slices whose content differs are written.
+void plan_port_group(Plan& plan, const Value& service, const Value& ports, std::vector<Value> wanted,
+                     const std::vector<Value>& slices) {
+  std::map<std::string, Value> by_uid;
+  for (auto& endpoint : wanted) by_uid.emplace(endpoint[keys::kTargetRef][keys::kUid].string(), std::move(endpoint));
+  std::vector<std::pair<Value, std::vector<Value>>> filled;
+  for (const auto& slice : slices) {
+    std::vector<Value> kept;
+    for (const auto& endpoint : slice[keys::kEndpoints].items()) {
+      const auto found = by_uid.find(endpoint[keys::kTargetRef][keys::kUid].string());
+      if (found == by_uid.end()) continue;
+      kept.push_back(std::move(found->second));
+      by_uid.erase(found);
+    }
+    filled.emplace_back(slice, std::move(kept));
+  }
+  auto next = by_uid.begin();
+  for (auto& [slice, endpoints] : filled) {
+    while (next != by_uid.end() && endpoints.size() < kSliceMax) endpoints.push_back((next++)->second);
+  }
+  while (next != by_uid.end()) {
+    auto& fresh = filled.emplace_back(Value(), std::vector<Value>{});
+    while (next != by_uid.end() && fresh.second.size() < kSliceMax) fresh.second.push_back((next++)->second);
+  }
+  bool kept_one = false;
+  for (auto& [slice, endpoints] : filled) {
+    if (!slice.has_value()) {
+      plan.create(kinds::kEndpointslices, Value::map({{keys::kMetadata, slice_metadata(service, "")},
+                                                      {keys::kAddressType, "IPv4"},
+                                                      {keys::kPorts, ports},
+                                                      {keys::kEndpoints, Value::array(std::move(endpoints))}}));
+    } else if (endpoints.empty() && (kept_one || filled.size() > 1)) {
+      plan.remove(kinds::kEndpointslices, slice);
+      continue;
+    } else {
+      Value next_slice = refreshed(slice, service, ports, std::move(endpoints));
+      if (!(next_slice == slice)) plan.update(kinds::kEndpointslices, std::move(next_slice));
+    }
+    kept_one = true;
+  }
+}
+
+}  // namespace
+
+Plan reconcile_endpoint_slices(const Snapshot& snapshot, const ObjectKey& key, Env&) {
+  const Value& service = snapshot.find(kinds::kServices, key.namespace_, key.name);
+  if (!service.has_value() || is_deleting(service) || !has_selector(service)) return Plan::done();
+  std::map<std::string, std::pair<Value, std::vector<Value>>> groups;  // by the ports' content
+  for (const auto& pod : selected_pods(snapshot, service)) {
+    const Value ports = resolved_ports(service, pod);
+    auto& group = groups[cat(ports.hash())];
+    group.first = ports;
+    group.second.push_back(endpoint_of(service, pod, snapshot));
+  }
+  std::map<std::string, std::vector<Value>> slices;
+  for (const auto& slice : snapshot.owned_by(kinds::kEndpointslices, object_uid(service))) {
+    if (!is_deleting(slice)) slices[cat(slice[keys::kPorts].hash())].push_back(slice);
+  }
+  Plan plan;
+  if (groups.empty()) {
+    // A Service without pods shows one empty slice, so that its consumers see that it is known.
+    if (slices.empty()) {
+      plan.create(kinds::kEndpointslices, Value::map({{keys::kMetadata, slice_metadata(service, "")},
+                                                      {keys::kAddressType, "IPv4"},
+                                                      {keys::kPorts, Value::empty_array()},
+                                                      {keys::kEndpoints, Value::empty_array()}}));
+      return plan;
+    }
+    const std::string first = slices.begin()->first;
+    groups[first] = {slices[first][0][keys::kPorts], {}};
+  }
+  for (auto& [id, group] : groups) {
+    plan_port_group(plan, service, group.first, std::move(group.second), slices[id]);
+    slices.erase(id);
+  }
+  for (const auto& [id, stale] : slices) {
+    for (const auto& slice : stale) plan.remove(kinds::kEndpointslices, slice);
+  }
+  return plan;
+}
+
+Plan reconcile_endpoints(const Snapshot& snapshot, const ObjectKey& key, Env&) {
+  const Value& service = snapshot.find(kinds::kServices, key.namespace_, key.name);
+  const Value& current = snapshot.find(kinds::kEndpoints, key.namespace_, key.name);
+  Plan plan;
+  if (!service.has_value()) {
+    if (current.has_value() && key.name != "kubernetes") plan.remove(kinds::kEndpoints, current);
+    return plan;
+  }
+  if (is_deleting(service) || !has_selector(service)) return plan;
+  struct Subset {
+    Value ports;
+    std::vector<Value> ready, not_ready;
+  };
+  std::map<std::string, Subset> subsets;
+  size_t count = 0;
+  for (const auto& pod : selected_pods(snapshot, service)) {
+    if (is_deleting(pod) && !publishes_not_ready(service)) continue;
+    if (++count > kEndpointsMax) break;
+    Value ports = resolved_ports(service, pod);
+    std::vector<Value> bare;
+    for (const auto& port : ports.items()) {
+      bare.push_back(port[keys::kName].as_string().empty() ? port.without(keys::kName) : port);
+    }
+    ports = Value::array(std::move(bare));
+    auto& subset = subsets[cat(ports.hash())];
+    subset.ports = ports;
+    const Value address = Value::map({{keys::kIp, pod[keys::kStatus][keys::kPodIP]},
+                                      {keys::kHostname, hostname_of(service, pod)},
+                                      {keys::kNodeName, pod[keys::kSpec][keys::kNodeName]},
+                                      {keys::kTargetRef, target_of(pod)}});
+    const bool ready = is_pod_ready(pod) || publishes_not_ready(service);
+    (ready ? subset.ready : subset.not_ready).push_back(address);
+  }
+  std::vector<Value> list;
+  for (auto& [id, subset] : subsets) {
+    const auto some = [](std::vector<Value> v) { return v.empty() ? Value() : Value::array(std::move(v)); };
+    list.push_back(Value::map({{keys::kAddresses, some(std::move(subset.ready))},
+                               {keys::kNotReadyAddresses, some(std::move(subset.not_ready))},
+                               {keys::kPorts, subset.ports}}));
+  }
+  const Value wanted = list.empty() ? Value() : Value::array(std::move(list));
+  if (!current.has_value()) {
+    plan.create(kinds::kEndpoints,
+                Value::map({{keys::kMetadata, Value::map({{keys::kName, key.name},
+                                                          {keys::kNamespace, key.namespace_},
+                                                          {keys::kLabels, service[keys::kMetadata][keys::kLabels]}})},
+                            {keys::kSubsets, wanted}}))
+        .on_error = OnError::kTolerateExists;
+  } else if (!(current[keys::kSubsets] == wanted)) {
+    plan.update(kinds::kEndpoints, current.with(keys::kSubsets, wanted));
+  }
+  return plan;
+}
+
+namespace {
+
+// Services by namespace, found through the pods that changed: selectors are few, pods are many.
+void services_of_pod(const Snapshot& snapshot, const Value& before, const Value& after,
+                     std::vector<ObjectKey>& keys) {
+  const Value& object = after.has_value() ? after : before;
+  for (const auto& service : snapshot.list(kinds::kServices, object_namespace(object))) {
+    if (!has_selector(service)) continue;
+    const auto selector = LabelSelector::from_map(service[keys::kSpec][keys::kSelector]);
+    if (selector.matches(before[keys::kMetadata][keys::kLabels]) ||
+        selector.matches(after[keys::kMetadata][keys::kLabels])) {
+      keys.push_back(key_of(service));
+    }
+  }
+}
+
+}  // namespace
+
+ControllerSpec endpoint_slice_controller() {
+  ControllerSpec spec;
+  spec.name = "endpointslice-controller";
+  spec.kind = kinds::kServices;
+  spec.watches = {{kinds::kServices, own_key(), {}},
+                  {kinds::kPods, services_of_pod, {}},
+                  {kinds::kNodes, nullptr, {}},
+                  {kinds::kEndpointslices, owner_key("Service"), {}}};
+  spec.decide = reconcile_endpoint_slices;
+  return spec;
+}
+
+ControllerSpec endpoints_controller() {
+  ControllerSpec spec;
+  spec.name = "endpoint-controller";
+  spec.kind = kinds::kServices;
+  spec.watches = {{kinds::kServices, own_key(), {}},
+                  {kinds::kPods, services_of_pod, {}},
+                  {kinds::kEndpoints, own_key(), {}}};
+  spec.decide = reconcile_endpoints;
+  return spec;
+}
+
+}  // namespace minik::control

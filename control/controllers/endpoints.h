@@ -1,0 +1,14 @@
+// The Endpoints controllers: which addresses stand behind a Service, as EndpointSlices and, for older
+// clients, as Endpoints. Both are computed from one reading of the Service's pods.
+#pragma once
+
+#include "control/client/controller.h"
+
+namespace minik::control {
+
+Plan reconcile_endpoint_slices(const Snapshot& snapshot, const ObjectKey& key, Env& env);
+Plan reconcile_endpoints(const Snapshot& snapshot, const ObjectKey& key, Env& env);
+ControllerSpec endpoint_slice_controller();
+ControllerSpec endpoints_controller();
+
+}  // namespace minik::control

@@ -1,0 +1,278 @@
+#include "control/controllers/garbage_collector.h"
+
+#include <algorithm>
+
+#include "control/base/text.h"
+#include "control/controllers/pods.h"
+#include "control/object/keys.h"
+#include "control/schema/kinds.h"
+
+namespace minik::control {
+
+namespace {
+
+constexpr std::string_view kOwnerUid = "owner-uid";
+constexpr std::string_view kOrphan = "orphan";
+constexpr std::string_view kForeground = "foregroundDeletion";
+constexpr Duration kRetry = seconds(1);
+
+bool has_finalizer_named(const Value& object, std::string_view name) {
+  const auto finalizers = object[keys::kMetadata][keys::kFinalizers].items();
+  return std::ranges::any_of(finalizers, [&](const Value& f) { return f.as_string() == name; });
+}
+
+// What makes the collector look: owners, finalizers and the deletion mark; status never does.
+bool concerns(const Value& before, const Value& after) {
+  if (!before.has_value() || !after.has_value()) return true;
+  const auto& a = before[keys::kMetadata];
+  const auto& b = after[keys::kMetadata];
+  return !(a[keys::kOwnerReferences] == b[keys::kOwnerReferences] && a[keys::kFinalizers] == b[keys::kFinalizers] &&
+           a[keys::kDeletionTimestamp] == b[keys::kDeletionTimestamp]);
+}
+
+}  // namespace
+
+struct GarbageCollector::Impl : std::enable_shared_from_this<Impl> {
+  struct Item {
+    KindId kind;
+    ObjectKey key;
+    auto operator<=>(const Item&) const = default;
+  };
+
+  Impl(const Schema& s, Executor& e, Client& c, InformerSet& i) : schema(s), executor(e), client(c), informers(i) {}
+
+  const ObjectCache& cache(KindId kind) const { return informers.find(kind)->cache(); }
+
+  void on_change(KindId kind, const Value& before, const Value& after) {
+    if (!concerns(before, after)) return;
+    const Value& object = after.has_value() ? after : before;
+    const bool owns = !object[keys::kMetadata][keys::kOwnerReferences].empty();
+    if (after.has_value() && (owns || is_deleting(after))) add({kind, key_of(after)});
+    // Dependents hear of an owner's end, owners in foreground deletion of a dependent's.
+    if (!after.has_value() || is_deleting(after)) add_dependents(object_uid(object));
+    if (!after.has_value()) {
+      for (const auto& owner : object[keys::kMetadata][keys::kOwnerReferences].items()) {
+        if (const auto* resource = resource_of(owner)) add({resource->id, owner_key(*resource, owner, object)});
+      }
+    }
+  }
+
+  const ResourceInfo* resource_of(const Value& owner) const {
+    const auto* resource = schema.find_kind(owner[keys::kApiVersion].as_string(), owner[keys::kKind].as_string());
+    return resource && informers.find(resource->id) ? resource : nullptr;
+  }
+
+  static ObjectKey owner_key(const ResourceInfo& resource, const Value& owner, const Value& object) {
+    return {resource.namespaced ? std::string(object_namespace(object)) : std::string(), owner[keys::kName].string()};
+  }
+
+  void add_dependents(std::string_view uid) {
+    for (const KindId kind : watched) {
+      for (const auto& object : cache(kind).indexed(kOwnerUid, uid)) add({kind, key_of(object)});
+    }
+  }
+
+  void add(Item item) {
+    queue.insert(std::move(item));
+    if (scheduled || !started) return;
+    scheduled = true;
+    executor.post([weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->work();
+    });
+  }
+
+  void work() {
+    scheduled = false;
+    for (const auto& item : std::exchange(queue, {})) {
+      if (busy.contains(item)) {
+        queue.insert(item);  // looked at again when its request is answered
+        continue;
+      }
+      const Value object = cache(item.kind).find(item.key.namespace_, item.key.name);
+      if (!object.has_value()) continue;
+      if (is_deleting(object) && has_finalizer_named(object, kOrphan)) {
+        orphan_dependents(item, object);
+      } else if (is_deleting(object) && has_finalizer_named(object, kForeground)) {
+        finish_foreground(item, object);
+      }
+      if (!is_deleting(object) || !has_finalizer_named(object, kForeground)) check_owners(item, object, 0, false);
+    }
+  }
+
+  // Walks the owners from `index` on; the first that is alive keeps the object.
+  void check_owners(const Item& item, const Value& object, size_t index, bool any_gone) {
+    const auto owners = object[keys::kMetadata][keys::kOwnerReferences].items();
+    for (; index < owners.size(); ++index) {
+      const Value& owner = owners[index];
+      const auto* resource = resource_of(owner);
+      if (!resource) return;  // a kind that is not served: never deleted on a guess
+      const ObjectKey key = owner_key(*resource, owner, object);
+      const Value& known = cache(resource->id).find(key.namespace_, key.name);
+      if (known.has_value() && object_uid(known) == owner[keys::kUid].as_string()) {
+        const bool waits = is_deleting(known) && has_finalizer_named(known, kForeground) &&
+                           owner[keys::kBlockOwnerDeletion].as_bool();
+        if (!waits) return;
+        if (!is_deleting(object)) remove(item, object, PropagationPolicy::kForeground);
+        return;
+      }
+      if (gone_uids.contains(owner[keys::kUid].string())) {
+        any_gone = true;
+        continue;
+      }
+      ask_for_owner(item, object, index, resource->id, key, owner[keys::kUid].string());
+      return;
+    }
+    if (any_gone && !is_deleting(object)) remove(item, object, PropagationPolicy::kBackground);
+  }
+
+  void ask_for_owner(const Item& item, const Value& object, size_t index, KindId kind, const ObjectKey& key,
+                     const std::string& uid) {
+    ApiRequest request;
+    request.verb = Verb::kGet;
+    request.kind = kind;
+    request.namespace_ = key.namespace_;
+    request.name = key.name;
+    busy.insert(item);
+    client.send(std::move(request), [weak = weak_from_this(), item, object, index, uid](const Result<ApiResponse>& r) {
+      const auto self = weak.lock();
+      if (!self) return;
+      self->busy.erase(item);
+      const bool gone = r ? object_uid(r->object) != uid : r.error().code == ErrorCode::kNotFound;
+      if (gone) {
+        self->remember_gone(uid);
+        self->check_owners(item, object, index, false);
+      } else {
+        self->later(item);  // alive and only unknown here, or the API did not answer
+      }
+    });
+  }
+
+  void remember_gone(const std::string& uid) {
+    constexpr size_t kMax = 10'000;
+    if (gone_uids.size() >= kMax) gone_uids.clear();
+    gone_uids.insert(uid);
+  }
+
+  void later(const Item& item) {
+    executor.after(kRetry, [weak = weak_from_this(), item] {
+      if (const auto self = weak.lock()) self->add(item);
+    });
+  }
+
+  void send(const Item& item, ApiRequest request) {
+    busy.insert(item);
+    client.send(std::move(request), [weak = weak_from_this(), item](const Result<ApiResponse>& result) {
+      const auto self = weak.lock();
+      if (!self) return;
+      self->busy.erase(item);
+      if (!result && result.error().code != ErrorCode::kNotFound) self->later(item);
+      if (self->queue.contains(item)) self->add(item);
+    });
+  }
+
+  void remove(const Item& item, const Value& object, PropagationPolicy policy) {
+    Plan plan;
+    send(item, plan.remove(item.kind, object, policy).request);
+  }
+
+  void drop_finalizer(const Item& item, const Value& object, std::string_view name) {
+    std::vector<Value> rest;
+    for (const auto& f : object[keys::kMetadata][keys::kFinalizers].items()) {
+      if (f.as_string() != name) rest.push_back(f);
+    }
+    const Value patch =
+        Value::map({{keys::kMetadata, Value::map({{keys::kFinalizers, rest.empty() ? Value(nullptr) : Value::array(std::move(rest))},
+                                                  {keys::kResourceVersion, object[keys::kMetadata][keys::kResourceVersion]}})}});
+    Plan plan;
+    send(item, plan.patch(item.kind, item.key, PatchType::kMerge, patch).request);
+  }
+
+  void finish_foreground(const Item& item, const Value& object) {
+    bool blocked = false;
+    for (const KindId kind : watched) {
+      for (const auto& dependent : cache(kind).indexed(kOwnerUid, object_uid(object))) {
+        add({kind, key_of(dependent)});
+        for (const auto& owner : dependent[keys::kMetadata][keys::kOwnerReferences].items()) {
+          blocked |= owner[keys::kUid] == object[keys::kMetadata][keys::kUid] &&
+                     owner[keys::kBlockOwnerDeletion].as_bool();
+        }
+      }
+    }
+    if (!blocked) drop_finalizer(item, object, kForeground);
+  }
+
+  void orphan_dependents(const Item& item, const Value& object) {
+    bool left = false;
+    for (const KindId kind : watched) {
+      for (const auto& dependent : cache(kind).indexed(kOwnerUid, object_uid(object))) {
+        left = true;
+        std::vector<Value> rest;
+        for (const auto& owner : dependent[keys::kMetadata][keys::kOwnerReferences].items()) {
+          if (!(owner[keys::kUid] == object[keys::kMetadata][keys::kUid])) rest.push_back(owner);
+        }
+        const Value patch = Value::map(
+            {{keys::kMetadata,
+              Value::map({{keys::kUid, dependent[keys::kMetadata][keys::kUid]},
+                          {keys::kOwnerReferences, rest.empty() ? Value(nullptr) : Value::array(std::move(rest))}})}});
+        Plan plan;
+        send({kind, key_of(dependent)}, plan.patch(kind, key_of(dependent), PatchType::kMerge, patch).request);
+      }
+    }
+    if (left) {
+      later(item);
+    } else {
+      drop_finalizer(item, object, kOrphan);
+    }
+  }
+
+  const Schema& schema;
+  Executor& executor;
+  Client& client;
+  InformerSet& informers;
+  std::vector<KindId> watched;
+  std::set<Item> queue, busy;
+  std::set<std::string> gone_uids;
+  bool scheduled = false, started = false;
+};
+
+std::vector<KindId> GarbageCollector::kinds_of(const Schema& schema) {
+  std::vector<KindId> all;
+  for (const auto& resource : schema.resources()) {
+    const bool plain = resource.has_verb("list") && resource.has_verb("delete") && resource.has_verb("create");
+    // Of kinds with two served forms the store has one.
+    const bool alias = resource.id == kinds::kEventsEvents || resource.id == kinds::kAutoscalingV1Horizontalpodautoscalers;
+    if (plain && !alias && resource.id != kinds::kEvents && resource.id != kinds::kLeases) all.push_back(resource.id);
+  }
+  return all;
+}
+
+GarbageCollector::GarbageCollector(const Schema& schema, Executor& executor, Client& client, InformerSet& informers)
+    : impl_(std::make_shared<Impl>(schema, executor, client, informers)) {
+  impl_->watched = kinds_of(schema);
+  for (const KindId kind : impl_->watched) {
+    Informer& informer = informers.of(kind);
+    informer.cache().add_index(kOwnerUid, [](const Value& object, std::vector<Key>& out) {
+      for (const auto& owner : object[keys::kMetadata][keys::kOwnerReferences].items()) {
+        if (owner[keys::kUid].is_string()) out.emplace_back(owner[keys::kUid]);
+      }
+    });
+    informer.subscribe([weak = std::weak_ptr(impl_), kind](const Value& before, const Value& after) {
+      if (const auto impl = weak.lock()) impl->on_change(kind, before, after);
+    });
+  }
+}
+
+GarbageCollector::~GarbageCollector() = default;
+
+void GarbageCollector::start() {
+  impl_->informers.when_synced([weak = std::weak_ptr(impl_)] {
+    if (const auto impl = weak.lock()) {
+      impl->started = true;
+      impl->executor.post([weak] {
+        if (const auto self = weak.lock()) self->work();
+      });
+    }
+  });
+}
+
+}  // namespace minik::control

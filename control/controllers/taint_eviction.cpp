@@ -1,0 +1,107 @@
+#include "control/controllers/taint_eviction.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "control/base/text.h"
+#include "control/controllers/pods.h"
+#include "control/object/keys.h"
+#include "control/schema/kinds.h"
+
+namespace minik::control {
+
+namespace {
+
+constexpr std::string_view kByNode = "node";
+
+// How long the pod may stay beside this taint: nothing for ever, else seconds.
+std::optional<int64_t> tolerated_seconds(const Value& pod, const Value& taint, bool& tolerated) {
+  tolerated = false;
+  std::optional<int64_t> least;
+  for (const auto& t : pod[keys::kSpec][keys::kTolerations].items()) {
+    const auto effect = t[keys::kEffect].as_string();
+    if (!effect.empty() && effect != "NoExecute") continue;
+    const auto key = t[keys::kKey].as_string();
+    if (!key.empty() && key != taint[keys::kKey].as_string()) continue;
+    if (t[keys::kOperator].as_string() != "Exists" &&
+        t[keys::kValue].as_string() != taint[keys::kValue].as_string()) {
+      continue;
+    }
+    tolerated = true;
+    if (t[keys::kTolerationSeconds].is_int()) {
+      const int64_t s = std::max<int64_t>(0, t[keys::kTolerationSeconds].as_int());
+      least = least ? std::min(*least, s) : s;
+    }
+  }
+  return least;
+}
+
+}  // namespace
+
+Plan reconcile_taint_eviction(const Snapshot& snapshot, const ObjectKey& key, Env& env) {
+  const Value& pod = snapshot.find(kinds::kPods, key.namespace_, key.name);
+  Plan plan;
+  if (!pod.has_value() || is_deleting(pod)) return plan;
+  const Value& node = snapshot.find(kinds::kNodes, "", pod[keys::kSpec][keys::kNodeName].as_string());
+  std::optional<WallTime> when;
+  for (const auto& taint : node[keys::kSpec][keys::kTaints].items()) {
+    if (taint[keys::kEffect].as_string() != "NoExecute") continue;
+    bool tolerated = false;
+    const auto stay = tolerated_seconds(pod, taint, tolerated);
+    if (tolerated && !stay) continue;
+    const WallTime since = time_of(taint[keys::kTimeAdded]).value_or(env.now);
+    const WallTime leave = tolerated ? since + seconds(*stay) : env.now;
+    when = when ? std::min(*when, leave) : leave;
+  }
+  if (!when) return plan;
+  if (*when > env.now) {
+    plan.look_again_after(*when - env.now);
+    return plan;
+  }
+  const Value condition = Value::map({{keys::kType, "DisruptionTarget"},
+                                      {keys::kStatus, "True"},
+                                      {keys::kReason, "DeletionByTaintManager"},
+                                      {keys::kMessage, "Taint manager: deleting due to NoExecute taint"}});
+  plan.update_status(kinds::kPods, with_condition(pod, condition, env.now)).on_error = OnError::kTolerateNotFound;
+  auto& write = plan.remove(kinds::kPods, pod);
+  write.event = EventNote{typed(pod, "v1", "Pod"), "Normal", "TaintManagerEviction",
+                          cat("Marking for deletion Pod ", key.text())};
+  return plan;
+}
+
+ControllerSpec taint_eviction_controller() {
+  const IndexFunction by_node = [](const Value& pod, std::vector<Key>& out) {
+    const Value& node = pod[keys::kSpec][keys::kNodeName];
+    if (node.is_string() && !node.as_string().empty()) out.emplace_back(node);
+  };
+  const auto has_no_execute = [](const Value& node) {
+    const auto taints = node[keys::kSpec][keys::kTaints].items();
+    return std::ranges::any_of(taints, [](const Value& t) { return t[keys::kEffect].as_string() == "NoExecute"; });
+  };
+  ControllerSpec spec;
+  spec.name = "taint-eviction-controller";
+  spec.kind = kinds::kPods;
+  // Most pods never meet such a taint: they are looked at only when their node has one.
+  spec.watches = {
+      {kinds::kPods,
+       [has_no_execute](const Snapshot& snapshot, const Value& before, const Value& after, std::vector<ObjectKey>& keys) {
+         if (!after.has_value()) return;
+         const auto node = after[keys::kSpec][keys::kNodeName].as_string();
+         if (before[keys::kSpec][keys::kNodeName].as_string() == node) return;
+         if (has_no_execute(snapshot.find(kinds::kNodes, "", node))) keys.push_back(key_of(after));
+       },
+       {{std::string(kByNode), by_node}}},
+      {kinds::kNodes,
+       [has_no_execute](const Snapshot& snapshot, const Value& before, const Value& after, std::vector<ObjectKey>& keys) {
+         if (!after.has_value() || before[keys::kSpec][keys::kTaints] == after[keys::kSpec][keys::kTaints]) return;
+         if (!has_no_execute(after)) return;
+         for (const auto& pod : snapshot.cache(kinds::kPods).indexed(kByNode, object_name(after))) {
+           keys.push_back(key_of(pod));
+         }
+       },
+       {}}};
+  spec.decide = reconcile_taint_eviction;
+  return spec;
+}
+
+}  // namespace minik::control

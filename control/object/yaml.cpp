@@ -1,0 +1,238 @@
+#include "control/object/yaml.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <charconv>
+#include <optional>
+
+#include "control/base/text.h"
+#include "control/object/json.h"
+
+namespace minik::control {
+
+namespace {
+
+constexpr int kDepthMax = 100;
+constexpr size_t kNodesMax = 1'000'000;  // after aliases: a billion laughs ends here
+
+struct Reader {
+  YamlDocument& document;
+  std::string name;
+  size_t nodes = 0;
+
+  Error at(const YAML::Node& node, std::string_view what) const {
+    return Error(ErrorCode::kBadRequest, cat(name, ":", node.Mark().line + 1, ": ", what));
+  }
+
+  Result<Value> read(const YAML::Node& node, const std::string& path, int depth) {
+    if (depth > kDepthMax) return at(node, "nested too deeply");
+    if (++nodes > kNodesMax) return at(node, "too many values (do aliases expand without end?)");
+    switch (node.Type()) {
+      case YAML::NodeType::Undefined:
+      case YAML::NodeType::Null: return Value(nullptr);
+      case YAML::NodeType::Scalar: return scalar(node);
+      case YAML::NodeType::Sequence: {
+        std::vector<Value> items;
+        for (size_t i = 0; i < node.size(); ++i) {
+          const std::string child = cat(path, "[", i, "]");
+          document.lines[child] = node[i].Mark().line + 1;
+          MINIK_ASSIGN(auto item, read(node[i], child, depth + 1));
+          items.push_back(std::move(item));
+        }
+        return Value::array(std::move(items));
+      }
+      case YAML::NodeType::Map: return map(node, path, depth);
+    }
+    return Value(nullptr);
+  }
+
+  Result<Value> map(const YAML::Node& node, const std::string& path, int depth) {
+    MapBuilder builder;
+    for (const auto& entry : node) {
+      if (!entry.first.IsScalar()) return at(entry.first, "a key must be a scalar");
+      const std::string key = entry.first.Scalar();
+      if (key == "<<" && entry.second.IsMap()) {  // merge key: what stands here wins
+        MINIK_ASSIGN(const auto merged, map(entry.second, path, depth + 1));
+        for (const auto& [k, v] : merged.entries()) {
+          if (builder.get(k).is_absent()) builder.set(k, v);
+        }
+        continue;
+      }
+      const std::string child = path.empty() ? key : cat(path, ".", key);
+      if (!builder.get(key).is_absent() && document.lines.contains(child)) {
+        return at(entry.first, cat("key ", quoted(key), " is given twice"));
+      }
+      document.lines[child] = entry.first.Mark().line + 1;
+      MINIK_ASSIGN(auto value, read(entry.second, child, depth + 1));
+      builder.set(key, std::move(value));
+    }
+    return std::move(builder).build();
+  }
+
+  static Value scalar(const YAML::Node& node) {
+    const std::string& text = node.Scalar();
+    if (node.Tag() == "!" || node.Tag() == "tag:yaml.org,2002:str") return Value(text);
+    if (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL") return Value(nullptr);
+    for (const auto* word : {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"}) {
+      if (text == word) return Value(true);
+    }
+    for (const auto* word : {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"}) {
+      if (text == word) return Value(false);
+    }
+    if (const auto number = integer(text)) return Value(*number);
+    if (const auto number = real(text)) return Value(*number);
+    return Value(text);
+  }
+
+  static std::optional<int64_t> integer(std::string_view text) {
+    bool negative = false;
+    if (text.front() == '-' || text.front() == '+') {
+      negative = text.front() == '-';
+      text.remove_prefix(1);
+    }
+    int base = 10;
+    if (text.starts_with("0x")) {
+      base = 16;
+    } else if (text.starts_with("0o")) {
+      base = 8;
+    } else if (text.starts_with("0b")) {
+      base = 2;
+    } else if (text.size() > 1 && text.front() == '0') {
+      base = 8;  // YAML 1.1: 0644
+      text.remove_prefix(1);
+    }
+    if (base != 10 && text.size() > 2 && (text[1] == 'x' || text[1] == 'o' || text[1] == 'b')) text.remove_prefix(2);
+    int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
+    if (text.empty() || error != std::errc() || end != text.data() + text.size() || text.front() == '-') return {};
+    return negative ? -number : number;
+  }
+
+  static std::optional<double> real(std::string_view text) {
+    const bool plausible = text.find_first_of("0123456789") != std::string_view::npos &&
+                           text.find_first_not_of("+-.0123456789eE") == std::string_view::npos &&
+                           text.find_first_of(".eE") != std::string_view::npos;
+    if (!plausible) return {};
+    if (text.front() == '+') text.remove_prefix(1);
+    double number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size()) return {};
+    return number;
+  }
+};
+
+bool plain_is_safe(std::string_view text) {
+  if (text.empty() || text.front() == ' ' || text.back() == ' ') return false;
+  if (std::string_view("-?:,[]{}#&*!|>'\"%@`=~").find(text.front()) != std::string_view::npos) {
+    const bool dash_word = text.front() == '-' && text.size() > 1 && text[1] != ' ' && text != "---";
+    if (!dash_word) return false;
+  }
+  if (text.find(": ") != std::string_view::npos || text.find(" #") != std::string_view::npos || text.back() == ':') return false;
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return false;
+  }
+  YAML::Node probe(std::string{text});
+  const Value read = Reader::scalar(probe);
+  return read.is_string();
+}
+
+void write(const Value& value, std::string& out, size_t indent, bool in_list);
+
+void write_text(std::string_view text, std::string& out, size_t indent) {
+  const bool block = text.find('\n') != std::string_view::npos && text.find('\r') == std::string_view::npos &&
+                     text.front() != ' ' && text.front() != '\n' && text.find('\t') == std::string_view::npos;
+  if (block) {
+    const bool ends = text.back() == '\n';
+    const bool more = text.size() > 1 && ends && text[text.size() - 2] == '\n';
+    out += ends ? (more ? "|+" : "|") : "|-";
+    auto lines = split(text, '\n');
+    if (ends) lines.pop_back();
+    for (const auto line : lines) {
+      out += '\n';
+      if (!line.empty()) out.append(indent, ' ').append(line);
+    }
+    return;
+  }
+  if (plain_is_safe(text)) {
+    out += text;
+    return;
+  }
+  // JSON's double quotes are YAML's; the HTML escapes of write_json are valid in them, too.
+  out += to_json(Value(text));
+}
+
+void write_scalar(const Value& value, std::string& out, size_t indent) {
+  if (value.is_string()) {
+    write_text(value.as_string(), out, indent);
+  } else {
+    out += to_json(value);
+  }
+}
+
+void write_entry(const Value& value, std::string& out, size_t indent) {
+  if (value.is_map() && !value.empty()) {
+    out += '\n';
+    write(value, out, indent + 2, false);
+  } else if (value.is_array() && !value.empty()) {
+    out += '\n';
+    write(value, out, indent, false);  // lists stand at their key's own depth, as kubectl prints
+  } else {
+    out += ' ';
+    write_scalar(value, out, indent + 2);
+    out += '\n';
+  }
+}
+
+void write(const Value& value, std::string& out, size_t indent, bool in_list) {
+  if (value.is_map() && !value.empty()) {
+    bool first = true;
+    for (const auto& [key, item] : value.entries()) {
+      if (!(first && in_list)) out.append(indent, ' ');
+      first = false;
+      write_text(key.text(), out, indent);
+      out += ':';
+      write_entry(item, out, indent);
+    }
+  } else if (value.is_array() && !value.empty()) {
+    for (const auto& item : value.items()) {
+      out.append(indent, ' ');
+      out += "- ";
+      if ((item.is_map() || item.is_array()) && !item.empty()) {
+        write(item, out, indent + 2, true);
+      } else {
+        write_scalar(item, out, indent + 2);
+        out += '\n';
+      }
+    }
+  } else {
+    write_scalar(value, out, indent);
+    out += '\n';
+  }
+}
+
+}  // namespace
+
+Result<std::vector<YamlDocument>> parse_yaml(std::string_view text, std::string_view name) {
+  std::vector<YamlDocument> documents;
+  try {
+    for (const auto& root : YAML::LoadAll(std::string(text))) {
+      if (!root.IsDefined() || root.IsNull()) continue;
+      YamlDocument document;
+      document.line = root.Mark().line + 1;
+      Reader reader{document, std::string(name)};
+      MINIK_ASSIGN(document.value, reader.read(root, "", 0));
+      documents.push_back(std::move(document));
+    }
+  } catch (const YAML::Exception& error) {
+    return Error(ErrorCode::kBadRequest, cat(name, ":", error.mark.line + 1, ": ", error.msg));
+  }
+  return documents;
+}
+
+std::string to_yaml(const Value& value) {
+  std::string out;
+  write(value, out, 0, false);
+  return out;
+}
+
+}  // namespace minik::control

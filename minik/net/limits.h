@@ -41,9 +41,8 @@ constexpr size_t kWebSocketMessageBytesMax = 1024 * 1024;
 constexpr size_t kPumpBacklogBytesMax = 256 * 1024;
 constexpr size_t kPumpReadBytes = 32 * 1024;
 
-// SPDY: headers after inflation, streams open at once, one data frame.
+// SPDY: headers after inflation, streams open at once.
 constexpr size_t kSpdyHeaderBytesMax = 64 * 1024;
 constexpr size_t kSpdyStreamsMax = 1024;
-constexpr size_t kSpdyFrameBytesMax = 1024 * 1024;
 
 }  // namespace minik

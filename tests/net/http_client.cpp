@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 
@@ -120,8 +121,11 @@ void TestConnection::send(std::string_view bytes) {
 
 bool TestConnection::read_some() {
   char piece[16 * 1024];
-  const ssize_t got =
-      ssl_ != nullptr ? SSL_read(ssl_, piece, sizeof piece) : recv(fd_, piece, sizeof piece, 0);
+  ssize_t got;
+  do {
+    errno = 0;
+    got = ssl_ != nullptr ? SSL_read(ssl_, piece, sizeof piece) : recv(fd_, piece, sizeof piece, 0);
+  } while (got < 0 && errno == EINTR);  // a child of the test has ended
   if (got <= 0) return false;
   buffer_.append(piece, static_cast<size_t>(got));
   return true;

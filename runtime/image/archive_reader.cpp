@@ -7,8 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
+#include <utility>
 
 #include "control/base/check.h"
 #include "control/base/text.h"
@@ -16,6 +18,8 @@
 
 namespace minik::runtime {
 namespace {
+
+constexpr int64_t kBlockBytes = 512;
 
 struct ArchiveFree {
   void operator()(archive* reader) const { archive_read_free(reader); }
@@ -74,7 +78,8 @@ struct ArchiveReader::State {
   std::optional<Error> failure;  // of the source: says more than libarchive's words for it
   int64_t plain_bytes = 0;
   int64_t entries = 0;
-  bool ended = false;
+  bool ended = false;   // the tar reader has seen the end
+  bool filled = false;  // the last block of a sloppy archive
 
   Error error(archive* reader) const {
     if (failure) return *failure;
@@ -116,7 +121,13 @@ struct ArchiveReader::State {
       return ARCHIVE_FATAL;
     }
     *buffer = state.plain.data();
-    return got;
+    if (got > 0 || state.plain_bytes % kBlockBytes == 0) return got;
+    // Some tools (umoci insert) end a layer without filling its last block. What stands there is
+    // verified by digest; the filling is not part of it.
+    const size_t missing = static_cast<size_t>(kBlockBytes - state.plain_bytes % kBlockBytes);
+    if (std::exchange(state.filled, true)) return 0;
+    std::fill_n(state.plain.begin(), missing, '\0');
+    return static_cast<la_ssize_t>(missing);
   }
 };
 

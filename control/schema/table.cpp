@@ -1,0 +1,142 @@
+#include "control/schema/table.h"
+
+#include <algorithm>
+
+#include "control/base/check.h"
+#include "control/base/text.h"
+#include "control/object/keys.h"
+#include "control/object/selector.h"
+#include "control/schema/table_rows.h"
+
+namespace minik::control {
+
+namespace {
+
+constexpr TableColumn kDefaultColumns[] = {{"Name", "string"}, {"Created At", "date"}};
+
+void default_cells(const Value& object, WallTime, Cells& cells) {
+  cells.push_back(object.at({keys::kMetadata, keys::kCreationTimestamp}));
+  if (cells.back().is_absent()) cells.back() = Value("");
+}
+
+const TableLayout& layout_of(const ResourceInfo& resource) {
+  static constexpr TableLayout kDefault{KindId{}, kDefaultColumns, default_cells};
+  for (const auto layouts : {workload_layouts(), network_layouts(), cluster_layouts()}) {
+    const auto found = std::ranges::find(layouts, resource.id, &TableLayout::kind);
+    if (found != layouts.end()) return *found;
+  }
+  return kDefault;
+}
+
+Value column_definitions(const TableLayout& layout) {
+  std::vector<Value> definitions;
+  for (const auto& column : layout.columns) {
+    const bool name = layout.names && &column == layout.columns.data();
+    definitions.push_back(Value::map({{keys::kName, Value(column.name)},
+                                      {keys::kType, Value(column.type)},
+                                      {keys::kFormat, name ? "name" : ""},
+                                      {keys::kDescription, ""},
+                                      {keys::kPriority, column.priority}}));
+  }
+  return Value::array(std::move(definitions));
+}
+
+Value row_object(const ResourceInfo& resource, const Value& object, TableObject include) {
+  if (include == TableObject::kNone) return {};
+  if (include == TableObject::kObject) {
+    return object.with(keys::kApiVersion, Value(resource.api_version))
+        .with(keys::kKind, Value(resource.kind));
+  }
+  return Value::map({{keys::kApiVersion, "meta.k8s.io/v1"},
+                     {keys::kKind, "PartialObjectMetadata"},
+                     {keys::kMetadata, object[keys::kMetadata]}});
+}
+
+std::vector<Value> cells_of(const TableLayout& layout, const Value& object, WallTime now) {
+  Cells cells;
+  cells.reserve(layout.columns.size());
+  if (layout.names) cells.emplace_back(object_name(object));
+  layout.cells(object, now, cells);
+  CHECK(cells.size() == layout.columns.size()) << layout.kind.value;
+  return cells;
+}
+
+}  // namespace
+
+std::span<const TableColumn> table_columns(const ResourceInfo& resource) {
+  return layout_of(resource).columns;
+}
+
+std::vector<Value> table_cells(const ResourceInfo& resource, const Value& object, WallTime now) {
+  return cells_of(layout_of(resource), object, now);
+}
+
+Value make_table(const ResourceInfo& resource, std::span<const Value> objects,
+                 const Value& list_metadata, WallTime now, TableObject include) {
+  const TableLayout& layout = layout_of(resource);
+  std::vector<Value> rows;
+  rows.reserve(objects.size());
+  for (const auto& object : objects) {
+    rows.push_back(Value::map({{"cells", Value::array(cells_of(layout, object, now))},
+                               {keys::kObject, row_object(resource, object, include)}}));
+  }
+  return Value::map({{keys::kApiVersion, "meta.k8s.io/v1"},
+                     {keys::kKind, "Table"},
+                     {keys::kMetadata, list_metadata.is_map() ? list_metadata : Value::empty_map()},
+                     {"columnDefinitions", column_definitions(layout)},
+                     {"rows", Value::array(std::move(rows))}});
+}
+
+std::string age_of(const Value& timestamp, WallTime now) {
+  const auto time = parse_time(timestamp.as_string());
+  return time ? format_age(now - *time) : "<unknown>";
+}
+
+std::string object_age(const Value& object, WallTime now) {
+  return age_of(object.at({keys::kMetadata, keys::kCreationTimestamp}), now);
+}
+
+std::string or_none(std::string_view text) {
+  return std::string(text.empty() ? "<none>" : text);
+}
+
+std::string labels_text(const Value& labels) {
+  std::vector<std::string> parts;
+  for (const auto& [key, value] : labels.entries()) {
+    parts.push_back(cat(key.text(), "=", value.as_string()));
+  }
+  return or_none(join(parts, ","));
+}
+
+std::string selector_text(const Value& selector) {
+  const auto compiled = LabelSelector::from_object(selector);
+  return compiled && !compiled->selects_nothing() ? or_none(compiled->text()) : "<none>";
+}
+
+void add_containers(const Value& pod_spec, Cells& cells) {
+  for (const auto& key : {keys::kName, keys::kImage}) {
+    std::vector<std::string> parts;
+    for (const auto& container : pod_spec[keys::kContainers].items()) {
+      parts.push_back(container[key].string());
+    }
+    cells.emplace_back(join(parts, ","));
+  }
+}
+
+bool condition_is_true(const Value& status, std::string_view type) {
+  for (const auto& condition : status[keys::kConditions].items()) {
+    if (condition[keys::kType].as_string() == type) {
+      return condition[keys::kStatus].as_string() == "True";
+    }
+  }
+  return false;
+}
+
+std::string first_three(const std::vector<std::string>& parts) {
+  constexpr size_t kShown = 3;
+  if (parts.size() <= kShown) return join(parts, ",");
+  const std::vector<std::string> shown(parts.begin(), parts.begin() + kShown);
+  return cat(join(shown, ","), " + ", parts.size() - kShown, " more...");
+}
+
+}  // namespace minik::control

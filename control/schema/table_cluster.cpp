@@ -1,0 +1,343 @@
+// Rows of nodes, namespaces, events, configuration, storage and access rules.
+#include <algorithm>
+
+#include "control/base/text.h"
+#include "control/object/keys.h"
+#include "control/object/object_ref.h"
+#include "control/schema/kinds.h"
+#include "control/schema/table_rows.h"
+#include "control/schema/views/core_config.h"
+#include "control/schema/views/core_event.h"
+#include "control/schema/views/core_node.h"
+#include "control/schema/views/core_volume.h"
+#include "control/schema/views/rbac.h"
+#include "control/schema/views/storage.h"
+
+namespace minik::control {
+
+namespace {
+
+// ---- Node ----
+
+constexpr TableColumn kNode[] = {{"Name", "string"},
+                                 {"Status", "string"},
+                                 {"Roles", "string"},
+                                 {"Age", "string"},
+                                 {"Version", "string"},
+                                 {"Internal-IP", "string", 1},
+                                 {"External-IP", "string", 1},
+                                 {"OS-Image", "string", 1},
+                                 {"Kernel-Version", "string", 1},
+                                 {"Container-Runtime", "string", 1}};
+
+std::string node_status(NodeView node) {
+  std::string text = "Unknown";
+  for (const auto condition : node.status().conditions()) {
+    if (condition.type() != "Ready") continue;
+    text = condition.status() == "True" ? "Ready" : "NotReady";
+  }
+  if (node.spec().unschedulable()) text += ",SchedulingDisabled";
+  return text;
+}
+
+std::string node_roles(const Value& labels) {
+  constexpr std::string_view kPrefix = "node-role.kubernetes.io/";
+  std::vector<std::string> roles;
+  for (const auto& [key, value] : labels.entries()) {
+    if (key.text().starts_with(kPrefix) && key.text().size() > kPrefix.size()) {
+      roles.emplace_back(key.text().substr(kPrefix.size()));
+    } else if (key.text() == "kubernetes.io/role" && !value.as_string().empty()) {
+      roles.push_back(value.string());
+    }
+  }
+  std::ranges::sort(roles);
+  roles.erase(std::ranges::unique(roles).begin(), roles.end());
+  return or_none(join(roles, ","));
+}
+
+std::string node_address(NodeView node, std::string_view type) {
+  for (const auto address : node.status().addresses()) {
+    if (address.type() == type) return std::string(address.address());
+  }
+  return "<none>";
+}
+
+void node_cells(const Value& object, WallTime now, Cells& cells) {
+  const NodeView node(object);
+  const auto info = node.status().nodeInfo();
+  const auto or_unknown = [](std::string_view text) {
+    return std::string(text.empty() ? "<unknown>" : text);
+  };
+  cells.emplace_back(node_status(node));
+  cells.emplace_back(node_roles(node.metadata().labels()));
+  cells.emplace_back(object_age(object, now));
+  cells.emplace_back(info.kubeletVersion());
+  cells.emplace_back(node_address(node, "InternalIP"));
+  cells.emplace_back(node_address(node, "ExternalIP"));
+  cells.emplace_back(or_unknown(info.osImage()));
+  cells.emplace_back(or_unknown(info.kernelVersion()));
+  cells.emplace_back(or_unknown(info.containerRuntimeVersion()));
+}
+
+// ---- Event ----
+
+constexpr TableColumn kEvent[] = {{"Last Seen", "string"},    {"Type", "string"},
+                                  {"Reason", "string"},       {"Object", "string"},
+                                  {"Subobject", "string", 1}, {"Source", "string", 1},
+                                  {"Message", "string"},      {"First Seen", "string", 1},
+                                  {"Count", "integer", 1},    {"Name", "string", 1}};
+
+void event_cells(const Value& object, WallTime now, Cells& cells) {
+  const EventView event(object);
+  std::string first = age_of(
+      event.has_firstTimestamp() ? event.firstTimestamp_value() : event.eventTime_value(), now);
+  std::string last = event.has_lastTimestamp() ? age_of(event.lastTimestamp_value(), now) : first;
+  int64_t count = std::max<int64_t>(event.count(), 1);
+  if (event.has_series()) {
+    last = age_of(event.series().lastObservedTime_value(), now);
+    count = event.series().count();
+  }
+  const auto involved = event.involvedObject();
+  std::string target = to_lower(involved.kind());
+  if (!involved.name().empty()) target += cat("/", involved.name());
+  const bool classic = !event.source().component().empty();
+  std::string source(classic ? event.source().component() : event.reportingComponent());
+  const std::string_view host = classic ? event.source().host() : event.reportingInstance();
+  if (!host.empty()) source += cat(", ", host);
+  cells.emplace_back(last);
+  cells.emplace_back(event.type());
+  cells.emplace_back(event.reason());
+  cells.emplace_back(target);
+  cells.emplace_back(involved.fieldPath());
+  cells.emplace_back(source);
+  cells.emplace_back(trim(event.message()));
+  cells.emplace_back(first);
+  cells.emplace_back(count);
+  cells.emplace_back(event.metadata().name());
+}
+
+// ---- Small kinds ----
+
+constexpr TableColumn kNamespace[] = {{"Name", "string"}, {"Status", "string"}, {"Age", "string"}};
+
+void namespace_cells(const Value& object, WallTime now, Cells& cells) {
+  cells.emplace_back(NamespaceView(object).status().phase());
+  cells.emplace_back(object_age(object, now));
+}
+
+constexpr TableColumn kConfigMap[] = {{"Name", "string"}, {"Data", "string"}, {"Age", "string"}};
+
+void config_map_cells(const Value& object, WallTime now, Cells& cells) {
+  cells.emplace_back(
+      static_cast<int64_t>(object[keys::kData].size() + object[keys::kBinaryData].size()));
+  cells.emplace_back(object_age(object, now));
+}
+
+constexpr TableColumn kSecret[] = {
+    {"Name", "string"}, {"Type", "string"}, {"Data", "string"}, {"Age", "string"}};
+
+void secret_cells(const Value& object, WallTime now, Cells& cells) {
+  cells.emplace_back(SecretView(object).type());
+  cells.emplace_back(static_cast<int64_t>(object[keys::kData].size()));
+  cells.emplace_back(object_age(object, now));
+}
+
+constexpr TableColumn kServiceAccount[] = {
+    {"Name", "string"}, {"Secrets", "string"}, {"Age", "string"}};
+
+void service_account_cells(const Value& object, WallTime now, Cells& cells) {
+  cells.emplace_back(static_cast<int64_t>(ServiceAccountView(object).secrets().size()));
+  cells.emplace_back(object_age(object, now));
+}
+
+constexpr TableColumn kLease[] = {{"Name", "string"}, {"Holder", "string"}, {"Age", "string"}};
+
+void lease_cells(const Value& object, WallTime now, Cells& cells) {
+  cells.emplace_back(object.at({keys::kSpec, keys::kHolderIdentity}).as_string());
+  cells.emplace_back(object_age(object, now));
+}
+
+constexpr TableColumn kQuota[] = {
+    {"Name", "string"}, {"Request", "string"}, {"Limit", "string"}, {"Age", "string"}};
+
+void quota_cells(const Value& object, WallTime now, Cells& cells) {
+  const auto status = ResourceQuotaView(object).status();
+  std::vector<std::string> requests, limits;
+  for (const auto& [name, hard] : status.hard().entries()) {
+    const std::string used = status.used()[name].string();
+    auto& list = name.text().starts_with("limits.") ? limits : requests;
+    list.push_back(cat(name.text(), ": ", used.empty() ? "0" : used, "/", hard.as_string()));
+  }
+  cells.emplace_back(join(requests, ", "));
+  cells.emplace_back(join(limits, ", "));
+  cells.emplace_back(object_age(object, now));
+}
+
+constexpr TableColumn kPriorityClass[] = {{"Name", "string"},
+                                          {"Value", "integer"},
+                                          {"Global-Default", "boolean"},
+                                          {"Age", "string"},
+                                          {"PreemptionPolicy", "string"}};
+
+void priority_class_cells(const Value& object, WallTime now, Cells& cells) {
+  cells.emplace_back(object[keys::kValue].as_int());
+  cells.emplace_back(object[keys::kGlobalDefault].as_bool());
+  cells.emplace_back(object_age(object, now));
+  cells.emplace_back(object[keys::kPreemptionPolicy].as_string());
+}
+
+constexpr TableColumn kRuntimeClass[] = {
+    {"Name", "string"}, {"Handler", "string"}, {"Age", "string"}};
+
+void runtime_class_cells(const Value& object, WallTime now, Cells& cells) {
+  cells.emplace_back(object[keys::kHandler].as_string());
+  cells.emplace_back(object_age(object, now));
+}
+
+constexpr TableColumn kWebhooks[] = {
+    {"Name", "string"}, {"Webhooks", "integer"}, {"Age", "string"}};
+
+void webhook_cells(const Value& object, WallTime now, Cells& cells) {
+  cells.emplace_back(static_cast<int64_t>(object[keys::kWebhooks].size()));
+  cells.emplace_back(object_age(object, now));
+}
+
+// ---- Access rules ----
+
+constexpr TableColumn kBinding[] = {{"Name", "string"},      {"Role", "string"},
+                                    {"Age", "string"},       {"Users", "string", 1},
+                                    {"Groups", "string", 1}, {"ServiceAccounts", "string", 1}};
+
+void binding_cells(const Value& object, WallTime now, Cells& cells) {
+  const RoleBindingView binding(object);
+  std::vector<std::string> users, groups, accounts;
+  for (const auto subject : binding.subjects()) {
+    if (subject.kind() == "User") users.emplace_back(subject.name());
+    if (subject.kind() == "Group") groups.emplace_back(subject.name());
+    if (subject.kind() == "ServiceAccount") {
+      accounts.push_back(cat(subject.namespace_(), "/", subject.name()));
+    }
+  }
+  cells.emplace_back(cat(binding.roleRef().kind(), "/", binding.roleRef().name()));
+  cells.emplace_back(object_age(object, now));
+  cells.emplace_back(join(users, ", "));
+  cells.emplace_back(join(groups, ", "));
+  cells.emplace_back(join(accounts, ", "));
+}
+
+// ---- Storage ----
+
+std::string access_modes(const Value& modes) {
+  std::vector<std::string> parts;
+  const std::pair<std::string_view, std::string_view> short_names[] = {
+      {"ReadWriteOnce", "RWO"},
+      {"ReadOnlyMany", "ROX"},
+      {"ReadWriteMany", "RWX"},
+      {"ReadWriteOncePod", "RWOP"}};
+  for (const auto& [mode, short_name] : short_names) {
+    const bool has = std::ranges::any_of(
+        modes.items(), [&, wanted = mode](const Value& m) { return m.as_string() == wanted; });
+    if (has) parts.emplace_back(short_name);
+  }
+  return join(parts, ",");
+}
+
+std::string or_unset(std::string_view text) {
+  return std::string(text.empty() ? "<unset>" : text);
+}
+
+constexpr TableColumn kVolume[] = {{"Name", "string"},         {"Capacity", "string"},
+                                   {"Access Modes", "string"}, {"Reclaim Policy", "string"},
+                                   {"Status", "string"},       {"Claim", "string"},
+                                   {"StorageClass", "string"}, {"VolumeAttributesClass", "string"},
+                                   {"Reason", "string"},       {"Age", "string"},
+                                   {"VolumeMode", "string", 1}};
+
+void volume_cells(const Value& object, WallTime now, Cells& cells) {
+  const PersistentVolumeView volume(object);
+  const auto spec = volume.spec();
+  const auto claim = spec.claimRef();
+  cells.emplace_back(spec.capacity().get("storage").as_string());
+  cells.emplace_back(access_modes(spec.accessModes_value()));
+  cells.emplace_back(spec.persistentVolumeReclaimPolicy());
+  cells.emplace_back(is_deleting(object) ? "Terminating" : volume.status().phase());
+  cells.emplace_back(claim ? cat(claim.namespace_(), "/", claim.name()) : std::string());
+  cells.emplace_back(spec.storageClassName());
+  cells.emplace_back(or_unset(spec.volumeAttributesClassName()));
+  cells.emplace_back(volume.status().reason());
+  cells.emplace_back(object_age(object, now));
+  cells.emplace_back(or_unset(spec.volumeMode()));
+}
+
+constexpr TableColumn kClaim[] = {{"Name", "string"},
+                                  {"Status", "string"},
+                                  {"Volume", "string"},
+                                  {"Capacity", "string"},
+                                  {"Access Modes", "string"},
+                                  {"StorageClass", "string"},
+                                  {"VolumeAttributesClass", "string"},
+                                  {"Age", "string"},
+                                  {"VolumeMode", "string", 1}};
+
+void claim_cells(const Value& object, WallTime now, Cells& cells) {
+  const PersistentVolumeClaimView claim(object);
+  const bool bound = !claim.spec().volumeName().empty();
+  cells.emplace_back(is_deleting(object) ? "Terminating" : claim.status().phase());
+  cells.emplace_back(claim.spec().volumeName());
+  cells.emplace_back(bound ? claim.status().capacity().get("storage").as_string() : "");
+  cells.emplace_back(bound ? access_modes(claim.status().accessModes_value()) : std::string());
+  cells.emplace_back(claim.spec().storageClassName());
+  cells.emplace_back(or_unset(claim.spec().volumeAttributesClassName()));
+  cells.emplace_back(object_age(object, now));
+  cells.emplace_back(or_unset(claim.spec().volumeMode()));
+}
+
+constexpr TableColumn kStorageClass[] = {{"Name", "string"},
+                                         {"Provisioner", "string"},
+                                         {"ReclaimPolicy", "string"},
+                                         {"VolumeBindingMode", "string"},
+                                         {"AllowVolumeExpansion", "string"},
+                                         {"Age", "string"}};
+
+void storage_class_cells(const Value& object, WallTime now, Cells& cells) {
+  const StorageClassView storage(object);
+  cells[0] = Value(storage.metadata().name());
+  const bool is_default = storage.metadata()
+                              .annotations()
+                              .get("storageclass.kubernetes.io/is-default-class")
+                              .as_string() == "true";
+  if (is_default) cells[0] = Value(cat(storage.metadata().name(), " (default)"));
+  cells.emplace_back(storage.provisioner());
+  cells.emplace_back(storage.reclaimPolicy());
+  cells.emplace_back(storage.volumeBindingMode());
+  cells.emplace_back(storage.allowVolumeExpansion());
+  cells.emplace_back(object_age(object, now));
+}
+
+constexpr TableLayout kLayouts[] = {
+    {kinds::kNodes, kNode, node_cells},
+    {kinds::kEvents, kEvent, event_cells, false},
+    {kinds::kNamespaces, kNamespace, namespace_cells},
+    {kinds::kConfigmaps, kConfigMap, config_map_cells},
+    {kinds::kSecrets, kSecret, secret_cells},
+    {kinds::kServiceaccounts, kServiceAccount, service_account_cells},
+    {kinds::kLeases, kLease, lease_cells},
+    {kinds::kResourcequotas, kQuota, quota_cells},
+    {kinds::kPriorityclasses, kPriorityClass, priority_class_cells},
+    {kinds::kRuntimeclasses, kRuntimeClass, runtime_class_cells},
+    {kinds::kMutatingwebhookconfigurations, kWebhooks, webhook_cells},
+    {kinds::kValidatingwebhookconfigurations, kWebhooks, webhook_cells},
+    {kinds::kRolebindings, kBinding, binding_cells},
+    {kinds::kClusterrolebindings, kBinding, binding_cells},
+    {kinds::kPersistentvolumes, kVolume, volume_cells},
+    {kinds::kPersistentvolumeclaims, kClaim, claim_cells},
+    {kinds::kStorageclasses, kStorageClass, storage_class_cells},
+};
+
+}  // namespace
+
+std::span<const TableLayout> cluster_layouts() {
+  return kLayouts;
+}
+
+}  // namespace minik::control

@@ -66,7 +66,4 @@ class Admission {
   std::deque<Memo> memos_;
 };
 
-std::string format_ipv4(uint32_t address);
-bool parse_ipv4(std::string_view text, uint32_t& address);
-
 }  // namespace minik::control

@@ -6,7 +6,9 @@
 #include "control/object/object_ref.h"
 #include "control/schema/decode.h"
 #include "control/schema/defaults.h"
+#include "control/schema/field_error.h"
 #include "control/schema/kinds.h"
+#include "control/schema/validation.h"
 
 namespace minik::control {
 
@@ -90,6 +92,22 @@ Value prepare_for_status_update(const ResourceInfo& resource, const Value& updat
     object.set(keys::kMetadata, std::move(metadata).build());
   }
   return std::move(object).build();
+}
+
+Status validate_create(const ResourceInfo& resource, const Value& object) {
+  const FieldErrors errors = check_object(resource, object);
+  if (!errors.empty()) return errors.to_error(resource, object_name(object));
+  return {};
+}
+
+Status validate_update(const ResourceInfo& resource, const Value& object, const Value& old,
+                       std::string_view subresource) {
+  if (subresource == "status") return {};  // only components write it
+  FieldErrors errors = check_object(resource, object, old);
+  if (!errors.empty()) return errors.to_error(resource, object_name(object));
+  errors = check_change(resource, object, old);
+  if (!errors.empty()) return errors.to_error(resource, object_name(object));
+  return {};
 }
 
 bool desired_state_changed(const Value& updated, const Value& old) {

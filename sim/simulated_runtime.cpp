@@ -1,0 +1,299 @@
+#include "sim/simulated_runtime.h"
+
+#include <algorithm>
+
+#include "control/base/ipv4.h"
+#include "control/base/text.h"
+
+namespace minik::sim {
+
+using control::ContainerConfig;
+using control::ContainerState;
+using control::ContainerStatus;
+using control::ImageStatus;
+using control::PodSandboxConfig;
+using control::PodSandboxStatus;
+using control::RuntimeEvent;
+
+namespace {
+constexpr int kKilled = 137, kTerminated = 143;
+}
+
+bool matches_pattern(std::string_view pattern, std::string_view text) {
+  const size_t star = pattern.find('*');
+  if (star == std::string_view::npos) return pattern == text;
+  if (!text.starts_with(pattern.substr(0, star))) return false;
+  const auto rest = pattern.substr(star + 1);
+  text.remove_prefix(star);
+  for (size_t skip = 0; skip <= text.size(); ++skip) {
+    if (matches_pattern(rest, text.substr(skip))) return true;
+  }
+  return false;
+}
+
+SimulatedRuntime::SimulatedRuntime(Executor& executor, Rng rng, const std::vector<ImageBehaviour>& images,
+                                   std::string node_name, uint32_t pod_network, Spread sandbox_time)
+    : executor_(executor),
+      rng_(rng),
+      images_(images),
+      node_name_(std::move(node_name)),
+      pod_network_(pod_network),
+      sandbox_time_(sandbox_time),
+      alive_(std::make_shared<bool>(true)) {}
+
+SimulatedRuntime::~SimulatedRuntime() { *alive_ = false; }
+
+template <typename T>
+void SimulatedRuntime::answer(Duration delay, Done<T> done, Result<T> result) {
+  executor_.after(delay * slowness_, [alive = alive_, done = std::move(done), result = std::move(result)]() mutable {
+    if (*alive) done(std::move(result));
+  });
+}
+
+const ImageBehaviour& SimulatedRuntime::behaviour_of(std::string_view image) const {
+  static const ImageBehaviour usual;
+  const auto found = std::ranges::find_if(images_, [&](const ImageBehaviour& b) { return matches_pattern(b.match, image); });
+  return found == images_.end() ? usual : *found;
+}
+
+void SimulatedRuntime::status(Done<Unit> done) { answer<Unit>(Duration{}, std::move(done), Unit{}); }
+
+void SimulatedRuntime::run_pod_sandbox(PodSandboxConfig config, Done<PodSandboxStatus> done) {
+  PodSandboxStatus sandbox;
+  sandbox.id = cat(node_name_, "-s", next_id_++);
+  sandbox.namespace_ = config.namespace_;
+  sandbox.name = config.name;
+  sandbox.uid = config.uid;
+  sandbox.attempt = config.attempt;
+  sandbox.ready = true;
+  sandbox.created = executor_.wall_now();
+  if (!config.host_network) {
+    // A /24 of its own; addresses come back after a round.
+    next_address_ = next_address_ % 253 + 2;
+    sandbox.ips = {format_ipv4(pod_network_ + next_address_)};
+  }
+  sandbox.labels = std::move(config.labels);
+  sandboxes_[sandbox.id] = sandbox;
+  answer<PodSandboxStatus>(sandbox_time_.draw(rng_), std::move(done), std::move(sandbox));
+}
+
+void SimulatedRuntime::stop_pod_sandbox(const std::string& id, Done<Unit> done) {
+  const auto found = sandboxes_.find(id);
+  if (found != sandboxes_.end()) found->second.ready = false;
+  for (auto& [container_id, container] : containers_) {
+    if (container.status.sandbox_id == id && container.status.state == ContainerState::kRunning) {
+      exit_container(container_id, kKilled, 9);
+    }
+  }
+  answer<Unit>(milliseconds(10), std::move(done), Unit{});
+}
+
+void SimulatedRuntime::remove_pod_sandbox(const std::string& id, Done<Unit> done) {
+  std::erase_if(containers_, [&](const auto& entry) { return entry.second.status.sandbox_id == id; });
+  sandboxes_.erase(id);
+  answer<Unit>(milliseconds(5), std::move(done), Unit{});
+}
+
+void SimulatedRuntime::list_pod_sandboxes(Done<std::vector<PodSandboxStatus>> done) {
+  std::vector<PodSandboxStatus> all;
+  for (const auto& [id, sandbox] : sandboxes_) all.push_back(sandbox);
+  answer<std::vector<PodSandboxStatus>>(Duration{}, std::move(done), std::move(all));
+}
+
+void SimulatedRuntime::create_container(const std::string& sandbox_id, ContainerConfig config,
+                                        Done<std::string> done) {
+  if (!sandboxes_.contains(sandbox_id)) {
+    answer<std::string>(Duration{}, std::move(done), Error(ErrorCode::kNotFound, cat("no sandbox ", sandbox_id)));
+    return;
+  }
+  Container container;
+  container.status.id = cat(node_name_, "-c", next_id_++);
+  container.status.sandbox_id = sandbox_id;
+  container.status.name = config.name;
+  container.status.attempt = config.attempt;
+  container.status.state = ContainerState::kCreated;
+  container.status.created = executor_.wall_now();
+  const auto asked_for = config.labels.find("io.kubernetes.container.image");
+  container.status.image = asked_for == config.labels.end() ? config.image : asked_for->second;
+  container.status.image_id = config.image;
+  container.status.labels = std::move(config.labels);
+  container.behaviour = &behaviour_of(container.status.image);
+  const std::string id = container.status.id;
+  containers_.emplace(id, std::move(container));
+  answer<std::string>(milliseconds(2), std::move(done), id);
+}
+
+void SimulatedRuntime::start_container(const std::string& id, Done<ContainerStatus> done) {
+  const auto found = containers_.find(id);
+  if (found == containers_.end()) {
+    answer<ContainerStatus>(Duration{}, std::move(done), Error(ErrorCode::kNotFound, cat("no container ", id)));
+    return;
+  }
+  const Duration takes = found->second.behaviour->start.draw(rng_) * slowness_;
+  executor_.after(takes, [this, alive = alive_, id, done = std::move(done)] {
+    if (!*alive) return;
+    const auto container = containers_.find(id);
+    if (container == containers_.end()) {
+      done(Error(ErrorCode::kNotFound, cat("no container ", id)));
+      return;
+    }
+    Container& c = container->second;
+    c.status.state = ContainerState::kRunning;
+    c.status.started = executor_.wall_now();
+    c.ready_at = executor_.now() + c.behaviour->ready.draw(rng_);
+    if (c.behaviour->exit_after) {
+      executor_.after(c.behaviour->exit_after->draw(rng_), [this, alive, id, code = c.behaviour->exit_code] {
+        if (*alive) exit_container(id, code, 0);
+      });
+    }
+    done(c.status);
+  });
+}
+
+void SimulatedRuntime::exit_container(const std::string& id, int exit_code, int signal) {
+  const auto found = containers_.find(id);
+  if (found == containers_.end() || found->second.status.state != ContainerState::kRunning) return;
+  auto& status = found->second.status;
+  status.state = ContainerState::kExited;
+  status.finished = executor_.wall_now();
+  status.exit_code = exit_code;
+  status.signal = signal;
+  status.reason = exit_code == 0 ? "Completed" : "Error";
+  if (!listener_) return;
+  const RuntimeEvent event{RuntimeEvent::Kind::kContainerExited, status.sandbox_id, id};
+  executor_.post([this, alive = alive_, event] {
+    if (*alive && listener_) listener_(event);
+  });
+}
+
+bool SimulatedRuntime::crash_container(const std::string& id, int exit_code) {
+  const auto found = containers_.find(id);
+  if (found == containers_.end() || found->second.status.state != ContainerState::kRunning) return false;
+  exit_container(id, exit_code, 0);
+  return true;
+}
+
+void SimulatedRuntime::stop_container(const std::string& id, Duration grace, Done<Unit> done) {
+  const auto found = containers_.find(id);
+  if (found == containers_.end() || found->second.status.state != ContainerState::kRunning) {
+    answer<Unit>(Duration{}, std::move(done), Unit{});
+    return;
+  }
+  const Duration wanted = found->second.behaviour->stop.draw(rng_);
+  const bool in_time = wanted < grace;
+  executor_.after(in_time ? wanted : grace, [this, alive = alive_, id, in_time, done = std::move(done)] {
+    if (!*alive) return;
+    exit_container(id, in_time ? kTerminated : kKilled, in_time ? 15 : 9);
+    done(Unit{});
+  });
+}
+
+void SimulatedRuntime::remove_container(const std::string& id, Done<Unit> done) {
+  containers_.erase(id);
+  answer<Unit>(Duration{}, std::move(done), Unit{});
+}
+
+void SimulatedRuntime::container_status(const std::string& id, Done<ContainerStatus> done) {
+  const auto found = containers_.find(id);
+  Result<ContainerStatus> result = Error(ErrorCode::kNotFound, cat("no container ", id));
+  if (found != containers_.end()) result = found->second.status;
+  answer<ContainerStatus>(Duration{}, std::move(done), std::move(result));
+}
+
+void SimulatedRuntime::list_containers(Done<std::vector<ContainerStatus>> done) {
+  std::vector<ContainerStatus> all;
+  for (const auto& [id, container] : containers_) all.push_back(container.status);
+  answer<std::vector<ContainerStatus>>(Duration{}, std::move(done), std::move(all));
+}
+
+void SimulatedRuntime::exec_sync(const std::string& id, std::vector<std::string>, Duration,
+                                 Done<control::ExecResult> done) {
+  const auto found = containers_.find(id);
+  control::ExecResult result;
+  const bool up = found != containers_.end() && found->second.status.state == ContainerState::kRunning &&
+                  !found->second.behaviour->never_ready && executor_.now() >= found->second.ready_at;
+  result.exit_code = up ? 0 : 1;
+  answer<control::ExecResult>(milliseconds(5), std::move(done), std::move(result));
+}
+
+bool SimulatedRuntime::answers(const std::string& sandbox_id) const {
+  return std::ranges::any_of(containers_, [&](const auto& entry) {
+    const Container& c = entry.second;
+    return c.status.sandbox_id == sandbox_id && c.status.state == ContainerState::kRunning &&
+           !c.behaviour->never_ready && executor_.now() >= c.ready_at;
+  });
+}
+
+void SimulatedRuntime::http_get(const std::string& sandbox_id, control::HttpProbe, Duration, Done<int> done) {
+  Result<int> result = Error(ErrorCode::kServiceUnavailable, "dial tcp: connection refused");
+  if (answers(sandbox_id)) result = 200;
+  answer<int>(milliseconds(2), std::move(done), std::move(result));
+}
+
+void SimulatedRuntime::tcp_connect(const std::string& sandbox_id, const std::string&, int, Duration, Done<Unit> done) {
+  Result<Unit> result = Error(ErrorCode::kServiceUnavailable, "dial tcp: connection refused");
+  if (answers(sandbox_id)) result = Unit{};
+  answer<Unit>(milliseconds(1), std::move(done), std::move(result));
+}
+
+ImageStatus SimulatedRuntime::image_status(const std::string& reference) const {
+  ImageStatus image;
+  image.id = cat("sha256:", to_hex(cat(fnv1a_64(reference))));
+  image.tags = {reference};
+  image.size_bytes = 64 << 20;
+  image.user = "1000";
+  return image;
+}
+
+void SimulatedRuntime::find_image(const std::string& reference, Done<ImageStatus> done) {
+  const bool here = pulled_.contains(reference) || behaviour_of(reference).preloaded;
+  Result<ImageStatus> result = Error(ErrorCode::kNotFound, cat("no image ", reference));
+  if (here) result = image_status(reference);
+  answer<ImageStatus>(Duration{}, std::move(done), std::move(result));
+}
+
+void SimulatedRuntime::pull_image(const std::string& reference, std::optional<control::PullCredentials>,
+                                  Done<ImageStatus> done) {
+  const auto& behaviour = behaviour_of(reference);
+  Result<ImageStatus> result = Error(ErrorCode::kNotFound, cat("failed to resolve reference ", quoted(reference), ": not found"));
+  if (!behaviour.missing) {
+    result = image_status(reference);
+    pulled_.insert(reference);
+  }
+  answer<ImageStatus>(behaviour.pull.draw(rng_), std::move(done), std::move(result));
+}
+
+void SimulatedRuntime::list_images(Done<std::vector<ImageStatus>> done) {
+  std::vector<ImageStatus> all;
+  for (const auto& reference : pulled_) all.push_back(image_status(reference));
+  answer<std::vector<ImageStatus>>(Duration{}, std::move(done), std::move(all));
+}
+
+void SimulatedRuntime::remove_image(const std::string& id, Done<Unit> done) {
+  std::erase_if(pulled_, [&](const std::string& reference) { return image_status(reference).id == id; });
+  answer<Unit>(Duration{}, std::move(done), Unit{});
+}
+
+void SimulatedRuntime::stats(Done<std::vector<control::ContainerStats>> done) {
+  answer<std::vector<control::ContainerStats>>(Duration{}, std::move(done), std::vector<control::ContainerStats>{});
+}
+
+void SimulatedRuntime::write_volume(const std::string&, std::map<std::string, VolumeFile>, std::optional<int64_t>,
+                                    Done<Unit> done) {
+  answer<Unit>(Duration{}, std::move(done), Unit{});
+}
+
+void SimulatedRuntime::remove_pod_directories(const std::string&, Done<Unit> done) {
+  answer<Unit>(Duration{}, std::move(done), Unit{});
+}
+
+std::string SimulatedRuntime::pod_volume_root(const std::string& pod_uid) const { return cat("/pods/", pod_uid, "/volumes"); }
+
+std::string SimulatedRuntime::pod_log_directory(const std::string& namespace_, const std::string& name,
+                                                const std::string& uid) const {
+  return cat("/logs/", namespace_, "_", name, "_", uid);
+}
+
+void SimulatedRuntime::on_event(std::function<void(const RuntimeEvent&)> listener) { listener_ = std::move(listener); }
+
+}  // namespace minik::sim

@@ -1,0 +1,82 @@
+#include "sim/trace.h"
+
+#include <openssl/evp.h>
+
+#include "control/base/text.h"
+#include "control/object/json.h"
+#include "control/object/keys.h"
+
+namespace minik::sim {
+
+using control::Value;
+namespace keys = control::keys;
+
+struct Trace::Digest {
+  Digest() : context(EVP_MD_CTX_new()) { EVP_DigestInit_ex(context, EVP_sha256(), nullptr); }
+  ~Digest() { EVP_MD_CTX_free(context); }
+  EVP_MD_CTX* context;
+};
+
+Trace::Trace(const control::Schema& schema) : schema_(schema), digest_(std::make_unique<Digest>()) {}
+Trace::~Trace() = default;
+
+Status Trace::write_to(const std::string& path) {
+  lines_.open(path, std::ios::trunc);
+  if (!lines_) return Error(ErrorCode::kInternalError, cat("cannot write the trace to ", path));
+  return {};
+}
+
+namespace {
+
+void append(std::string& out, uint64_t number) {
+  for (int shift = 0; shift < 64; shift += 8) out += static_cast<char>(number >> shift);
+}
+
+void append(std::string& out, std::string_view text) {
+  append(out, text.size());
+  out += text;
+}
+
+}  // namespace
+
+void Trace::add(std::string_view what, Instant now, std::string_view who, const Value& object, uint64_t number) {
+  buffer_.clear();
+  append(buffer_, what);
+  append(buffer_, static_cast<uint64_t>(now.ns));
+  append(buffer_, who);
+  append(buffer_, control::object_namespace(object));
+  append(buffer_, control::object_name(object));
+  append(buffer_, number);
+  EVP_DigestUpdate(digest_->context, buffer_.data(), buffer_.size());
+  ++entries_;
+  if (!lines_.is_open()) return;
+  lines_ << control::to_json(Value::map({{"time", format_duration(Duration{now.ns})},
+                                         {"what", what},
+                                         {"who", who},
+                                         {"key", control::key_of(object).text()},
+                                         {"revision", object[keys::kMetadata][keys::kResourceVersion]},
+                                         {"object", what == "put" || what == "delete" ? object : Value()}}))
+         << '\n';
+}
+
+void Trace::on_write(Instant now, const control::LogRecord& record) {
+  const bool put = record.what == control::LogRecord::Kind::kPut;
+  add(put ? "put" : "delete", now, schema_.resource(record.kind).plural, record.object, record.object.hash());
+}
+
+void Trace::on_delivery(Instant now, const std::string& component, const control::WatchEvent& event) {
+  add(control::watch_event_name(event.type), now, component, event.object,
+      control::object_revision(event.object).value);
+}
+
+std::string Trace::hash() const {
+  EVP_MD_CTX* copy = EVP_MD_CTX_new();
+  EVP_MD_CTX_copy_ex(copy, digest_->context);
+  unsigned char bytes[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  EVP_DigestFinal_ex(copy, bytes, &size);
+  EVP_MD_CTX_free(copy);
+  return to_hex({reinterpret_cast<const char*>(bytes), size});
+}
+
+}  // namespace minik::sim

@@ -1,0 +1,45 @@
+// Trace: what happened in a run, as one hash and, when asked for, as lines of JSON.
+//
+// Covers every committed write (virtual time, revision, kind, key, content hash) and every delivered
+// watch event (time, component, key, revision). Two runs with one seed give the same hash on any
+// machine: nothing in it depends on addresses, threads or the order of hash tables.
+#pragma once
+
+#include <fstream>
+#include <memory>
+#include <string>
+
+#include "control/base/time.h"
+#include "control/client/request.h"
+#include "control/schema/schema.h"
+#include "control/store/log.h"
+
+namespace minik::sim {
+
+class Trace {
+ public:
+  explicit Trace(const control::Schema& schema);
+  ~Trace();
+
+  // Also writes each entry as a line of JSON to this file.
+  Status write_to(const std::string& path);
+
+  void on_write(Instant now, const control::LogRecord& record);
+  void on_delivery(Instant now, const std::string& component, const control::WatchEvent& event);
+
+  // Lower-case hexadecimal SHA-256 over everything so far.
+  std::string hash() const;
+  uint64_t entries() const { return entries_; }
+
+ private:
+  void add(std::string_view what, Instant now, std::string_view who, const control::Value& object, uint64_t number);
+
+  struct Digest;
+  const control::Schema& schema_;
+  std::unique_ptr<Digest> digest_;
+  std::ofstream lines_;
+  std::string buffer_;
+  uint64_t entries_ = 0;
+};
+
+}  // namespace minik::sim

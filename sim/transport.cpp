@@ -1,0 +1,178 @@
+#include "sim/transport.h"
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <vector>
+
+namespace minik::sim {
+
+using control::ApiRequest;
+using control::ApiResponse;
+using control::ResponseCallback;
+using control::WatchCallbacks;
+using control::WatchEvent;
+using control::WatchHandle;
+
+namespace {
+
+Error unreachable() {
+  return Error(ErrorCode::kServiceUnavailable, "the API server cannot be reached");
+}
+
+struct Pipe {
+  WatchCallbacks callbacks;
+  std::unique_ptr<WatchHandle> inner;
+  std::deque<std::pair<Instant, WatchEvent>> queue;
+  bool open = true;
+  bool scheduled = false;
+  Instant last;
+};
+
+}  // namespace
+
+struct SimulatedClient::Link : std::enable_shared_from_this<Link> {
+  Link(Executor& e, std::function<control::ApiServer*()> s, std::string c, Rng r, LinkDelays d, DeliveryHook h)
+      : executor(e), server(std::move(s)), component(std::move(c)), rng(r), delays(d), on_delivery(std::move(h)) {}
+
+  Duration request_delay() { return rng.between(delays.request_min, delays.request_max); }
+
+  void end(const std::shared_ptr<Pipe>& pipe, Status status) {
+    if (!pipe->open) return;
+    pipe->open = false;
+    pipe->inner.reset();
+    std::erase(pipes, pipe);
+    pipe->callbacks.on_end(std::move(status));
+  }
+
+  void deliver(const std::shared_ptr<Pipe>& pipe) {
+    pipe->scheduled = false;
+    while (pipe->open && !pipe->queue.empty() && pipe->queue.front().first <= executor.now()) {
+      const WatchEvent event = std::move(pipe->queue.front().second);
+      pipe->queue.pop_front();
+      if (on_delivery) on_delivery(component, event);
+      pipe->callbacks.on_event(event);
+    }
+    schedule(pipe);
+  }
+
+  void schedule(const std::shared_ptr<Pipe>& pipe) {
+    if (pipe->scheduled || !pipe->open || pipe->queue.empty()) return;
+    pipe->scheduled = true;
+    executor.after(pipe->queue.front().first - executor.now(), [weak = weak_from_this(), pipe] {
+      if (const auto link = weak.lock()) link->deliver(pipe);
+    });
+  }
+
+  void enqueue(const std::shared_ptr<Pipe>& pipe, const WatchEvent& event) {
+    const Instant at = executor.now() + rng.between(delays.watch_min, delays.watch_max);
+    pipe->last = std::max(pipe->last, at);
+    pipe->queue.emplace_back(pipe->last, event);
+    schedule(pipe);
+  }
+
+  Executor& executor;
+  std::function<control::ApiServer*()> server;
+  std::string component;
+  control::UserInfo user = control::component_user(component);
+  Rng rng;
+  LinkDelays delays;
+  DeliveryHook on_delivery;
+  bool connected = true;
+  std::vector<std::shared_ptr<Pipe>> pipes;
+};
+
+SimulatedClient::SimulatedClient(Executor& executor, std::function<control::ApiServer*()> server,
+                                 std::string component, Rng rng, LinkDelays delays, DeliveryHook on_delivery)
+    : link_(std::make_shared<Link>(executor, std::move(server), std::move(component), rng, delays,
+                                   std::move(on_delivery))) {}
+
+SimulatedClient::~SimulatedClient() {
+  for (const auto& pipe : link_->pipes) {
+    pipe->open = false;
+    pipe->inner.reset();
+  }
+}
+
+bool SimulatedClient::connected() const { return link_->connected; }
+
+void SimulatedClient::set_connected(bool connected) {
+  link_->connected = connected;
+  if (connected) return;
+  for (const auto& pipe : std::vector(link_->pipes)) link_->end(pipe, unreachable());
+}
+
+void SimulatedClient::send(ApiRequest request, ResponseCallback done) {
+  request.user = link_->user;
+  const std::weak_ptr<Link> weak = link_;
+  const auto answer = [weak, done = std::move(done)](Result<ApiResponse> result) {
+    const auto link = weak.lock();
+    if (!link) return;
+    link->executor.after(link->request_delay(), [weak, done, result = std::move(result)]() mutable {
+      if (weak.lock()) done(std::move(result));
+    });
+  };
+  const bool reachable = link_->connected && link_->server() != nullptr;
+  const Duration delay = reachable ? link_->request_delay() : link_->delays.time_out;
+  link_->executor.after(delay, [weak, answer, request = std::move(request)]() mutable {
+    const auto link = weak.lock();
+    if (!link) return;
+    control::ApiServer* server = link->connected ? link->server() : nullptr;
+    if (!server) {
+      answer(unreachable());
+      return;
+    }
+    server->handle(std::move(request), answer);
+  });
+}
+
+std::unique_ptr<WatchHandle> SimulatedClient::watch(ApiRequest request, WatchCallbacks callbacks) {
+  struct Handle : WatchHandle {
+    explicit Handle(std::shared_ptr<Pipe> p) : pipe(std::move(p)) {}
+    ~Handle() override {
+      pipe->open = false;
+      pipe->inner.reset();
+    }
+    std::shared_ptr<Pipe> pipe;
+  };
+  request.user = link_->user;
+  auto pipe = std::make_shared<Pipe>();
+  pipe->callbacks = std::move(callbacks);
+  std::erase_if(link_->pipes, [](const auto& p) { return !p->open; });
+  link_->pipes.push_back(pipe);
+  const std::weak_ptr<Link> weak = link_;
+  link_->executor.after(link_->request_delay(), [weak, pipe, request = std::move(request)] {
+    const auto link = weak.lock();
+    if (!link || !pipe->open) return;
+    control::ApiServer* server = link->connected ? link->server() : nullptr;
+    if (!server) {
+      link->end(pipe, unreachable());
+      return;
+    }
+    const std::weak_ptr<Pipe> weak_pipe = pipe;
+    WatchCallbacks inner;
+    inner.on_event = [weak, weak_pipe](const WatchEvent& event) {
+      const auto l = weak.lock();
+      const auto p = weak_pipe.lock();
+      if (l && p && p->open) l->enqueue(p, event);
+    };
+    inner.on_end = [weak, weak_pipe](const Status& status) {
+      const auto l = weak.lock();
+      if (!l) return;
+      l->executor.post([weak, weak_pipe, status] {
+        const auto link2 = weak.lock();
+        const auto p = weak_pipe.lock();
+        if (link2 && p) link2->end(p, status);
+      });
+    };
+    auto handle = server->watch(request, std::move(inner));
+    if (handle) {
+      pipe->inner = *std::move(handle);
+    } else {
+      link->end(pipe, std::move(handle).error());
+    }
+  });
+  return std::make_unique<Handle>(pipe);
+}
+
+}  // namespace minik::sim

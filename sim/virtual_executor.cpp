@@ -1,0 +1,83 @@
+#include "sim/virtual_executor.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace minik::sim {
+
+VirtualExecutor::VirtualExecutor(uint64_t seed, WallTime begin)
+    : begin_(begin), rng_(Rng(seed).fork("executor")) {}
+
+void VirtualExecutor::post(Task task) { ready_.push_back(std::move(task)); }
+
+TimerId VirtualExecutor::after(Duration delay, Task task) {
+  uint32_t slot = 0;
+  if (free_.empty()) {
+    slot = static_cast<uint32_t>(slots_.size());
+    slots_.emplace_back();
+  } else {
+    slot = free_.back();
+    free_.pop_back();
+  }
+  Slot& s = slots_[slot];
+  s.task = std::move(task);
+  s.armed = true;
+  timers_.push({now_ + std::max(delay, Duration{}), rng_.next(), sequence_++, slot, s.generation});
+  return {(uint64_t{s.generation} << 32 | slot) + 1};
+}
+
+void VirtualExecutor::cancel(TimerId timer) {
+  if (!timer) return;
+  const auto slot = static_cast<uint32_t>(timer.value - 1);
+  const auto generation = static_cast<uint32_t>((timer.value - 1) >> 32);
+  Slot& s = slots_[slot];
+  if (!s.armed || s.generation != generation) return;
+  s.armed = false;
+  s.task = nullptr;
+  ++s.generation;  // its place in the queue is skipped when it comes up
+  free_.push_back(slot);
+}
+
+bool VirtualExecutor::step() {
+  if (!ready_.empty()) {
+    const Task task = std::move(ready_.front());
+    ready_.pop_front();
+    ++steps_;
+    task();
+    return true;
+  }
+  while (!timers_.empty()) {
+    const Due due = timers_.top();
+    timers_.pop();
+    Slot& s = slots_[due.slot];
+    if (!s.armed || s.generation != due.generation) continue;
+    now_ = std::max(now_, due.at);
+    const Task task = std::exchange(s.task, nullptr);
+    s.armed = false;
+    ++s.generation;
+    free_.push_back(due.slot);
+    ++steps_;
+    task();
+    return true;
+  }
+  return false;
+}
+
+Instant VirtualExecutor::next() const {
+  if (!ready_.empty()) return now_;
+  return timers_.empty() ? Instant{INT64_MAX} : timers_.top().at;
+}
+
+void VirtualExecutor::run_until(Instant end) {
+  run_until(end, [] { return false; });
+}
+
+bool VirtualExecutor::run_until(Instant end, const std::function<bool()>& stop) {
+  while (next() <= end && step()) {
+    if (stop()) return true;
+  }
+  now_ = std::max(now_, end);
+  return false;
+}
+
+}  // namespace minik::sim

@@ -114,7 +114,8 @@ TEST_F(ClusterTest, RollsOutANewImageAndKeepsTheOldSetForRollbacks) {
   EXPECT_EQ(status_of_web(keys::kUpdatedReplicas), 20);
   EXPECT_EQ(status_of_web(keys::kReplicas), 20);
   EXPECT_EQ(cluster->store().count(kinds::kReplicasets), 2U);
-  for (const auto& pod : cluster->store().list(kinds::kPods, "default")->objects) {
+  const auto pods = cluster->store().list(kinds::kPods, "default");
+  for (const auto& pod : pods->objects) {
     EXPECT_EQ(pod[keys::kSpec][keys::kContainers].items()[0][keys::kImage].as_string(), "web:2");
   }
 }
@@ -127,7 +128,8 @@ TEST_F(ClusterTest, ReplacesThePodsOfADeadNode) {
   cluster->crash_node("node-0");
   run(minutes(8));
   EXPECT_EQ(status_of_web(keys::kAvailableReplicas), 20);
-  for (const auto& pod : cluster->store().list(kinds::kPods, "default")->objects) {
+  const auto pods = cluster->store().list(kinds::kPods, "default");
+  for (const auto& pod : pods->objects) {
     if (control::is_deleting(pod)) continue;
     EXPECT_NE(pod[keys::kSpec][keys::kNodeName].as_string(), "node-0");
   }

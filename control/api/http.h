@@ -17,11 +17,13 @@
 
 #include "control/base/result.h"
 #include "control/client/request.h"
+#include "control/base/time.h"
 #include "control/object/value.h"
 
 namespace minik::control {
 
 class Schema;
+struct ResourceInfo;
 
 // As it came off the wire. Header names are lower case; query is undecoded, without the '?'.
 struct HttpCall {
@@ -64,19 +66,23 @@ using ParsedCall = std::variant<ResourceCall, PlainCall>;
 // Path, query, Accept and Content-Type; decodes the body into request.body (JSON or YAML).
 Result<ParsedCall> parse_call(const Schema& schema, const HttpCall& call);
 
-// metav1.Status of a failure. `details` names the object where the request did.
-Value status_of(const Error& error);
-Value status_of(const Error& error, std::string_view group, std::string_view kind,
-                std::string_view name);
+// metav1.Status of a failure. `resource` and `name` fill its details; null where the request named none.
+Value status_of(const Error& error, const ResourceInfo* resource = nullptr, std::string_view name = {});
 
 struct HttpReply {
   int status = 200;
   std::string content_type = "application/json";
-  std::map<std::string, std::string> headers;  // "warning", "retry-after"…
+  std::map<std::string, std::string> headers;  // "retry-after"
+  std::vector<std::string> warnings;           // one Warning header each
   std::string body;
 };
 
-// {"type":"ADDED","object":…} and a newline: one frame of a watch.
-std::string encode_watch_event(WatchEventType type, const Value& object);
+HttpReply reply_to(const Schema& schema, const ResourceCall& call, const Result<ApiResponse>& result, WallTime now);
+HttpReply reply_with(const Value& object, const ResponseFormat& format, int status = 200);
+HttpReply reply_with(const Error& error, const ResponseFormat& format = {});
+
+// One frame of a watch, {"type":"ADDED","object":…} and a newline, in the format that was asked for.
+// Tables carry their column definitions in every frame, as a kube-apiserver sends them.
+std::string encode_watch_event(const Schema& schema, const ResourceCall& call, const WatchEvent& event, WallTime now);
 
 }  // namespace minik::control

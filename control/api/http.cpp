@@ -1,0 +1,395 @@
+#include "control/api/http.h"
+
+#include <algorithm>
+
+#include "control/base/text.h"
+#include "control/object/json.h"
+#include "control/object/keys.h"
+#include "control/object/yaml.h"
+#include "control/schema/schema.h"
+#include "control/schema/table.h"
+
+namespace minik::control {
+
+namespace {
+
+using Parameters = std::vector<std::pair<std::string, std::string>>;
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+std::string percent_decoded(std::string_view text, bool plus_is_space) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const int high = text[i] == '%' && i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
+    const int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+    if (low >= 0) {
+      out += static_cast<char>(high * 16 + low);
+      i += 2;
+    } else {
+      out += plus_is_space && text[i] == '+' ? ' ' : text[i];
+    }
+  }
+  return out;
+}
+
+Parameters parse_query(std::string_view query) {
+  Parameters parameters;
+  if (query.empty()) return parameters;
+  for (const auto part : split(query, '&')) {
+    if (part.empty()) continue;
+    const size_t equals = part.find('=');
+    const auto value = equals == std::string_view::npos ? std::string_view() : part.substr(equals + 1);
+    parameters.emplace_back(percent_decoded(part.substr(0, equals), true), percent_decoded(value, true));
+  }
+  return parameters;
+}
+
+std::string_view header(const HttpCall& call, std::string_view name) {
+  const auto found = call.headers.find(std::string(name));
+  return found == call.headers.end() ? std::string_view() : std::string_view(found->second);
+}
+
+// The first of the client's choices that is served. Old kubectls ask for v1beta1 tables as well.
+ResponseFormat parse_accept(std::string_view accept) {
+  ResponseFormat format;
+  for (const auto choice : split(accept, ',')) {
+    const auto text = trim(choice);
+    if (text.find("as=Table") != std::string_view::npos && text.find("v=v1beta1") == std::string_view::npos) {
+      format.representation = Representation::kTable;
+      return format;
+    }
+    if (text.find("as=PartialObjectMetadata") != std::string_view::npos) {
+      format.representation = Representation::kPartialMetadata;
+      return format;
+    }
+    if (text.starts_with("application/yaml")) {
+      format.yaml = true;
+      return format;
+    }
+    if (text.starts_with("application/json") || text.starts_with("*/*")) return format;
+  }
+  return format;
+}
+
+Result<Value> parse_body(const HttpCall& call, std::vector<std::string>& duplicates) {
+  const auto type = trim(header(call, "content-type"));
+  if (call.body.empty()) return Value();
+  if (type.starts_with("application/vnd.kubernetes.protobuf")) {
+    return Error(ErrorCode::kUnsupportedMediaType,
+                 "the body of the request was in an unknown format - accepted media types include: "
+                 "application/json, application/yaml");
+  }
+  if (type.starts_with("application/yaml") || type.starts_with("application/apply-patch+yaml")) {
+    MINIK_ASSIGN(const auto documents, parse_yaml(call.body, "body"));
+    if (documents.size() != 1) return Error(ErrorCode::kBadRequest, "the body must hold one YAML document");
+    return documents[0].value;
+  }
+  return parse_json(call.body, &duplicates);
+}
+
+Status read_options(const Parameters& parameters, RequestOptions& options) {
+  const auto number = [](const std::string& name, const std::string& text, int64_t& into) -> Status {
+    const auto parsed = parse_int64(text);
+    if (!parsed) return Error(ErrorCode::kBadRequest, cat("invalid ", name, " ", quoted(text)));
+    into = *parsed;
+    return {};
+  };
+  const auto truth = [](const std::string& text) { return text == "true" || text == "1"; };
+  for (const auto& [name, value] : parameters) {
+    if (name == "labelSelector") options.label_selector = value;
+    if (name == "fieldSelector") options.field_selector = value;
+    if (name == "limit") MINIK_TRY(number(name, value, options.limit));
+    if (name == "continue") options.continue_token = value;
+    if (name == "resourceVersion") options.resource_version = value;
+    if (name == "resourceVersionMatch") options.resource_version_match = value;
+    if (name == "allowWatchBookmarks") options.allow_watch_bookmarks = truth(value);
+    if (name == "sendInitialEvents") options.send_initial_events = truth(value);
+    if (name == "timeoutSeconds") MINIK_TRY(number(name, value, options.timeout_seconds));
+    if (name == "fieldManager") options.field_manager = value;
+    if (name == "force") options.force = truth(value);
+    if (name == "dryRun") {
+      if (value != "All") return Error(ErrorCode::kBadRequest, cat("invalid dryRun ", quoted(value), ": only All is known"));
+      options.dry_run = true;
+    }
+    if (name == "fieldValidation") {
+      options.field_validation = value == "Strict"   ? FieldValidation::kStrict
+                                 : value == "Ignore" ? FieldValidation::kIgnore
+                                                     : FieldValidation::kWarn;
+    }
+    if (name == "gracePeriodSeconds") {
+      int64_t grace = 0;
+      MINIK_TRY(number(name, value, grace));
+      options.grace_period_seconds = grace;
+    }
+    if (name == "propagationPolicy") {
+      options.propagation = value == "Orphan"       ? PropagationPolicy::kOrphan
+                            : value == "Foreground" ? PropagationPolicy::kForeground
+                                                    : PropagationPolicy::kBackground;
+    }
+  }
+  return {};
+}
+
+// metav1.DeleteOptions in a body say the same as the query.
+void read_delete_options(const Value& body, RequestOptions& options) {
+  if (body[keys::kGracePeriodSeconds].is_int()) {
+    options.grace_period_seconds = body[keys::kGracePeriodSeconds].as_int();
+  }
+  const auto policy = body[keys::kPropagationPolicy].as_string();
+  if (policy == "Orphan") options.propagation = PropagationPolicy::kOrphan;
+  if (policy == "Background") options.propagation = PropagationPolicy::kBackground;
+  if (policy == "Foreground") options.propagation = PropagationPolicy::kForeground;
+  if (body[keys::kOrphanDependents].as_bool()) options.propagation = PropagationPolicy::kOrphan;
+  options.preconditions.uid = body[keys::kPreconditions][keys::kUid].string();
+  options.preconditions.resource_version = body[keys::kPreconditions][keys::kResourceVersion].string();
+  if (!body[keys::kDryRun].empty()) options.dry_run = true;
+}
+
+Result<PatchType> patch_type(std::string_view content_type) {
+  if (content_type.starts_with("application/json-patch+json")) return PatchType::kJson;
+  if (content_type.starts_with("application/merge-patch+json")) return PatchType::kMerge;
+  if (content_type.starts_with("application/strategic-merge-patch+json")) return PatchType::kStrategicMerge;
+  if (content_type.starts_with("application/apply-patch+yaml")) return PatchType::kApply;
+  return Error(ErrorCode::kUnsupportedMediaType,
+               "the body of the request was in an unknown format - accepted media types include: "
+               "application/json-patch+json, application/merge-patch+json, "
+               "application/strategic-merge-patch+json, application/apply-patch+yaml");
+}
+
+Error no_such_resource() {
+  return Error(ErrorCode::kNotFound, "the server could not find the requested resource");
+}
+
+Error no_such_method() {
+  return Error(ErrorCode::kMethodNotAllowed, "the server does not allow this method on the requested resource");
+}
+
+constexpr std::string_view kConnections[] = {"exec", "attach", "portforward", "proxy"};
+
+Result<Verb> verb_of(const HttpCall& call, const ApiRequest& request, const Parameters& parameters) {
+  const bool named = !request.name.empty();
+  if (std::ranges::find(kConnections, request.subresource) != std::end(kConnections)) return Verb::kConnect;
+  if (call.method == "GET") {
+    const bool watch = std::ranges::any_of(parameters, [](const auto& p) {
+      return p.first == "watch" && (p.second == "true" || p.second == "1");
+    });
+    return watch ? Verb::kWatch : named ? Verb::kGet : Verb::kList;
+  }
+  if (call.method == "POST") return named && request.subresource.empty() ? Result<Verb>(no_such_method()) : Verb::kCreate;
+  if (call.method == "PUT" && named) return Verb::kUpdate;
+  if (call.method == "PATCH" && named) return Verb::kPatch;
+  if (call.method == "DELETE") return named ? Verb::kDelete : Verb::kDeleteCollection;
+  return no_such_method();
+}
+
+// The kind under which the store has it, where two served kinds are one.
+Result<ParsedCall> parse_resource(const Schema& schema, const HttpCall& call, std::vector<std::string> path,
+                                  PlainCall plain) {
+  const bool core = path[0] == "api";
+  const size_t at = core ? 2 : 3;
+  const std::string group = core ? std::string() : path[1];
+  const std::string& version = path[at - 1];
+  ResourceCall result;
+  result.format = plain.format;
+  result.parameters = std::move(plain.parameters);
+  ApiRequest& request = result.request;
+  std::vector<std::string> rest(path.begin() + static_cast<ptrdiff_t>(at), path.end());
+  if (rest[0] == "watch" && rest.size() > 1) {
+    // The old spelling of watches: /api/v1/watch/namespaces/…
+    rest.erase(rest.begin());
+    result.parameters.emplace_back("watch", "true");
+  }
+  // /namespaces/NAME and its subresources are the namespace itself, longer paths what is in it.
+  const bool in_namespace = rest[0] == "namespaces" && rest.size() > 2 && rest[2] != "status" && rest[2] != "finalize";
+  if (in_namespace) {
+    request.namespace_ = rest[1];
+    rest.erase(rest.begin(), rest.begin() + 2);
+  }
+  const ResourceInfo* resource = schema.find(group, version, rest[0]);
+  if (!resource) return no_such_resource();
+  if (in_namespace && !resource->namespaced) return no_such_resource();
+  request.kind = resource->id;
+  if (rest.size() > 1) request.name = rest[1];
+  if (rest.size() > 2) request.subresource = rest[2];
+  if (rest.size() > 3 && request.subresource != "proxy") return no_such_resource();
+  if (!request.subresource.empty() && !resource->subresource(request.subresource)) return no_such_resource();
+  MINIK_TRY(read_options(result.parameters, request.options));
+  MINIK_ASSIGN(request.verb, verb_of(call, request, result.parameters));
+  const bool log = request.subresource == "log";
+  if (request.subresource.empty() && !resource->has_verb(verb_name(request.verb))) return no_such_method();
+  if (resource->namespaced && request.namespace_.empty() && (!request.name.empty() || request.verb == Verb::kCreate) && !log) {
+    return no_such_resource();
+  }
+  for (const auto& [name, value] : result.parameters) {
+    if (name == "includeObject") result.format.include_object = value;
+  }
+  if (request.verb == Verb::kPatch) {
+    MINIK_ASSIGN(request.patch_type, patch_type(trim(header(call, "content-type"))));
+  }
+  if (request.verb != Verb::kConnect) {
+    std::vector<std::string> duplicates;
+    MINIK_ASSIGN(request.body, parse_body(call, duplicates));
+    if (!duplicates.empty() && request.options.field_validation == FieldValidation::kStrict) {
+      return Error(ErrorCode::kBadRequest,
+                   cat("strict decoding error: duplicate field ", quoted(duplicates[0])));
+    }
+    if (request.verb == Verb::kDelete || request.verb == Verb::kDeleteCollection) {
+      read_delete_options(request.body, request.options);
+    }
+    // Objects that name their namespace only on the URL, or their name only in the body, are one.
+    if (request.verb == Verb::kCreate && !request.body.is_map()) {
+      return Error(ErrorCode::kBadRequest, "the request needs an object in its body");
+    }
+  }
+  return ParsedCall(std::move(result));
+}
+
+}  // namespace
+
+Result<ParsedCall> parse_call(const Schema& schema, const HttpCall& call) {
+  PlainCall plain;
+  plain.path = call.path;
+  plain.parameters = parse_query(call.query);
+  plain.format = parse_accept(header(call, "accept"));
+  plain.aggregated_discovery = header(call, "accept").find("as=APIGroupDiscoveryList") != std::string_view::npos;
+  std::vector<std::string> path;
+  for (const auto part : split(call.path, '/')) {
+    if (!part.empty()) path.push_back(percent_decoded(part, false));
+  }
+  const bool resource = (path.size() >= 3 && path[0] == "api") || (path.size() >= 4 && path[0] == "apis");
+  if (resource) return parse_resource(schema, call, std::move(path), std::move(plain));
+  if (call.method != "GET" && call.method != "HEAD") return no_such_method();
+  return ParsedCall(std::move(plain));
+}
+
+Value status_of(const Error& error, const ResourceInfo* resource, std::string_view name) {
+  std::vector<Value> causes;
+  for (const auto& cause : error.causes) {
+    causes.push_back(Value::map({{keys::kReason, cause.reason.empty() ? Value() : Value(cause.reason)},
+                                 {keys::kMessage, cause.message},
+                                 {keys::kField, cause.field.empty() ? Value() : Value(cause.field)}}));
+  }
+  // Invalid names the kind, everything else the resource, as Kubernetes does.
+  const bool invalid = error.code == ErrorCode::kInvalid;
+  Value details;
+  if (resource || !causes.empty() || error.retry_after_seconds > 0) {
+    details = Value::map(
+        {{keys::kName, name.empty() ? Value() : Value(name)},
+         {keys::kGroup, resource && !resource->group.empty() ? Value(resource->group) : Value()},
+         {keys::kKind, resource ? Value(invalid ? resource->kind : resource->plural) : Value()},
+         {keys::kCauses, causes.empty() ? Value() : Value::array(std::move(causes))},
+         {keys::kRetryAfterSeconds, error.retry_after_seconds > 0 ? Value(error.retry_after_seconds) : Value()}});
+  }
+  const auto reason = code_reason(error.code);
+  return Value::map({{keys::kApiVersion, "v1"},
+                     {keys::kKind, "Status"},
+                     {keys::kMetadata, Value::empty_map()},
+                     {keys::kStatus, "Failure"},
+                     {keys::kMessage, error.message},
+                     {keys::kReason, reason.empty() ? Value() : Value(reason)},
+                     {keys::kDetails, details},
+                     {keys::kCode, code_http(error.code)}});
+}
+
+namespace {
+
+// Stored objects do not carry their kind: it is added where an object stands for itself.
+Value with_kind(const ResourceInfo& resource, const Value& object) {
+  if (object[keys::kKind].has_value()) return object;
+  return object.with(keys::kApiVersion, resource.api_version).with(keys::kKind, resource.kind);
+}
+
+Value partial_metadata(const Value& object) {
+  return Value::map({{keys::kApiVersion, "meta.k8s.io/v1"},
+                     {keys::kKind, "PartialObjectMetadata"},
+                     {keys::kMetadata, object[keys::kMetadata]}});
+}
+
+bool is_status(const Value& object) { return object[keys::kKind].as_string() == "Status"; }
+
+Value represented(const ResourceInfo& resource, const ResponseFormat& format, const Value& object, bool list, WallTime now) {
+  if (is_status(object)) return object;
+  const bool other_kind = object[keys::kKind].has_value() && !list && object[keys::kKind].as_string() != resource.kind;
+  if (other_kind) return object;  // a Scale, a TokenRequest
+  switch (format.representation) {
+    case Representation::kObject: return list ? object : with_kind(resource, object);
+    case Representation::kTable: {
+      const TableObject include = format.include_object == "Object" ? TableObject::kObject
+                                  : format.include_object == "None" ? TableObject::kNone
+                                                                    : TableObject::kMetadata;
+      if (list) return make_table(resource, object[keys::kItems].items(), object[keys::kMetadata], now, include);
+      const std::vector<Value> one{object};
+      const Value metadata = Value::map({{keys::kResourceVersion, object[keys::kMetadata][keys::kResourceVersion]}});
+      return make_table(resource, one, metadata, now, include);
+    }
+    case Representation::kPartialMetadata: {
+      if (!list) return partial_metadata(object);
+      std::vector<Value> items;
+      for (const auto& item : object[keys::kItems].items()) items.push_back(partial_metadata(item));
+      return Value::map({{keys::kApiVersion, "meta.k8s.io/v1"},
+                         {keys::kKind, "PartialObjectMetadataList"},
+                         {keys::kMetadata, object[keys::kMetadata]},
+                         {keys::kItems, Value::array(std::move(items))}});
+    }
+  }
+  return object;
+}
+
+}  // namespace
+
+HttpReply reply_with(const Value& object, const ResponseFormat& format, int status) {
+  HttpReply reply;
+  reply.status = status;
+  if (format.yaml) {
+    reply.content_type = "application/yaml";
+    reply.body = to_yaml(object);
+  } else {
+    write_json(object, reply.body);
+    reply.body += '\n';
+  }
+  return reply;
+}
+
+HttpReply reply_with(const Error& error, const ResponseFormat& format) {
+  HttpReply reply = reply_with(status_of(error), format, code_http(error.code));
+  if (error.retry_after_seconds > 0) reply.headers["retry-after"] = cat(error.retry_after_seconds);
+  return reply;
+}
+
+HttpReply reply_to(const Schema& schema, const ResourceCall& call, const Result<ApiResponse>& result, WallTime now) {
+  const ResourceInfo& resource = schema.resource(call.request.kind);
+  if (!result) {
+    const Error& error = result.error();
+    std::string_view name = call.request.name;
+    if (name.empty()) name = object_name(call.request.body);
+    HttpReply reply = reply_with(status_of(error, &resource, name), call.format, code_http(error.code));
+    if (error.retry_after_seconds > 0) reply.headers["retry-after"] = cat(error.retry_after_seconds);
+    return reply;
+  }
+  const bool list = result->object[keys::kItems].is_array() &&
+                    (call.request.verb == Verb::kList || call.request.verb == Verb::kDeleteCollection);
+  const int status = result->created ? 201 : 200;
+  HttpReply reply = reply_with(represented(resource, call.format, result->object, list, now), call.format, status);
+  reply.warnings = result->warnings;
+  return reply;
+}
+
+std::string encode_watch_event(const Schema& schema, const ResourceCall& call, const WatchEvent& event, WallTime now) {
+  const ResourceInfo& resource = schema.resource(call.request.kind);
+  const bool as_is = event.type == WatchEventType::kError || event.type == WatchEventType::kBookmark;
+  const bool table_bookmark = event.type == WatchEventType::kBookmark && call.format.representation == Representation::kTable;
+  const Value object = as_is && !table_bookmark
+                           ? event.object
+                           : represented(resource, call.format, event.object.without(keys::kKind), false, now);
+  std::string frame = cat("{\"type\":\"", watch_event_name(event.type), "\",\"object\":");
+  write_json(object, frame);
+  frame += "}\n";
+  return frame;
+}
+
+}  // namespace minik::control

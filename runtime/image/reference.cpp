@@ -158,7 +158,9 @@ std::string Reference::text() const {
 }
 
 std::string Reference::familiar_name() const {
-  if (domain != kHub) return name();
+  // Of a path that itself begins like a registry the Hub's name cannot be left out.
+  const size_t slash = path.find('/');
+  if (domain != kHub || is_domain(std::string_view(path).substr(0, slash))) return name();
   const std::string_view rest = std::string_view(path).starts_with(kOfficial)
                                     ? std::string_view(path).substr(kOfficial.size())
                                     : std::string_view();

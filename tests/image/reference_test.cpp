@@ -52,6 +52,7 @@ TEST(Reference, ShowsNamesAsPeopleWriteThem) {
   EXPECT_EQ(familiar("docker.io/library/busybox"), "busybox:latest");
   EXPECT_EQ(familiar("docker.io/me/app:2"), "me/app:2");
   EXPECT_EQ(familiar("docker.io/library/a/b"), "library/a/b:latest");
+  EXPECT_EQ(familiar("docker.io/quay.io/x"), "docker.io/quay.io/x:latest");
   EXPECT_EQ(familiar("localhost:5000/x"), "localhost:5000/x:latest");
   EXPECT_EQ(familiar("busybox@" + kDigest), "busybox@" + kDigest);
 }

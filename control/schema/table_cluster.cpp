@@ -51,7 +51,7 @@ std::string node_roles(const Value& labels) {
     }
   }
   std::ranges::sort(roles);
-  roles.erase(std::ranges::unique(roles).begin(), roles.end());
+  roles.erase(std::unique(roles.begin(), roles.end()), roles.end());
   return or_none(join(roles, ","));
 }
 

@@ -116,7 +116,6 @@ void check_deployment_spec(const Value& value, const FieldPath& at, FieldErrors&
 }
 
 void check_replica_set_spec(const Value& spec, const FieldPath& at, FieldErrors& errors) {
-  if (!spec[keys::kTemplate].has_value()) errors.required(at.field("template"));
   check_selector(spec, "deployment", at, errors);
   check_lasting_template(spec, "ReplicaSet", at, errors);
 }

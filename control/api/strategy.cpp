@@ -57,15 +57,13 @@ Result<Value> decode_and_default(const ResourceInfo& resource, const Value& body
 }
 
 Value prepare_for_create(const ResourceInfo& resource, const Value& object) {
-  if (resource.id == kinds::kPods) {
-    return object.with(keys::kStatus, Value::map({{keys::kPhase, "Pending"}}));
-  }
-  if (resource.id == kinds::kNamespaces) {
-    return object.with(keys::kStatus, Value::map({{keys::kPhase, "Active"}}))
-        .with_at({keys::kSpec, keys::kFinalizers}, Value::array({"kubernetes"}));
-  }
-  if (!has_status_subresource(resource) || resource.id == kinds::kNodes) return object;
-  return object.with(keys::kStatus, Value::empty_map());
+  if (resource.id == kinds::kNodes) return object;  // a node registers itself with its status
+  const FieldInfo* status = resource.type ? resource.type->field(keys::kStatus) : nullptr;
+  if (status == nullptr || !has_status_subresource(resource)) return object;
+  // Nobody has looked at it yet: what the schema says of a new object's status, and no more.
+  Value fresh = object.with(keys::kStatus, apply_defaults(*status->type, Value::empty_map()));
+  if (resource.id != kinds::kNamespaces) return fresh;
+  return fresh.with_at({keys::kSpec, keys::kFinalizers}, Value::array({"kubernetes"}));
 }
 
 Value prepare_for_update(const ResourceInfo& resource, const Value& updated, const Value& old) {

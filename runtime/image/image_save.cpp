@@ -67,8 +67,7 @@ Status plan_image(const ImageStore& store, const std::string& text, Plan& plan) 
   MINIK_TRY(collect_blobs(store.content(), image.target, 0, plan.blobs));
   Descriptor entry;
   MINIK_ASSIGN(const std::string document, store.content().read(image.target, kDocumentBytesMax));
-  MINIK_ASSIGN(const bool indexed, is_index(document));
-  entry.media_type = indexed ? media_type::kIndex : media_type::kManifest;
+  MINIK_ASSIGN(entry.media_type, document_media_type(document));
   entry.digest = image.target;
   entry.size = static_cast<int64_t>(document.size());
 

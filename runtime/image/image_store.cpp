@@ -325,8 +325,7 @@ Result<ImageInfo> ImageStore::tag(std::string_view existing, std::string_view na
   MINIK_ASSIGN(const ImageInfo image, find(existing));
   Descriptor target;
   MINIK_ASSIGN(const std::string document, content_.read(image.target, kDocumentBytesMax));
-  MINIK_ASSIGN(const bool indexed, is_index(document));
-  target.media_type = indexed ? media_type::kIndex : media_type::kManifest;
+  MINIK_ASSIGN(target.media_type, document_media_type(document));
   target.digest = image.target;
   target.size = static_cast<int64_t>(document.size());
   return adopt(target, {reference.text()}, Unpack::kLater, lease);

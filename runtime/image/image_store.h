@@ -87,7 +87,8 @@ class ImageStore {
   // For loaders, pullers and makers, which hold a lease from before their first blob:
   const ContentStore& content() const { return content_; }
   enum class Unpack : uint8_t { kNow, kLater };
-  // Checks that everything the target needs is here and fits together, and unpacks it when asked to.
+  // Checks that everything the target needs is here and fits together, and unpacks it when asked
+  // to.
   Result<ImageInfo> verify(const Descriptor& target, Unpack unpack, const ContentLease& lease);
   // Verifies and names it, all names in one step. No names: it is kept without one.
   Result<ImageInfo> adopt(const Descriptor& target, const std::vector<std::string>& names,

@@ -252,6 +252,14 @@ Result<bool> is_index(std::string_view document) {
   return lists;
 }
 
+Result<std::string> document_media_type(std::string_view document) {
+  MINIK_ASSIGN(const bool indexed, is_index(document));
+  MINIK_ASSIGN(const json::object object, parse_object(document));
+  std::string type;
+  MINIK_TRY(read_text(object, "mediaType", type));
+  return type.empty() ? std::string(indexed ? media_type::kIndex : media_type::kManifest) : type;
+}
+
 Result<Index> parse_index(std::string_view document) {
   MINIK_ASSIGN(const json::object object, parse_object(document));
   MINIK_TRY(check_version(object));

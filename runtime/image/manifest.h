@@ -73,6 +73,8 @@ struct ImageConfig {
 
 // True when the document lists manifests rather than layers.
 Result<bool> is_index(std::string_view json);
+// What it is sent and stored as: its mediaType, else OCI's.
+Result<std::string> document_media_type(std::string_view json);
 Result<Index> parse_index(std::string_view json);
 Result<Manifest> parse_manifest(std::string_view json);
 Result<ImageConfig> parse_image_config(std::string_view json);

@@ -23,6 +23,8 @@ struct LogRecord {
   Revision revision;
   // The object as stored; for kDelete its last version, stamped with the revision of the deletion.
   Value object;
+  // Of the version that this record replaces or deletes; 0 for a new object.
+  Revision previous = {};
 };
 
 class Log {

@@ -149,7 +149,9 @@ void Store::erase(KindId kind, Value last) {
 void Store::stage(LogRecord::Kind what, KindId kind, StoreEvent event) {
   CHECK(!failed_) << "write to a store whose log has failed";
   revision_ = event.revision;
-  staged_.push_back({what, kind, event.revision, event.object});
+  const Revision previous =
+      event.previous.is_absent() ? Revision{} : object_revision(event.previous);
+  staged_.push_back({what, kind, event.revision, event.object, previous});
   unreleased_.push_back({kind, std::move(event)});
 }
 

@@ -34,9 +34,7 @@ void check_ports(ContainerView container, const FieldPath& at, FieldErrors& erro
   }
 }
 
-constexpr std::string_view kFieldPaths[] = {"metadata.annotations",
-                                            "metadata.labels",
-                                            "metadata.name",
+constexpr std::string_view kFieldPaths[] = {"metadata.name",
                                             "metadata.namespace",
                                             "metadata.uid",
                                             "spec.nodeName",
@@ -60,8 +58,7 @@ void check_field_reference(std::string_view path, const Value& bad, const FieldP
     errors.invalid(at, bad, "does not support subscript");
     return;
   }
-  const bool known = std::ranges::find(kFieldPaths, path) != std::end(kFieldPaths);
-  if (!known || path == "metadata.labels" || path == "metadata.annotations") {
+  if (std::ranges::find(kFieldPaths, path) == std::end(kFieldPaths)) {
     errors.not_supported(at, bad, kFieldPaths);
   }
 }

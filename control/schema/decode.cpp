@@ -275,8 +275,25 @@ std::optional<Value> canonical_time(const Value& value, bool micro) {
   return canonical == text ? value : Value(canonical);
 }
 
-bool is_base64(std::string_view text) {
-  return from_base64(text).has_value();
+// The byte at which Go's decoder gives up, or nothing for good base64. Line ends count for nothing.
+std::optional<size_t> first_bad_byte(std::string_view text) {
+  const auto in_alphabet = [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' ||
+           c == '/';
+  };
+  size_t in_group = 0, padding = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\n' || c == '\r') continue;
+    if (c == '=' && (padding > 0 || in_group >= 2) && in_group + padding < 4) {
+      ++padding;
+      continue;
+    }
+    if (padding > 0 || !in_alphabet(c)) return i;
+    in_group = (in_group + 1) % 4;
+  }
+  if (padding > 0) return in_group + padding == 4 ? std::nullopt : std::optional(text.size());
+  return in_group == 0 ? std::nullopt : std::optional(text.size() - in_group);
 }
 
 std::optional<Value> Decoder::scalar(const TypeInfo& owner, const FieldInfo& info,
@@ -299,8 +316,10 @@ std::optional<Value> Decoder::scalar(const TypeInfo& owner, const FieldInfo& inf
       break;
     case BaseType::kBytes:
       if (!value.is_string()) break;
-      if (is_base64(value.as_string())) return value;
-      return fail("illegal base64 data");
+      if (const auto bad = first_bad_byte(value.as_string())) {
+        return fail(cat("illegal base64 data at input byte ", *bad));
+      }
+      return value;
     case BaseType::kQuantity: {
       const std::string text = value.is_number() ? to_json(value) : value.string();
       if (!value.is_string() && !value.is_number()) break;

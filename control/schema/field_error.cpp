@@ -112,7 +112,6 @@ void FieldErrors::not_supported(const FieldPath& at, const Value& bad,
                                 std::span<const std::string_view> supported) {
   std::vector<std::string> values;
   for (const auto value : supported) values.push_back(quoted(value));
-  std::ranges::sort(values);
   add(FieldErrorType::kNotSupported, at, printed(bad),
       cat("supported values: ", join(values, ", ")));
 }

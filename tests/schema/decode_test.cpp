@@ -67,6 +67,18 @@ TEST(Decode, SaysWrongTypesAsTheServerDoes) {
             "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'");
 }
 
+TEST(Decode, SaysWhereBase64Breaks) {
+  const auto secret = [](std::string_view text) {
+    return failure("Secret", std::string(R"({"data":{"a":")") + std::string(text) + R"("}})");
+  };
+  EXPECT_EQ(secret("aGVsbG8="), "no failure");
+  EXPECT_EQ(secret("aGVsbG9v"), "no failure");
+  EXPECT_EQ(secret("aA=="), "no failure");
+  EXPECT_EQ(secret("hello"), "illegal base64 data at input byte 4");
+  EXPECT_EQ(secret("a!bc"), "illegal base64 data at input byte 1");
+  EXPECT_EQ(secret("aA=a"), "illegal base64 data at input byte 3");
+}
+
 TEST(Decode, WritesEqualContentInOneForm) {
   const auto decoded = decode_text("Pod", R"({"metadata":{"creationTimestamp":null,"labels":{}},
       "spec":{"hostNetwork":false,"priority":0,"nodeName":"","containers":[

@@ -91,7 +91,7 @@ TEST(Validation, ListsSeveralComplaintsInBrackets) {
       "character (e.g. 'my-name',  or '123-abc', regex used for validation is "
       "'[a-z0-9]([-a-z0-9]*[a-z0-9])?'), "
       "spec.restartPolicy: Unsupported value: \"Sometimes\": supported values: \"Always\", "
-      "\"Never\", \"OnFailure\"]");
+      "\"OnFailure\", \"Never\"]");
 }
 
 TEST(Validation, OfPodsFindsWhatDoesNotFitTogether) {

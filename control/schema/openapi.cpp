@@ -39,6 +39,16 @@ std::pair<std::string_view, std::string_view> split_api_version(std::string_view
   return {api_version.substr(0, slash), api_version.substr(slash + 1)};
 }
 
+// What every kind has and means the same by.
+std::string_view common_text(std::string_view field) {
+  if (field == "apiVersion") return "The version of the schema of this object.";
+  if (field == "kind") return "What this object is.";
+  if (field == "metadata") return "Name, labels, owners and life of the object.";
+  if (field == "spec") return "What is wanted.";
+  if (field == "status") return "What is, as the cluster last saw it.";
+  return {};
+}
+
 // Collects the schemas that are referred to, each once, from the kinds downwards.
 class Definitions {
  public:
@@ -191,7 +201,8 @@ class Definitions {
     } else if (field.shape != Shape::kSingle) {
       out.set(keys::kType, "object").set(keys::kAdditionalProperties, std::move(inner));
     }
-    if (!field.text.empty()) out.set(keys::kDescription, Value(field.text));
+    const std::string_view text = field.text.empty() ? common_text(field.name) : field.text;
+    if (!text.empty()) out.set(keys::kDescription, Value(text));
     if (field.default_value.has_value()) out.set(keys::kDefault, field.default_value);
     if (!field.enum_values.empty() && field.shape == Shape::kSingle) {
       std::vector<Value> values(field.enum_values.begin(), field.enum_values.end());

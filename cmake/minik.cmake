@@ -18,8 +18,10 @@ if(MINIK_SANITIZE)
   # GCC sees uninitialized values where only the sanitizers' own code is between them and their use, and
   # warns of Asio's fences, which the thread sanitizer does not follow (every hand-over also has a lock).
   target_compile_options(minik_flags INTERFACE -fsanitize=${MINIK_SANITIZE} -fno-omit-frame-pointer
-    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
-    $<$<AND:$<CXX_COMPILER_ID:GNU>,$<STREQUAL:${MINIK_SANITIZE},thread>>:-Wno-tsan>)
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+  if(MINIK_SANITIZE STREQUAL "thread")
+    target_compile_options(minik_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-tsan>)
+  endif()
   target_link_options(minik_flags INTERFACE -fsanitize=${MINIK_SANITIZE})
 endif()
 if(MINIK_FUZZ)

@@ -23,20 +23,18 @@ BuiltInImage demo_of(const std::string& executable) {
 TEST(BuiltInImage, HoldsTheProgramItsLibrariesAndAMinimalRoot) {
   const TempFolder folder;
   const auto store = *ImageStore::open(folder / "store");
-  const std::string self = std::filesystem::read_symlink("/proc/self/exe");
-  const auto image = make_image(*store, demo_of(self));
+  const auto image = make_image(*store, demo_of("/bin/echo"));
   ASSERT_OK(image);
   EXPECT_EQ(image->names, std::vector<std::string>{"docker.io/minik/demo:latest"});
   EXPECT_EQ(image->config.entrypoint, (std::vector<std::string>{"/minik", "demo"}));
   const std::string root = store->rootfs_layers(*image)->front();
-  EXPECT_EQ(std::filesystem::file_size(root + "/minik"), std::filesystem::file_size(self));
+  EXPECT_EQ(std::filesystem::file_size(root + "/minik"), std::filesystem::file_size("/bin/echo"));
   EXPECT_NE(slurp(root + "/etc/passwd").find("root:x:0:0"), std::string::npos);
   struct stat tmp {};
   ASSERT_EQ(::stat((root + "/tmp").c_str(), &tmp), 0);
   EXPECT_EQ(tmp.st_mode & 07777, 01777U);
   if (!is_root()) GTEST_SKIP() << "SKIPPED: running the program in its image needs chroot";
-  EXPECT_NE(output_of("chroot " + root + " /minik --gtest_list_tests").find("BuiltInImage."),
-            std::string::npos);
+  EXPECT_EQ(output_of("chroot " + root + " /minik from inside"), "from inside\n");
 }
 
 TEST(BuiltInImage, HasTheSameDigestEverywhere) {

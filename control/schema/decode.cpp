@@ -60,10 +60,11 @@ std::string version_of(const TypeInfo& type) {
   return std::string(type.openapi.substr(type.openapi.rfind('.') + 1));
 }
 
-// The type as Go prints it: []v1.Container, map[string]string, int32.
-std::string go_type(const FieldInfo& field, bool element) {
+// The type as Go prints it: []v1.Container, map[string]string, int32, v1.Protocol.
+std::string go_type(const TypeInfo& owner, const FieldInfo& field, bool element) {
   std::string name = field.type ? cat(version_of(*field.type), ".", field.type->name)
                                 : std::string(scalar_name(field.base));
+  if (!field.go_name.empty()) name = cat(version_of(owner), ".", field.go_name);
   if (field.base == BaseType::kBytes) name = "[]uint8";
   if (element) return name;
   switch (field.shape) {
@@ -199,7 +200,7 @@ std::optional<Value> Decoder::field(const TypeInfo& owner, const FieldInfo& info
 std::optional<Value> Decoder::list(const TypeInfo& owner, const FieldInfo& info, const Value& value,
                                    const Value& known, const Place* place) {
   if (!value.is_array())
-    return wrong_type(owner.name, json_kind(value), go_type(info, false), place);
+    return wrong_type(owner.name, json_kind(value), go_type(owner, info, false), place);
   const auto items = value.items();
   const auto known_items = known.items();
   std::vector<Value> changed;
@@ -228,7 +229,8 @@ std::optional<Value> Decoder::list(const TypeInfo& owner, const FieldInfo& info,
 
 std::optional<Value> Decoder::map(const TypeInfo& owner, const FieldInfo& info, const Value& value,
                                   const Value& known, const Place* place) {
-  if (!value.is_map()) return wrong_type(owner.name, json_kind(value), go_type(info, false), place);
+  if (!value.is_map())
+    return wrong_type(owner.name, json_kind(value), go_type(owner, info, false), place);
   std::optional<MapBuilder> changed;
   for (const auto& [key, item] : value.entries()) {
     const Place here{place, key.text(), 0, true};
@@ -252,7 +254,8 @@ std::optional<Value> Decoder::map(const TypeInfo& owner, const FieldInfo& info, 
 std::optional<Value> Decoder::element(const TypeInfo& owner, const FieldInfo& info,
                                       const Value& value, const Value& known, const Place* place) {
   if (info.base != BaseType::kObject) return scalar(owner, info, value, place);
-  if (!value.is_map()) return wrong_type(owner.name, json_kind(value), go_type(info, true), place);
+  if (!value.is_map())
+    return wrong_type(owner.name, json_kind(value), go_type(owner, info, true), place);
   return object(*info.type, value, known, place);
 }
 
@@ -354,7 +357,7 @@ std::optional<Value> Decoder::scalar(const TypeInfo& owner, const FieldInfo& inf
                       ": cannot parse ", quoted(value.as_string()), " as \"2006\""));
     }
   }
-  return wrong_type(owner.name, json_kind(value), go_type(info, true), place);
+  return wrong_type(owner.name, json_kind(value), go_type(owner, info, true), place);
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ SCALARS = {
     "micro-time": "kMicroTime", "any": "kAny",
 }
 SHAPES = (("map[string][]", "kMapOfLists"), ("map[string]", "kMap"), ("[]", "kList"))
-FIELD_WORDS = {"type", "required", "default", "enum", "min", "max", "zero", "empty", "patch", "key",
+FIELD_WORDS = {"type", "go", "required", "default", "enum", "min", "max", "zero", "empty", "patch", "key",
                "list", "keys", "map", "text"}
 
 
@@ -127,6 +127,7 @@ def field_row(field, enums):
         cpp(json.dumps(form["default"], separators=(",", ":"))) if "default" in form else '""',
         str(first), str(len(enums) - first), bound(form.get("min")), bound(form.get("max")),
         flag(form.get("empty") == "allowed"), cpp(form.get("text", "")),
+        cpp(form.get("go", "")),
     ]
     return "{%s}," % ", ".join(cells)
 

@@ -27,7 +27,7 @@ struct FieldRow {
   uint32_t enum_first, enum_count;
   std::optional<int64_t> min, max;
   bool empty_allowed;
-  std::string_view text;
+  std::string_view text, go_name;
 };
 
 struct TypeRow {
@@ -149,7 +149,7 @@ Schema::Schema() {
                              r.min,
                              r.max,
                              r.empty_allowed,
-                             r.text});
+                             r.text, r.go_name});
     }
     by_name_[cat(type.package, ".", type.name)] = &type;
     if (!type.api_version.empty()) documents_[cat(type.api_version, "/", type.name)] = &type;

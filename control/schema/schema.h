@@ -70,8 +70,9 @@ struct FieldInfo {
   Value default_value;  // absent: none
   std::span<const std::string_view> enum_values;
   std::optional<int64_t> min, max;
-  bool empty_allowed;     // required, but "" will do
-  std::string_view text;  // one line for `kubectl explain`, or empty
+  bool empty_allowed;        // required, but "" will do
+  std::string_view text;     // one line for `kubectl explain`, or empty
+  std::string_view go_name;  // "Protocol": the server's own name of a text type, for its messages
 };
 
 struct TypeInfo {

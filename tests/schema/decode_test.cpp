@@ -60,6 +60,9 @@ TEST(Decode, SaysWrongTypesAsTheServerDoes) {
   EXPECT_EQ(failure("Pod", R"({"spec":{"containers":{}}})"),
             "json: cannot unmarshal object into Go struct field PodSpec.spec.containers of type "
             "[]v1.Container");
+  EXPECT_EQ(failure("Pod", R"({"spec":{"restartPolicy":true}})"),
+            "json: cannot unmarshal bool into Go struct field PodSpec.spec.restartPolicy of type "
+            "v1.RestartPolicy");
   EXPECT_EQ(failure("Pod", R"({"spec":[]})"),
             "json: cannot unmarshal array into Go struct field Pod.spec of type v1.PodSpec");
   EXPECT_EQ(failure("Pod", R"({"spec":{"containers":[{"resources":{"limits":{"cpu":"much"}}}]}})"),

@@ -1,0 +1,535 @@
+#include "runtime/container/engine.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "control/base/text.h"
+#include "runtime/container/codec.h"
+#include "runtime/container/files.h"
+#include "runtime/container/shim_protocol.h"
+
+extern char** environ;
+
+namespace minik::runtime {
+
+namespace {
+
+WallTime wall_now() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return {now.tv_sec * 1'000'000'000LL + now.tv_nsec};
+}
+
+void put(Writer& writer, const Annotations& annotations) {
+  writer.put(static_cast<int64_t>(annotations.size()));
+  for (const auto& [key, value] : annotations) writer.put(key).put(value);
+}
+
+Annotations read_annotations(Reader& reader) {
+  Annotations annotations;
+  for (int64_t left = reader.count(); left > 0 && reader.ok(); --left) {
+    const std::string key = reader.text();
+    annotations[key] = reader.text();
+  }
+  return annotations;
+}
+
+std::string encode(const SandboxInfo& info) {
+  Writer w;
+  w.put(info.config.id).put(info.config.hostname).put(info.config.network_namespace);
+  w.put(int64_t{info.config.host_ipc}).put(info.created.ns).put(int64_t{info.ready});
+  put(w, info.config.annotations);
+  return std::move(w).take();
+}
+
+Result<SandboxInfo> decode_sandbox(std::string_view bytes) {
+  Reader r(bytes);
+  SandboxInfo info;
+  info.config.id = r.text();
+  info.config.hostname = r.text();
+  info.config.network_namespace = r.text();
+  info.config.host_ipc = r.flag();
+  info.created = {r.number()};
+  info.ready = r.flag();
+  info.config.annotations = read_annotations(r);
+  if (!r.finished()) return Error(ErrorCode::kInvalid, "a damaged sandbox record");
+  return info;
+}
+
+std::string encode(const ContainerInfo& info) {
+  Writer w;
+  w.put(info.id).put(info.sandbox_id).put(info.created.ns).put(info.started.ns).put(int64_t{info.pid});
+  put(w, info.annotations);
+  return std::move(w).take();
+}
+
+Result<ContainerInfo> decode_container(std::string_view bytes) {
+  Reader r(bytes);
+  ContainerInfo info;
+  info.id = r.text();
+  info.sandbox_id = r.text();
+  info.created = {r.number()};
+  info.started = {r.number()};
+  info.pid = static_cast<int>(r.number());
+  info.annotations = read_annotations(r);
+  if (!r.finished()) return Error(ErrorCode::kInvalid, "a damaged container record");
+  return info;
+}
+
+// Makes IPC and UTS namespaces on a thread of its own and binds them to files; a thread may leave its
+// namespaces without the process noticing.
+Status make_namespaces(const std::string& directory, const SandboxConfig& config) {
+  Status status;
+  std::thread worker([&] {
+    const auto bind = [&](const char* name, const std::string& source) -> Status {
+      const std::string target = cat(directory, "/", name);
+      const int fd = open(target.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
+      if (fd < 0) return error_from_errno(errno, cat("create ", target));
+      close(fd);
+      if (mount(source.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) != 0) {
+        return error_from_errno(errno, cat("keep the ", name, " namespace"));
+      }
+      return {};
+    };
+    const auto make = [&]() -> Status {
+      const int flags = CLONE_NEWUTS | (config.host_ipc ? 0 : CLONE_NEWIPC);
+      if (unshare(flags) != 0) return error_from_errno(errno, "new namespaces (is this root?)");
+      if (sethostname(config.hostname.c_str(), config.hostname.size()) != 0) return error_from_errno(errno, "set host name");
+      MINIK_TRY(bind("uts", "/proc/thread-self/ns/uts"));
+      MINIK_TRY(bind("ipc", "/proc/thread-self/ns/ipc"));
+      return bind("net", config.network_namespace.empty() ? "/proc/thread-self/ns/net" : config.network_namespace);
+    };
+    status = make();
+  });
+  worker.join();
+  return status;
+}
+
+}  // namespace
+
+std::vector<HostProblem> check_host(const std::string&) {
+  std::vector<HostProblem> problems;
+  if (geteuid() != 0) {
+    problems.push_back({"containers need root", "run minik as root (sudo minik start); running as an ordinary user is not there yet"});
+  }
+  const auto filesystems = read_whole_file("/proc/filesystems");
+  if (filesystems && filesystems->find("overlay") == std::string::npos) {
+    problems.push_back({"the kernel has no overlayfs", "modprobe overlay, or a kernel with CONFIG_OVERLAY_FS"});
+  }
+  for (const auto* ns : {"pid", "ipc", "uts", "net", "mnt"}) {
+    if (access(cat("/proc/self/ns/", ns).c_str(), F_OK) != 0) {
+      problems.push_back({cat("the kernel has no ", ns, " namespaces"), "a kernel with namespaces enabled"});
+    }
+  }
+  return problems;
+}
+
+Engine::Engine(std::string state, std::string cgroup_prefix, ExitListener on_exit)
+    : state_(std::move(state)), cgroup_prefix_(std::move(cgroup_prefix)), on_exit_(std::move(on_exit)) {}
+
+Engine::~Engine() {
+  const uint64_t one = 1;
+  if (wake_ >= 0) (void)!write(wake_, &one, sizeof one);
+  if (poller_.joinable()) poller_.join();
+  for (const auto& [fd, id] : watched_) close(fd);
+  if (epoll_ >= 0) close(epoll_);
+  if (wake_ >= 0) close(wake_);
+}
+
+Result<std::unique_ptr<Engine>> Engine::open(std::string state, std::string cgroup_prefix, ExitListener on_exit) {
+  std::unique_ptr<Engine> engine(new Engine(std::move(state), std::move(cgroup_prefix), std::move(on_exit)));
+  MINIK_TRY(make_directories(engine->state_ + "/sandboxes", 0700));
+  MINIK_TRY(make_directories(engine->state_ + "/containers", 0700));
+  engine->epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  engine->wake_ = eventfd(0, EFD_CLOEXEC);
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = engine->wake_;
+  epoll_ctl(engine->epoll_, EPOLL_CTL_ADD, engine->wake_, &event);
+  MINIK_TRY(engine->recover());
+  engine->poller_ = std::thread([raw = engine.get()] { raw->poll_exits(); });
+  return engine;
+}
+
+Status Engine::recover() {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(state_ + "/sandboxes", error)) {
+    const std::string id = entry.path().filename();
+    const auto bytes = read_whole_file(entry.path().string() + "/config");
+    auto info = bytes ? decode_sandbox(*bytes) : Result<SandboxInfo>(bytes.error());
+    if (!info) {
+      MINIK_TRY(remove_tree(entry.path()));  // half made
+      continue;
+    }
+    // After a reboot the bound namespaces are plain empty files.
+    struct stat ns {}, directory {};
+    const bool bound = stat((entry.path().string() + "/ns/uts").c_str(), &ns) == 0 &&
+                       stat(entry.path().c_str(), &directory) == 0 && ns.st_dev != directory.st_dev;
+    info->ready = info->ready && bound;
+    sandboxes_[id] = *std::move(info);
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(state_ + "/containers", error)) {
+    MINIK_TRY(recover_container(entry.path().filename()));
+  }
+  return {};
+}
+
+Status Engine::recover_container(const std::string& id) {
+  const std::string directory = container_directory(id);
+  const auto bytes = read_whole_file(directory + "/meta");
+  auto info = bytes ? decode_container(*bytes) : Result<ContainerInfo>(bytes.error());
+  if (!info || !sandboxes_.contains(info->sandbox_id)) return remove_tree(directory);
+  if (info->started.ns != 0) {
+    const auto connection = connect_shim(id);
+    if (access((directory + "/exit").c_str(), F_OK) == 0) {
+      read_exit(*info);
+      if (connection) close(*connection);
+    } else if (connection) {
+      info->phase = ContainerPhase::kRunning;
+      watch(id, *connection);
+    } else {
+      // The shim is gone without a word, and its container was killed with it.
+      Cgroup(Cgroup::kDefaultRoot, cgroup_of(*info)).kill();
+      info->phase = ContainerPhase::kExited;
+      info->exit_code = 137;
+      info->signal = SIGKILL;
+      info->finished = wall_now();
+    }
+  }
+  containers_[id] = *std::move(info);
+  return {};
+}
+
+std::string Engine::cgroup_of(const ContainerInfo& info) const {
+  return cat(cgroup_prefix_, "/", info.sandbox_id, "/", info.id);
+}
+
+Result<int> Engine::connect_shim(const std::string& id) const {
+  return connect_to(container_directory(id) + "/shim.sock");
+}
+
+// --- exits ---
+
+void Engine::watch(const std::string& id, int connection) {
+  const std::string wait = std::move(Writer().put(static_cast<int64_t>(ShimMessage::kWait))).take();
+  (void)send_message(connection, wait).ok();  // a failure shows as the end of the connection
+  watched_[connection] = id;
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = connection;
+  epoll_ctl(epoll_, EPOLL_CTL_ADD, connection, &event);
+}
+
+void Engine::read_exit(ContainerInfo& info) const {
+  info.phase = ContainerPhase::kExited;
+  info.exit_code = 137;
+  info.signal = SIGKILL;
+  info.finished = wall_now();
+  const auto bytes = read_whole_file(container_directory(info.id) + "/exit");
+  if (!bytes) return;
+  Reader r(*bytes);
+  r.number();
+  const auto code = static_cast<int>(r.number());
+  const auto signal_number = static_cast<int>(r.number());
+  const WallTime finished{r.number()};
+  const bool out_of_memory = r.flag();
+  if (!r.finished()) return;
+  info.exit_code = code;
+  info.signal = signal_number;
+  info.finished = finished;
+  info.out_of_memory = out_of_memory;
+}
+
+void Engine::poll_exits() {
+  for (;;) {
+    epoll_event events[64];
+    const int count = epoll_wait(epoll_, events, 64, -1);
+    for (int i = 0; i < count; ++i) {
+      const int fd = events[i].data.fd;
+      if (fd == wake_) return;
+      (void)receive_message(fd).ok();  // an exit record or the end: both mean that it has ended
+      std::string id, sandbox;
+      {
+        const std::lock_guard lock(mutex_);
+        const auto watched = watched_.find(fd);
+        if (watched == watched_.end()) continue;
+        id = watched->second;
+        watched_.erase(watched);
+        close(fd);
+        const auto found = containers_.find(id);
+        if (found == containers_.end()) continue;
+        const bool recorded = access((container_directory(id) + "/exit").c_str(), F_OK) == 0;
+        if (!recorded) Cgroup(Cgroup::kDefaultRoot, cgroup_of(found->second)).kill();
+        read_exit(found->second);
+        sandbox = found->second.sandbox_id;
+      }
+      on_exit_(sandbox, id);
+    }
+  }
+}
+
+// --- sandboxes ---
+
+Status Engine::create_sandbox(const SandboxConfig& config) {
+  const std::string directory = sandbox_directory(config.id);
+  MINIK_TRY(make_directories(directory + "/ns", 0700));
+  auto made = make_namespaces(directory + "/ns", config);
+  SandboxInfo info{config, wall_now(), true};
+  if (made.ok()) made = write_file_atomically(directory + "/config", encode(info));
+  if (!made.ok()) {
+    (void)remove_tree(directory).ok();
+    return made;
+  }
+  const std::lock_guard lock(mutex_);
+  sandboxes_[config.id] = std::move(info);
+  return {};
+}
+
+Status Engine::stop_sandbox(const std::string& id) {
+  std::vector<std::string> inside;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = sandboxes_.find(id);
+    if (found == sandboxes_.end()) return {};
+    found->second.ready = false;
+    MINIK_TRY(write_file_atomically(sandbox_directory(id) + "/config", encode(found->second)));
+    for (const auto& [container_id, info] : containers_) {
+      if (info.sandbox_id == id && info.phase == ContainerPhase::kRunning) inside.push_back(container_id);
+    }
+  }
+  for (const auto& container_id : inside) (void)signal_container(container_id, SIGKILL).ok();
+  for (const auto* ns : {"ipc", "uts", "net"}) {
+    umount2(cat(sandbox_directory(id), "/ns/", ns).c_str(), MNT_DETACH);
+  }
+  return {};
+}
+
+Status Engine::remove_sandbox(const std::string& id) {
+  MINIK_TRY(stop_sandbox(id));
+  std::vector<std::string> inside;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [container_id, info] : containers_) {
+      if (info.sandbox_id == id) inside.push_back(container_id);
+    }
+  }
+  for (const auto& container_id : inside) MINIK_TRY(remove_container(container_id));
+  (void)Cgroup(Cgroup::kDefaultRoot, cat(cgroup_prefix_, "/", id)).remove().ok();
+  MINIK_TRY(remove_tree(sandbox_directory(id)));
+  const std::lock_guard lock(mutex_);
+  sandboxes_.erase(id);
+  return {};
+}
+
+std::vector<SandboxInfo> Engine::sandboxes() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<SandboxInfo> all;
+  for (const auto& [id, info] : sandboxes_) all.push_back(info);
+  return all;
+}
+
+// --- containers ---
+
+Status Engine::create_container(const std::string& sandbox_id, ContainerSpec spec, const Annotations& annotations) {
+  ContainerInfo info;
+  info.id = spec.id;
+  info.sandbox_id = sandbox_id;
+  info.created = wall_now();
+  info.annotations = annotations;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!sandboxes_.contains(sandbox_id)) return Error(ErrorCode::kNotFound, cat("no sandbox ", sandbox_id));
+  }
+  spec.namespace_directory = sandbox_directory(sandbox_id) + "/ns";
+  spec.cgroup = cgroup_of(info);
+  const std::string directory = container_directory(spec.id);
+  const auto make = [&]() -> Status {
+    MINIK_TRY(make_directories(directory, 0700));
+    MINIK_TRY(write_file_atomically(directory + "/spec", encode_spec(spec)));
+    return write_file_atomically(directory + "/meta", encode(info));
+  };
+  if (auto made = make(); !made.ok()) {
+    (void)remove_tree(directory).ok();
+    return made;
+  }
+  const std::lock_guard lock(mutex_);
+  containers_[spec.id] = std::move(info);
+  return {};
+}
+
+Result<ContainerInfo> Engine::start_container(const std::string& id) {
+  int handshake[2];
+  if (pipe2(handshake, O_CLOEXEC) != 0) return error_from_errno(errno, "pipe");
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, handshake[1], 3);
+  posix_spawn_file_actions_addclosefrom_np(&actions, 4);
+  const std::string directory = container_directory(id);
+  std::string program = "minik", argument = "container-shim";
+  char* argv[] = {program.data(), argument.data(), const_cast<char*>(directory.c_str()), nullptr};
+  pid_t pid = 0;
+  const int result = posix_spawn(&pid, "/proc/self/exe", &actions, nullptr, argv, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  close(handshake[1]);
+  if (result != 0) {
+    close(handshake[0]);
+    return error_from_errno(result, "start the container's shim");
+  }
+  std::string answer;
+  char buffer[4096];
+  ssize_t n = 0;
+  while ((n = read(handshake[0], buffer, sizeof buffer)) > 0) answer.append(buffer, static_cast<size_t>(n));
+  close(handshake[0]);
+  waitpid(pid, nullptr, 0);
+  Reader reader(answer);
+  const auto kind = static_cast<ShimMessage>(reader.number());
+  if (!reader.ok()) return Error(ErrorCode::kInternalError, "the container's shim died while starting");
+  if (kind == ShimMessage::kError) return Error(ErrorCode::kInvalid, reader.text());
+  const auto child = static_cast<int>(reader.number());
+  const auto connection = connect_shim(id);
+  std::unique_lock lock(mutex_);
+  const auto found = containers_.find(id);
+  if (found == containers_.end()) return Error(ErrorCode::kNotFound, cat("no container ", id));
+  ContainerInfo& info = found->second;
+  info.started = wall_now();
+  info.pid = child;
+  info.phase = ContainerPhase::kRunning;
+  MINIK_TRY(write_file_atomically(directory + "/meta", encode(info)));
+  const ContainerInfo started = info;
+  if (connection) {
+    watch(id, *connection);
+    return started;
+  }
+  read_exit(info);  // it has ended already: told like any other end
+  lock.unlock();
+  on_exit_(started.sandbox_id, id);
+  return started;
+}
+
+Status Engine::signal_container(const std::string& id, int signal_number) {
+  const auto connection = connect_shim(id);
+  if (!connection) return {};  // it has ended: nothing to signal
+  const std::string request =
+      std::move(Writer().put(static_cast<int64_t>(ShimMessage::kSignal)).put(int64_t{signal_number})).take();
+  auto sent = send_message(*connection, request);
+  if (sent.ok()) (void)receive_message(*connection).ok();
+  close(*connection);
+  return sent;
+}
+
+Status Engine::remove_container(const std::string& id) {
+  ContainerInfo info;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = containers_.find(id);
+    if (found == containers_.end()) return {};
+    info = found->second;
+  }
+  if (info.phase == ContainerPhase::kRunning) {
+    (void)signal_container(id, SIGKILL).ok();
+    constexpr int kTries = 200;
+    for (int i = 0; i < kTries && access((container_directory(id) + "/exit").c_str(), F_OK) != 0; ++i) usleep(5000);
+  }
+  (void)Cgroup(Cgroup::kDefaultRoot, cgroup_of(info)).remove().ok();
+  MINIK_TRY(remove_tree(container_directory(id)));
+  const std::lock_guard lock(mutex_);
+  containers_.erase(id);
+  return {};
+}
+
+Result<ContainerInfo> Engine::container(const std::string& id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = containers_.find(id);
+  if (found == containers_.end()) return Error(ErrorCode::kNotFound, cat("no container ", id));
+  return found->second;
+}
+
+std::vector<ContainerInfo> Engine::containers() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<ContainerInfo> all;
+  for (const auto& [id, info] : containers_) all.push_back(info);
+  return all;
+}
+
+Result<CgroupStats> Engine::stats(const std::string& id) const {
+  MINIK_ASSIGN(const auto info, container(id));
+  return Cgroup(Cgroup::kDefaultRoot, cgroup_of(info)).stats();
+}
+
+Result<ExecSession> Engine::exec(const std::string& id, const std::vector<std::string>& args, bool terminal, int in,
+                                 int out, int err) {
+  auto connection = connect_shim(id);
+  if (!connection) return Error(ErrorCode::kNotFound, cat("container ", id, " is not running"));
+  const std::string request = std::move(Writer()
+                                            .put(static_cast<int64_t>(ShimMessage::kExec))
+                                            .put(args)
+                                            .put(std::vector<std::string>{})
+                                            .put(int64_t{terminal}))
+                                  .take();
+  const auto fail = [&](Error error) -> Result<ExecSession> {
+    close(*connection);
+    return error;
+  };
+  if (auto sent = send_message(*connection, request, {in, out, err}); !sent.ok()) return fail(std::move(sent).error());
+  auto answer = receive_message(*connection);
+  if (!answer) return fail(std::move(answer).error());
+  Reader reader(*answer);
+  const auto kind = static_cast<ShimMessage>(reader.number());
+  if (kind == ShimMessage::kError) return fail(Error(ErrorCode::kInvalid, reader.text()));
+  if (kind != ShimMessage::kStarted) return fail(Error(ErrorCode::kNotFound, cat("container ", id, " has ended")));
+  return ExecSession{*connection};
+}
+
+Result<int> Engine::wait_exec(const ExecSession& session) {
+  MINIK_ASSIGN(const auto bytes, receive_message(session.connection));
+  Reader reader(bytes);
+  const auto kind = static_cast<ShimMessage>(reader.number());
+  const auto code = static_cast<int>(reader.number());
+  if (kind != ShimMessage::kExit || !reader.ok()) return 137;  // the container ended, and this with it
+  return code;
+}
+
+Status Engine::attach(const std::string& id, int in, int out, int err) {
+  auto connection = connect_shim(id);
+  if (!connection) return Error(ErrorCode::kNotFound, cat("container ", id, " is not running"));
+  std::vector<int> descriptors;
+  for (const int fd : {in, out, err}) {
+    if (fd >= 0) descriptors.push_back(fd);
+  }
+  const std::string request =
+      std::move(Writer().put(static_cast<int64_t>(ShimMessage::kAttach)).put(int64_t{in >= 0})).take();
+  auto sent = send_message(*connection, request, descriptors);
+  if (sent.ok()) (void)receive_message(*connection).ok();
+  close(*connection);
+  return sent;
+}
+
+Status Engine::resize(const std::string& id, int rows, int columns) {
+  const auto connection = connect_shim(id);
+  if (!connection) return Error(ErrorCode::kNotFound, cat("container ", id, " is not running"));
+  const std::string request = std::move(Writer()
+                                            .put(static_cast<int64_t>(ShimMessage::kResize))
+                                            .put(int64_t{rows})
+                                            .put(int64_t{columns}))
+                                  .take();
+  auto sent = send_message(*connection, request);
+  close(*connection);
+  return sent;
+}
+
+}  // namespace minik::runtime

@@ -1,0 +1,152 @@
+#include "runtime/container/process.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "control/base/text.h"
+#include "runtime/container/capabilities.h"
+#include "runtime/container/files.h"
+#include "runtime/container/seccomp.h"
+
+namespace minik::runtime {
+
+namespace {
+
+constexpr std::string_view kDefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+std::string_view variable(const std::vector<std::string>& env, std::string_view name) {
+  for (const auto& entry : env) {
+    if (entry.starts_with(cat(name, "="))) return std::string_view(entry).substr(name.size() + 1);
+  }
+  return {};
+}
+
+bool executable(const std::string& path) {
+  struct stat info {};
+  return stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && access(path.c_str(), X_OK) == 0;
+}
+
+Result<std::string> find_program(const std::string& name, const std::vector<std::string>& env) {
+  const auto fail = [&](std::string_view why) {
+    return Error(ErrorCode::kNotFound, cat("exec: ", quoted(name), ": ", why));
+  };
+  if (name.find('/') != std::string::npos) {
+    struct stat info {};
+    if (stat(name.c_str(), &info) != 0) return fail(cat("stat ", name, ": no such file or directory"));
+    if (S_ISDIR(info.st_mode)) return fail("is a directory");
+    if (!executable(name)) return fail("permission denied");
+    return name;
+  }
+  auto path = variable(env, "PATH");
+  if (path.empty()) path = kDefaultPath;
+  for (const auto directory : split(path, ':')) {
+    const std::string candidate = cat(directory.empty() ? "." : directory, "/", name);
+    if (executable(candidate)) return candidate;
+  }
+  return fail("executable file not found in $PATH");
+}
+
+std::vector<std::vector<std::string>> records(const std::string& path) {
+  std::vector<std::vector<std::string>> all;
+  const auto text = read_whole_file(path);
+  if (!text) return all;
+  for (const auto line : split(*text, '\n')) {
+    std::vector<std::string> fields;
+    for (const auto field : split(line, ':')) fields.emplace_back(field);
+    all.push_back(std::move(fields));
+  }
+  return all;
+}
+
+std::vector<char*> pointers(const std::vector<std::string>& texts) {
+  std::vector<char*> list;
+  for (const auto& text : texts) list.push_back(const_cast<char*>(text.c_str()));
+  list.push_back(nullptr);
+  return list;
+}
+
+}  // namespace
+
+Result<ProcessIdentity> resolve_user(const std::string& user, const std::vector<int64_t>& supplementary) {
+  ProcessIdentity identity;
+  identity.home = "/root";
+  const size_t colon = user.find(':');
+  const std::string name = user.substr(0, colon);
+  const std::string group = colon == std::string::npos ? "" : user.substr(colon + 1);
+  std::string login = name;
+  if (!name.empty()) {
+    const auto number = parse_uint64(name);
+    bool found = false;
+    for (const auto& record : records("/etc/passwd")) {
+      if (record.size() < 6) continue;
+      if (number ? record[2] != name : record[0] != name) continue;
+      identity.uid = static_cast<unsigned int>(parse_uint64(record[2]).value_or(0));
+      identity.gid = static_cast<unsigned int>(parse_uint64(record[3]).value_or(0));
+      identity.home = record[5];
+      login = record[0];
+      found = true;
+      break;
+    }
+    if (!found && !number) return Error(ErrorCode::kNotFound, cat("unable to find user ", name, ": no matching entries in passwd file"));
+    if (!found) {
+      identity.uid = static_cast<unsigned int>(*number);
+      identity.home = "/";
+    }
+  }
+  for (const auto& record : records("/etc/group")) {
+    if (record.size() < 4) continue;
+    for (const auto member : split(record[3], ',')) {
+      if (member == login && !login.empty() && group.empty()) {
+        identity.groups.push_back(static_cast<unsigned int>(parse_uint64(record[2]).value_or(0)));
+      }
+    }
+    if (!group.empty() && record[0] == group) identity.gid = static_cast<unsigned int>(parse_uint64(record[2]).value_or(0));
+  }
+  if (const auto number = parse_uint64(group)) identity.gid = static_cast<unsigned int>(*number);
+  for (const auto g : supplementary) identity.groups.push_back(static_cast<unsigned int>(g));
+  return identity;
+}
+
+Error execute(const ContainerSpec& spec, const std::vector<std::string>& args, std::vector<std::string> env) {
+  auto identity = resolve_user(spec.user, spec.supplementary_groups);
+  if (!identity) return std::move(identity).error();
+  if (variable(env, "PATH").empty()) env.push_back(cat("PATH=", kDefaultPath));
+  if (variable(env, "HOME").empty()) env.push_back(cat("HOME=", identity->home));
+  if (spec.terminal && variable(env, "TERM").empty()) env.push_back("TERM=xterm");
+  const std::string cwd = spec.cwd.empty() ? "/" : spec.cwd;
+  if (chdir(cwd.c_str()) != 0) {
+    (void)make_directories(cwd).ok();  // an image's working directory is made when it is missing
+    if (chdir(cwd.c_str()) != 0) return error_from_errno(errno, cat("chdir to cwd (", quoted(cwd), ")"));
+  }
+  if (auto status = drop_bounding_set(spec.capabilities); !status.ok()) return std::move(status).error();
+  // The filter needs either privilege or no_new_privs; it is loaded while there is privilege.
+  if (spec.no_new_privileges) prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (setgroups(identity->groups.size(), identity->groups.data()) != 0) return error_from_errno(errno, "setgroups");
+  if (setgid(identity->gid) != 0) return error_from_errno(errno, "setgid");
+  if (spec.seccomp && !spec.privileged) {
+    if (auto status = load_default_seccomp(); !status.ok()) return std::move(status).error();
+  }
+  if (setuid(identity->uid) != 0) return error_from_errno(errno, "setuid");
+  if (auto status = set_capabilities(spec.capabilities, identity->uid == 0); !status.ok()) {
+    return std::move(status).error();
+  }
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  for (int n = 1; n < NSIG; ++n) signal(n, SIG_DFL);
+  auto program = find_program(args.empty() ? "" : args[0], env);
+  if (!program) return std::move(program).error();
+  const auto argv = pointers(args);
+  const auto envp = pointers(env);
+  execve(program->c_str(), argv.data(), envp.data());
+  return error_from_errno(errno, cat("exec ", *program));
+}
+
+}  // namespace minik::runtime

@@ -1,0 +1,185 @@
+#include "runtime/container/root_filesystem.h"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "control/base/text.h"
+#include "runtime/container/files.h"
+
+namespace minik::runtime {
+
+namespace {
+
+constexpr const char* kMasked[] = {"/proc/asound",      "/proc/acpi",         "/proc/kcore",
+                                   "/proc/keys",        "/proc/latency_stats", "/proc/timer_list",
+                                   "/proc/timer_stats", "/proc/sched_debug",  "/proc/scsi",
+                                   "/sys/firmware",     "/sys/devices/virtual/powercap"};
+constexpr const char* kReadOnly[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
+
+struct Device {
+  const char* path;
+  unsigned int major, minor;
+};
+constexpr Device kDevices[] = {{"/dev/null", 1, 3}, {"/dev/zero", 1, 5},   {"/dev/full", 1, 7},
+                               {"/dev/random", 1, 8}, {"/dev/urandom", 1, 9}, {"/dev/tty", 5, 0}};
+
+Status do_mount(const std::string& source, const std::string& target, const char* type, unsigned long flags,
+                const std::string& options = {}) {
+  if (mount(source.c_str(), target.c_str(), type, flags, options.empty() ? nullptr : options.c_str()) == 0) return {};
+  return error_from_errno(errno, cat("mount ", target));
+}
+
+// A path inside the root with every link resolved inside it: "/proc" may be a link to anywhere in an
+// image of somebody else's.
+Result<std::string> inside(const std::string& root, const std::string& path, bool directory) {
+  std::string at = root;
+  int links = 0;
+  std::vector<std::string> rest;
+  const auto push = [&rest](std::string_view text) {
+    std::vector<std::string> parts;
+    for (const auto part : split(text, '/')) {
+      if (!part.empty() && part != ".") parts.emplace_back(part);
+    }
+    rest.insert(rest.begin(), parts.begin(), parts.end());
+  };
+  push(path);
+  while (!rest.empty()) {
+    const std::string part = rest.front();
+    rest.erase(rest.begin());
+    if (part == "..") {
+      if (at != root) at.erase(at.rfind('/'));
+      continue;
+    }
+    const std::string next = cat(at, "/", part);
+    char target[4096];
+    const ssize_t n = readlink(next.c_str(), target, sizeof target);
+    if (n > 0) {
+      if (++links > 40) return Error(ErrorCode::kInvalid, cat("too many links in ", path));
+      if (target[0] == '/') at = root;
+      push({target, static_cast<size_t>(n)});
+      continue;
+    }
+    at = next;
+    if (rest.empty() && !directory) {
+      const int fd = open(at.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+      if (fd >= 0) close(fd);
+    } else if (mkdir(at.c_str(), 0755) != 0 && errno != EEXIST) {
+      return error_from_errno(errno, cat("mkdir ", path));
+    }
+  }
+  return at;
+}
+
+Status mount_overlay(const ContainerSpec& spec, const std::string& directory, const std::string& root) {
+  const std::string upper = directory + "/upper", work = directory + "/work";
+  MINIK_TRY(make_directories(upper));
+  MINIK_TRY(make_directories(work));
+  std::string options = cat("lowerdir=", join(spec.lower_directories, ":"), ",upperdir=", upper, ",workdir=", work,
+                            spec.user_xattr ? ",userxattr" : "");
+  // The kernel takes one page of options.
+  if (options.size() >= 4096) {
+    return Error(ErrorCode::kInvalid, cat("the image has too many layers (", spec.lower_directories.size(),
+                                          ") for one overlay mount: rebuild it with fewer"));
+  }
+  auto mounted = do_mount("overlay", root, "overlay", 0, options);
+  if (!mounted.ok()) return std::move(mounted).error().in("root filesystem (does the kernel have overlayfs?)");
+  return {};
+}
+
+Status mount_default_filesystems(const ContainerSpec& spec, const std::string& root) {
+  constexpr unsigned long kSafe = MS_NOSUID | MS_NOEXEC | MS_NODEV;
+  MINIK_ASSIGN(const auto proc, inside(root, "/proc", true));
+  MINIK_TRY(do_mount("proc", proc, "proc", kSafe));
+  MINIK_ASSIGN(const auto sys, inside(root, "/sys", true));
+  MINIK_TRY(do_mount("sysfs", sys, "sysfs", spec.privileged ? kSafe : kSafe | MS_RDONLY));
+  MINIK_ASSIGN(const auto dev, inside(root, "/dev", true));
+  MINIK_TRY(do_mount("tmpfs", dev, "tmpfs", MS_NOSUID | MS_STRICTATIME, "mode=755,size=65536k"));
+  for (const auto& [path, type, options] :
+       {std::tuple{"/dev/pts", "devpts", "newinstance,ptmxmode=0666,mode=0620,gid=5"},
+        std::tuple{"/dev/shm", "tmpfs", "mode=1777,size=65536k"}, std::tuple{"/dev/mqueue", "mqueue", ""}}) {
+    const std::string target = root + path;
+    mkdir(target.c_str(), 0755);
+    const unsigned long flags = std::string_view(type) == "devpts" ? MS_NOSUID | MS_NOEXEC : kSafe;
+    auto mounted = do_mount(type, target, type, flags, options);
+    if (!mounted.ok() && std::string_view(type) != "mqueue") return mounted;
+  }
+  for (const auto& device : kDevices) {
+    const std::string path = root + device.path;
+    if (mknod(path.c_str(), S_IFCHR | 0666, makedev(device.major, device.minor)) != 0) {
+      return error_from_errno(errno, cat("make ", device.path));
+    }
+    chmod(path.c_str(), 0666);
+  }
+  for (const auto& [link, target] : {std::pair{"/dev/fd", "/proc/self/fd"}, std::pair{"/dev/stdin", "/proc/self/fd/0"},
+                                     std::pair{"/dev/stdout", "/proc/self/fd/1"},
+                                     std::pair{"/dev/stderr", "/proc/self/fd/2"}, std::pair{"/dev/ptmx", "pts/ptmx"}}) {
+    if (symlink(target, (root + link).c_str()) != 0 && errno != EEXIST) return error_from_errno(errno, link);
+  }
+  return {};
+}
+
+Status mount_one(const MountSpec& m, const std::string& root) {
+  struct stat info {};
+  bool directory = true;
+  if (m.type == "bind") {
+    if (m.create_directory) MINIK_TRY(make_directories(m.source));
+    if (stat(m.source.c_str(), &info) != 0) return error_from_errno(errno, cat("volume ", m.source));
+    directory = S_ISDIR(info.st_mode);
+  }
+  MINIK_ASSIGN(const auto target, inside(root, m.target, directory));
+  if (m.type == "tmpfs") {
+    const std::string options = m.size_bytes > 0 ? cat("mode=1777,size=", m.size_bytes) : "mode=1777";
+    return do_mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, options);
+  }
+  MINIK_TRY(do_mount(m.source, target, nullptr, MS_BIND | MS_REC));
+  const unsigned long propagation = m.propagation == "rshared" ? MS_SHARED : m.propagation == "rslave" ? MS_SLAVE : MS_PRIVATE;
+  MINIK_TRY(do_mount("", target, nullptr, propagation | MS_REC));
+  if (m.read_only) MINIK_TRY(do_mount("", target, nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY));
+  return {};
+}
+
+void hide_paths(const std::string& root) {
+  for (const auto* path : kMasked) {
+    const std::string target = root + path;
+    struct stat info {};
+    if (stat(target.c_str(), &info) != 0) continue;
+    if (S_ISDIR(info.st_mode)) {
+      mount("tmpfs", target.c_str(), "tmpfs", MS_RDONLY, "size=0");
+    } else {
+      mount((root + "/dev/null").c_str(), target.c_str(), nullptr, MS_BIND, nullptr);
+    }
+  }
+  for (const auto* path : kReadOnly) {
+    const std::string target = root + path;
+    if (mount(target.c_str(), target.c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0) continue;
+    mount(nullptr, target.c_str(), nullptr, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NOEXEC | MS_NODEV, nullptr);
+  }
+}
+
+}  // namespace
+
+Status enter_root_filesystem(const ContainerSpec& spec, const std::string& directory) {
+  const std::string root = directory + "/root";
+  // Slave, not private: the machine's unmounts reach us, ours do not reach the machine.
+  MINIK_TRY(do_mount("", "/", nullptr, MS_SLAVE | MS_REC));
+  MINIK_TRY(make_directories(root));
+  MINIK_TRY(mount_overlay(spec, directory, root));
+  MINIK_TRY(mount_default_filesystems(spec, root));
+  for (const auto& m : spec.mounts) MINIK_TRY(mount_one(m, root));
+  if (!spec.privileged) hide_paths(root);
+  if (spec.read_only_root) MINIK_TRY(do_mount("", root, nullptr, MS_REMOUNT | MS_RDONLY));
+  if (chdir(root.c_str()) != 0) return error_from_errno(errno, "chdir to the root filesystem");
+  // pivot_root onto itself stacks the old root on the new one, from where it is let go.
+  if (syscall(SYS_pivot_root, ".", ".") != 0) return error_from_errno(errno, "pivot_root");
+  if (umount2(".", MNT_DETACH) != 0) return error_from_errno(errno, "leave the old root");
+  if (chdir("/") != 0) return error_from_errno(errno, "chdir /");
+  return {};
+}
+
+}  // namespace minik::runtime

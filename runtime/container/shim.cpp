@@ -1,0 +1,449 @@
+#include "runtime/container/shim.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pty.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <list>
+#include <memory>
+
+#include "control/base/text.h"
+#include "runtime/container/cgroup.h"
+#include "runtime/container/codec.h"
+#include "runtime/container/files.h"
+#include "runtime/container/log_writer.h"
+#include "runtime/container/process.h"
+#include "runtime/container/root_filesystem.h"
+#include "runtime/container/shim_protocol.h"
+#include "runtime/container/spec.h"
+
+namespace minik::runtime {
+
+namespace {
+
+constexpr int kHandshake = 3;
+constexpr std::string_view kArgument = "container-shim";
+
+std::string message_of(ShimMessage kind) { return std::move(Writer().put(static_cast<int64_t>(kind))).take(); }
+std::string message_of(ShimMessage kind, int64_t number) {
+  return std::move(Writer().put(static_cast<int64_t>(kind)).put(number)).take();
+}
+std::string message_of(ShimMessage kind, std::string_view text) {
+  return std::move(Writer().put(static_cast<int64_t>(kind)).put(text)).take();
+}
+
+Status join_namespace(const std::string& path, int type) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return error_from_errno(errno, cat("open namespace ", path));
+  const int result = setns(fd, type);
+  const int error = errno;
+  close(fd);
+  if (result != 0) return error_from_errno(error, cat("join namespace ", path));
+  return {};
+}
+
+// Ends the child with its error on the pipe; the parent turns it into the handshake's answer.
+[[noreturn]] void fail_child(int pipe, const Error& error) {
+  (void)!write(pipe, error.message.data(), error.message.size());
+  _exit(128);
+}
+
+struct ExecRun {
+  int connection;
+  pid_t pid;
+};
+
+class Shim {
+ public:
+  explicit Shim(std::string directory) : directory_(std::move(directory)) {}
+
+  int run() {
+    auto started = start();
+    std::string answer = started.ok() ? message_of(ShimMessage::kStarted, int64_t{child_})
+                                      : message_of(ShimMessage::kError, started.error().message);
+    (void)!write(kHandshake, answer.data(), answer.size());
+    close(kHandshake);
+    if (!started.ok()) return 1;
+    serve();
+    return 0;
+  }
+
+ private:
+  Status start() {
+    fcntl(kHandshake, F_SETFD, FD_CLOEXEC);  // whoever waits for its end must not wait for the container
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    prctl(PR_SET_NAME, "minik-shim", 0, 0, 0);
+    MINIK_ASSIGN(const auto bytes, read_whole_file(directory_ + "/spec"));
+    MINIK_ASSIGN(spec_, decode_spec(bytes));
+    sigset_t children;
+    sigemptyset(&children);
+    sigaddset(&children, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &children, nullptr);
+    signal(SIGPIPE, SIG_IGN);
+    signals_ = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
+    MINIK_ASSIGN(listener_, listen_at(directory_ + "/shim.sock"));
+    const size_t slash = spec_.log_path.rfind('/');
+    if (!spec_.log_path.empty()) {
+      MINIK_TRY(make_directories(spec_.log_path.substr(0, slash)));
+      log_ = std::make_unique<LogWriter>(spec_.log_path);
+    }
+    MINIK_TRY(set_up_cgroup());
+    MINIK_TRY(join_namespace(spec_.namespace_directory + "/ipc", CLONE_NEWIPC));
+    MINIK_TRY(join_namespace(spec_.namespace_directory + "/uts", CLONE_NEWUTS));
+    MINIK_TRY(join_namespace(spec_.namespace_directory + "/net", CLONE_NEWNET));
+    if (!spec_.host_pid && unshare(CLONE_NEWPID) != 0) return error_from_errno(errno, "new PID namespace");
+    return spawn_init();
+  }
+
+  Status set_up_cgroup() {
+    cgroup_ = std::make_unique<Cgroup>(Cgroup::kDefaultRoot, spec_.cgroup);
+    MINIK_TRY(cgroup_->create());
+    // What the machine lacks was reported when the engine was opened; it does not stop a container.
+    MINIK_ASSIGN(const auto missing, cgroup_->set({spec_.memory_limit_bytes, spec_.cpu_shares, spec_.cpu_quota_us,
+                                                   spec_.cpu_period_us, spec_.pids_limit}));
+    (void)missing;
+    return {};
+  }
+
+  Status spawn_init() {
+    int errors[2], go[2], in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1}, slave = -1;
+    if (pipe2(errors, O_CLOEXEC) != 0 || pipe2(go, O_CLOEXEC) != 0) return error_from_errno(errno, "pipe");
+    if (spec_.terminal) {
+      if (openpty(&terminal_, &slave, nullptr, nullptr, nullptr) != 0) return error_from_errno(errno, "terminal");
+      fcntl(terminal_, F_SETFD, FD_CLOEXEC);
+      fcntl(slave, F_SETFD, FD_CLOEXEC);
+    } else if (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0 || pipe2(in, O_CLOEXEC) != 0) {
+      return error_from_errno(errno, "pipe");
+    }
+    child_ = fork();
+    if (child_ < 0) return error_from_errno(errno, "fork");
+    if (child_ == 0) {
+      close(errors[0]);
+      close(go[1]);
+      char byte = 0;
+      if (read(go[0], &byte, 1) != 1) _exit(128);  // until the parent has put us into the cgroup
+      init_process(errors[1], in[0], out[1], err[1], slave);
+    }
+    close(errors[1]);
+    close(go[0]);
+    for (const int fd : {in[0], out[1], err[1], slave}) {
+      if (fd >= 0) close(fd);
+    }
+    auto placed = cgroup_->add(child_);
+    (void)write_kernel_file(cat("/proc/", child_, "/oom_score_adj"), cat(spec_.oom_score_adj)).ok();
+    if (!placed.ok()) {
+      kill(child_, SIGKILL);
+      return placed;
+    }
+    (void)!write(go[1], "g", 1);
+    close(go[1]);
+    std::string text;
+    char buffer[4096];
+    ssize_t n = 0;
+    while ((n = read(errors[0], buffer, sizeof buffer)) > 0) text.append(buffer, static_cast<size_t>(n));
+    close(errors[0]);
+    if (!text.empty()) {
+      waitpid(child_, nullptr, 0);
+      return Error(ErrorCode::kInvalid, text);
+    }
+    stdin_ = spec_.terminal ? -1 : in[1];
+    if (!spec_.terminal && !spec_.stdin_open) {
+      close(stdin_);
+      stdin_ = -1;
+    }
+    output_ = spec_.terminal ? terminal_ : out[0];
+    errors_ = spec_.terminal ? -1 : err[0];
+    for (const int fd : {output_, errors_}) {
+      if (fd >= 0) fcntl(fd, F_SETFL, O_NONBLOCK);
+    }
+    return {};
+  }
+
+  [[noreturn]] void init_process(int errors, int in, int out, int err, int slave) {
+    setsid();
+    if (spec_.terminal) {
+      ioctl(slave, TIOCSCTTY, 0);
+      in = out = err = slave;
+    } else if (!spec_.stdin_open) {
+      in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    }
+    if (unshare(CLONE_NEWNS | CLONE_NEWCGROUP) != 0 && unshare(CLONE_NEWNS) != 0) {
+      fail_child(errors, error_from_errno(errno, "new mount namespace"));
+    }
+    if (auto status = enter_root_filesystem(spec_, directory_); !status.ok()) fail_child(errors, status.error());
+    dup2(in, 0);
+    dup2(out, 1);
+    dup2(err, 2);
+    fail_child(errors, execute(spec_, spec_.args, spec_.env));
+  }
+
+  // --- serving ---
+
+  void serve() {
+    while (!done_) {
+      std::vector<pollfd> polled{{signals_, POLLIN, 0}, {listener_, POLLIN, 0}};
+      for (const int fd : {output_, errors_}) {
+        if (fd >= 0) polled.push_back({fd, POLLIN, 0});
+      }
+      for (const int fd : connections_) polled.push_back({fd, POLLIN, 0});
+      for (const int fd : attached_in_) polled.push_back({fd, POLLIN, 0});
+      if (poll(polled.data(), polled.size(), -1) < 0) continue;
+      for (const auto& p : polled) {
+        if (p.revents == 0) continue;
+        if (p.fd == signals_) {
+          reap();
+        } else if (p.fd == listener_) {
+          accept_connection();
+        } else if (p.fd == output_ || p.fd == errors_) {
+          read_output(p.fd);
+        } else if (std::find(attached_in_.begin(), attached_in_.end(), p.fd) != attached_in_.end()) {
+          feed_stdin(p.fd);
+        } else {
+          handle(p.fd);
+        }
+      }
+    }
+  }
+
+  void accept_connection() {
+    const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+    if (fd >= 0) connections_.push_back(fd);
+  }
+
+  void drop(int connection) {
+    for (auto& run : execs_) {
+      if (run.connection != connection) continue;
+      kill(-run.pid, SIGKILL);  // nobody waits for it any more
+      kill(run.pid, SIGKILL);
+      run.connection = -1;
+    }
+    std::erase(waiting_, connection);
+    std::erase(connections_, connection);
+    close(connection);
+  }
+
+  void read_output(int fd) {
+    char buffer[32768];
+    for (;;) {
+      const ssize_t n = read(fd, buffer, sizeof buffer);
+      if (n > 0) {
+        const std::string_view bytes(buffer, static_cast<size_t>(n));
+        const bool is_stderr = fd == errors_;
+        if (log_) log_->write(is_stderr, bytes);
+        for (const int attached : is_stderr ? attached_err_ : attached_out_) {
+          (void)!write(attached, bytes.data(), bytes.size());  // who does not read, misses it
+        }
+        if (static_cast<size_t>(n) < sizeof buffer) return;
+        continue;
+      }
+      if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+      if (fd == output_) output_ = -1;
+      if (fd == errors_) errors_ = -1;
+      if (fd != terminal_) close(fd);
+      return;
+    }
+  }
+
+  void feed_stdin(int fd) {
+    char buffer[32768];
+    const ssize_t n = read(fd, buffer, sizeof buffer);
+    const int target = spec_.terminal ? terminal_ : stdin_;
+    if (n > 0 && target >= 0) {
+      (void)!write(target, buffer, static_cast<size_t>(n));
+      return;
+    }
+    std::erase(attached_in_, fd);
+    close(fd);
+  }
+
+  void handle(int connection) {
+    std::vector<int> descriptors;
+    auto received = receive_message(connection, &descriptors);
+    if (!received || received->empty()) {
+      drop(connection);
+      return;
+    }
+    Reader reader(*received);
+    const auto kind = static_cast<ShimMessage>(reader.number());
+    switch (kind) {
+      case ShimMessage::kWait: waiting_.push_back(connection); break;
+      case ShimMessage::kSignal: {
+        const int n = static_cast<int>(reader.number());
+        const bool sent = child_ > 0 && kill(child_, n) == 0;
+        if (n == SIGKILL) cgroup_->kill();
+        reply(connection, sent ? message_of(ShimMessage::kOk) : message_of(ShimMessage::kError, "the container has ended"));
+        break;
+      }
+      case ShimMessage::kResize: {
+        winsize size{};
+        size.ws_row = static_cast<unsigned short>(reader.number());
+        size.ws_col = static_cast<unsigned short>(reader.number());
+        const bool set = terminal_ >= 0 && ioctl(terminal_, TIOCSWINSZ, &size) == 0;
+        reply(connection, set ? message_of(ShimMessage::kOk) : message_of(ShimMessage::kError, "no terminal"));
+        break;
+      }
+      case ShimMessage::kAttach: attach(connection, reader.flag(), descriptors); break;
+      case ShimMessage::kExec: execute_in(connection, reader, descriptors); break;
+      default: drop(connection);
+    }
+    if (kind != ShimMessage::kAttach) {
+      for (const int fd : descriptors) close(fd);
+    }
+  }
+
+  void reply(int connection, const std::string& bytes) { (void)send_message(connection, bytes).ok(); }
+
+  void attach(int connection, bool with_stdin, const std::vector<int>& descriptors) {
+    size_t next = 0;
+    if (with_stdin && next < descriptors.size()) attached_in_.push_back(descriptors[next++]);
+    if (next < descriptors.size()) {
+      fcntl(descriptors[next], F_SETFL, O_NONBLOCK);
+      attached_out_.push_back(descriptors[next++]);
+    }
+    if (next < descriptors.size()) {
+      fcntl(descriptors[next], F_SETFL, O_NONBLOCK);
+      attached_err_.push_back(descriptors[next++]);
+    }
+    reply(connection, message_of(ShimMessage::kOk));
+  }
+
+  void execute_in(int connection, Reader& reader, const std::vector<int>& descriptors) {
+    ExecSpec exec;
+    exec.args = reader.texts();
+    exec.env = reader.texts();
+    exec.terminal = reader.flag();
+    if (!reader.finished() || descriptors.size() != 3) {
+      reply(connection, message_of(ShimMessage::kError, "a damaged exec request"));
+      return;
+    }
+    int errors[2];
+    if (pipe2(errors, O_CLOEXEC) != 0) return;
+    const pid_t pid = fork();
+    if (pid == 0) {
+      close(errors[0]);
+      exec_process(exec, descriptors, errors[1]);
+    }
+    close(errors[1]);
+    std::string text;
+    char buffer[4096];
+    ssize_t n = 0;
+    while ((n = read(errors[0], buffer, sizeof buffer)) > 0) text.append(buffer, static_cast<size_t>(n));
+    close(errors[0]);
+    if (!text.empty()) {
+      reply(connection, message_of(ShimMessage::kError, text));
+      return;
+    }
+    execs_.push_back({connection, pid});
+    reply(connection, message_of(ShimMessage::kStarted, int64_t{pid}));
+  }
+
+  // Joins the container: its mounts and PIDs (the shim itself is in the sandbox's other namespaces), its
+  // cgroup, its limits. A PID namespace counts for children only, hence the second fork.
+  [[noreturn]] void exec_process(const ExecSpec& exec, const std::vector<int>& descriptors, int errors) {
+    (void)cgroup_->add(getpid()).ok();
+    const std::string proc = cat("/proc/", child_, "/ns/");
+    if (!spec_.host_pid) {
+      if (auto status = join_namespace(proc + "pid", CLONE_NEWPID); !status.ok()) fail_child(errors, status.error());
+    }
+    if (auto status = join_namespace(proc + "mnt", CLONE_NEWNS); !status.ok()) fail_child(errors, status.error());
+    const pid_t inner = fork();
+    if (inner < 0) fail_child(errors, error_from_errno(errno, "fork"));
+    if (inner > 0) {
+      // Stands for the process outside its namespace: ends as it ends.
+      for (int fd = 0; fd < 1024; ++fd) close(fd);
+      int status = 0;
+      while (waitpid(inner, &status, 0) < 0 && errno == EINTR) {
+      }
+      _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+    }
+    setsid();
+    if (exec.terminal) ioctl(descriptors[0], TIOCSCTTY, 0);
+    for (int i = 0; i < 3; ++i) dup2(descriptors[static_cast<size_t>(i)], i);
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    ContainerSpec spec = spec_;
+    spec.terminal = exec.terminal;
+    std::vector<std::string> env = spec.env;
+    env.insert(env.end(), exec.env.begin(), exec.env.end());
+    fail_child(errors, execute(spec, exec.args, std::move(env)));
+  }
+
+  void reap() {
+    signalfd_siginfo info;
+    while (read(signals_, &info, sizeof info) == sizeof info) {
+    }
+    int status = 0;
+    pid_t pid = 0;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+      const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+      if (pid == child_) {
+        finish(code, WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+        continue;
+      }
+      for (auto run = execs_.begin(); run != execs_.end(); ++run) {
+        if (run->pid != pid) continue;
+        if (run->connection >= 0) reply(run->connection, message_of(ShimMessage::kExit, int64_t{code}));
+        execs_.erase(run);
+        break;
+      }
+    }
+  }
+
+  void finish(int code, int signal_number) {
+    child_ = -1;
+    for (const int fd : {output_, errors_}) {
+      if (fd >= 0) read_output(fd);
+    }
+    log_.reset();
+    cgroup_->kill();
+    timespec now{};
+    clock_gettime(CLOCK_REALTIME, &now);
+    const bool out_of_memory = code == 137 && cgroup_->oom_kills() > 0;
+    const std::string record = std::move(Writer()
+                                             .put(static_cast<int64_t>(ShimMessage::kExit))
+                                             .put(int64_t{code})
+                                             .put(int64_t{signal_number})
+                                             .put(now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec)
+                                             .put(int64_t{out_of_memory}))
+                                   .take();
+    (void)write_file_atomically(directory_ + "/exit", record).ok();
+    for (const int connection : waiting_) reply(connection, record);
+    done_ = true;
+  }
+
+  std::string directory_;
+  ContainerSpec spec_;
+  std::unique_ptr<Cgroup> cgroup_;
+  std::unique_ptr<LogWriter> log_;
+  pid_t child_ = -1;
+  int signals_ = -1, listener_ = -1, terminal_ = -1, stdin_ = -1, output_ = -1, errors_ = -1;
+  std::vector<int> connections_, waiting_, attached_in_, attached_out_, attached_err_;
+  std::list<ExecRun> execs_;
+  bool done_ = false;
+};
+
+}  // namespace
+
+bool is_shim_invocation(int argc, char** argv) { return argc == 3 && argv[1] == kArgument; }
+
+int shim_main(int, char** argv) {
+  // Once more in a child of init's, so that whoever started us need not wait for us.
+  if (fork() > 0) _exit(0);
+  setsid();
+  return Shim(argv[2]).run();
+}
+
+}  // namespace minik::runtime

@@ -1,0 +1,59 @@
+// What a container is started with: plain values that the engine writes to disk and the shim reads.
+//
+// Paths are the machine's unless they say otherwise. Everything is resolved beforehand except what only
+// the root filesystem knows: user names and the program's place in PATH.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "control/base/result.h"
+
+namespace minik::runtime {
+
+struct MountSpec {
+  std::string type;    // "bind" or "tmpfs"
+  std::string source;  // of a bind
+  std::string target;  // in the container
+  bool read_only = false;
+  std::string propagation;  // "", "rslave" or "rshared"
+  int64_t size_bytes = 0;   // of a tmpfs; 0: half of memory
+  bool create_directory = false;  // the source is made when it is missing
+};
+
+struct ContainerSpec {
+  std::string id;
+  std::vector<std::string> args;
+  std::vector<std::string> env;  // "NAME=value"
+  std::string cwd;
+  std::string user;  // "uid", "name", "uid:gid", "name:group" as images have it
+  std::vector<int64_t> supplementary_groups;
+  std::vector<std::string> lower_directories;  // topmost first
+  bool user_xattr = false;
+  bool read_only_root = false;
+  std::vector<MountSpec> mounts;
+  std::vector<std::string> capabilities;  // "CAP_CHOWN", the whole set
+  bool privileged = false;
+  bool no_new_privileges = false;
+  bool seccomp = true;
+  bool terminal = false;
+  bool stdin_open = false;
+  std::string log_path;
+  std::string namespace_directory;  // of the sandbox: ipc, uts and net files
+  bool host_pid = false;
+  std::string cgroup;  // relative, "minik/<pod>/<container>"
+  int64_t memory_limit_bytes = 0;
+  int64_t cpu_shares = 0;
+  int64_t cpu_quota_us = 0;
+  int64_t cpu_period_us = 100000;
+  int64_t pids_limit = 0;
+  int64_t oom_score_adj = 0;
+};
+
+// A length-prefixed form for the file between engine and shim; decode accepts only what encode makes.
+std::string encode_spec(const ContainerSpec& spec);
+Result<ContainerSpec> decode_spec(std::string_view bytes);
+
+}  // namespace minik::runtime

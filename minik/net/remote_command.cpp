@@ -263,8 +263,13 @@ void ResizeReader::feed(std::string_view bytes,
 }
 
 Result<RemoteCommandOptions> RemoteCommandOptions::from_query(std::string_view query) {
+  return from_parameters(query_parameters(query));
+}
+
+Result<RemoteCommandOptions> RemoteCommandOptions::from_parameters(
+    const std::vector<std::pair<std::string, std::string>>& parameters) {
   RemoteCommandOptions options;
-  for (const auto& [name, value] : query_parameters(query)) {
+  for (const auto& [name, value] : parameters) {
     const bool on = value == "true" || value == "1";
     if (name == "stdin") options.stdin_open = on;
     if (name == "stdout") options.stdout_open = on;

@@ -19,6 +19,8 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "control/base/result.h"
 #include "minik/net/http_message.h"
@@ -36,6 +38,8 @@ struct RemoteCommandOptions {
   // Query parameters stdin, stdout, stderr and tty, as kubectl sends them ("true" or "1").
   // kBadRequest when none of the three streams is wanted; with a tty, stderr comes with stdout.
   static Result<RemoteCommandOptions> from_query(std::string_view query);
+  static Result<RemoteCommandOptions> from_parameters(
+      const std::vector<std::pair<std::string, std::string>>& parameters);
 };
 
 struct ExecExit {

@@ -1,0 +1,230 @@
+#include "minik/net/api_front.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "control/base/text.h"
+#include "control/schema/kinds.h"
+#include "minik/net/api_watch.h"
+
+namespace minik {
+namespace {
+
+using control::ResourceCall;
+using control::UserInfo;
+using control::Verb;
+
+constexpr const char* kAuthenticated = "system:authenticated";
+
+HttpResponse to_http(control::HttpReply reply) {
+  HttpResponse response{reply.status, {{"content-type", std::move(reply.content_type)}}, {}};
+  for (auto& [name, value] : reply.headers) response.headers.push_back({name, std::move(value)});
+  for (const std::string& warning : reply.warnings) {
+    response.headers.push_back({"warning", cat("299 - ", quoted(warning))});
+  }
+  // Lists change at any moment; a proxy or browser must not keep them.
+  response.headers.push_back({"cache-control", "no-cache, private"});
+  response.body = std::move(reply.body);
+  return response;
+}
+
+HttpResponse to_http(const Error& error) {
+  return to_http(control::reply_with(error));
+}
+
+Error no_server() {
+  Error error(ErrorCode::kServiceUnavailable,
+              "the API server is being started again from disk; try again");
+  error.retry_after_seconds = 1;
+  return error;
+}
+
+// Only what the conventions read: the rest of a request's headers stays where it is.
+control::HttpCall to_call(HttpRequest& request) {
+  control::HttpCall call;
+  call.method = request.method;
+  call.path = request.path;
+  call.query = request.query;
+  for (const char* name : {"accept", "content-type", "user-agent"}) {
+    if (const auto value = request.header(name); !value.empty()) call.headers.emplace(name, value);
+  }
+  call.body = std::move(request.body);
+  return call;
+}
+
+bool is_pod_stream(const control::ApiRequest& request) {
+  return request.verb == Verb::kConnect ||
+         (request.kind == control::kinds::kPods && request.subresource == "log");
+}
+
+UserInfo anonymous() {
+  UserInfo user;
+  user.name = "system:anonymous";
+  user.groups = {"system:unauthenticated"};
+  return user;
+}
+
+}  // namespace
+
+ApiFront::ApiFront(ApiFrontOptions options) : options_(std::move(options)) {
+  CHECK(options_.schema != nullptr && options_.control != nullptr && options_.pages != nullptr);
+  CHECK(options_.server && options_.authenticate);
+}
+
+HttpResponse ApiFront::error_response(int status, const std::string& message) {
+  const ErrorCode code = status == 413 ? ErrorCode::kRequestEntityTooLarge : ErrorCode::kBadRequest;
+  HttpResponse response = to_http(Error(code, message));
+  response.status = status;
+  return response;
+}
+
+void ApiFront::handle(HttpRequest request, Responder responder) const {
+  auto user = options_.authenticate(request);
+  if (!user) return responder.respond(to_http(user.error()));
+  auto call = control::parse_call(*options_.schema, to_call(request));
+  if (!call) return responder.respond(to_http(call.error()));
+  if (const auto* plain = std::get_if<control::PlainCall>(&*call)) {
+    return serve_page(*plain, *user, responder);
+  }
+  auto exchange = std::make_shared<Exchange>(
+      Exchange{std::move(request), std::move(responder), std::get<ResourceCall>(*std::move(call))});
+  exchange->call.request.user = *std::move(user);
+  serve_resource(exchange);
+}
+
+void ApiFront::serve_page(const control::PlainCall& call, const UserInfo& user,
+                          const Responder& responder) const {
+  if (call.path == "/metrics") {
+    if (control::is_trusted(user)) return serve_metrics(responder);
+    return responder.respond(
+        to_http(Error(ErrorCode::kForbidden, cat("forbidden: User ", quoted(user.name),
+                                                 " cannot get path \"/metrics\""))));
+  }
+  auto page = options_.pages->page(call);
+  if (page) return responder.respond(*std::move(page));
+  responder.respond(
+      to_http(Error(ErrorCode::kNotFound, "the server could not find the requested resource")));
+}
+
+void ApiFront::serve_metrics(const Responder& responder) const {
+  options_.control->post([this, responder] {
+    control::ApiServer* server = options_.server();
+    if (server == nullptr) return responder.respond(to_http(no_server()));
+    responder.respond({200,
+                       {{"content-type", "text/plain; version=0.0.4; charset=utf-8"}},
+                       server->metrics().text()});
+  });
+}
+
+void ApiFront::serve_resource(const ExchangePtr& exchange) const {
+  options_.control->post([this, exchange] {
+    control::ApiServer* server = options_.server();
+    if (server == nullptr) return answer(exchange, no_server());
+    if (is_pod_stream(exchange->call.request)) {
+      if (Status connected = connect(exchange, *server); !connected) {
+        answer(exchange, std::move(connected).error());
+      }
+    } else if (exchange->call.request.verb == Verb::kWatch) {
+      begin_watch(exchange, *server);
+    } else {
+      handle_request(exchange, *server);
+    }
+  });
+}
+
+void ApiFront::handle_request(const ExchangePtr& exchange, control::ApiServer& server) const {
+  server.handle(exchange->call.request, [this, exchange](Result<control::ApiResponse> result) {
+    answer(exchange, std::move(result));
+  });
+}
+
+void ApiFront::begin_watch(const ExchangePtr& exchange, control::ApiServer& server) const {
+  const auto watch = std::make_shared<ApiWatch>(*options_.schema, *options_.control, exchange->call,
+                                                exchange->responder);
+  if (Status begun = watch->begin(server); !begun) answer(exchange, std::move(begun).error());
+}
+
+Status ApiFront::connect(const ExchangePtr& exchange, control::ApiServer& server) const {
+  const control::ApiRequest& request = exchange->call.request;
+  if (request.kind != control::kinds::kPods || request.subresource == "proxy") {
+    return Error(ErrorCode::kMethodNotAllowed,
+                 "proxying through the API server is not offered; use kubectl port-forward");
+  }
+  if (options_.streams == nullptr) {
+    return Error(ErrorCode::kServiceUnavailable, "this cluster has no running containers");
+  }
+  MINIK_ASSIGN(auto target, server.connect(request));
+  const auto on_loop = [&exchange](Task task) {
+    exchange->responder.loop()->post(std::move(task));
+  };
+  if (request.subresource == "log") {
+    MINIK_ASSIGN(const auto log, parse_log_request(std::move(target), exchange->call.parameters));
+    MINIK_ASSIGN(auto start, options_.streams->log(log));
+    on_loop([exchange, start = std::move(start)] {
+      const Responder& responder = exchange->responder;
+      start(responder.stream({200, {{"content-type", "text/plain"}}, ""}),
+            [responder](Task task) { responder.on_close(std::move(task)); });
+    });
+    return {};
+  }
+  if (request.subresource == "portforward") {
+    MINIK_ASSIGN(auto connect_port, options_.streams->port_forward(target));
+    on_loop([exchange, connect_port = std::move(connect_port)] {
+      serve_port_forward(exchange->request, exchange->responder, connect_port);
+    });
+    return {};
+  }
+  MINIK_ASSIGN(const auto exec, parse_exec_request(std::move(target), exchange->call.parameters));
+  if (request.subresource == "exec" && exec.command.empty()) {
+    return Error(ErrorCode::kBadRequest, "you must specify at least one command for the container");
+  }
+  MINIK_ASSIGN(auto start, request.subresource == "exec" ? options_.streams->exec(exec)
+                                                         : options_.streams->attach(exec));
+  on_loop([exchange, options = exec.options, start = std::move(start)] {
+    serve_remote_command(exchange->request, exchange->responder, options, start);
+  });
+  return {};
+}
+
+void ApiFront::answer(const ExchangePtr& exchange, Result<control::ApiResponse> result) const {
+  // Shared, because a posted task must be copyable.
+  auto shared = std::make_shared<const Result<control::ApiResponse>>(std::move(result));
+  const auto& loop = exchange->responder.loop();
+  loop->post([schema = options_.schema, exchange, shared, loop] {
+    exchange->responder.respond(
+        to_http(control::reply_to(*schema, exchange->call, *shared, loop->wall_now())));
+  });
+}
+
+Authenticate authenticate_with(std::function<Result<UserInfo>(std::string_view token)> bearer) {
+  return [bearer = std::move(bearer)](const HttpRequest& request) -> Result<UserInfo> {
+    if (!request.header("impersonate-user").empty()) {
+      return Error(ErrorCode::kForbidden,
+                   "impersonation is not offered; ask without --as and --as-group");
+    }
+    if (request.peer.state == PeerIdentity::State::kRejected) {
+      return Error(ErrorCode::kUnauthorized, "Unauthorized");
+    }
+    if (request.peer.state == PeerIdentity::State::kVerified) {
+      UserInfo user;
+      user.name = request.peer.common_name;
+      user.groups = request.peer.organizations;
+      user.groups.emplace_back(kAuthenticated);
+      return user;
+    }
+    const std::string_view authorization = request.header("authorization");
+    if (authorization.empty()) return anonymous();
+    constexpr std::string_view kBearer = "bearer ";
+    if (!bearer || authorization.size() <= kBearer.size() ||
+        !equal_ignoring_case(authorization.substr(0, kBearer.size()), kBearer)) {
+      return Error(ErrorCode::kUnauthorized, "Unauthorized");
+    }
+    // Why a token is refused is not told to who sent it.
+    auto user = bearer(trim(authorization.substr(kBearer.size())));
+    if (!user) return Error(ErrorCode::kUnauthorized, "Unauthorized");
+    return user;
+  };
+}
+
+}  // namespace minik

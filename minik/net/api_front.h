@@ -1,0 +1,76 @@
+// ApiFront: the way of an HTTP request to the API server and of its answer back.
+//
+//   I/O thread        authenticate, parse path and body into an ApiRequest of Values
+//     --post-->       control thread: ApiServer::handle, watch or connect
+//     --post-->       I/O thread of the connection: encode Values as JSON, Table or YAML; send
+//
+// JSON never costs the control thread anything, and no Value is copied on the way. Watches hand
+// over the events of a turn as one batch. exec, attach, port-forward and logs are authorized by the
+// API server and carried by PodStreams. Pages outside of resources come from ApiPages.
+//
+// One for each HTTP listener's server; handle() is its HttpHandler. It must outlive the HttpServer,
+// and what the options point to must outlive it. Without an API server (it is being rebuilt)
+// requests are answered 503 and asked to come again.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "control/api/api_server.h"
+#include "control/api/http.h"
+#include "control/base/executor.h"
+#include "minik/net/api_pages.h"
+#include "minik/net/http_message.h"
+#include "minik/net/pod_streams.h"
+#include "minik/net/responder.h"
+
+namespace minik {
+
+// Who sent a request. Called on I/O threads; kUnauthorized for credentials that are not valid.
+using Authenticate = std::function<Result<control::UserInfo>(const HttpRequest&)>;
+
+struct ApiFrontOptions {
+  const control::Schema* schema = nullptr;
+  Executor* control = nullptr;
+  // Called on the control thread; null while there is none.
+  std::function<control::ApiServer*()> server;
+  Authenticate authenticate;
+  ApiPages* pages = nullptr;
+  PodStreams* streams = nullptr;  // null: connections to pods are refused
+};
+
+class ApiFront {
+ public:
+  explicit ApiFront(ApiFrontOptions options);
+
+  void handle(HttpRequest request, Responder responder) const;
+  // For HttpServerOptions: what the parser refuses, as a Status.
+  static HttpResponse error_response(int status, const std::string& message);
+
+ private:
+  // One request on its way.
+  struct Exchange {
+    HttpRequest request;
+    Responder responder;
+    control::ResourceCall call;
+  };
+  using ExchangePtr = std::shared_ptr<Exchange>;
+
+  void serve_page(const control::PlainCall& call, const control::UserInfo& user,
+                  const Responder& responder) const;
+  void serve_metrics(const Responder& responder) const;
+  void serve_resource(const ExchangePtr& exchange) const;
+  void handle_request(const ExchangePtr& exchange, control::ApiServer& server) const;
+  void begin_watch(const ExchangePtr& exchange, control::ApiServer& server) const;
+  Status connect(const ExchangePtr& exchange, control::ApiServer& server) const;
+  void answer(const ExchangePtr& exchange, Result<control::ApiResponse> result) const;
+
+  const ApiFrontOptions options_;
+};
+
+// By client certificate (CN the user, O the groups), else by what `bearer` makes of a token, else
+// anonymous. Impersonation is refused rather than ignored.
+Authenticate authenticate_with(
+    std::function<Result<control::UserInfo>(std::string_view token)> bearer);
+
+}  // namespace minik

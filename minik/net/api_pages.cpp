@@ -1,0 +1,153 @@
+#include "minik/net/api_pages.h"
+
+#include <utility>
+
+#include "control/base/text.h"
+#include "control/object/json.h"
+#include "control/schema/discovery.h"
+#include "control/schema/openapi.h"
+
+namespace minik {
+namespace {
+
+using control::Value;
+
+constexpr const char* kJson = "application/json";
+constexpr const char* kAggregated =
+    "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+
+Value version_document(const std::string& git_version) {
+  // "v1.35.0" names the major and the minor version.
+  const auto parts = split(std::string_view(git_version).substr(1), '.');
+  return Value::map({{"major", parts[0]},
+                     {"minor", parts.size() > 1 ? parts[1] : std::string_view("0")},
+                     {"gitVersion", git_version},
+                     {"gitCommit", ""},
+                     {"gitTreeState", "clean"},
+                     {"buildDate", "1970-01-01T00:00:00Z"},
+                     {"goVersion", "none"},
+                     {"compiler", "g++"},
+                     {"platform", "linux/amd64"}});
+}
+
+Value root_document() {
+  std::vector<Value> paths;
+  for (const char* path : {"/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2",
+                           "/openapi/v3", "/readyz", "/version"}) {
+    paths.emplace_back(path);
+  }
+  return Value::map({{"paths", Value::array(std::move(paths))}});
+}
+
+Value openid_document(const std::string& issuer, const std::string& address) {
+  return Value::map({{"issuer", issuer},
+                     {"jwks_uri", cat("https://", address, "/openid/v1/jwks")},
+                     {"response_types_supported", Value::array({"id_token"})},
+                     {"subject_types_supported", Value::array({"public"})},
+                     {"id_token_signing_alg_values_supported", Value::array({"ES256"})}});
+}
+
+// Absent documents are pages that are not there.
+std::optional<Value> present(Value document) {
+  if (document.is_absent()) return std::nullopt;
+  return document;
+}
+
+}  // namespace
+
+ApiPages::ApiPages(const control::Schema& schema, ApiPagesOptions options)
+    : options_(std::move(options)) {
+  for (const control::ResourceInfo& resource : schema.resources()) enabled_.push_back(&resource);
+}
+
+HttpResponse ApiPages::health() const {
+  const std::string reason = options_.not_ready ? options_.not_ready() : std::string();
+  if (reason.empty()) return HttpResponse::text(200, "ok");
+  return HttpResponse::text(500, cat("[-]minik failed: ", reason, "\n"));
+}
+
+std::optional<HttpResponse> ApiPages::page(const control::PlainCall& call) {
+  // Being there is being alive; being ready is more.
+  if (call.path == "/livez" || call.path.starts_with("/livez/") || call.path == "/healthz/ping") {
+    return HttpResponse::text(200, "ok");
+  }
+  if (call.path == "/healthz" || call.path == "/readyz" || call.path.starts_with("/readyz/")) {
+    return health();
+  }
+  const std::string key = call.aggregated_discovery ? cat(call.path, "#") : call.path;
+  std::shared_ptr<const Document> document;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = documents_.find(key); found != documents_.end()) {
+      document = found->second;
+    }
+  }
+  if (!document) {
+    auto made = make(call.path, call.aggregated_discovery);
+    if (!made) return std::nullopt;
+    document = std::make_shared<const Document>(*std::move(made));
+    const std::lock_guard lock(mutex_);
+    documents_.emplace(key, document);
+  }
+  return HttpResponse{200, {{"content-type", document->content_type}}, document->body};
+}
+
+std::optional<ApiPages::Document> ApiPages::make(const std::string& path, bool aggregated) const {
+  std::vector<std::string_view> parts;
+  for (const std::string_view part : split(path, '/')) {
+    if (!part.empty()) parts.push_back(part);
+  }
+  std::optional<Value> value;
+  std::string content_type = kJson;
+  if (parts.empty()) {
+    value = root_document();
+  } else if (path == "/version") {
+    value = version_document(options_.git_version);
+  } else if (path == "/openid/v1/jwks") {
+    return Document{"application/jwk-set+json", options_.jwks};
+  } else if (path == "/.well-known/openid-configuration") {
+    value = openid_document(options_.issuer, options_.server_address);
+  } else if (parts[0] == "api" || parts[0] == "apis") {
+    const bool whole = aggregated && parts.size() == 1;
+    value = discovery(parts, whole);
+    if (whole) content_type = kAggregated;
+  } else if (parts[0] == "openapi") {
+    value = openapi(parts);
+  }
+  if (!value) return std::nullopt;
+  return Document{content_type, control::to_json(*value)};
+}
+
+std::optional<Value> ApiPages::discovery(const std::vector<std::string_view>& parts,
+                                         bool aggregated) const {
+  const bool core = parts[0] == "api";
+  if (aggregated) {
+    return control::discover_all(
+        enabled_, core ? control::DiscoveryPart::kCore : control::DiscoveryPart::kGroups);
+  }
+  if (parts.size() == 1) {
+    return core ? control::discover_core_versions(options_.server_address)
+                : control::discover_groups(enabled_);
+  }
+  if (core && parts.size() == 2) return present(discover_resources(enabled_, "", parts[1]));
+  if (!core && parts.size() == 2) return present(discover_group(enabled_, parts[1]));
+  if (!core && parts.size() == 3) {
+    return present(discover_resources(enabled_, parts[1], parts[2]));
+  }
+  return std::nullopt;
+}
+
+std::optional<Value> ApiPages::openapi(const std::vector<std::string_view>& parts) const {
+  if (parts.size() == 2 && parts[1] == "v2") return control::openapi_v2(enabled_);
+  if (parts.size() < 2 || parts[1] != "v3") return std::nullopt;
+  if (parts.size() == 2) return control::openapi_v3_index(enabled_, options_.build);
+  if (parts.size() == 4 && parts[2] == "api") {
+    return present(control::openapi_v3(enabled_, "", parts[3]));
+  }
+  if (parts.size() == 5 && parts[2] == "apis") {
+    return present(control::openapi_v3(enabled_, parts[3], parts[4]));
+  }
+  return std::nullopt;
+}
+
+}  // namespace minik

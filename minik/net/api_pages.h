@@ -1,0 +1,63 @@
+// ApiPages: what a server says about itself and its API outside of any resource: /version,
+// /healthz, /livez, /readyz, discovery, OpenAPI, the key set of ServiceAccount tokens.
+//
+// Discovery and OpenAPI come from the schema alone, so each document is made once, when first asked
+// for, and kept as text. Any thread may ask; health is asked of the process through a function that
+// must be as free. /metrics belongs to the control thread and is ApiFront's.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/api/http.h"
+#include "control/base/result.h"
+#include "control/schema/schema.h"
+#include "minik/net/http_message.h"
+
+namespace minik {
+
+struct ApiPagesOptions {
+  std::string server_address = "127.0.0.1:6443";  // as clients reach it
+  std::string git_version = "v1.35.0";            // of the Kubernetes API that is served
+  std::string build;                              // changes when the documents may change
+  std::string issuer;                             // of ServiceAccount tokens
+  std::string jwks;
+  // Empty while the API may be used; else why not. Called on I/O threads.
+  std::function<std::string()> not_ready = {};
+};
+
+class ApiPages {
+ public:
+  // Serves every resource of the schema.
+  ApiPages(const control::Schema& schema, ApiPagesOptions options);
+  ApiPages(const ApiPages&) = delete;
+  ApiPages& operator=(const ApiPages&) = delete;
+
+  // Nothing for a path that is no page.
+  std::optional<HttpResponse> page(const control::PlainCall& call);
+
+ private:
+  struct Document {
+    std::string content_type;
+    std::string body;
+  };
+  std::optional<Document> make(const std::string& path, bool aggregated) const;
+  std::optional<control::Value> discovery(const std::vector<std::string_view>& parts,
+                                          bool aggregated) const;
+  std::optional<control::Value> openapi(const std::vector<std::string_view>& parts) const;
+  HttpResponse health() const;
+
+  const ApiPagesOptions options_;
+  std::vector<const control::ResourceInfo*> enabled_;
+  std::mutex mutex_;
+  // By path; aggregated ones behind a mark. Only what exists is kept: the set is bounded by the
+  // schema.
+  std::map<std::string, std::shared_ptr<const Document>> documents_;
+};
+
+}  // namespace minik

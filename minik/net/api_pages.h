@@ -24,9 +24,9 @@ namespace minik {
 struct ApiPagesOptions {
   std::string server_address = "127.0.0.1:6443";  // as clients reach it
   std::string git_version = "v1.35.0";            // of the Kubernetes API that is served
-  std::string build;                              // changes when the documents may change
-  std::string issuer;                             // of ServiceAccount tokens
-  std::string jwks;
+  std::string build = {};                         // changes when the documents may change
+  std::string issuer = {};                        // of ServiceAccount tokens
+  std::string jwks = {};
   // Empty while the API may be used; else why not. Called on I/O threads.
   std::function<std::string()> not_ready = {};
 };

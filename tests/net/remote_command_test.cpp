@@ -1,18 +1,14 @@
 #include "minik/net/remote_command.h"
 
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <pty.h>
-#include <sys/ioctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <future>
 #include <thread>
 
 #include "control/base/text.h"
 #include "control/object/json.h"
+#include "tests/net/shell.h"
 #include "tests/net/upgrade_client.h"
 
 namespace minik {
@@ -20,74 +16,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using End = SpdySession::End;
-
-// Runs a shell command as the process of a session.
-class Shell {
- public:
-  ~Shell() {
-    for (std::thread& waiter : waiters_) waiter.join();
-  }
-
-  ExecStart start(std::string command, bool tty = false) {
-    return [this, command = std::move(command),
-            tty](const std::function<void(Result<ExecIo>)>& started) {
-      started(tty ? spawn_on_terminal(command) : spawn(command));
-    };
-  }
-  std::promise<void> closed;
-
- private:
-  ExecIo watched(ExecIo io, pid_t pid) {
-    io.on_exit = [this, pid](std::function<void(ExecExit)> told) {
-      waiters_.emplace_back([pid, told = std::move(told)] {
-        int status = 0;
-        waitpid(pid, &status, 0);
-        told({.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)});
-      });
-    };
-    io.close = [this] { closed.set_value(); };
-    return io;
-  }
-
-  ExecIo spawn(const std::string& command) {
-    int in[2], out[2], err[2];
-    EXPECT_EQ(pipe2(in, O_CLOEXEC) | pipe2(out, O_CLOEXEC) | pipe2(err, O_CLOEXEC), 0);
-    const pid_t pid = fork();
-    if (pid == 0) {
-      dup2(in[0], 0);
-      dup2(out[1], 1);
-      dup2(err[1], 2);
-      execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
-      _exit(127);
-    }
-    close(in[0]);
-    close(out[1]);
-    close(err[1]);
-    ExecIo io;
-    io.stdin_fd = UniqueFd(in[1]);
-    io.stdout_fd = UniqueFd(out[0]);
-    io.stderr_fd = UniqueFd(err[0]);
-    return watched(std::move(io), pid);
-  }
-
-  ExecIo spawn_on_terminal(const std::string& command) {
-    int terminal = -1;
-    const pid_t pid = forkpty(&terminal, nullptr, nullptr, nullptr);
-    if (pid == 0) {
-      execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
-      _exit(127);
-    }
-    ExecIo io;
-    io.pty_fd = UniqueFd(terminal);
-    io.resize = [terminal](uint16_t rows, uint16_t columns) {
-      const winsize size{rows, columns, 0, 0};
-      ioctl(terminal, TIOCSWINSZ, &size);
-    };
-    return watched(std::move(io), pid);
-  }
-
-  std::vector<std::thread> waiters_;
-};
 
 // A server whose every request is a session of the command.
 struct ExecServer {
@@ -144,7 +72,7 @@ TEST(RemoteCommand, EndsTheInputWhenTheClientClosesItsChannel) {
 TEST(RemoteCommand, DeliversAllOutputToASlowClient) {
   ExecServer exec("head -c 3000000 /dev/zero | tr '\\0' y");
   TestWebSocket client(exec.server.tls_port(), "/exec?stdout=true", "v4.channel.k8s.io");
-  exec.shell.closed.get_future().wait_for(std::chrono::milliseconds(100));
+  exec.shell.closed().wait_for(std::chrono::milliseconds(100));
   EXPECT_EQ(read_channels(client)['\1'], std::string(3'000'000, 'y'));
 }
 
@@ -179,8 +107,7 @@ TEST(RemoteCommand, ReleasesTheProcessWhenTheClientLeaves) {
     client.send(WebSocketOpcode::kBinary, std::string("\0x", 2));
     ASSERT_TRUE(client.read_until([&] { return client.messages.size() > 1; }));
   }
-  EXPECT_EQ(exec.shell.closed.get_future().wait_for(std::chrono::seconds(10)),
-            std::future_status::ready);
+  EXPECT_EQ(exec.shell.closed().wait_for(std::chrono::seconds(10)), std::future_status::ready);
 }
 
 TEST(RemoteCommand, TellsWhyAProcessCannotStart) {

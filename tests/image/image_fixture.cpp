@@ -52,8 +52,10 @@ std::string index_of(const MadeImage& image, const std::string& name) {
 
 }  // namespace
 
-TempFolder::TempFolder() {
-  std::string pattern = std::filesystem::temp_directory_path() / "minik-image-XXXXXX";
+TempFolder::TempFolder() : TempFolder(std::filesystem::temp_directory_path()) {}
+
+TempFolder::TempFolder(const std::string& parent) {
+  std::string pattern = cat(parent, "/minik-image-XXXXXX");
   EXPECT_NE(::mkdtemp(pattern.data()), nullptr);
   path_ = pattern;
 }
@@ -196,6 +198,11 @@ ByteSource source_of(std::string bytes) {
     at += count;
     return count;
   };
+}
+
+std::string quick_folder() {
+  const bool memory = ::access("/dev/shm", W_OK) == 0;
+  return memory ? "/dev/shm" : std::filesystem::temp_directory_path().string();
 }
 
 std::string slurp(const std::string& path) {

@@ -17,6 +17,7 @@ namespace minik::runtime {
 class TempFolder {
  public:
   TempFolder();
+  explicit TempFolder(const std::string& parent);
   ~TempFolder();
   TempFolder(const TempFolder&) = delete;
   TempFolder& operator=(const TempFolder&) = delete;
@@ -55,6 +56,8 @@ std::string oci_archive(const MadeImage& image, const std::string& name);
 void write_layout(const std::string& folder, const MadeImage& image, const std::string& name);
 
 ByteSource source_of(std::string bytes);
+// In memory where the machine has such a place: for tests of many syncs.
+std::string quick_folder();
 std::string slurp(const std::string& path);
 void spill(const std::string& path, const std::string& bytes);
 // Every path below the folder, sorted.

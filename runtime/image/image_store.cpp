@@ -343,6 +343,7 @@ Result<RemovedImage> ImageStore::remove(std::string_view reference, const Images
       MINIK_ASSIGN(const ImageInfo image, find(reference));
       id = image.id;
     }
+    removed.id = id;
     // An id takes all its entries. A name takes itself, and with its repository's last tag the
     // digests that were pulled beside it.
     std::set<const Catalog::Entry*> going;
@@ -393,7 +394,7 @@ Result<std::vector<RemovedImage>> ImageStore::prune(const ImagesInUse& in_use) {
       if (!entry.name.empty() || in_use.contains(entry.id)) {
         index.manifests.push_back(entry.target);
       } else {
-        removed.push_back({{}, true});
+        removed.push_back({entry.id, {}, true});
       }
     }
     if (!removed.empty()) MINIK_TRY(write_index_file(index));

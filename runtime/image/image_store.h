@@ -54,6 +54,7 @@ struct ImageInfo {
 using ImagesInUse = std::set<Digest>;
 
 struct RemovedImage {
+  Digest id;                          // empty when the image was too damaged to tell
   std::vector<std::string> untagged;  // names that are gone
   bool deleted = false;               // no name was left: its content goes too
 };

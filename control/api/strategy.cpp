@@ -102,8 +102,7 @@ Status validate_update(const ResourceInfo& resource, const Value& object, const 
                        std::string_view subresource) {
   if (subresource == "status") return {};  // only components write it
   FieldErrors errors = check_object(resource, object, old);
-  if (!errors.empty()) return errors.to_error(resource, object_name(object));
-  errors = check_change(resource, object, old);
+  errors.add(check_change(resource, object, old));
   if (!errors.empty()) return errors.to_error(resource, object_name(object));
   return {};
 }

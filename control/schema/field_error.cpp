@@ -137,6 +137,10 @@ void FieldErrors::too_many(const FieldPath& at, size_t count, size_t count_max) 
       cat("must have at most ", count_max, count_max == 1 ? " item" : " items"));
 }
 
+void FieldErrors::add(FieldErrors others) {
+  for (auto& error : others.list_) list_.push_back(std::move(error));
+}
+
 std::string FieldErrors::text() const {
   std::vector<std::string> sentences;
   for (const auto& error : list_) {

@@ -82,6 +82,8 @@ class FieldErrors {
   // One Invalid for each detail: what the checks of names.h return.
   void invalid_each(const FieldPath& at, const Value& bad, const std::vector<std::string>& details);
 
+  void add(FieldErrors others);
+
   bool empty() const { return list_.empty(); }
   const std::vector<FieldError>& list() const { return list_; }
   // The complaints alone: one sentence, or several in brackets.

@@ -48,15 +48,11 @@ void check_bounds(const FieldInfo& field, const Value& value, const FieldPath& a
 }
 
 // Lists and texts that are required must say something; an object that is missing is looked at as
-// if it were empty, because that names the fields that it lacks. Selectors alone are missed as
-// such.
+// if it were empty, because that names the fields that it lacks. Selectors have rules of their own.
 bool check_required(const FieldInfo& field, const Value& value, const FieldPath& at,
                     FieldErrors& errors) {
   if (!field.required || field.empty_allowed || !is_empty(value)) return true;
-  if (field.base == BaseType::kObject && field.shape == Shape::kSingle &&
-      (value.has_value() || field.type->name != "LabelSelector")) {
-    return true;
-  }
+  if (field.base == BaseType::kObject && field.shape == Shape::kSingle) return true;
   const bool number = field.shape == Shape::kSingle &&
                       (field.base == BaseType::kInt32 || field.base == BaseType::kInt64 ||
                        field.base == BaseType::kBool || field.base == BaseType::kAny);

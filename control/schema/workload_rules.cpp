@@ -17,20 +17,21 @@ bool is_empty_selector(const Value& selector) {
   return selector[keys::kMatchLabels].empty() && selector[keys::kMatchExpressions].empty();
 }
 
+// A selector that is missing selects nothing, so it does not match the template either.
 void check_selector(const Value& spec, std::string_view kind, const FieldPath& at,
                     FieldErrors& errors) {
   const Value& selector = spec[keys::kSelector];
-  if (!selector.has_value()) return;  // required, and the schema says so
   const FieldPath here = at.field("selector");
-  if (is_empty_selector(selector)) {
+  if (!selector.has_value()) {
+    errors.required(here);
+  } else if (is_empty_selector(selector)) {
     errors.invalid(here, selector, cat("empty selector is invalid for ", kind));
     return;
   }
   const auto compiled = LabelSelector::from_object(selector);
   const Value& labels = spec.at({keys::kTemplate, keys::kMetadata, keys::kLabels});
   if (compiled && !compiled->matches(labels)) {
-    errors.invalid(at.field("template.metadata.labels"),
-                   labels.has_value() ? labels : Value::empty_map(),
+    errors.invalid(at.field("template.metadata.labels"), labels,
                    "`selector` does not match template `labels`");
   }
 }
@@ -225,8 +226,7 @@ void check_controller_spec(const Value& spec, const FieldPath& at, FieldErrors& 
   const auto selector = LabelSelector::from_map(spec[keys::kSelector]);
   const Value& labels = spec.at({keys::kTemplate, keys::kMetadata, keys::kLabels});
   if (!selector.matches(labels)) {
-    errors.invalid(at.field("template.metadata.labels"),
-                   labels.has_value() ? labels : Value::empty_map(),
+    errors.invalid(at.field("template.metadata.labels"), labels,
                    "`selector` does not match template `labels`");
   }
 }

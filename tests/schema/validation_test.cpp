@@ -71,7 +71,9 @@ TEST(Validation, NamesAMissingImage) {
 TEST(Validation, WantsASelectorThatMatchesItsTemplate) {
   EXPECT_EQ(
       verdict(kinds::kDeployments, deployment(std::string("{") + std::string(kTemplate) + "}")),
-      "spec.selector: Required value");
+      "[spec.selector: Required value, spec.template.metadata.labels: Invalid value: "
+      "{\"app\":\"web\"}: "
+      "`selector` does not match template `labels`]");
   EXPECT_EQ(
       verdict(kinds::kDeployments,
               deployment(std::string(R"({"selector":{"matchLabels":{"app":"db"}},)") +

@@ -1,5 +1,6 @@
 #include "control/object/json.h"
 
+#include <algorithm>
 #include <boost/json/basic_parser_impl.hpp>
 #include <charconv>
 #include <cmath>
@@ -12,8 +13,8 @@ namespace {
 
 constexpr size_t kDepthMax = 128;
 
-// Receives Boost.JSON's events and keeps the finished values on a stack; a container's end folds what
-// stands above its start into one value.
+// Receives Boost.JSON's events and keeps the finished values on a stack; a container's end folds
+// what stands above its start into one value.
 struct Handler {
   static constexpr size_t max_object_size = static_cast<size_t>(-1);
   static constexpr size_t max_array_size = static_cast<size_t>(-1);
@@ -22,8 +23,16 @@ struct Handler {
 
   using Code = boost::json::error_code;
 
+  // A container that has begun and not ended: where its keys and values start on the stacks.
+  struct Open {
+    bool array;
+    size_t keys;
+    size_t values;
+  };
+
   std::vector<Value> values;
   std::vector<Key> keys;
+  std::vector<Open> open;
   std::string partial;
   std::vector<std::string>* duplicates = nullptr;
 
@@ -34,26 +43,50 @@ struct Handler {
 
   bool on_document_begin(Code&) { return true; }
   bool on_document_end(Code&) { return true; }
-  bool on_object_begin(Code&) { return true; }
-  bool on_array_begin(Code&) { return true; }
+  bool on_object_begin(Code&) {
+    open.push_back({false, keys.size(), values.size()});
+    return true;
+  }
+  bool on_array_begin(Code&) {
+    open.push_back({true, keys.size(), values.size()});
+    return true;
+  }
 
   bool on_object_end(size_t n, Code&) {
     std::vector<MapEntry> entries;
     entries.reserve(n);
     for (size_t i = 0; i < n; ++i) {
-      entries.push_back({std::move(keys[keys.size() - n + i]), std::move(values[values.size() - n + i])});
+      entries.push_back(
+          {std::move(keys[keys.size() - n + i]), std::move(values[values.size() - n + i])});
     }
     keys.erase(keys.end() - static_cast<ptrdiff_t>(n), keys.end());
     values.erase(values.end() - static_cast<ptrdiff_t>(n), values.end());
-    Value map = Value::map(entries);
-    if (duplicates && map.size() != n) note_duplicates(entries);
+    std::vector<Key> names;
+    if (duplicates && n > 1) {
+      for (const auto& entry : entries) names.push_back(entry.key);
+    }
+    Value map = Value::map(std::move(entries));
+    if (!names.empty() && map.size() != n) note_duplicates(std::move(names));
+    open.pop_back();
     return push(std::move(map));
   }
 
-  void note_duplicates(const std::vector<MapEntry>& entries) {
-    for (size_t i = 0; i < entries.size(); ++i) {
-      for (size_t j = 0; j < i; ++j) {
-        if (entries[i].key == entries[j].key) duplicates->emplace_back(entries[i].key.text());
+  // Each name once, with the path of the map that holds it twice: the one that is ending now.
+  void note_duplicates(std::vector<Key> names) {
+    std::string path;
+    for (size_t i = 0; i + 1 < open.size(); ++i) {
+      const Open& inner = open[i + 1];
+      if (open[i].array) {
+        path += cat("[", inner.values - open[i].values, "]");
+      } else {
+        path += cat(path.empty() ? "" : ".", keys[inner.keys - 1].text());
+      }
+    }
+    std::sort(names.begin(), names.end());
+    for (size_t i = 1; i < names.size(); ++i) {
+      const bool first = i == 1 || !(names[i - 2] == names[i]);
+      if (names[i] == names[i - 1] && first) {
+        duplicates->push_back(cat(path, path.empty() ? "" : ".", names[i].text()));
       }
     }
   }
@@ -62,6 +95,7 @@ struct Handler {
     std::vector<Value> items(std::make_move_iterator(values.end() - static_cast<ptrdiff_t>(n)),
                              std::make_move_iterator(values.end()));
     values.erase(values.end() - static_cast<ptrdiff_t>(n), values.end());
+    open.pop_back();
     return push(Value::array(std::move(items)));
   }
 
@@ -95,7 +129,13 @@ struct Handler {
   bool on_uint64(uint64_t number, boost::json::string_view, Code&) {
     return push(static_cast<double>(number));  // beyond int64, as Go's float64
   }
-  bool on_double(double number, boost::json::string_view, Code&) { return push(number); }
+  // The parser's own doubles may be off in the last bit; the text comes in one piece, as it is
+  // given.
+  bool on_double(double number, boost::json::string_view text, Code&) {
+    double exact = number;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), exact);
+    return push(error == std::errc() && end == text.data() + text.size() ? exact : number);
+  }
   bool on_bool(bool b, Code&) { return push(b); }
   bool on_null(Code&) { return push(nullptr); }
   bool on_comment_part(boost::json::string_view, Code&) { return true; }
@@ -162,9 +202,22 @@ void write_number(double number, std::string& out) {
     out += "null";  // JSON has no other way to say it
     return;
   }
-  char digits[32];
-  const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
-  out.append(digits, end);
+  if (number == 0) {
+    out += '0';  // minus zero would come back as an integer, which has none
+    return;
+  }
+  // As Go: digits up to 21 places, an exponent without leading zeros beyond.
+  const double magnitude = std::abs(number);
+  const bool exponent = magnitude < 1e-6 || magnitude >= 1e21;
+  char digits[64];
+  const auto format = exponent ? std::chars_format::scientific : std::chars_format::fixed;
+  const auto end = std::to_chars(digits, digits + sizeof digits, number, format).ptr;
+  std::string_view text(digits, static_cast<size_t>(end - digits));
+  if (exponent && text[text.size() - 2] == '0') {
+    out.append(text.substr(0, text.size() - 2));
+    text.remove_prefix(text.size() - 1);
+  }
+  out.append(text);
 }
 
 void write(const Value& value, std::string& out, int indent) {
@@ -176,15 +229,23 @@ void write(const Value& value, std::string& out, int indent) {
   const int inner = indent < 0 ? -1 : indent + 1;
   switch (value.type()) {
     case ValueType::kAbsent:
-    case ValueType::kNull: out += "null"; break;
-    case ValueType::kBool: out += value.as_bool() ? "true" : "false"; break;
+    case ValueType::kNull:
+      out += "null";
+      break;
+    case ValueType::kBool:
+      out += value.as_bool() ? "true" : "false";
+      break;
     case ValueType::kInt: {
       char digits[24];
       out.append(digits, std::to_chars(digits, digits + sizeof digits, value.as_int()).ptr);
       break;
     }
-    case ValueType::kDouble: write_number(value.as_double(), out); break;
-    case ValueType::kString: write_string(value.as_string(), out); break;
+    case ValueType::kDouble:
+      write_number(value.as_double(), out);
+      break;
+    case ValueType::kString:
+      write_string(value.as_string(), out);
+      break;
     case ValueType::kArray: {
       out += '[';
       bool first = true;
@@ -234,7 +295,9 @@ Result<Value> parse_json(std::string_view text, std::vector<std::string>* duplic
   return std::move(parser.handler().values.back());
 }
 
-void write_json(const Value& value, std::string& out) { write(value, out, -1); }
+void write_json(const Value& value, std::string& out) {
+  write(value, out, -1);
+}
 
 std::string to_json(const Value& value) {
   std::string out;

@@ -2,7 +2,7 @@
 //
 // Reading: Boost.JSON's incremental parser feeds Values directly. Integers that fit int64 stay
 // integers, all other numbers are doubles. The last of duplicate keys wins; where the caller wants to
-// know of them (field validation) their paths are listed. Depth is limited. Errors say line and column.
+// know of them (field validation) their paths are listed, as "spec.containers[0].name". Depth is limited. Errors say line and column.
 // Writing: compact, keys in stored order, Go's HTML-safe escapes, doubles in their shortest form.
 #pragma once
 

@@ -4,20 +4,30 @@
 #include <optional>
 
 #include "control/base/text.h"
+#include "control/object/json.h"
 
 namespace minik::control {
 
 namespace {
 
 constexpr size_t kOperationsMax = 10'000;  // as kube-apiserver
+// What all copy operations of a patch may add, in values: copies of copies double each time.
+constexpr size_t kCopiedValuesMax = 100'000;
+// Deeper documents could not be read back, and would exhaust the stack.
+constexpr size_t kDepthMax = 128;
 
-Error bad_patch(std::string message) { return Error(ErrorCode::kBadRequest, std::move(message)); }
-Error cannot_apply(std::string message) { return Error(ErrorCode::kInvalid, std::move(message)); }
+Error bad_patch(std::string message) {
+  return Error(ErrorCode::kBadRequest, std::move(message));
+}
+Error cannot_apply(std::string message) {
+  return Error(ErrorCode::kInvalid, std::move(message));
+}
 
 Result<std::vector<std::string>> parse_pointer(std::string_view text) {
   std::vector<std::string> path;
   if (text.empty()) return path;
-  if (text.front() != '/') return bad_patch(cat("JSON pointer ", quoted(text), " must start with /"));
+  if (text.front() != '/')
+    return bad_patch(cat("JSON pointer ", quoted(text), " must start with /"));
   for (const auto part : split(text.substr(1), '/')) {
     std::string token;
     for (size_t i = 0; i < part.size(); ++i) {
@@ -57,7 +67,8 @@ Result<Value> edit(const Value& node, std::span<const std::string> path, Edit wh
     const Value& child = node.get(token);
     if (path.size() > 1) {
       if (child.is_absent()) {
-        return cannot_apply(cat("jsonpatch operation does not apply: doc is missing path: ", token));
+        return cannot_apply(
+            cat("jsonpatch operation does not apply: doc is missing path: ", token));
       }
       MINIK_ASSIGN(auto changed, edit(child, path.subspan(1), what, value));
       return node.with(token, std::move(changed));
@@ -102,13 +113,31 @@ const Value* look_up(const Value& document, std::span<const std::string> path) {
   return node;
 }
 
-Result<Value> apply_operation(const Value& document, const Value& operation) {
+// Counts the values of a tree, and stops counting above `limit`; fails by limit for a tree too
+// deep.
+size_t count_values(const Value& value, size_t depth, size_t limit) {
+  if (depth > kDepthMax) return limit + 1;
+  size_t count = 1;
+  for (const auto& item : value.items()) {
+    if (count > limit) return count;
+    count += count_values(item, depth + 1, limit - count);
+  }
+  for (const auto& entry : value.entries()) {
+    if (count > limit) return count;
+    count += count_values(entry.value, depth + 1, limit - count);
+  }
+  return count;
+}
+
+Result<Value> apply_operation(const Value& document, const Value& operation, size_t& copies_left) {
   const auto op = operation.get("op").as_string();
   if (!operation.get("path").is_string()) return bad_patch("JSON patch operation without a path");
   MINIK_ASSIGN(const auto path, parse_pointer(operation.get("path").as_string()));
   const Value& value = operation.get("value");
   const bool needs_value = op == "add" || op == "replace" || op == "test";
-  if (needs_value && value.is_absent()) return bad_patch(cat("JSON patch ", op, " without a value"));
+  if (needs_value && value.is_absent())
+    return bad_patch(cat("JSON patch ", op, " without a value"));
+  if (path.size() > kDepthMax) return bad_patch("JSON patch path is too deep");
   if (op == "add") return edit(document, path, Edit::kAdd, value);
   if (op == "replace") return edit(document, path, Edit::kReplace, value);
   if (op == "remove") return edit(document, path, Edit::kRemove, {});
@@ -122,9 +151,20 @@ Result<Value> apply_operation(const Value& document, const Value& operation) {
   if (op == "move" || op == "copy") {
     MINIK_ASSIGN(const auto from, parse_pointer(operation.get("from").as_string()));
     const Value* found = look_up(document, from);
-    if (!found) return cannot_apply(cat("jsonpatch ", op, " operation does not apply: missing from"));
+    if (!found)
+      return cannot_apply(cat("jsonpatch ", op, " operation does not apply: missing from"));
     const Value moved = *found;
+    const size_t copied = count_values(moved, path.size(), copies_left);
+    if (copied > copies_left) {
+      return cannot_apply(
+          cat("jsonpatch ", op, " operation does not apply: it would copy too much"));
+    }
+    copies_left -= copied;
     if (op == "copy") return edit(document, path, Edit::kAdd, moved);
+    if (path.size() > from.size() && std::equal(from.begin(), from.end(), path.begin())) {
+      return cannot_apply(
+          "jsonpatch move operation does not apply: a value cannot move into itself");
+    }
     MINIK_ASSIGN(const auto without, edit(document, from, Edit::kRemove, {}));
     return edit(without, path, Edit::kAdd, moved);
   }
@@ -163,10 +203,59 @@ Value strip_directives(const Value& patch) {
   return std::move(builder).build();
 }
 
+// $setElementOrder: the items that it names stand in its order; the others, which only the live
+// list has, keep their order and their place before the first named item that they stood before.
+class ListOrder {
+ public:
+  ListOrder(std::string_view merge_key, const Value& order, const Value& live)
+      : merge_key_(merge_key), order_(order), live_(live) {}
+
+  Value apply(const Value& list) const {
+    std::vector<std::pair<size_t, Value>> named;
+    std::vector<Value> others;
+    for (const auto& item : list.items()) {
+      if (const auto place = place_in(order_, item)) {
+        named.emplace_back(*place, item);
+      } else {
+        others.push_back(item);
+      }
+    }
+    std::ranges::stable_sort(named, {}, &std::pair<size_t, Value>::first);
+    std::vector<Value> result;
+    auto other = others.begin();
+    for (auto& [place, item] : named) {
+      const auto live_place = place_in(live_, item);
+      for (; other != others.end() && live_place; ++other) {
+        const auto place_of_other = place_in(live_, *other);
+        if (!place_of_other || *place_of_other > *live_place) break;
+        result.push_back(*other);
+      }
+      result.push_back(std::move(item));
+    }
+    result.insert(result.end(), other, others.end());
+    return Value::array(std::move(result));
+  }
+
+ private:
+  std::optional<size_t> place_in(const Value& list, const Value& item) const {
+    const Value& id = merge_key_.empty() ? item : item.get(merge_key_);
+    for (size_t i = 0; i < list.size(); ++i) {
+      const Value& candidate = list.items()[i];
+      if ((merge_key_.empty() ? candidate : candidate.get(merge_key_)) == id) return i;
+    }
+    return {};
+  }
+
+  std::string_view merge_key_;
+  const Value& order_;
+  const Value& live_;
+};
+
 class StrategicMerge {
  public:
   explicit StrategicMerge(const PatchSchema& schema) : schema_(schema) {}
 
+  // A map of the document with a map of the patch.
   Result<Value> map(const Value& original, const Value& patch, const void* type) const {
     const auto directive = patch.get(kDirective).as_string();
     if (directive == "replace") return strip_directives(patch.without(kDirective));
@@ -176,9 +265,16 @@ class StrategicMerge {
     }
     MapBuilder result(original);
     if (const Value& keep = patch.get(kRetainKeys); keep.is_array()) {
+      for (const auto& [key, value] : patch.entries()) {
+        if (!is_directive(key.text()) &&
+            std::ranges::find(keep.items(), Value(key)) == keep.items().end()) {
+          return bad_patch("$retainKeys must hold every field of the patch beside it");
+        }
+      }
       for (const auto& [key, value] : original.entries()) {
-        const bool kept = std::ranges::any_of(
-            keep.items(), [&, &name = key](const Value& k) { return k.as_string() == name.text(); });
+        const bool kept = std::ranges::any_of(keep.items(), [&, &name = key](const Value& k) {
+          return k.as_string() == name.text();
+        });
         if (!kept) result.erase(key);
       }
     }
@@ -188,31 +284,45 @@ class StrategicMerge {
         result.erase(key);
         continue;
       }
-      MINIK_ASSIGN(auto merged, field(result.get(key), value, patch, key, type));
+      MINIK_ASSIGN(auto merged, field(result.get(key), value, key, type));
       result.set(key, std::move(merged));
     }
-    for (const auto& [key, value] : patch.entries()) {
-      if (key.text().starts_with(kDeletePrimitive)) {
-        const Key name(key.text().substr(kDeletePrimitive.size()));
-        if (result.get(name).is_array()) result.set(name, without_items(result.get(name), value));
-      }
-    }
+    MINIK_TRY(apply_list_directives(result, original, patch, type));
     return std::move(result).build();
   }
 
  private:
-  Result<Value> field(const Value& original, const Value& patch, const Value& parent_patch,
-                      const Key& key, const void* type) const {
+  // Removals from lists of scalars, and orders for lists: those that the patch merges as well as
+  // those that it only deletes from or only reorders.
+  Status apply_list_directives(MapBuilder& result, const Value& original, const Value& patch,
+                               const void* type) const {
+    for (const auto& [key, value] : patch.entries()) {
+      if (!key.text().starts_with(kDeletePrimitive)) continue;
+      if (!value.is_array()) return bad_patch(cat(key.text(), " must be a list"));
+      const Key name(key.text().substr(kDeletePrimitive.size()));
+      if (result.get(name).is_array()) result.set(name, without_items(result.get(name), value));
+    }
+    for (const auto& [key, order] : patch.entries()) {
+      if (!key.text().starts_with(kOrder)) continue;
+      if (!order.is_array()) return bad_patch(cat(key.text(), " must be a list"));
+      const Key name(key.text().substr(kOrder.size()));
+      const PatchRule rule = type ? schema_.rule(type, name) : PatchRule{};
+      if (!rule.merge || !result.get(name).is_array()) continue;
+      result.set(name, ListOrder(rule.merge_key, order, original[name]).apply(result.get(name)));
+    }
+    return {};
+  }
+
+  Result<Value> field(const Value& original, const Value& patch, const Key& key,
+                      const void* type) const {
     const PatchRule rule = type ? schema_.rule(type, key) : PatchRule{};
     if (patch.is_map()) {
       if (!original.is_map()) return strip_directives(patch);
       return map(original, patch, rule.type);
     }
     if (!patch.is_array() || !rule.merge) return strip_directives(patch);
-    const Value& order = parent_patch.get(cat(kOrder, key.text()));
-    if (rule.merge_key.empty()) return ordered_scalars(union_of(original, patch), order);
-    MINIK_ASSIGN(auto merged, keyed_list(original, patch, rule));
-    return ordered_objects(merged, order, rule.merge_key);
+    if (rule.merge_key.empty()) return union_of(original, patch);
+    return keyed_list(original, patch, rule);
   }
 
   static Value union_of(const Value& original, const Value& patch) {
@@ -241,7 +351,8 @@ class StrategicMerge {
     for (const auto& item : patch.items()) {
       const Value& id = item.get(rule.merge_key);
       if (!item.is_map() || id.is_absent()) {
-        return bad_patch(cat("map: ", "does not contain declared merge key: ", rule.merge_key));
+        return bad_patch(
+            cat("map: ", to_json(item), " does not contain declared merge key: ", rule.merge_key));
       }
       const auto found =
           std::ranges::find_if(items, [&](const Value& v) { return v.get(rule.merge_key) == id; });
@@ -254,32 +365,6 @@ class StrategicMerge {
       }
     }
     return Value::array(std::move(items));
-  }
-
-  // $setElementOrder: the listed ones in the listed order; what it does not name stays before them in
-  // its own order, as it was relative to its neighbours.
-  static Value reorder(const Value& list, const Value& order, const auto& same) {
-    if (!order.is_array()) return list;
-    std::vector<Value> items;
-    for (const auto& item : list.items()) {
-      const bool named =
-          std::ranges::any_of(order.items(), [&](const Value& o) { return same(item, o); });
-      if (!named) items.push_back(item);
-    }
-    for (const auto& wanted : order.items()) {
-      for (const auto& item : list.items()) {
-        if (same(item, wanted)) items.push_back(item);
-      }
-    }
-    return Value::array(std::move(items));
-  }
-
-  static Value ordered_scalars(const Value& list, const Value& order) {
-    return reorder(list, order, [](const Value& a, const Value& b) { return a == b; });
-  }
-  static Value ordered_objects(const Value& list, const Value& order, std::string_view key) {
-    return reorder(list, order,
-                   [key](const Value& a, const Value& b) { return a.get(key) == b.get(key); });
   }
 
   const PatchSchema& schema_;
@@ -295,8 +380,9 @@ Result<Value> apply_json_patch(const Value& document, const Value& patch) {
                      patch.size()));
   }
   Value result = document;
+  size_t copies_left = kCopiedValuesMax;
   for (const auto& operation : patch.items()) {
-    MINIK_ASSIGN(result, apply_operation(result, operation));
+    MINIK_ASSIGN(result, apply_operation(result, operation, copies_left));
   }
   return result;
 }

@@ -1,6 +1,7 @@
 // resource.Quantity: exact decimal amounts with SI ("m", "k", "M") or binary ("Ki", "Mi") suffixes, or an
-// exponent ("1e3"). Kept as a count of nano-units in 128 bits, which covers every amount that Kubernetes
-// accepts; finer or larger text is rounded up or refused as there.
+// exponent ("1e3"). Kept as a count of nano-units in 128 bits. Finer text is rounded away from zero,
+// binary amounts end at int64, both as in Kubernetes; amounts beyond 10^21 are refused, which Kubernetes
+// would take. Errors carry Kubernetes' sentences.
 #pragma once
 
 #include <compare>

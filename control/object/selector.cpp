@@ -37,13 +37,20 @@ bool label_name(std::string_view text) {
                              [&](char c) { return alnum(c) || c == '-' || c == '_' || c == '.'; });
 }
 
+bool dns_subdomain(std::string_view text) {
+  const auto alnum = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  if (text.size() > 253) return false;
+  return std::ranges::all_of(split(text, '.'), [&](std::string_view part) {
+    return !part.empty() && alnum(part.front()) && alnum(part.back()) &&
+           std::ranges::all_of(part, [&](char c) { return alnum(c) || c == '-'; });
+  });
+}
+
 bool label_key(std::string_view text) {
   const size_t slash = text.rfind('/');
   if (slash != std::string_view::npos) {
     const auto prefix = text.substr(0, slash);
-    if (prefix.empty() || prefix.size() > 253 || prefix.find('/') != std::string_view::npos) {
-      return false;
-    }
+    if (!dns_subdomain(prefix)) return false;
     text.remove_prefix(slash + 1);
   }
   return label_name(text);
@@ -134,7 +141,8 @@ Result<LabelSelector> LabelSelector::from_object(const Value& object) {
     } else if (op_text == "Lt") {
       op = Operator::kLess;
     } else if (op_text != "In") {
-      return Error(ErrorCode::kInvalid, cat(quoted(op_text), " is not a valid label selector operator"));
+      return Error(ErrorCode::kInvalid,
+                   cat(quoted(op_text), " is not a valid label selector operator"));
     }
     Requirement requirement{Key(expression[keys::kKey].as_string()), op, {}};
     for (const auto& value : expression[keys::kValues].items()) {
@@ -170,10 +178,18 @@ bool LabelSelector::matches(const Value& labels) const {
     const auto number = [&] { return parse_int64(label.as_string()); };
     bool ok = false;
     switch (op) {
-      case Operator::kIn: ok = present && listed(); break;
-      case Operator::kNotIn: ok = !present || !listed(); break;
-      case Operator::kExists: ok = present; break;
-      case Operator::kNotExists: ok = !present; break;
+      case Operator::kIn:
+        ok = present && listed();
+        break;
+      case Operator::kNotIn:
+        ok = !present || !listed();
+        break;
+      case Operator::kExists:
+        ok = present;
+        break;
+      case Operator::kNotExists:
+        ok = !present;
+        break;
       case Operator::kGreater:
       case Operator::kLess: {
         const auto bound = values.empty() ? std::nullopt : parse_int64(values[0].text());
@@ -205,10 +221,18 @@ std::string LabelSelector::text() const {
       case Operator::kNotIn:
         out += one ? cat(key.text(), "!=", values[0].text()) : cat(key.text(), " notin ", list());
         break;
-      case Operator::kExists: out += key.text(); break;
-      case Operator::kNotExists: out += cat("!", key.text()); break;
-      case Operator::kGreater: out += cat(key.text(), ">", values[0].text()); break;
-      case Operator::kLess: out += cat(key.text(), "<", values[0].text()); break;
+      case Operator::kExists:
+        out += key.text();
+        break;
+      case Operator::kNotExists:
+        out += cat("!", key.text());
+        break;
+      case Operator::kGreater:
+        out += cat(key.text(), ">", values[0].text());
+        break;
+      case Operator::kLess:
+        out += cat(key.text(), "<", values[0].text());
+        break;
     }
   }
   return out;

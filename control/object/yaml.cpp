@@ -13,11 +13,14 @@ namespace minik::control {
 namespace {
 
 constexpr int kDepthMax = 100;
-constexpr size_t kNodesMax = 1'000'000;  // after aliases: a billion laughs ends here
+// Values after the expansion of aliases: without aliases a text of n bytes has fewer than n, so
+// only a billion laughs ends here.
+constexpr size_t kNodesSpare = 10'000;
 
 struct Reader {
   YamlDocument& document;
   std::string name;
+  size_t nodes_max;
   size_t nodes = 0;
 
   Error at(const YAML::Node& node, std::string_view what) const {
@@ -26,11 +29,13 @@ struct Reader {
 
   Result<Value> read(const YAML::Node& node, const std::string& path, int depth) {
     if (depth > kDepthMax) return at(node, "nested too deeply");
-    if (++nodes > kNodesMax) return at(node, "too many values (do aliases expand without end?)");
+    if (++nodes > nodes_max) return at(node, "too many values (do aliases expand without end?)");
     switch (node.Type()) {
       case YAML::NodeType::Undefined:
-      case YAML::NodeType::Null: return Value(nullptr);
-      case YAML::NodeType::Scalar: return scalar(node);
+      case YAML::NodeType::Null:
+        return Value(nullptr);
+      case YAML::NodeType::Scalar:
+        return scalar(node);
       case YAML::NodeType::Sequence: {
         std::vector<Value> items;
         for (size_t i = 0; i < node.size(); ++i) {
@@ -41,30 +46,45 @@ struct Reader {
         }
         return Value::array(std::move(items));
       }
-      case YAML::NodeType::Map: return map(node, path, depth);
+      case YAML::NodeType::Map:
+        return map(node, path, depth);
     }
     return Value(nullptr);
   }
 
   Result<Value> map(const YAML::Node& node, const std::string& path, int depth) {
     MapBuilder builder;
+    std::vector<YAML::Node> merged;
     for (const auto& entry : node) {
       if (!entry.first.IsScalar()) return at(entry.first, "a key must be a scalar");
       const std::string key = entry.first.Scalar();
-      if (key == "<<" && entry.second.IsMap()) {  // merge key: what stands here wins
-        MINIK_ASSIGN(const auto merged, map(entry.second, path, depth + 1));
-        for (const auto& [k, v] : merged.entries()) {
-          if (builder.get(k).is_absent()) builder.set(k, v);
+      if (key == "<<" && entry.second.IsMap()) {
+        merged.push_back(entry.second);
+        continue;
+      }
+      if (key == "<<" && entry.second.IsSequence()) {
+        for (const auto& one : entry.second) {
+          if (!one.IsMap()) return at(one, "a merge key takes maps");
+          merged.push_back(one);
         }
         continue;
       }
       const std::string child = path.empty() ? key : cat(path, ".", key);
-      if (!builder.get(key).is_absent() && document.lines.contains(child)) {
+      if (!builder.get(key).is_absent()) {
         return at(entry.first, cat("key ", quoted(key), " is given twice"));
       }
       document.lines[child] = entry.first.Mark().line + 1;
       MINIK_ASSIGN(auto value, read(entry.second, child, depth + 1));
       builder.set(key, std::move(value));
+    }
+    // What stands in the map itself wins over what it merges in, and an earlier source over a
+    // later.
+    for (const auto& source : merged) {
+      if (depth + 1 > kDepthMax) return at(source, "nested too deeply");
+      MINIK_ASSIGN(const auto values, map(source, path, depth + 1));
+      for (const auto& [key, value] : values.entries()) {
+        if (builder.get(key).is_absent()) builder.set(key, value);
+      }
     }
     return std::move(builder).build();
   }
@@ -72,7 +92,8 @@ struct Reader {
   static Value scalar(const YAML::Node& node) {
     const std::string& text = node.Scalar();
     if (node.Tag() == "!" || node.Tag() == "tag:yaml.org,2002:str") return Value(text);
-    if (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL") return Value(nullptr);
+    if (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL")
+      return Value(nullptr);
     for (const auto* word : {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"}) {
       if (text == word) return Value(true);
     }
@@ -101,10 +122,13 @@ struct Reader {
       base = 8;  // YAML 1.1: 0644
       text.remove_prefix(1);
     }
-    if (base != 10 && text.size() > 2 && (text[1] == 'x' || text[1] == 'o' || text[1] == 'b')) text.remove_prefix(2);
+    if (base != 10 && text.size() > 2 && (text[1] == 'x' || text[1] == 'o' || text[1] == 'b'))
+      text.remove_prefix(2);
     int64_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
-    if (text.empty() || error != std::errc() || end != text.data() + text.size() || text.front() == '-') return {};
+    if (text.empty() || error != std::errc() || end != text.data() + text.size() ||
+        text.front() == '-')
+      return {};
     return negative ? -number : number;
   }
 
@@ -124,23 +148,29 @@ struct Reader {
 bool plain_is_safe(std::string_view text) {
   if (text.empty() || text.front() == ' ' || text.back() == ' ') return false;
   if (std::string_view("-?:,[]{}#&*!|>'\"%@`=~").find(text.front()) != std::string_view::npos) {
-    const bool dash_word = text.front() == '-' && text.size() > 1 && text[1] != ' ' && text != "---";
+    const bool dash_word =
+        text.front() == '-' && text.size() > 1 && text[1] != ' ' && text != "---";
     if (!dash_word) return false;
   }
-  if (text.find(": ") != std::string_view::npos || text.find(" #") != std::string_view::npos || text.back() == ':') return false;
+  if (text.find(": ") != std::string_view::npos || text.find(" #") != std::string_view::npos ||
+      text.back() == ':')
+    return false;
   for (const char c : text) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return false;
   }
   YAML::Node probe(std::string{text});
-  const Value read = Reader::scalar(probe);
-  return read.is_string();
+  // One letter reads as a boolean in YAML 1.1, so it is quoted for those who still read that.
+  constexpr std::string_view kLetters = "yYnN";
+  if (text.size() == 1 && kLetters.find(text.front()) != std::string_view::npos) return false;
+  return Reader::scalar(probe).is_string();
 }
 
 void write(const Value& value, std::string& out, size_t indent, bool in_list);
 
 void write_text(std::string_view text, std::string& out, size_t indent) {
-  const bool block = text.find('\n') != std::string_view::npos && text.find('\r') == std::string_view::npos &&
-                     text.front() != ' ' && text.front() != '\n' && text.find('\t') == std::string_view::npos;
+  const bool block = text.find('\n') != std::string_view::npos &&
+                     text.find('\r') == std::string_view::npos && text.front() != ' ' &&
+                     text.front() != '\n' && text.find('\t') == std::string_view::npos;
   if (block) {
     const bool ends = text.back() == '\n';
     const bool more = text.size() > 1 && ends && text[text.size() - 2] == '\n';
@@ -194,8 +224,10 @@ void write(const Value& value, std::string& out, size_t indent, bool in_list) {
       write_entry(item, out, indent);
     }
   } else if (value.is_array() && !value.empty()) {
+    bool first = true;
     for (const auto& item : value.items()) {
-      out.append(indent, ' ');
+      if (!(first && in_list)) out.append(indent, ' ');
+      first = false;
       out += "- ";
       if ((item.is_map() || item.is_array()) && !item.empty()) {
         write(item, out, indent + 2, true);
@@ -219,7 +251,7 @@ Result<std::vector<YamlDocument>> parse_yaml(std::string_view text, std::string_
       if (!root.IsDefined() || root.IsNull()) continue;
       YamlDocument document;
       document.line = root.Mark().line + 1;
-      Reader reader{document, std::string(name)};
+      Reader reader{document, std::string(name), text.size() + kNodesSpare};
       MINIK_ASSIGN(document.value, reader.read(root, "", 0));
       documents.push_back(std::move(document));
     }

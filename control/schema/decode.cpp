@@ -327,11 +327,7 @@ std::optional<Value> Decoder::scalar(const TypeInfo& owner, const FieldInfo& inf
       const std::string text = value.is_number() ? to_json(value) : value.string();
       if (!value.is_string() && !value.is_number()) break;
       const auto quantity = Quantity::parse(text);
-      if (!quantity) {
-        return fail(
-            "quantities must match the regular expression "
-            "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'");
-      }
+      if (!quantity) return fail(quantity.error().message);
       const std::string canonical = quantity->text();
       return value.is_string() && canonical == text ? value : Value(canonical);
     }

@@ -2,20 +2,26 @@
 
 #include <gtest/gtest.h>
 
+#include "control/base/text.h"
 #include "control/object/json.h"
 
 namespace minik::control {
 namespace {
 
-Value doc(std::string_view text) { return *parse_json(text); }
+Value doc(std::string_view text) {
+  return *parse_json(text);
+}
 
 TEST(JsonPatch, AppliesEveryOperationOfRfc6902) {
   const Value base = doc(R"({"a":{"b":[1,2]},"c":"x"})");
   const auto apply = [&](std::string_view patch) { return apply_json_patch(base, doc(patch)); };
-  EXPECT_EQ(*apply(R"([{"op":"add","path":"/a/b/1","value":9}])"), doc(R"({"a":{"b":[1,9,2]},"c":"x"})"));
-  EXPECT_EQ(*apply(R"([{"op":"add","path":"/a/b/-","value":9}])"), doc(R"({"a":{"b":[1,2,9]},"c":"x"})"));
+  EXPECT_EQ(*apply(R"([{"op":"add","path":"/a/b/1","value":9}])"),
+            doc(R"({"a":{"b":[1,9,2]},"c":"x"})"));
+  EXPECT_EQ(*apply(R"([{"op":"add","path":"/a/b/-","value":9}])"),
+            doc(R"({"a":{"b":[1,2,9]},"c":"x"})"));
   EXPECT_EQ(*apply(R"([{"op":"remove","path":"/a/b/0"}])"), doc(R"({"a":{"b":[2]},"c":"x"})"));
-  EXPECT_EQ(*apply(R"([{"op":"move","from":"/c","path":"/d"}])"), doc(R"({"a":{"b":[1,2]},"d":"x"})"));
+  EXPECT_EQ(*apply(R"([{"op":"move","from":"/c","path":"/d"}])"),
+            doc(R"({"a":{"b":[1,2]},"d":"x"})"));
   EXPECT_TRUE(apply(R"([{"op":"test","path":"/c","value":"x"}])"));
   EXPECT_EQ(apply(R"([{"op":"test","path":"/c","value":"y"}])").error().code, ErrorCode::kInvalid);
   EXPECT_EQ(apply(R"([{"op":"remove","path":"/zz"}])").error().code, ErrorCode::kInvalid);
@@ -61,15 +67,55 @@ TEST(StrategicMerge, ObeysDirectives) {
   EXPECT_EQ(*merge(R"({"containers":[{"name":"a"}]})",
                    R"({"containers":[{"name":"z"},{"$patch":"replace"}]})"),
             doc(R"({"containers":[{"name":"z"}]})"));
-  EXPECT_EQ(*merge(R"({"finalizers":["a","b"]})",
-                   R"({"$deleteFromPrimitiveList/finalizers":["a"]})"),
-            doc(R"({"finalizers":["b"]})"));
+  EXPECT_EQ(
+      *merge(R"({"finalizers":["a","b"]})", R"({"$deleteFromPrimitiveList/finalizers":["a"]})"),
+      doc(R"({"finalizers":["b"]})"));
   EXPECT_EQ(*merge(R"({"strategy":{"type":"RollingUpdate","rollingUpdate":{}}})",
                    R"({"strategy":{"$retainKeys":["type"],"type":"Recreate"}})"),
             doc(R"({"strategy":{"type":"Recreate"}})"));
-  EXPECT_EQ(*merge(R"({"containers":[{"name":"a"},{"name":"b"}]})",
-                   R"({"$setElementOrder/containers":[{"name":"c"},{"name":"a"},{"name":"b"}],"containers":[{"name":"c"}]})"),
-            doc(R"({"containers":[{"name":"c"},{"name":"a"},{"name":"b"}]})"));
+  EXPECT_EQ(
+      *merge(
+          R"({"containers":[{"name":"a"},{"name":"b"}]})",
+          R"({"$setElementOrder/containers":[{"name":"c"},{"name":"a"},{"name":"b"}],"containers":[{"name":"c"}]})"),
+      doc(R"({"containers":[{"name":"c"},{"name":"a"},{"name":"b"}]})"));
+}
+
+TEST(StrategicMerge, KeepsThePlaceOfItemsThatOnlyTheLiveListHas) {
+  EXPECT_EQ(*merge(R"({"containers":[{"name":"a"},{"name":"live"},{"name":"b"},{"name":"last"}]})",
+                   R"({"$setElementOrder/containers":[{"name":"b"},{"name":"a"}]})"),
+            doc(R"({"containers":[{"name":"live"},{"name":"b"},{"name":"a"},{"name":"last"}]})"));
+  EXPECT_EQ(*merge(R"({"containers":[{"name":"side"},{"name":"a"}]})",
+                   R"({"$setElementOrder/containers":[{"name":"a"},{"name":"new"}],
+                       "containers":[{"name":"new"}]})"),
+            doc(R"({"containers":[{"name":"side"},{"name":"a"},{"name":"new"}]})"));
+  EXPECT_EQ(
+      *merge(
+          R"({"finalizers":["a","b","c"]})",
+          R"({"$setElementOrder/finalizers":["c","a"],"$deleteFromPrimitiveList/finalizers":["b"]})"),
+      doc(R"({"finalizers":["c","a"]})"));
+}
+
+TEST(StrategicMerge, RefusesDirectivesThatContradictThePatch) {
+  EXPECT_EQ(merge("{}", R"({"$retainKeys":["a"],"b":1})").error().code, ErrorCode::kBadRequest);
+  EXPECT_EQ(merge("{}", R"({"$setElementOrder/containers":1})").error().code,
+            ErrorCode::kBadRequest);
+  EXPECT_EQ(merge("{}", R"({"$patch":"explode"})").error().code, ErrorCode::kBadRequest);
+}
+
+TEST(JsonPatch, RefusesCopiesThatDoubleWithoutEnd) {
+  std::string patch = "[";
+  for (int i = 0; i < 60; ++i) {
+    patch += cat(i ? "," : "", R"({"op":"copy","from":"","path":"/k)", i, R"("})");
+  }
+  EXPECT_EQ(apply_json_patch(doc("{}"), doc(patch + "]")).error().code, ErrorCode::kInvalid);
+}
+
+TEST(JsonPatch, RefusesToMoveAValueIntoItself) {
+  EXPECT_EQ(apply_json_patch(doc(R"({"a":{"b":{}}})"),
+                             doc(R"([{"op":"move","from":"/a","path":"/a/b/c"}])"))
+                .error()
+                .code,
+            ErrorCode::kInvalid);
 }
 
 }  // namespace

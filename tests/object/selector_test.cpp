@@ -14,8 +14,8 @@ TEST(LabelSelector, MatchesEachOperator) {
     EXPECT_TRUE(selector) << text;
     return selector && selector->matches(labels);
   };
-  for (const auto* yes : {"", "app=web", "app==web,tier!=b", "tier in (a, b)", "tier notin (b)", "app",
-                          "!nope", "size>4", "size<6", "nope!=x"}) {
+  for (const auto* yes : {"", "app=web", "app==web,tier!=b", "tier in (a, b)", "tier notin (b)",
+                          "app", "!nope", "size>4", "size<6", "nope!=x"}) {
     EXPECT_TRUE(matches(yes)) << yes;
   }
   for (const auto* no : {"app=x", "tier notin (a)", "!app", "nope", "size>5", "app=web,tier=b"}) {

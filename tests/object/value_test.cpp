@@ -21,7 +21,8 @@ TEST(Value, HoldsScalarsOfEveryWidth) {
 }
 
 TEST(Value, HoldsStringsOfEveryLength) {
-  for (const std::string& text : std::vector<std::string>{"", "a", "1234567", "12345678", "metadata", std::string(5000, 'x')}) {
+  for (const std::string& text : std::vector<std::string>{"", "a", "1234567", "12345678",
+                                                          "metadata", std::string(5000, 'x')}) {
     const Value value(text);
     EXPECT_EQ(value.as_string(), text);
     EXPECT_EQ(value, Value(text));

@@ -1,0 +1,63 @@
+#include "control/object/yaml.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "control/object/json.h"
+
+namespace minik::control {
+namespace {
+
+std::string json_of(std::string_view yaml) {
+  const auto documents = parse_yaml(yaml, "x.yaml");
+  if (!documents) return documents.error().message;
+  return documents->empty() ? "nothing" : to_json(documents->front().value);
+}
+
+TEST(Yaml, ReadsScalarsAsKubernetesClientsDo) {
+  EXPECT_EQ(json_of("[yes, Off, 'yes', ~, 0x1F, 0o17, 017, -5, 1.5, 1e3, 08, v1, 1.2.3, '']"),
+            R"([true,false,"yes",null,31,15,15,-5,1.5,1000,"08","v1","1.2.3",""])");
+}
+
+TEST(Yaml, MergesMapsUnderWhatStandsThere) {
+  EXPECT_EQ(json_of("b: &b {i: 1, j: 2}\nw:\n  <<: *b\n  i: 3\n"),
+            R"({"b":{"i":1,"j":2},"w":{"i":3,"j":2}})");
+  EXPECT_EQ(json_of("w:\n  i: 3\n  <<: [{i: 1, j: 2}, {j: 4, k: 5}]\n"),
+            R"({"w":{"i":3,"j":2,"k":5}})");
+}
+
+TEST(Yaml, NamesFileAndLineOfWhatIsWrong) {
+  EXPECT_EQ(json_of("a: 1\nb: 2\na: 3\n"), "x.yaml:3: key \"a\" is given twice");
+  EXPECT_THAT(json_of("a: 1\n b: [\n"), testing::StartsWith("x.yaml:"));
+  EXPECT_EQ(json_of("a:\n  [x, y]: 1\n"), "x.yaml:2: a key must be a scalar");
+}
+
+TEST(Yaml, BoundsTheExpansionOfAliases) {
+  std::string laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n";
+  for (int i = 1; i < 10; ++i) {
+    const std::string last = "*a" + std::to_string(i - 1);
+    laughs += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [";
+    for (int j = 0; j < 9; ++j) laughs += (j ? ", " : "") + last;
+    laughs += "]\n";
+  }
+  EXPECT_THAT(json_of(laughs), testing::HasSubstr("too many values"));
+}
+
+TEST(Yaml, RemembersWhereEachFieldStood) {
+  const auto documents =
+      *parse_yaml("# hello\na: 1\n---\nkind: X\nspec:\n  nodes:\n  - count: 3\n");
+  ASSERT_EQ(documents.size(), 2U);
+  EXPECT_EQ(documents[1].line, 4);
+  EXPECT_EQ(documents[1].lines.at("spec.nodes[0].count"), 7);
+}
+
+TEST(Yaml, WritesWhatKubectlWrites) {
+  EXPECT_EQ(
+      to_yaml(*parse_json(
+          R"({"kind":"X","l":[{"a":1,"b":[]},["x"]],"s":"yes","t":"two\nlines\n","u":"5","v":"a: b"})")),
+      "kind: X\nl:\n- a: 1\n  b: []\n- - x\ns: \"yes\"\nt: |\n  two\n  lines\nu: \"5\"\nv: \"a: "
+      "b\"\n");
+}
+
+}  // namespace
+}  // namespace minik::control

@@ -246,6 +246,30 @@ TEST_F(Kubectl, CreatesGetsAndDeletes) {
   EXPECT_THAT(run("logs web -c main"), StartsWith("one\ntwo\n"));
 }
 
+TEST_F(Kubectl, CreatesByItsOwnCommandsWhichSendProtobuf) {
+  EXPECT_THAT(run("create configmap one --from-literal=a=1"), HasSubstr("configmap/one created"));
+  EXPECT_THAT(run("get configmap one -o jsonpath='{.data.a}'"), StartsWith("1"));
+  EXPECT_THAT(run("create secret generic two --from-literal=a=xyz"),
+              HasSubstr("secret/two created"));
+  EXPECT_THAT(run("get secret two -o jsonpath='{.data.a}'"), StartsWith("eHl6"));
+  EXPECT_THAT(run("create namespace three"), HasSubstr("namespace/three created"));
+  EXPECT_THAT(run("create service clusterip four --tcp=80:8080"),
+              HasSubstr("service/four created"));
+  EXPECT_THAT(run("get service four -o jsonpath='{.spec.ports[0].targetPort}'"),
+              StartsWith("8080"));
+  EXPECT_THAT(run("create deployment five --image=demo --replicas=2 --port=80"),
+              HasSubstr("deployment.apps/five created"));
+  EXPECT_THAT(run("get deployment five -o jsonpath='{.spec.replicas} "
+                  "{.spec.template.spec.containers[0].image} "
+                  "{.spec.template.spec.containers[0].ports[0].containerPort}'"),
+              StartsWith("2 demo 80"));
+  EXPECT_THAT(run("create ingress six --rule='a.example/*=four:80'"),
+              HasSubstr("ingress.networking.k8s.io/six created"));
+  EXPECT_THAT(run("create job seven --image=demo"), HasSubstr("job.batch/seven created"));
+  EXPECT_THAT(run("create role eight --verb=get --resource=pods"), HasSubstr("eight created"));
+  EXPECT_THAT(run("create serviceaccount nine"), HasSubstr("serviceaccount/nine created"));
+}
+
 TEST_F(Kubectl, ExecutesOverWebSockets) {
   EXPECT_EQ(run("exec web -c main -- echo hello"), "hello\n=> 0\n");
   EXPECT_THAT(run("exec web -c main -- exit 3"), HasSubstr("exit code 3\n=> 3"));

@@ -5,6 +5,8 @@
 
 #include "control/base/text.h"
 #include "control/object/json.h"
+#include "minik/net/event_loop.h"
+#include "minik/process/authenticator.h"
 #include "minik/process/pki.h"
 #include "tests/process/temporary_folder.h"
 
@@ -74,6 +76,23 @@ TEST_F(ServiceAccountToken, IsRefusedWhenItChoosesItsOwnAlgorithm) {
   const std::string token = *signer.sign(claims());
   const auto body = split(token, '.')[1];
   EXPECT_FALSE(signer.verify(cat("eyJhbGciOiJub25lIn0.", body, "."), kNow));
+}
+
+TEST_F(ServiceAccountToken, SpeaksForItsAccountToItsOwnAudienceOnly) {
+  EventLoop clock;
+  TokenClaims today = claims();
+  today.issued_at = today.not_before = clock.wall_now() - seconds(1);
+  today.expires_at = clock.wall_now() + hours(1);
+  const std::string token = *signer.sign(today);
+  today.audiences = {"vault"};
+  const std::string for_vault = *signer.sign(today);
+  const auto authenticate =
+      bearer_authenticator(std::make_shared<TokenSigner>(std::move(signer)), clock);
+  const auto user = authenticate(token);
+  ASSERT_TRUE(user);
+  EXPECT_EQ(user->name, "system:serviceaccount:default:web");
+  EXPECT_THAT(user->groups, ::testing::Contains("system:serviceaccounts:default"));
+  EXPECT_FALSE(authenticate(for_vault));
 }
 
 TEST_F(ServiceAccountToken, HasItsPublicKeyInTheKeySet) {

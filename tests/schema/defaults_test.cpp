@@ -94,6 +94,33 @@ TEST(Defaults, OfSmallKinds) {
   EXPECT_EQ(golden("v1", "ConfigMap", R"({"data":{"a":"b"}})"), R"({"data":{"a":"b"}})");
 }
 
+TEST(Defaults, OfControllersWithAnOrder) {
+  const Value set =
+      complete("apps/v1", "StatefulSet",
+               R"({"spec":{"volumeClaimTemplates":[{"metadata":{"name":"d"},"spec":{}}]}})");
+  EXPECT_EQ(to_json(set.at({"spec", "updateStrategy"})),
+            R"({"rollingUpdate":{"partition":0},"type":"RollingUpdate"})");
+  EXPECT_EQ(to_json(set.at({"spec", "volumeClaimTemplates"})),
+            R"([{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"d"},)"
+            R"("spec":{"resources":{},"volumeMode":"Filesystem"},"status":{"phase":"Pending"}}])");
+  EXPECT_EQ(
+      to_json(complete("apps/v1", "DaemonSet", R"({"spec":{}})").at({"spec", "updateStrategy"})),
+      R"({"rollingUpdate":{"maxSurge":0,"maxUnavailable":1},"type":"RollingUpdate"})");
+}
+
+TEST(Defaults, OfNetworkKinds) {
+  EXPECT_EQ(
+      golden("networking.k8s.io/v1", "NetworkPolicy",
+             R"({"spec":{"egress":[{"ports":[{"port":53}]}]}})"),
+      R"({"spec":{"egress":[{"ports":[{"port":53,"protocol":"TCP"}]}],"podSelector":{},"policyTypes":["Ingress","Egress"]}})");
+  EXPECT_EQ(
+      golden("discovery.k8s.io/v1", "EndpointSlice",
+             R"({"endpoints":[{"addresses":["a"]}],"ports":[{"port":53}]})"),
+      R"({"endpoints":[{"addresses":["a"],"conditions":{}}],"ports":[{"name":"","port":53,"protocol":"TCP"}]})");
+  EXPECT_EQ(golden("v1", "Endpoints", R"({"subsets":[{"ports":[{"port":53}]}]})"),
+            R"({"subsets":[{"ports":[{"port":53,"protocol":"TCP"}]}]})");
+}
+
 TEST(Defaults, KeepAnExplicitZeroWhereItMeansSomething) {
   EXPECT_EQ(complete("apps/v1", "Deployment", R"({"spec":{"replicas":0}})")
                 .at({"spec", "replicas"})

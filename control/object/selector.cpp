@@ -61,6 +61,14 @@ Error unparsable(std::string_view text) {
                cat("unable to parse requirement: ", quoted(text), " is not a label requirement"));
 }
 
+// Both are whole numbers, and the first is the smaller one.
+bool is_less(std::string_view a, std::string_view b) {
+  const auto left = parse_int64(a);
+  if (!left) return false;
+  const auto right = parse_int64(b);
+  return right.has_value() && left.value() < right.value();
+}
+
 std::string scalar_text(const Value& value) {
   if (value.is_string()) return value.string();
   return value.has_value() ? to_json(value) : std::string();
@@ -175,7 +183,6 @@ bool LabelSelector::matches(const Value& labels) const {
     const auto listed = [&, &wanted = values] {
       return std::ranges::any_of(wanted, [&](const Key& k) { return label == Value(k); });
     };
-    const auto number = [&] { return parse_int64(label.as_string()); };
     bool ok = false;
     switch (op) {
       case Operator::kIn:
@@ -191,12 +198,11 @@ bool LabelSelector::matches(const Value& labels) const {
         ok = !present;
         break;
       case Operator::kGreater:
-      case Operator::kLess: {
-        const auto bound = values.empty() ? std::nullopt : parse_int64(values[0].text());
-        const auto have = present ? number() : std::nullopt;
-        ok = bound && have && (op == Operator::kGreater ? *have > *bound : *have < *bound);
+        ok = present && !values.empty() && is_less(values[0].text(), label.as_string());
         break;
-      }
+      case Operator::kLess:
+        ok = present && !values.empty() && is_less(label.as_string(), values[0].text());
+        break;
     }
     if (!ok) return false;
   }

@@ -20,6 +20,8 @@ namespace minik::control {
 namespace {
 
 constexpr int kFormat = 1;
+// A pod takes two to three KiB: pages of eight hold three of them, pages of four only one.
+constexpr int kPageBytes = 8192;
 constexpr int kApplicationId = 0x6d696e6b;  // "mink"
 // The write-ahead log is cut back to this size after a checkpoint.
 constexpr std::string_view kWalBytesMax = "16777216";
@@ -180,6 +182,7 @@ Status SqliteLog::Writer::set_up() {
                  cat(path_, " has format ", format, ", and this version knows format ", kFormat,
                      "; use the version that wrote it"));
   }
+  if (fresh) MINIK_TRY(execute(cat("PRAGMA page_size=", kPageBytes).c_str()));
   MINIK_TRY(execute("PRAGMA journal_mode=WAL"));
   MINIK_TRY(execute("PRAGMA synchronous=FULL"));
   MINIK_TRY(execute(cat("PRAGMA journal_size_limit=", kWalBytesMax).c_str()));

@@ -34,6 +34,98 @@ bool is_control(char c) {
   return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f;
 }
 
+// One answer as its bytes come in.
+class AnswerReader {
+ public:
+  AnswerReader(const HttpRequest& request, const HttpClient::BodySink& sink)
+      : request_(request), sink_(sink), output_(kCopyBytes, '\0') {
+    start();
+  }
+
+  Status add(std::string_view bytes) {
+    input_ += bytes;
+    return {};
+  }
+
+  // An answer without a length ends with the connection; any other is cut off.
+  Status add_end() {
+    boost::system::error_code failure;
+    if (parser_->got_some()) parser_->put_eof(failure);
+    if (!ended_ && parser_->got_some() && !failure) {
+      ended_ = true;
+      return {};
+    }
+    return Error(ErrorCode::kServiceUnavailable,
+                 cat(request_.url.origin(), " closed the connection in the middle of its answer"));
+  }
+
+  // True when the answer is complete, false when it needs more.
+  Result<bool> digest_input() {
+    while (!parser_->is_done()) {
+      if (parser_->is_header_done()) {
+        parser_->get().body().data = output_.data();
+        parser_->get().body().size = output_.size();
+        parser_->get().body().more = true;
+      }
+      boost::system::error_code failure;
+      if (!input_.empty()) input_.erase(0, parser_->put(boost::asio::buffer(input_), failure));
+      const bool starved = input_.empty() || failure == http::error::need_more;
+      const bool known = failure == http::error::need_more || failure == http::error::need_buffer;
+      if (failure && !known) return malformed(request_.url, failure.message());
+      if (parser_->is_header_done()) MINIK_TRY(take_what_came());
+      if (starved && !parser_->is_done()) return false;
+    }
+    return true;
+  }
+
+  bool reusable() const { return !ended_ && input_.empty() && parser_->keep_alive(); }
+  HttpResponse take() { return std::move(response_); }
+
+ private:
+  void start() {
+    parser_.emplace();
+    parser_->eager(true);
+    parser_->header_limit(kHeaderBytesMax);
+    parser_->body_limit(static_cast<uint64_t>(kLayerBytesMax));
+    parser_->skip(request_.method == "HEAD");
+    response_ = {};
+  }
+
+  Status take_what_came() {
+    if (response_.status == 0) {
+      response_.status = static_cast<int>(parser_->get().result_int());
+      for (const auto& field : parser_->get()) {
+        const auto name = field.name_string(), value = field.value();
+        response_.headers[to_lower({name.data(), name.size()})] = std::string(value);
+      }
+    }
+    // 100 Continue and its kin precede the answer.
+    if (response_.status / 100 == 1) {
+      start();
+      return {};
+    }
+    const auto& body = parser_->get().body();
+    if (body.data == nullptr) return {};
+    const std::string_view bytes(output_.data(), output_.size() - body.size);
+    if (sink_ && response_.status / 100 == 2) {
+      return bytes.empty() ? Status() : sink_(response_, bytes);
+    }
+    const size_t room = (sink_ ? kErrorBodyBytesMax : kDocumentBytesMax) - response_.body.size();
+    response_.body += bytes.substr(0, room);
+    if (!sink_ && bytes.size() > room) {
+      return Error(ErrorCode::kRequestEntityTooLarge, cat(request_.url.text(), " is too large"));
+    }
+    return {};
+  }
+
+  const HttpRequest& request_;
+  const HttpClient::BodySink& sink_;
+  std::optional<Parser> parser_;
+  HttpResponse response_;
+  std::string input_, output_;
+  bool ended_ = false;
+};
+
 }  // namespace
 
 std::string Url::origin() const {
@@ -164,77 +256,16 @@ Status HttpClient::send_request(const HttpRequest& request) {
 }
 
 Result<HttpResponse> HttpClient::receive(const HttpRequest& request, const BodySink& sink) {
-  std::optional<Parser> parser(std::in_place);
-  const auto prepare = [&] {
-    parser->eager(true);
-    parser->header_limit(kHeaderBytesMax);
-    parser->body_limit(static_cast<uint64_t>(kLayerBytesMax));
-    parser->skip(request.method == "HEAD");
-  };
-  prepare();
-  HttpResponse response;
-  std::string input, output(kCopyBytes, '\0');
-  char buffer[64U << 10];
-  const auto take_body = [&](std::string_view bytes) -> Status {
-    if (sink && response.status / 100 == 2) return sink(response, bytes);
-    const size_t room = (sink ? kErrorBodyBytesMax : kDocumentBytesMax) - response.body.size();
-    response.body += bytes.substr(0, room);
-    if (!sink && bytes.size() > room) {
-      return Error(ErrorCode::kRequestEntityTooLarge, cat(request.url.text(), " is too large"));
-    }
-    return {};
-  };
-  const auto take_headers = [&] {
-    response.status = static_cast<int>(parser->get().result_int());
-    for (const auto& field : parser->get()) {
-      const auto name = field.name_string(), value = field.value();
-      response.headers[to_lower({name.data(), name.size()})] = std::string(value);
-    }
-  };
-  bool ended = false;
-  while (!parser->is_done()) {
-    if (parser->is_header_done()) {
-      parser->get().body().data = output.data();
-      parser->get().body().size = output.size();
-      parser->get().body().more = true;
-    }
-    boost::system::error_code failure;
-    const size_t used = input.empty() ? 0 : parser->put(boost::asio::buffer(input), failure);
-    input.erase(0, used);
-    if (failure == http::error::need_buffer) failure = {};
-    const bool hungry = failure == http::error::need_more || (input.empty() && !failure);
-    if (failure && failure != http::error::need_more)
-      return malformed(request.url, failure.message());
-    if (parser->is_header_done()) {
-      if (response.status == 0) take_headers();
-      if (const auto& body = parser->get().body(); body.data != nullptr) {
-        MINIK_TRY(take_body({output.data(), output.size() - body.size}));
-      }
-      // 100 Continue and its kin precede the answer.
-      if (response.status / 100 == 1) {
-        parser.emplace();
-        prepare();
-        response = {};
-        continue;
-      }
-    }
-    if (parser->is_done() || !hungry) continue;
-    if (ended) return malformed(request.url, "the answer ends in its middle");
-    MINIK_ASSIGN(const size_t got, stream_->read_some(buffer, sizeof buffer));
-    if (got > 0) {
-      input.append(buffer, got);
-      continue;
-    }
-    ended = true;
-    boost::system::error_code at_end;
-    if (parser->got_some()) parser->put_eof(at_end);
-    if (at_end || !parser->got_some()) {
-      return Error(ErrorCode::kServiceUnavailable,
-                   cat(request.url.origin(), " closed the connection in the middle of its answer"));
-    }
+  AnswerReader reader(request, sink);
+  std::string buffer(kCopyBytes, '\0');
+  while (true) {
+    MINIK_ASSIGN(const bool done, reader.digest_input());
+    if (done) break;
+    MINIK_ASSIGN(const size_t got, stream_->read_some(buffer.data(), buffer.size()));
+    MINIK_TRY(got > 0 ? reader.add({buffer.data(), got}) : reader.add_end());
   }
-  if (ended || !parser->keep_alive()) stream_.reset();
-  return response;
+  if (!reader.reusable()) stream_.reset();
+  return reader.take();
 }
 
 }  // namespace minik::runtime

@@ -73,6 +73,24 @@ struct ImageStore::Catalog {
                                     [&](const Entry& entry) { return entry.name == name; });
     return found == entries.end() ? nullptr : &*found;
   }
+
+  // What a removal takes: of an id all its entries; of a name that one, and with its repository's
+  // last tag the digests that were pulled beside it.
+  std::set<const Entry*> going(const Entry* named, const Digest& id) const {
+    std::set<const Entry*> gone, digests;
+    bool last_tag = true;
+    const std::string repository = named == nullptr ? "" : repository_of(named->name);
+    for (const Entry& entry : entries) {
+      if (named == nullptr ? entry.id == id : &entry == named) gone.insert(&entry);
+      if (named == nullptr || id.empty() || &entry == named || entry.id != id) continue;
+      if (entry.name.empty() || repository_of(entry.name) != repository) continue;
+      const bool digest = is_digest_name(entry.name);
+      if (digest) digests.insert(&entry);
+      if (!digest) last_tag = false;
+    }
+    if (last_tag) gone.merge(digests);
+    return gone;
+  }
 };
 
 ImageStore::ImageStore(ContentStore content, LayerStore layers)
@@ -344,27 +362,7 @@ Result<RemovedImage> ImageStore::remove(std::string_view reference, const Images
       id = image.id;
     }
     removed.id = id;
-    // An id takes all its entries. A name takes itself, and with its repository's last tag the
-    // digests that were pulled beside it.
-    std::set<const Catalog::Entry*> going;
-    for (const auto& entry : now->entries) {
-      if (named == nullptr ? entry.id == id : &entry == named) going.insert(&entry);
-    }
-    if (named != nullptr && !id.empty()) {
-      const std::string repository = repository_of(named->name);
-      const auto other_tag = [&](const Catalog::Entry& entry) {
-        return entry.id == id && &entry != named && !is_digest_name(entry.name) &&
-               !entry.name.empty() && repository_of(entry.name) == repository;
-      };
-      if (std::none_of(now->entries.begin(), now->entries.end(), other_tag)) {
-        for (const auto& entry : now->entries) {
-          if (entry.id == id && is_digest_name(entry.name) &&
-              repository_of(entry.name) == repository) {
-            going.insert(&entry);
-          }
-        }
-      }
-    }
+    const auto going = now->going(named, id);
     const auto stays = [&](const Catalog::Entry& entry) {
       return !id.empty() && entry.id == id && !going.contains(&entry);
     };
@@ -380,7 +378,7 @@ Result<RemovedImage> ImageStore::remove(std::string_view reference, const Images
     }
     MINIK_TRY(write_index_file(index));
   }
-  if (removed.deleted) MINIK_TRY(collect_garbage());
+  if (removed.deleted) collect_or_warn();
   return removed;
 }
 
@@ -399,7 +397,7 @@ Result<std::vector<RemovedImage>> ImageStore::prune(const ImagesInUse& in_use) {
     }
     if (!removed.empty()) MINIK_TRY(write_index_file(index));
   }
-  MINIK_TRY(collect_garbage());
+  collect_or_warn();
   return removed;
 }
 
@@ -430,39 +428,54 @@ Result<std::vector<std::string>> ImageStore::rootfs_layers(const ImageInfo& imag
   return paths;
 }
 
-Result<bool> ImageStore::collect_garbage() {
-  MINIK_ASSIGN(auto alone, content_.try_lock_for_removal());
-  if (!alone) return false;
-  MINIK_ASSIGN(const Index index, read_index());
-  std::set<Digest> blobs, chains;
-  // Also of other platforms, when they are here: an index is kept whole.
+// Everything that the entries need, also of other platforms where it is here: an index is kept
+// whole. What is here but cannot be read stops the collection, since its needs are not known. What
+// reads as something else than an image (an attestation) has none.
+Result<ImageStore::Reachable> ImageStore::reachable(const Index& index) const {
+  Reachable found;
   std::vector<std::pair<Digest, int>> open;
   for (const Descriptor& entry : index.manifests) open.emplace_back(entry.digest, 0);
   while (!open.empty()) {
     const auto [digest, depth] = open.back();
     open.pop_back();
-    if (!blobs.insert(digest).second || depth > kIndexDepthMax) continue;
-    const auto document = content_.read(digest, kDocumentBytesMax);
-    if (!document) continue;  // damaged or of a platform that was not fetched
-    const auto indexed = is_index(*document);
-    if (indexed && *indexed) {
-      const auto nested = parse_index(*document);
-      if (!nested) continue;
+    if (!found.blobs.insert(digest).second || depth > kIndexDepthMax) continue;
+    if (!content_.has(digest)) continue;  // of a platform that was not fetched
+    MINIK_ASSIGN(const std::string document, content_.read(digest, kDocumentBytesMax));
+    const auto nested = parse_index(document);
+    const auto manifest = parse_manifest(document);
+    if (nested) {
       for (const Descriptor& entry : nested->manifests) open.emplace_back(entry.digest, depth + 1);
-      continue;
     }
-    const auto manifest = parse_manifest(*document);
     if (!manifest) continue;
-    blobs.insert(manifest->config.digest);
-    for (const Descriptor& layer : manifest->layers) blobs.insert(layer.digest);
-    const auto config = content_.read(manifest->config.digest, kDocumentBytesMax);
-    const auto parsed = config ? parse_image_config(*config) : Result<ImageConfig>(config.error());
-    if (!parsed) continue;
-    for (const Digest& chain_id : chain_ids(parsed->diff_ids)) chains.insert(chain_id);
+    found.blobs.insert(manifest->config.digest);
+    for (const Descriptor& layer : manifest->layers) found.blobs.insert(layer.digest);
+    if (!content_.has(manifest->config.digest)) continue;
+    MINIK_ASSIGN(const std::string text, content_.read(manifest->config.digest, kDocumentBytesMax));
+    const auto config = parse_image_config(text);
+    if (!config) continue;
+    for (const Digest& chain_id : chain_ids(config->diff_ids)) found.chains.insert(chain_id);
   }
-  MINIK_TRY(layers_.collect([&](const Digest& chain_id) { return chains.contains(chain_id); }));
+  return found;
+}
+
+// The images are gone from the list whether or not their content could go as well.
+void ImageStore::collect_or_warn() {
+  if (auto collected = collect_garbage(); !collected) {
+    MINIK_LOG(kWarning, "image", collected.error().message);
+  }
+}
+
+Result<bool> ImageStore::collect_garbage() {
+  MINIK_ASSIGN(const auto alone, content_.try_lock_for_removal());
+  if (!alone) return false;
+  MINIK_ASSIGN(const Index index, read_index());
+  auto reached = reachable(index);
+  if (!reached) return std::move(reached).error().in("nothing unused is removed");
+  const Reachable& kept = *reached;
   MINIK_TRY(
-      content_.remove_blobs(*alone, [&](const Digest& digest) { return blobs.contains(digest); }));
+      layers_.collect([&](const Digest& chain_id) { return kept.chains.contains(chain_id); }));
+  MINIK_TRY(content_.remove_blobs(
+      *alone, [&](const Digest& digest) { return kept.blobs.contains(digest); }));
   return true;
 }
 

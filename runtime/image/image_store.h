@@ -110,6 +110,11 @@ class ImageStore {
   Result<ImageInfo> resolve(const Descriptor& target) const;
   Result<Descriptor> manifest_for_host(const Descriptor& target, int depth) const;
   Status unpack_layers(const ImageInfo& image);
+  struct Reachable {
+    std::set<Digest> blobs, chains;
+  };
+  Result<Reachable> reachable(const Index& index) const;
+  void collect_or_warn();
 
   const ContentStore content_;
   LayerStore layers_;

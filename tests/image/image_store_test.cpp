@@ -199,6 +199,20 @@ TEST_F(Images, SayWhenABlobIsMissing) {
   EXPECT_TRUE(store_->remove("app", {}).ok());
 }
 
+TEST_F(Images, KeepTheirContentWhileAManifestCannotBeRead) {
+  const ImageInfo image = load(small("1"), "app");
+  const std::string manifest = store_->content().blob_path(image.manifest);
+  const std::string text = slurp(manifest);
+  std::filesystem::permissions(manifest, std::filesystem::perms::owner_all);
+  spill(manifest, "{}");
+  load(small("2"), "other");
+  EXPECT_FALSE(store_->collect_garbage().ok());
+  spill(manifest, text);
+  store_ = *ImageStore::open(folder_ / "store");
+  EXPECT_TRUE(store_->find("app").ok());
+  EXPECT_TRUE(store_->rootfs_layers(*store_->find("app")).ok());
+}
+
 TEST_F(Images, OfSeveralPlatformsGiveTheHosts) {
   const auto lease = store_->content().lease();
   Index index;

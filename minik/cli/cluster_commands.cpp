@@ -1,0 +1,141 @@
+// stop, delete, status, logs and kubectl: the small commands about one cluster.
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "control/base/text.h"
+#include "control/object/json.h"
+#include "control/object/keys.h"
+#include "minik/cli/api_client.h"
+#include "minik/cli/command.h"
+#include "minik/process/kubeconfig.h"
+#include "minik/process/profile.h"
+#include "runtime/container/engine.h"
+#include "runtime/container/files.h"
+
+namespace minik::cli {
+
+namespace {
+
+Status stop_daemon(const Profile& profile) {
+  const int pid = daemon_pid(profile);
+  if (pid == 0) return {};
+  kill(pid, SIGTERM);
+  constexpr int kTries = 1000;
+  for (int i = 0; i < kTries; ++i) {
+    if (daemon_pid(profile) == 0) return {};
+    usleep(10'000);
+  }
+  return Error(ErrorCode::kTimeout, cat("process ", pid, " does not end: kill -9 ", pid, " loses nothing"));
+}
+
+// Containers outlive the daemon by design; whoever stops the cluster means them, too.
+Status stop_containers(const Profile& profile) {
+  const std::string state = profile.run() + "/containers";
+  if (access(state.c_str(), F_OK) != 0) return {};
+  MINIK_ASSIGN(const auto engine, runtime::Engine::open(state, cat("minik/", profile.name), [](const std::string&, const std::string&) {}));
+  for (const auto& sandbox : engine->sandboxes()) MINIK_TRY(engine->remove_sandbox(sandbox.config.id));
+  return {};
+}
+
+void status(const Globals& globals, const std::string& format) {
+  const Profile profile = value_or_fail(Profile::open(globals.profile));
+  const int pid = daemon_pid(profile);
+  std::string node = "unknown";
+  if (pid != 0) {
+    const auto nodes = api_get(profile, "/api/v1/nodes");
+    node = nodes ? "NotReady" : "unreachable";
+    if (nodes) {
+      for (const auto& condition :
+           (*nodes)[control::keys::kItems].items()[0][control::keys::kStatus][control::keys::kConditions].items()) {
+        if (condition[control::keys::kType].as_string() == "Ready" && condition[control::keys::kStatus].as_string() == "True") {
+          node = "Ready";
+        }
+      }
+    }
+  }
+  const std::string state = pid != 0 ? "Running" : profile.exists() ? "Stopped" : "Nonexistent";
+  if (format == "json") {
+    std::fputs(control::to_pretty_json(control::Value::map({{"name", profile.name},
+                                                           {"state", state},
+                                                           {"pid", pid},
+                                                           {"node", node},
+                                                           {"api", cat("https://127.0.0.1:", profile.api_port)},
+                                                           {"directory", profile.directory}}))
+                   .c_str(),
+               stdout);
+  } else {
+    std::printf("cluster:   %s\nstate:     %s\n", profile.name.c_str(), state.c_str());
+    if (pid != 0) {
+      std::printf("pid:       %d\nnode:      %s\napi:       https://127.0.0.1:%u\n", pid, node.c_str(),
+                  static_cast<unsigned>(profile.api_port));
+    }
+    std::printf("directory: %s\n", profile.directory.c_str());
+  }
+  if (pid == 0) throw Exit{1};
+}
+
+}  // namespace
+
+void add_stop(CLI::App& app, Globals& globals) {
+  auto* command = app.add_subcommand("stop", "Stop the cluster and its containers; everything stored stays");
+  command->footer("Example: minik stop");
+  command->callback([&globals] {
+    const Profile profile = value_or_fail(Profile::open(globals.profile));
+    const bool running = daemon_pid(profile) != 0;
+    check(stop_daemon(profile));
+    check(stop_containers(profile));
+    std::printf("%s \"%s\"\n", running ? "Stopped cluster" : "Not running: cluster", profile.name.c_str());
+  });
+}
+
+void add_delete(CLI::App& app, Globals& globals) {
+  auto* command = app.add_subcommand("delete", "Stop the cluster and remove everything of it");
+  command->footer("Example: minik delete -p lab");
+  command->callback([&globals] {
+    const Profile profile = value_or_fail(Profile::open(globals.profile));
+    check(stop_daemon(profile));
+    check(stop_containers(profile));
+    if (const auto path = kubeconfig_path()) check(remove_from_kubeconfig(*path, profile.name));
+    if (profile.exists()) check(runtime::remove_tree(profile.directory));
+    std::printf("Deleted cluster \"%s\"\n", profile.name.c_str());
+  });
+}
+
+void add_status(CLI::App& app, Globals& globals) {
+  auto* command = app.add_subcommand("status", "Say how the cluster is; exit code 1 when it does not run");
+  command->footer("Example: minik status -o json");
+  static std::string format = "text";
+  command->add_option("-o,--output", format, "text or json")->check(CLI::IsMember({"text", "json"}));
+  command->callback([&globals] { status(globals, format); });
+}
+
+void add_logs(CLI::App& app, Globals& globals) {
+  auto* command = app.add_subcommand("logs", "Print the daemon's own log");
+  command->footer("Example: minik logs");
+  command->callback([&globals] {
+    const Profile profile = value_or_fail(Profile::open(globals.profile));
+    const auto text = value_or_fail(runtime::read_whole_file(profile.daemon_log()));
+    std::fwrite(text.data(), 1, text.size(), stdout);
+  });
+}
+
+void add_kubectl(CLI::App& app, Globals& globals) {
+  auto* command = app.add_subcommand("kubectl", "Run the kubectl of the path against this cluster");
+  command->footer("Example: minik kubectl -- get pods -A");
+  command->prefix_command();
+  command->callback([&globals, command] {
+    std::vector<std::string> words = {"kubectl", "--context", globals.profile};
+    for (const auto& word : command->remaining()) {
+      if (word != "--") words.push_back(word);
+    }
+    std::vector<char*> argv;
+    for (auto& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    execvp("kubectl", argv.data());
+    fail(Error(ErrorCode::kNotFound, "no kubectl on the path: install it, then run it against the context of the profile"));
+  });
+}
+
+}  // namespace minik::cli

@@ -1,0 +1,46 @@
+// What the commands share: how each registers itself, how errors end, how facts are printed.
+//
+// A command is one file with one function that adds it to the CLI11 application and a callback that does
+// the work. Exit codes: 0 done, 1 it failed, 2 the command line or a file given is not valid.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <string>
+
+#include "control/base/result.h"
+
+namespace minik::cli {
+
+// Thrown by callbacks to end with a code after the message was printed; stops in main().
+struct Exit {
+  int code;
+};
+
+[[noreturn]] void fail(const Error& error, int code = 1);
+template <typename T>
+T value_or_fail(Result<T> result) {
+  if (!result) fail(result.error());
+  return *std::move(result);
+}
+void check(const Status& status);
+
+struct Globals {
+  std::string profile = "minik";
+};
+
+void add_start(CLI::App& app, Globals& globals);
+void add_stop(CLI::App& app, Globals& globals);
+void add_delete(CLI::App& app, Globals& globals);
+void add_status(CLI::App& app, Globals& globals);
+void add_logs(CLI::App& app, Globals& globals);
+void add_kubectl(CLI::App& app, Globals& globals);
+void add_image(CLI::App& app, Globals& globals);
+void add_sim(CLI::App& app);
+
+// Hidden commands: the daemon behind `start`, and the program of the image minik/demo.
+int run_daemon(const std::string& profile);
+int run_demo_server();
+
+}  // namespace minik::cli

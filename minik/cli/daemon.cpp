@@ -1,0 +1,98 @@
+// The process behind `minik start`: one cluster until it is told to stop. Says "ready" or one error line
+// on descriptor 3 and closes it; logs to the profile's daemon.log.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <mutex>
+#include <thread>
+
+#include "control/base/log.h"
+#include "control/base/text.h"
+#include "control/base/time.h"
+#include "minik/cli/command.h"
+#include "minik/process/cluster.h"
+#include "minik/process/profile.h"
+#include "runtime/container/files.h"
+
+namespace minik::cli {
+
+namespace {
+
+constexpr int kHandshake = 3;
+
+void answer(const std::string& text) {
+  (void)!write(kHandshake, text.data(), text.size());
+  close(kHandshake);
+}
+
+void log_to_stderr() {
+  static std::mutex mutex;
+  set_log_sink(
+      [](LogLevel level, std::string_view component, std::string_view message) {
+        timespec now{};
+        clock_gettime(CLOCK_REALTIME, &now);
+        constexpr const char* kNames[] = {"debug", "info", "warning", "error"};
+        const std::string line =
+            cat(format_micro_time({now.tv_sec * 1'000'000'000LL + now.tv_nsec}), " ", kNames[static_cast<int>(level)], " ",
+                component, ": ", message, "\n");
+        const std::lock_guard lock(mutex);
+        (void)!write(STDERR_FILENO, line.data(), line.size());
+      },
+      LogLevel::kInfo);
+}
+
+// Held as long as the process lives: the proof that the cluster runs.
+Result<int> take_pid_file(const Profile& profile) {
+  MINIK_TRY(runtime::make_directories(profile.run(), 0700));
+  const int fd = open(profile.pid_file().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return error_from_errno(errno, cat("open ", profile.pid_file()));
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    close(fd);
+    return Error(ErrorCode::kConflict, cat("cluster ", profile.name, " is already running"));
+  }
+  const std::string text = cat(getpid(), "\n");
+  if (ftruncate(fd, 0) != 0 || write(fd, text.data(), text.size()) < 0) {
+    return error_from_errno(errno, cat("write ", profile.pid_file()));
+  }
+  return fd;
+}
+
+}  // namespace
+
+int run_daemon(const std::string& name) {
+  log_to_stderr();
+  sigset_t ends;
+  sigemptyset(&ends);
+  sigaddset(&ends, SIGTERM);
+  sigaddset(&ends, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &ends, nullptr);
+  auto profile = Profile::open(name);
+  auto lock = profile ? take_pid_file(*profile) : Result<int>(profile.error());
+  if (!lock) {
+    answer(lock.error().message);
+    return 1;
+  }
+  fcntl(kHandshake, F_SETFD, FD_CLOEXEC);
+  auto cluster = Cluster::open(*std::move(profile));
+  if (!cluster) {
+    answer(cluster.error().message);
+    return 1;
+  }
+  std::thread waiter([&] {
+    int received = 0;
+    sigwait(&ends, &received);
+    (*cluster)->stop();
+  });
+  (*cluster)->run([] { answer("ready"); });
+  const std::string fatal = (*cluster)->fatal();
+  if (!fatal.empty()) MINIK_LOG(kError, "daemon", cat("stopped: ", fatal));
+  kill(getpid(), SIGTERM);  // ends the waiter when the cluster ended by itself
+  waiter.join();
+  cluster->reset();
+  return fatal.empty() ? 0 : 1;
+}
+
+}  // namespace minik::cli

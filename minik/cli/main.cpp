@@ -1,0 +1,62 @@
+#include <csignal>
+#include <cstdio>
+#include <iostream>
+
+#include "control/base/text.h"
+#include "minik/cli/command.h"
+#include "runtime/container/shim.h"
+
+namespace minik::cli {
+
+void fail(const Error& error, int code) {
+  std::fprintf(stderr, "minik: %s\n", error.message.c_str());
+  throw Exit{code};
+}
+
+void check(const Status& status) {
+  if (!status.ok()) fail(status.error());
+}
+
+namespace {
+
+int run(int argc, char** argv) {
+  CLI::App app("A whole Kubernetes in one binary, and the same control plane in virtual time.", "minik");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "minik 0.1.0 (Kubernetes v1.35)");
+  app.footer("Example: minik start && kubectl get nodes");
+  Globals globals;
+  app.add_option("-p,--profile", globals.profile, "The cluster's name; also its context in the kubeconfig")->capture_default_str();
+  app.fallthrough();
+  add_start(app, globals);
+  add_stop(app, globals);
+  add_delete(app, globals);
+  add_status(app, globals);
+  add_logs(app, globals);
+  add_kubectl(app, globals);
+  add_image(app, globals);
+  add_sim(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    app.exit(error);
+    return 2;
+  } catch (const Exit& exit) {
+    return exit.code;
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace minik::cli
+
+int main(int argc, char** argv) {
+  // Before anything else: these are other programs in the same file.
+  if (minik::runtime::is_shim_invocation(argc, argv)) return minik::runtime::shim_main(argc, argv);
+  std::signal(SIGPIPE, SIG_IGN);
+  const std::string_view first = argc > 1 ? argv[1] : "";
+  if (first == "demo-server") return minik::cli::run_demo_server();
+  if (first == "daemon" && argc == 3) return minik::cli::run_daemon(argv[2]);
+  return minik::cli::run(argc, argv);
+}

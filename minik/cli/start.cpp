@@ -1,0 +1,111 @@
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "control/base/text.h"
+#include "control/object/json.h"
+#include "minik/cli/api_client.h"
+#include "minik/cli/command.h"
+#include "minik/process/kubeconfig.h"
+#include "minik/process/profile.h"
+#include "runtime/container/files.h"
+
+extern char** environ;
+
+namespace minik::cli {
+
+namespace {
+
+constexpr int kReadyTimeoutMs = 60'000;
+constexpr int kNodeTimeoutMs = 60'000;
+
+// Starts the daemon and waits for its word.
+Status launch(const Profile& profile) {
+  int handshake[2];
+  if (pipe2(handshake, O_CLOEXEC) != 0) return error_from_errno(errno, "pipe");
+  MINIK_TRY(runtime::make_directories(profile.run(), 0700));
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 2, profile.daemon_log().c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  posix_spawn_file_actions_adddup2(&actions, handshake[1], 3);
+  posix_spawn_file_actions_addclosefrom_np(&actions, 4);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+  std::string program = "minik", command = "daemon", name = profile.name;
+  char* argv[] = {program.data(), command.data(), name.data(), nullptr};
+  pid_t pid = 0;
+  const int result = posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, argv, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  close(handshake[1]);
+  if (result != 0) return error_from_errno(result, "start the daemon");
+  std::string answer;
+  char buffer[4096];
+  for (;;) {
+    pollfd p{handshake[0], POLLIN, 0};
+    if (poll(&p, 1, kReadyTimeoutMs) == 0) {
+      close(handshake[0]);
+      kill(pid, SIGTERM);
+      return Error(ErrorCode::kTimeout, cat("the cluster did not come up in 60 s: see ", profile.daemon_log()));
+    }
+    const ssize_t n = read(handshake[0], buffer, sizeof buffer);
+    if (n <= 0) break;
+    answer.append(buffer, static_cast<size_t>(n));
+  }
+  close(handshake[0]);
+  if (answer == "ready") return {};
+  waitpid(pid, nullptr, 0);
+  if (answer.empty()) answer = cat("the daemon died while starting: see ", profile.daemon_log());
+  return Error(ErrorCode::kInternalError, answer);
+}
+
+Status write_kubeconfig(const Profile& profile) {
+  MINIK_ASSIGN(const auto path, kubeconfig_path());
+  KubeconfigEntry entry;
+  entry.name = profile.name;
+  entry.server = cat("https://127.0.0.1:", profile.api_port);
+  for (const auto& [file, into] : {std::pair{"ca.crt", &entry.ca_pem}, std::pair{"admin.crt", &entry.client_certificate_pem},
+                                   std::pair{"admin.key", &entry.client_key_pem}}) {
+    MINIK_ASSIGN(*into, runtime::read_whole_file(cat(profile.pki(), "/", file)));
+  }
+  return add_to_kubeconfig(path, entry, CurrentContext::kSwitch);
+}
+
+void start(const Globals& globals, bool wait) {
+  Profile profile = value_or_fail(Profile::open(globals.profile));
+  const bool running = daemon_pid(profile) != 0;
+  if (!running) check(launch(profile));
+  profile = value_or_fail(Profile::open(globals.profile));
+  check(write_kubeconfig(profile));
+  if (wait) check(wait_for_nodes(profile, kNodeTimeoutMs));
+  std::printf("%s cluster \"%s\" at https://127.0.0.1:%u\n", running ? "Already running:" : "Started", profile.name.c_str(),
+              static_cast<unsigned>(profile.api_port));
+  std::printf("kubectl is configured for it (context \"%s\"). Try: kubectl get nodes\n", profile.name.c_str());
+}
+
+}  // namespace
+
+void add_start(CLI::App& app, Globals& globals) {
+  auto* command = app.add_subcommand("start", "Bring a cluster up in the background");
+  command->footer("Example: minik start -p lab");
+  static bool wait = true;
+  static int nodes = 1;
+  command->add_flag("--wait,!--no-wait", wait, "Return when every node is Ready")->capture_default_str();
+  command->add_option("--nodes", nodes, "Number of nodes")->capture_default_str();
+  command->callback([&globals] {
+    if (nodes != 1) {
+      fail(Error(ErrorCode::kBadRequest, "clusters of more than one real node are not there yet: leave --nodes out, or use minik sim"), 2);
+    }
+    start(globals, wait);
+  });
+}
+
+}  // namespace minik::cli

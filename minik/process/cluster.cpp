@@ -1,0 +1,316 @@
+#include "minik/process/cluster.h"
+
+#include <sys/random.h>
+#include <sys/statvfs.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "control/api/api_server.h"
+#include "control/api/local_client.h"
+#include "control/base/log.h"
+#include "control/base/text.h"
+#include "control/controllers/controller_manager.h"
+#include "control/kubelet/kubelet.h"
+#include "control/object/keys.h"
+#include "control/scheduler/scheduler.h"
+#include "control/schema/kinds.h"
+#include "control/store/sqlite_log.h"
+#include "control/store/store.h"
+#include "minik/net/api_front.h"
+#include "minik/net/api_pages.h"
+#include "minik/net/http_server.h"
+#include "minik/net/io_threads.h"
+#include "minik/net/listen.h"
+#include "minik/process/asio_executor.h"
+#include "minik/process/container_adapter.h"
+#include "minik/process/kubeconfig.h"
+#include "minik/process/node_streams.h"
+#include "minik/process/pki.h"
+#include "minik/process/service_account_token.h"
+#include "minik/process/worker_pool.h"
+#include "runtime/container/files.h"
+#include "runtime/image/image_maker.h"
+#include "runtime/image/image_store.h"
+
+namespace minik {
+
+namespace {
+
+constexpr const char* kIssuer = "https://kubernetes.default.svc.cluster.local";
+constexpr size_t kWorkers = 4;
+constexpr size_t kIoThreads = 2;
+
+uint64_t random_seed() {
+  uint64_t seed = 0;
+  CHECK(getrandom(&seed, sizeof seed, 0) == sizeof seed);
+  return seed;
+}
+
+WallTime wall_now() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return {now.tv_sec * 1'000'000'000LL + now.tv_nsec};
+}
+
+std::string line_of(const std::string& path, std::string_view key) {
+  const auto text = runtime::read_whole_file(path);
+  if (!text) return {};
+  for (const auto line : split(*text, '\n')) {
+    if (!line.starts_with(key)) continue;
+    auto value = trim(line.substr(key.size()));
+    if (value.size() > 1 && value.front() == '"') value = value.substr(1, value.size() - 2);
+    return std::string(value);
+  }
+  return {};
+}
+
+control::KubeletConfig node_config(const std::string& name, const std::string& directory) {
+  control::KubeletConfig config;
+  config.node_name = name;
+  config.labels["node-role.kubernetes.io/control-plane"] = "";
+  config.milli_cpu = sysconf(_SC_NPROCESSORS_ONLN) * 1000;
+  struct sysinfo memory {};
+  sysinfo(&memory);
+  config.memory_bytes = static_cast<int64_t>(memory.totalram) * memory.mem_unit;
+  struct statvfs disk {};
+  if (statvfs(directory.c_str(), &disk) == 0) {
+    config.ephemeral_bytes = static_cast<int64_t>(disk.f_blocks) * static_cast<int64_t>(disk.f_frsize);
+  }
+  utsname system{};
+  uname(&system);
+  namespace keys = control::keys;
+  const auto machine = runtime::read_whole_file("/etc/machine-id");
+  const auto boot = runtime::read_whole_file("/proc/sys/kernel/random/boot_id");
+  const std::string architecture = std::string_view(system.machine) == "aarch64" ? "arm64" : "amd64";
+  config.node_info = control::Value::map(
+      {{keys::kArchitecture, architecture},
+       {keys::kKernelVersion, std::string_view(system.release)},
+       {keys::kOsImage, line_of("/etc/os-release", "PRETTY_NAME=")},
+       {keys::kMachineID, machine ? std::string(trim(*machine)) : std::string()},
+       {keys::kSystemUUID, machine ? std::string(trim(*machine)) : std::string()},
+       {keys::kBootID, boot ? std::string(trim(*boot)) : std::string()}});
+  const auto resolv = runtime::read_whole_file("/etc/resolv.conf");
+  if (resolv) {
+    for (const auto line : split(*resolv, '\n')) {
+      if (line.starts_with("nameserver ")) config.host_dns_servers.emplace_back(trim(line.substr(11)));
+    }
+  }
+  return config;
+}
+
+}  // namespace
+
+// In order of construction: what stands below uses what stands above, and goes first.
+struct Cluster::Parts {
+  Profile profile;
+  AsioExecutor executor;
+  std::string fatal;
+  ClusterPki pki;
+  std::unique_ptr<TokenSigner> signer;
+  std::unique_ptr<runtime::ImageStore> images;
+  std::unique_ptr<WorkerPool> workers;
+  std::unique_ptr<PodNetworkPort> network;
+  std::unique_ptr<ContainerAdapter> containers;
+  MetricRegistry metrics;
+  std::unique_ptr<control::SqliteLog> log;
+  std::unique_ptr<control::Store> store;
+  std::unique_ptr<control::ApiServer> api;
+  std::unique_ptr<control::LocalClient> controller_client, scheduler_client, kubelet_client;
+  std::unique_ptr<control::ControllerManager> controllers;
+  std::unique_ptr<control::EventRecorder> scheduler_events;
+  std::unique_ptr<control::Scheduler> scheduler;
+  std::unique_ptr<control::Kubelet> kubelet;
+  std::unique_ptr<NodeStreams> streams;
+  std::unique_ptr<ApiPages> pages;
+  std::unique_ptr<ApiFront> front;
+  std::unique_ptr<IoThreads> io;
+  std::unique_ptr<HttpServer> server;
+  UniqueFd pending_listener;  // served as soon as the control thread runs
+  std::shared_ptr<TlsServer> server_tls;
+
+  Status open_keys();
+  Status open_images();
+  Status open_store();
+  Status listen();
+  void assemble();
+};
+
+Cluster::Cluster() : parts_(std::make_unique<Parts>()) {}
+Cluster::~Cluster() = default;
+
+const std::string& Cluster::fatal() const { return parts_->fatal; }
+const Profile& Cluster::profile() const { return parts_->profile; }
+
+Status Cluster::Parts::open_keys() {
+  ServerNames names;
+  names.dns_names = {profile.name};
+  MINIK_ASSIGN(pki, open_pki(profile.pki(), names, wall_now()));
+  MINIK_ASSIGN(auto opened, TokenSigner::create(pki.service_account_key_pem, kIssuer));
+  signer = std::make_unique<TokenSigner>(std::move(opened));
+  return {};
+}
+
+Status Cluster::Parts::open_images() {
+  MINIK_ASSIGN(images, runtime::ImageStore::open(profile.images()));
+  char self[4096];
+  const ssize_t n = readlink("/proc/self/exe", self, sizeof self);
+  runtime::BuiltInImage demo;
+  demo.executable = std::string(self, n > 0 ? static_cast<size_t>(n) : 0);
+  demo.command = {"demo-server"};
+  demo.exposed_ports = {"8080/tcp"};
+  auto made = runtime::make_image(*images, demo);
+  if (!made) return std::move(made).error().in("make the image minik/demo");
+  return {};
+}
+
+Status Cluster::Parts::open_store() {
+  const auto& schema = control::Schema::builtin();
+  control::KindNames names;
+  names.name = [&schema](control::KindId kind) { return schema.resource(kind).group_resource(); };
+  names.find = [&schema](std::string_view text) -> std::optional<control::KindId> {
+    for (const auto& resource : schema.resources()) {
+      if (resource.group_resource() == text) return resource.id;
+    }
+    return {};
+  };
+  MINIK_ASSIGN(log, control::SqliteLog::open(profile.database(), executor, std::move(names)));
+  MINIK_ASSIGN(auto state, log->recover());
+  store = std::make_unique<control::Store>(*log, [this](const Error& error) {
+    fatal = error.message;
+    executor.stop();
+  });
+  store->load(std::move(state));
+  return {};
+}
+
+void Cluster::Parts::assemble() {
+  const auto& schema = control::Schema::builtin();
+  const Rng rng(random_seed());
+  control::ApiServerOptions options;
+  options.cluster_ca_pem = pki.ca.certificate_pem;
+  options.issue_token = [this](const control::TokenOrder& order) -> Result<std::string> {
+    TokenClaims claims;
+    claims.audiences = order.audiences.empty() ? std::vector<std::string>{kIssuer} : order.audiences;
+    claims.issued_at = claims.not_before = order.issued;
+    claims.expires_at = order.expires;
+    claims.id = Rng(random_seed()).uuid();
+    claims.namespace_ = order.namespace_;
+    claims.service_account = {order.service_account, order.service_account_uid};
+    claims.pod = {order.pod_name, order.pod_uid};
+    return signer->sign(claims);
+  };
+  api = std::make_unique<control::ApiServer>(executor, *store, schema, metrics, rng.fork("api"), std::move(options));
+  api->bootstrap();
+  const auto client = [this](const char* name) {
+    return std::make_unique<control::LocalClient>(executor, *api, control::component_user(name));
+  };
+  controller_client = client("system:kube-controller-manager");
+  scheduler_client = client("system:kube-scheduler");
+  kubelet_client = client("system:node:minik");
+  control::ControllerManagerOptions manager;
+  manager.cluster_ca_pem = pki.ca.certificate_pem;
+  controllers = std::make_unique<control::ControllerManager>(schema, executor, *controller_client, metrics,
+                                                             rng.fork("controllers"), manager);
+  scheduler_events = std::make_unique<control::EventRecorder>(executor, *scheduler_client, control::kinds::kEvents,
+                                                              "default-scheduler", "", rng.fork("scheduler/events"));
+  scheduler = std::make_unique<control::Scheduler>(executor, *scheduler_client, controllers->informers(),
+                                                   *scheduler_events, metrics, rng.fork("scheduler"));
+  auto config = node_config(profile.name, profile.directory);
+  config.addresses = {network ? network->address_of("") : std::string("127.0.0.1")};
+  kubelet = std::make_unique<control::Kubelet>(std::move(config), executor, *kubelet_client, *containers,
+                                               &controllers->informers().of(control::kinds::kServices).cache(),
+                                               rng.fork("kubelet"));
+  streams = std::make_unique<NodeStreams>(*containers, network.get(), [this](const std::string& node) {
+    return node == kubelet->node_name() ? kubelet.get() : nullptr;
+  });
+  ApiPagesOptions page_options;
+  page_options.server_address = cat("127.0.0.1:", profile.api_port);
+  page_options.issuer = signer->issuer();
+  page_options.jwks = signer->jwks();
+  pages = std::make_unique<ApiPages>(schema, std::move(page_options));
+  ApiFrontOptions front_options;
+  front_options.schema = &schema;
+  front_options.control = &executor;
+  front_options.server = [this] { return api.get(); };
+  front_options.authenticate = authenticate_with([this](std::string_view token) -> Result<control::UserInfo> {
+    MINIK_ASSIGN(const auto claims, signer->verify(token, wall_now()));
+    control::UserInfo user;
+    user.name = claims.subject();
+    user.uid = claims.service_account.uid;
+    user.groups = {"system:serviceaccounts", cat("system:serviceaccounts:", claims.namespace_), "system:authenticated"};
+    return user;
+  });
+  front_options.pages = pages.get();
+  front_options.streams = streams.get();
+  front = std::make_unique<ApiFront>(std::move(front_options));
+}
+
+Status Cluster::Parts::listen() {
+  // The port of the first start is kept, so that kubeconfigs stay true.
+  const uint16_t wanted = profile.api_port == 0 ? 6443 : profile.api_port;
+  auto socket = listen_tcp("127.0.0.1", wanted);
+  if (!socket && profile.api_port == 0) socket = listen_tcp("127.0.0.1", 0);
+  if (!socket) return std::move(socket).error();
+  profile.api_port = local_port(socket->get());
+  MINIK_TRY(profile.save());
+  TlsMaterial material;
+  material.certificate_pem = pki.server.certificate_pem;
+  material.private_key_pem = pki.server.private_key_pem;
+  material.client_ca_pem = pki.ca.certificate_pem;
+  MINIK_ASSIGN(const auto tls, TlsServer::create(material));
+  io = std::make_unique<IoThreads>(kIoThreads);
+  HttpServerOptions options;
+  options.error_response = ApiFront::error_response;
+  server = std::make_unique<HttpServer>(*io, std::move(options), [this](HttpRequest request, Responder responder) {
+    front->handle(std::move(request), std::move(responder));
+  });
+  pending_listener = std::move(*socket);
+  server_tls = tls;
+  return {};
+}
+
+Result<std::unique_ptr<Cluster>> Cluster::open(Profile profile) {
+  std::unique_ptr<Cluster> cluster(new Cluster());
+  auto& p = *cluster->parts_;
+  p.profile = std::move(profile);
+  const auto problems = runtime::check_host(p.profile.run());
+  if (!problems.empty()) {
+    return Error(ErrorCode::kServiceUnavailable, cat(problems[0].what, ": ", problems[0].remedy));
+  }
+  MINIK_TRY(runtime::make_directories(p.profile.run(), 0700));
+  for (const auto& path : {p.profile.pods(), p.profile.logs()}) MINIK_TRY(runtime::make_directories(path, 0755));
+  MINIK_TRY(p.open_keys());
+  MINIK_TRY(p.open_images());
+  MINIK_TRY(p.open_store());
+  p.workers = std::make_unique<WorkerPool>(p.executor, WorkerPoolOptions{.threads = kWorkers, .queue_max = 4096});
+  MINIK_ASSIGN(p.containers,
+               ContainerAdapter::open(p.executor, *p.workers, *p.images, p.network.get(),
+                                      {p.profile.run() + "/containers", p.profile.pods(), p.profile.logs()},
+                                      cat("minik/", p.profile.name)));
+  MINIK_TRY(p.listen());
+  p.assemble();
+  return cluster;
+}
+
+void Cluster::run(const std::function<void()>& ready) {
+  auto& p = *parts_;
+  p.executor.post([&p, &ready] {
+    p.controllers->start();
+    p.scheduler->start();
+    p.kubelet->start();
+    p.server->serve(std::move(p.pending_listener), p.server_tls);
+    ready();
+  });
+  p.executor.run();
+  // In the order of the arrows: nobody asks any more, nobody decides any more, then the disk.
+  p.server->stop(milliseconds(200));
+  p.server.reset();
+  p.kubelet.reset();
+  p.scheduler.reset();
+  p.controllers.reset();
+}
+
+void Cluster::stop() { parts_->executor.stop(); }
+
+}  // namespace minik

@@ -1,0 +1,64 @@
+// PodNetwork: the network of one node, in a namespace of its own; the machine's stays as it is.
+//
+//   node namespace:  minik0 (bridge, 10.244.0.1/16) --- veth --- pod namespace: eth0 10.244.x.y/16
+//
+// Addresses are files named after them, made exclusively, so that they survive any kill and are never
+// given twice. Services are rules in the node's namespace (service_rules.h). Sockets into the network are
+// opened inside it and used from outside. Blocking, thread-safe. Not here: a way from pods to networks
+// outside the machine, several nodes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "control/base/result.h"
+
+namespace minik::runtime {
+
+struct PodNetworkConfig {
+  std::string state_directory;
+  std::string gateway = "10.244.0.1";
+  int prefix = 16;
+  // Further addresses of the bridge: where the cluster's own services listen (DNS).
+  std::string dns_address = "10.96.0.10";
+};
+
+struct PodEndpoint {
+  std::string namespace_path;
+  std::string address;
+};
+
+class PodNetwork {
+ public:
+  static Result<std::unique_ptr<PodNetwork>> open(PodNetworkConfig config);
+
+  // Idempotent for one id.
+  Result<PodEndpoint> attach(const std::string& id);
+  Status detach(const std::string& id);
+  std::string address_of(const std::string& id) const;  // empty: not attached
+
+  const std::string& gateway() const { return config_.gateway; }
+  const std::string& node_namespace() const { return node_namespace_; }
+
+  // A connected TCP socket (descriptor, the caller's), or an error in a dialler's words.
+  Result<int> connect_tcp(const std::string& address, int port, int timeout_ms) const;
+  // A listening TCP or bound UDP socket on an address of the node's namespace.
+  Result<int> listen_tcp(const std::string& address, int port) const;
+  Result<int> bind_udp(const std::string& address, int port) const;
+
+ private:
+  explicit PodNetwork(PodNetworkConfig config);
+  Status set_up_node();
+  Result<std::string> allocate(const std::string& id);
+  void release(const std::string& id);
+  std::string pod_namespace(const std::string& id) const;
+
+  const PodNetworkConfig config_;
+  const std::string node_namespace_;
+  mutable std::mutex mutex_;  // of the allocation
+  uint32_t next_ = 0;
+};
+
+}  // namespace minik::runtime

@@ -136,6 +136,7 @@ class Value {
  private:
   friend class Key;
   friend class MapBuilder;
+  friend class SubtreePool;
 
   static constexpr uintptr_t kTagMask = 7;
   static constexpr uintptr_t kImmediateTag = 0, kIntTag = 1, kInlineTag = 2, kStringTag = 3,

@@ -61,7 +61,9 @@ Store::~Store() { *alive_ = false; }
 
 void Store::load(RecoveredState state) {
   CHECK(revision_.value == 0 && count() == 0) << "load() comes first";
-  for (auto& record : state.objects) table(record.kind).objects.put(std::move(record.object));
+  for (auto& record : state.objects) {
+    table(record.kind).objects.put(pool_.share(std::exchange(record.object, {})));
+  }
   revision_ = durable_ = state.last;
   forget_windows();
 }
@@ -132,7 +134,9 @@ void Store::for_each(KindId kind, const std::function<void(const Value&)>& visit
 void Store::put(KindId kind, Value object) {
   CHECK(object_revision(object) == next_revision())
       << object_revision(object).value << " is not " << next_revision().value;
-  Value previous = table(kind).objects.put(object);
+  auto& objects = table(kind).objects;
+  object = pool_.share(object, objects.find(object_namespace(object), object_name(object)));
+  Value previous = objects.put(object);
   const auto type = previous.is_absent() ? StoreEvent::Type::kAdded : StoreEvent::Type::kModified;
   stage(LogRecord::Kind::kPut, kind,
         {type, next_revision(), std::move(object), std::move(previous)});
@@ -247,32 +251,24 @@ Result<StoreWatchId> Store::watch(KindId kind, Revision from, WatchFilter filter
   }
   auto& watchers = function ? t.index(filter.index).watchers[filter.value] : t.watchers;
   watchers.push_back({id, std::move(shared)});
+  watch_places_.emplace(id, WatchPlace{kind, std::move(filter)});
   return StoreWatchId{id};
 }
 
 void Store::unwatch(StoreWatchId id) {
-  for (auto& t : tables_) {
-    if (!t) continue;
-    drop_watcher(t->watchers, id.value);
-    for (auto& index : t->indexes) {
-      for (auto value = index.watchers.begin(); value != index.watchers.end();) {
-        drop_watcher(value->second, id.value);
-        value = value->second.empty() ? index.watchers.erase(value) : std::next(value);
-      }
-    }
+  const auto found = watch_places_.find(id.value);
+  if (found == watch_places_.end()) return;
+  const WatchPlace place = std::move(found->second);
+  watch_places_.erase(found);
+  Table& t = table(place.kind);
+  if (place.filter.index.empty()) {
+    drop_watcher(t.watchers, id.value);
+    return;
   }
-}
-
-size_t Store::watch_count() const {
-  size_t total = 0;
-  for (const auto& t : tables_) {
-    if (!t) continue;
-    total += t->watchers.size();
-    for (const auto& index : t->indexes) {
-      for (const auto& [value, watchers] : index.watchers) total += watchers.size();
-    }
-  }
-  return total;
+  auto& by_value = t.index(place.filter.index).watchers;
+  const auto value = by_value.find(place.filter.value);
+  drop_watcher(value->second, id.value);
+  if (value->second.empty()) by_value.erase(value);
 }
 
 void Store::forget_windows() {

@@ -13,6 +13,9 @@
 // event then reaches it only if the old or the new object has that value, at a cost that does not
 // depend on the number of watchers.
 //
+// What objects have in common is kept once (SubtreePool): what find() gives back equals what was put,
+// and is not always the same node.
+//
 // Invariants: object.metadata.resourceVersion is the revision of its last write; revisions only grow;
 // replaying a watch from a list's revision gives exactly the next list. One owner, control thread only.
 // A failed commit calls on_fatal once; the store is then useless and its owner rebuilds from disk.
@@ -30,6 +33,7 @@
 
 #include "control/base/result.h"
 #include "control/object/object_ref.h"
+#include "control/object/subtree_pool.h"
 #include "control/object/value.h"
 #include "control/store/log.h"
 
@@ -115,7 +119,7 @@ class Store {
   // as it becomes durable. The callback must not write to the store; it may unwatch.
   Result<StoreWatchId> watch(KindId kind, Revision from, WatchFilter filter, EventCallback callback);
   void unwatch(StoreWatchId id);
-  size_t watch_count() const;
+  size_t watch_count() const { return watch_places_.size(); }
   // Drops the window of every kind as a restart does: watches from before are Expired.
   void forget_windows();
 
@@ -124,6 +128,10 @@ class Store {
   struct StagedEvent {
     KindId kind;
     StoreEvent event;
+  };
+  struct WatchPlace {
+    KindId kind;
+    WatchFilter filter;
   };
   struct Waiter {
     Revision revision;
@@ -146,6 +154,8 @@ class Store {
   std::deque<StagedEvent> unreleased_;
   std::deque<Waiter> waiters_;
   uint64_t next_watch_ = 1;
+  std::map<uint64_t, WatchPlace> watch_places_;
+  SubtreePool pool_;
   struct KeptList;
   mutable std::deque<KeptList> kept_lists_;
   std::shared_ptr<bool> alive_;

@@ -14,18 +14,19 @@ constexpr KindId kPods{3};
 
 Value pod(std::string_view namespace_, std::string_view name, Revision revision,
           std::string_view node = {}) {
-  return Value::map(
-      {{"metadata", Value::map({{"namespace", namespace_},
-                                {"name", name},
-                                {"resourceVersion", cat(revision.value)}})},
-       {"spec", Value::map({{"nodeName", node.empty() ? Value() : Value(node)}})}});
+  return Value::map({{"metadata", Value::map({{"namespace", namespace_},
+                                              {"name", name},
+                                              {"resourceVersion", cat(revision.value)}})},
+                     {"spec", Value::map({{"nodeName", node.empty() ? Value() : Value(node)}})}});
 }
 
 std::string_view node_of(const Value& object) {
   return object.get("spec").get("nodeName").as_string();
 }
 
-void no_failure(const Error& error) { FAIL() << error.message; }
+void no_failure(const Error& error) {
+  FAIL() << error.message;
+}
 
 TEST(Store, ShowsStagedWritesToReadsButTellsWatchersOnlyWhatIsDurable) {
   std::vector<std::function<void(Status)>> flushes;
@@ -33,9 +34,8 @@ TEST(Store, ShowsStagedWritesToReadsButTellsWatchersOnlyWhatIsDurable) {
                 [&](size_t, std::function<void(Status)> f) { flushes.push_back(std::move(f)); });
   Store store(log, no_failure);
   std::vector<std::string> told;
-  ASSERT_TRUE(store.watch(kPods, {}, {}, [&](const StoreEvent& e) {
-    told.emplace_back(object_name(e.object));
-  }));
+  ASSERT_TRUE(store.watch(kPods, {}, {},
+                          [&](const StoreEvent& e) { told.emplace_back(object_name(e.object)); }));
   bool replied = false;
   store.put(kPods, pod("a", "x", store.next_revision()));
   store.when_durable([&] { replied = true; });
@@ -143,9 +143,28 @@ TEST(Store, AWatchReplaysToExactlyTheList) {
   auto expected = replica.begin();
   for (const auto& object : list->objects) {
     EXPECT_EQ(key_of(object).text(), expected->first);
-    EXPECT_TRUE(object.same_node(expected->second));
+    EXPECT_TRUE(object.same_node(expected->second)) << "watchers and readers share one document";
     ++expected;
   }
+}
+
+TEST(Store, ForgetsAWatcherWhereverItStands) {
+  MemoryLog log;
+  Store store(log, no_failure);
+  store.add_index(kPods, "node", node_of);
+  int events = 0;
+  const auto count = [&](const StoreEvent&) { ++events; };
+  const auto all = *store.watch(kPods, {}, {}, count);
+  const auto first = *store.watch(kPods, {}, {"node", "n1"}, count);
+  ASSERT_TRUE(store.watch(kPods, {}, {"node", "n1"}, count));
+  EXPECT_EQ(store.watch_count(), 3U);
+  store.unwatch(all);
+  store.unwatch(first);
+  store.unwatch(first);
+  EXPECT_EQ(store.watch_count(), 1U);
+  store.put(kPods, pod("a", "x", store.next_revision(), "n1"));
+  store.commit();
+  EXPECT_EQ(events, 1);
 }
 
 TEST(Store, PagesContinueOnTheSameSnapshot) {

@@ -45,7 +45,8 @@ RULES = [
     Rule("two worlds", r"is_simulat(ed|ion)", "a port whose two sides differ"),
     Rule("heavy headers", r"#include [<\"](boost/(asio|beast|json)|openssl/|yaml-cpp/|sqlite3|httplib|"
                           r"ldns/|archive|CLI/|spdlog/)",
-         "a .cpp adapter behind a plain header", ("control", "runtime", "sim", "minik"), (".h",)),
+         "a .cpp adapter behind a plain header", ("control", "runtime", "sim", "minik"), (".h",),
+         allowed={"minik/cli/command.h": "shared by the files of the command line alone"}),
     Rule("leftovers", r"\b(TODO|FIXME|XXX|HACK)\b|^\s*#if 0\b",
          "finish it, refuse clearly, or write an issue"),
     Rule("volatile output", r"std::c(out|err)\b|\bprintf\(", "control/base/log.h",
@@ -61,7 +62,10 @@ ARROWS = {
 }
 
 LINES_MAX = 600
-LONG_FILES = {"control/kubelet/pod_worker.cpp": "one pod's whole life in one state machine"}
+LONG_FILES = {
+    "control/kubelet/pod_worker.cpp": "one pod's whole life in one state machine",
+    "minik/process/container_adapter.cpp": "the whole of CRI on one container engine",
+}
 
 # What a control library must leave undefined to nobody: calls that reach the machine.
 MACHINE = re.compile(

@@ -2,6 +2,7 @@
 // of many watchers. Files are made in the current folder's file system, because /tmp may have no
 // disk.
 #include <benchmark/benchmark.h>
+#include <malloc.h>
 
 #include <condition_variable>
 #include <cstdlib>
@@ -168,5 +169,23 @@ void tell_one_of_many_watchers(benchmark::State& state) {
       benchmark::Counter(static_cast<double>(next), benchmark::Counter::kIsRate);
 }
 BENCHMARK(tell_one_of_many_watchers)->Arg(100)->Arg(100'000);
+
+// What the heap grows by for each further running pod, each from a text of its own.
+void memory_of_stored_pods(benchmark::State& state) {
+  constexpr size_t kPodsStored = 10'000;
+  size_t bytes = 0;
+  for (auto _ : state) {
+    MemoryLog log;
+    Store store(log, fail, {.window_events_max = 1});
+    const size_t before = mallinfo2().uordblks;
+    for (size_t i = 0; i < kPodsStored; ++i) {
+      store.put(kPods, sample_pod(i, store.next_revision().value));
+      store.commit();
+    }
+    bytes = mallinfo2().uordblks - before;
+  }
+  state.counters["bytes_per_pod"] = static_cast<double>(bytes) / static_cast<double>(kPodsStored);
+}
+BENCHMARK(memory_of_stored_pods)->Unit(benchmark::kMillisecond);
 
 }  // namespace

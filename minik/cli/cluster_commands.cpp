@@ -10,9 +10,11 @@
 #include "minik/cli/api_client.h"
 #include "minik/cli/command.h"
 #include "minik/process/kubeconfig.h"
+#include "minik/process/node_network.h"
 #include "minik/process/profile.h"
 #include "runtime/container/engine.h"
 #include "runtime/container/files.h"
+#include "runtime/network/network_namespace.h"
 
 namespace minik::cli {
 
@@ -35,8 +37,13 @@ Status stop_containers(const Profile& profile) {
   const std::string state = profile.run() + "/containers";
   if (access(state.c_str(), F_OK) != 0) return {};
   MINIK_ASSIGN(const auto engine, runtime::Engine::open(state, cat("minik/", profile.name), [](const std::string&, const std::string&) {}));
-  for (const auto& sandbox : engine->sandboxes()) MINIK_TRY(engine->remove_sandbox(sandbox.config.id));
-  return {};
+  const std::string network_state = profile.run() + "/network";
+  MINIK_ASSIGN(const auto network, NodeNetwork::open(network_state));
+  for (const auto& sandbox : engine->sandboxes()) {
+    MINIK_TRY(engine->remove_sandbox(sandbox.config.id));
+    MINIK_TRY(network->detach(sandbox.config.id));
+  }
+  return runtime::remove_network_namespace(network->pods().node_namespace());
 }
 
 void status(const Globals& globals, const std::string& format) {

@@ -25,6 +25,7 @@
 #include "minik/process/asio_executor.h"
 #include "minik/process/container_adapter.h"
 #include "minik/process/kubeconfig.h"
+#include "minik/process/node_network.h"
 #include "minik/process/node_streams.h"
 #include "minik/process/pki.h"
 #include "minik/process/service_account_token.h"
@@ -110,7 +111,7 @@ struct Cluster::Parts {
   std::unique_ptr<TokenSigner> signer;
   std::unique_ptr<runtime::ImageStore> images;
   std::unique_ptr<WorkerPool> workers;
-  std::unique_ptr<PodNetworkPort> network;
+  std::unique_ptr<NodeNetwork> network;
   std::unique_ptr<ContainerAdapter> containers;
   MetricRegistry metrics;
   std::unique_ptr<control::SqliteLog> log;
@@ -217,7 +218,7 @@ void Cluster::Parts::assemble() {
   scheduler = std::make_unique<control::Scheduler>(executor, *scheduler_client, controllers->informers(),
                                                    *scheduler_events, metrics, rng.fork("scheduler"));
   auto config = node_config(profile.name, profile.directory);
-  config.addresses = {network ? network->address_of("") : std::string("127.0.0.1")};
+  config.addresses = {network->pods().gateway()};
   kubelet = std::make_unique<control::Kubelet>(std::move(config), executor, *kubelet_client, *containers,
                                                &controllers->informers().of(control::kinds::kServices).cache(),
                                                rng.fork("kubelet"));
@@ -283,6 +284,7 @@ Result<std::unique_ptr<Cluster>> Cluster::open(Profile profile) {
   MINIK_TRY(p.open_keys());
   MINIK_TRY(p.open_images());
   MINIK_TRY(p.open_store());
+  MINIK_ASSIGN(p.network, NodeNetwork::open(p.profile.run() + "/network"));
   p.workers = std::make_unique<WorkerPool>(p.executor, WorkerPoolOptions{.threads = kWorkers, .queue_max = 4096});
   MINIK_ASSIGN(p.containers,
                ContainerAdapter::open(p.executor, *p.workers, *p.images, p.network.get(),

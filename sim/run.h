@@ -1,0 +1,41 @@
+// A run: a scenario with a seed on a simulated cluster, from the first boot to its last virtual moment.
+// A pure function of (scenario, seed): the same outcome and the same trace hash every time.
+//
+// Expectations and the built-in invariants (invariants.h) are checked every virtual second and at the end.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "sim/scenario.h"
+
+namespace minik::sim {
+
+struct Finding {
+  std::string what;   // the expectation or invariant
+  bool held = false;
+  Duration at;        // when it was met, or first broken
+  std::string detail;
+};
+
+struct RunOutcome {
+  std::vector<Finding> findings;
+  std::string trace_hash;
+  uint64_t trace_entries = 0;
+  uint64_t steps = 0;
+  uint64_t writes = 0;
+  Duration virtual_time;
+  bool passed() const;
+};
+
+struct RunOptions {
+  uint64_t seed = 0;
+  std::string trace_file;  // empty: none
+  // Told of each action as it happens.
+  std::function<void(Duration, const std::string&)> on_action;
+};
+
+Result<RunOutcome> run_scenario(const Scenario& scenario, const RunOptions& options);
+
+}  // namespace minik::sim

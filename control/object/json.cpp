@@ -213,7 +213,8 @@ void write_number(double number, std::string& out) {
   const auto format = exponent ? std::chars_format::scientific : std::chars_format::fixed;
   const auto end = std::to_chars(digits, digits + sizeof digits, number, format).ptr;
   std::string_view text(digits, static_cast<size_t>(end - digits));
-  if (exponent && text[text.size() - 2] == '0') {
+  const size_t sign = text.find_last_of("+-");
+  if (exponent && text.size() - sign == 3 && text[sign + 1] == '0') {
     out.append(text.substr(0, text.size() - 2));
     text.remove_prefix(text.size() - 1);
   }

@@ -12,6 +12,7 @@ std::string rewritten(std::string_view text) {
 TEST(Json, WritesNumbersAsGoDoes) {
   EXPECT_EQ(rewritten("[1, -0, 9223372036854775807, 18446744073709551616]"),
             "[1,0,9223372036854775807,18446744073709551616]");
+  EXPECT_EQ(rewritten("[1e105, 1e-100, -2.5e300]"), "[1e+105,1e-100,-2.5e+300]");
   EXPECT_EQ(rewritten("[100000.0, 1.5, 1e21, 1e-7, 0.000001, 1e20]"),
             "[100000,1.5,1e+21,1e-7,0.000001,100000000000000000000]");
 }

@@ -105,7 +105,7 @@ void add_delete(CLI::App& app, Globals& globals) {
     check(stop_daemon(profile));
     check(stop_containers(profile));
     if (const auto path = kubeconfig_path()) check(remove_from_kubeconfig(*path, profile.name));
-    if (profile.exists()) check(runtime::remove_tree(profile.directory));
+    if (profile.exists()) check(runtime::remove_mounted_tree(profile.directory));
     std::printf("Deleted cluster \"%s\"\n", profile.name.c_str());
   });
 }

@@ -609,7 +609,7 @@ void ContainerAdapter::write_volume(const std::string& directory, std::map<std::
             return error_from_errno(errno, cat("link ", visible));
           }
         }
-        if (old[0] != 0) (void)runtime::remove_tree(cat(directory, "/", old)).ok();
+        if (old[0] != 0) (void)runtime::remove_mounted_tree(cat(directory, "/", old)).ok();
         return Unit{};
       },
       std::move(done));
@@ -618,11 +618,11 @@ void ContainerAdapter::write_volume(const std::string& directory, std::map<std::
 void ContainerAdapter::remove_pod_directories(const std::string& pod_uid, Done<Unit> done) {
   run<Unit>(
       [this, pod_uid]() -> Result<Unit> {
-        MINIK_TRY(runtime::remove_tree(cat(paths_.pods, "/", pod_uid)));
+        MINIK_TRY(runtime::remove_mounted_tree(cat(paths_.pods, "/", pod_uid)));
         std::error_code error;
         for (const auto& entry : std::filesystem::directory_iterator(paths_.logs, error)) {
           const std::string name = entry.path().filename();
-          if (name.ends_with("_" + pod_uid)) MINIK_TRY(runtime::remove_tree(entry.path()));
+          if (name.ends_with("_" + pod_uid)) MINIK_TRY(runtime::remove_mounted_tree(entry.path()));
         }
         return Unit{};
       },

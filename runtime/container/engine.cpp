@@ -170,7 +170,7 @@ Status Engine::recover() {
     const auto bytes = read_whole_file(entry.path().string() + "/config");
     auto info = bytes ? decode_sandbox(*bytes) : Result<SandboxInfo>(bytes.error());
     if (!info) {
-      MINIK_TRY(remove_tree(entry.path()));  // half made
+      MINIK_TRY(remove_mounted_tree(entry.path()));  // half made
       continue;
     }
     // After a reboot the bound namespaces are plain empty files.
@@ -190,7 +190,7 @@ Status Engine::recover_container(const std::string& id) {
   const std::string directory = container_directory(id);
   const auto bytes = read_whole_file(directory + "/meta");
   auto info = bytes ? decode_container(*bytes) : Result<ContainerInfo>(bytes.error());
-  if (!info || !sandboxes_.contains(info->sandbox_id)) return remove_tree(directory);
+  if (!info || !sandboxes_.contains(info->sandbox_id)) return remove_mounted_tree(directory);
   if (info->started.ns != 0) {
     const auto connection = connect_shim(id);
     if (access((directory + "/exit").c_str(), F_OK) == 0) {
@@ -289,7 +289,7 @@ Status Engine::create_sandbox(const SandboxConfig& config) {
   SandboxInfo info{config, wall_now(), true};
   if (made.ok()) made = write_file_atomically(directory + "/config", encode(info));
   if (!made.ok()) {
-    (void)remove_tree(directory).ok();
+    (void)remove_mounted_tree(directory).ok();
     return made;
   }
   const std::lock_guard lock(mutex_);
@@ -327,7 +327,7 @@ Status Engine::remove_sandbox(const std::string& id) {
   }
   for (const auto& container_id : inside) MINIK_TRY(remove_container(container_id));
   (void)Cgroup(Cgroup::kDefaultRoot, cat(cgroup_prefix_, "/", id)).remove().ok();
-  MINIK_TRY(remove_tree(sandbox_directory(id)));
+  MINIK_TRY(remove_mounted_tree(sandbox_directory(id)));
   const std::lock_guard lock(mutex_);
   sandboxes_.erase(id);
   return {};
@@ -361,7 +361,7 @@ Status Engine::create_container(const std::string& sandbox_id, ContainerSpec spe
     return write_file_atomically(directory + "/meta", encode(info));
   };
   if (auto made = make(); !made.ok()) {
-    (void)remove_tree(directory).ok();
+    (void)remove_mounted_tree(directory).ok();
     return made;
   }
   const std::lock_guard lock(mutex_);
@@ -446,7 +446,7 @@ Status Engine::remove_container(const std::string& id) {
     for (int i = 0; i < kTries && access((container_directory(id) + "/exit").c_str(), F_OK) != 0; ++i) usleep(5000);
   }
   (void)Cgroup(Cgroup::kDefaultRoot, cgroup_of(info)).remove().ok();
-  MINIK_TRY(remove_tree(container_directory(id)));
+  MINIK_TRY(remove_mounted_tree(container_directory(id)));
   const std::lock_guard lock(mutex_);
   containers_.erase(id);
   return {};

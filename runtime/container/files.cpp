@@ -67,7 +67,7 @@ Status make_directories(const std::string& path, int mode) {
   return {};
 }
 
-Status remove_tree(const std::string& path) {
+Status remove_mounted_tree(const std::string& path) {
   // Mounts below would survive a removal and hold their filesystems busy.
   if (const auto mounts = read_whole_file("/proc/self/mountinfo")) {
     std::vector<std::string> below;

@@ -16,6 +16,6 @@ Status write_kernel_file(const std::string& path, std::string_view text);
 Status write_file_atomically(const std::string& path, std::string_view text, int mode = 0600);
 Status make_directories(const std::string& path, int mode = 0755);
 // Also unmounts what is mounted below; missing is fine.
-Status remove_tree(const std::string& path);
+Status remove_mounted_tree(const std::string& path);
 
 }  // namespace minik::runtime

@@ -126,7 +126,7 @@ Result<PodEndpoint> PodNetwork::attach(const std::string& id) {
   const auto connect = [&]() -> Status {
     MINIK_TRY(create_network_namespace(path));
     const std::string name = link_name(id);
-    MINIK_TRY(run_in_network_namespace(node_namespace_, [&]() -> Status {
+    const auto linked = run_in_network_namespace(node_namespace_, [&]() -> Status {
       MINIK_ASSIGN(const auto netlink, Netlink::open());
       if (netlink->has_link(name)) return {};
       const int pod = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -135,7 +135,8 @@ Result<PodEndpoint> PodNetwork::attach(const std::string& id) {
       MINIK_TRY(added);
       MINIK_TRY(netlink->set_master(name, kBridge));
       return netlink->set_up(name);
-    }));
+    });
+    MINIK_TRY(linked);
     return run_in_network_namespace(path, [&]() -> Status {
       MINIK_ASSIGN(const auto netlink, Netlink::open());
       MINIK_TRY(netlink->add_address("eth0", cat(address, "/", config_.prefix)));

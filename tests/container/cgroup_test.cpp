@@ -31,7 +31,7 @@ TEST(Cgroup, WritesVersion2LimitsAndReadsItsStatistics) {
   EXPECT_EQ(group.stats().cpu_usage_ns, 1'500'000);
   EXPECT_EQ(group.stats().memory_working_set_bytes, 600);
   EXPECT_EQ(group.oom_kills(), 2);
-  ASSERT_TRUE(remove_tree(root).ok());
+  ASSERT_TRUE(remove_mounted_tree(root).ok());
 }
 
 TEST(Cgroup, ConvertsSharesAsRuncDoes) {

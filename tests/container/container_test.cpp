@@ -38,7 +38,7 @@ class ContainerTest : public ::testing::Test {
     for (const auto& sandbox : engine->sandboxes()) EXPECT_TRUE(engine->remove_sandbox(sandbox.config.id).ok());
     engine.reset();
     EXPECT_TRUE(Cgroup(Cgroup::kDefaultRoot, prefix()).remove().ok());
-    EXPECT_TRUE(remove_tree(directory).ok());
+    EXPECT_TRUE(remove_mounted_tree(directory).ok());
   }
 
   std::string prefix() const { return cat("minik-test-", getpid()); }

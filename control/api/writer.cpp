@@ -113,15 +113,18 @@ Result<ApiResponse> Writer::create() {
   if (!metadata[keys::kResourceVersion].as_string().empty()) {
     return Error(ErrorCode::kBadRequest, "resourceVersion should not be set on objects to be created");
   }
+  // Asked before admission, which allocates: a name that is taken must not look like an address that is.
+  const auto exists = [&](std::string_view name) {
+    return !name.empty() && server_.store_.find(request_.kind, request_.namespace_, name).has_value();
+  };
+  if (exists(object_name(object))) return already_exists(resource_, object_name(object));
   object = prepare_for_create(resource_, object);
   object = stamp_new(object, resource_.namespaced ? std::string_view(request_.namespace_) : "",
                      server_.executor_.wall_now(), has_generation(resource_), server_.rng_);
   MINIK_ASSIGN(object, server_.admission_->admit_create(resource_, std::move(object)));
   MINIK_TRY(server_.admission_->cached_validate(
       resource_, object, [&] { return validate_create(resource_, object); }));
-  const auto name = object_name(object);
-  const Value& existing = server_.store_.find(request_.kind, request_.namespace_, name);
-  if (!existing.is_absent()) return already_exists(resource_, name);
+  if (exists(object_name(object))) return already_exists(resource_, object_name(object));
   object = with_revision(object, server_.store_.next_revision());
   if (!request_.options.dry_run) {
     server_.admission_->created(resource_, object);

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# minik sim as a script sees it: exit codes, the last line, the same hash twice, another for another seed.
+set -euo pipefail
+minik=$1 source=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cat >"$work/small.yaml" <<'Y'
+apiVersion: minik.dev/v1alpha1
+kind: Scenario
+metadata: {name: small}
+spec:
+  duration: 3m
+  nodes: [{count: 5}]
+  timeline:
+  - at: 2s
+    apply:
+      apiVersion: apps/v1
+      kind: Deployment
+      metadata: {name: web}
+      spec:
+        replicas: 10
+        selector: {matchLabels: {app: web}}
+        template:
+          metadata: {labels: {app: web}}
+          spec: {containers: [{name: web, image: "web:1"}]}
+  - {at: 1m, crashNodes: {count: 1}}
+  expect:
+  - {within: 1m, object: {kind: Deployment, name: web}, matches: {status: {availableReplicas: 10}}}
+Y
+first=$("$minik" sim run "$work/small.yaml" --seed 7 -q | tail -1)
+again=$("$minik" sim run "$work/small.yaml" --seed 7 -q | tail -1)
+other=$("$minik" sim run "$work/small.yaml" --seed 8 -q | tail -1)
+[[ $first =~ ^trace\ sha256:[0-9a-f]{64}$ && $first == "$again" && $first != "$other" ]]
+sed 's/availableReplicas: 10/availableReplicas: 11/' "$work/small.yaml" >"$work/fails.yaml"
+code=0; "$minik" sim run "$work/fails.yaml" -q >"$work/out" || code=$?
+[[ $code -eq 1 ]] && grep -q FAILED "$work/out" && grep -q "reproduce:" "$work/out"
+sed 's/nodes: /nodez: /' "$work/small.yaml" >"$work/bad.yaml"
+code=0; "$minik" sim run "$work/bad.yaml" 2>"$work/err" || code=$?
+[[ $code -eq 2 ]] && grep -q "bad.yaml:6: spec.nodez: unknown field" "$work/err"
+for scenario in "$source"/scenarios/*.yaml; do "$minik" sim run "$scenario" -q; done

@@ -92,13 +92,21 @@ Status mount_overlay(const ContainerSpec& spec, const std::string& directory, co
   return {};
 }
 
+// An image whose /proc, /sys or /dev leads elsewhere would have devices made and paths hidden in the wrong
+// place, on the machine even.
+Result<std::string> plain_directory(const std::string& root, const std::string& path) {
+  MINIK_ASSIGN(auto at, inside(root, path, true));
+  if (at != root + path) return Error(ErrorCode::kInvalid, cat("the image's ", path, " is a link: make it a directory"));
+  return at;
+}
+
 Status mount_default_filesystems(const ContainerSpec& spec, const std::string& root) {
   constexpr unsigned long kSafe = MS_NOSUID | MS_NOEXEC | MS_NODEV;
-  MINIK_ASSIGN(const auto proc, inside(root, "/proc", true));
+  MINIK_ASSIGN(const auto proc, plain_directory(root, "/proc"));
   MINIK_TRY(do_mount("proc", proc, "proc", kSafe));
-  MINIK_ASSIGN(const auto sys, inside(root, "/sys", true));
+  MINIK_ASSIGN(const auto sys, plain_directory(root, "/sys"));
   MINIK_TRY(do_mount("sysfs", sys, "sysfs", spec.privileged ? kSafe : kSafe | MS_RDONLY));
-  MINIK_ASSIGN(const auto dev, inside(root, "/dev", true));
+  MINIK_ASSIGN(const auto dev, plain_directory(root, "/dev"));
   MINIK_TRY(do_mount("tmpfs", dev, "tmpfs", MS_NOSUID | MS_STRICTATIME, "mode=755,size=65536k"));
   for (const auto& [path, type, options] :
        {std::tuple{"/dev/pts", "devpts", "newinstance,ptmxmode=0666,mode=0620,gid=5"},
@@ -171,8 +179,9 @@ Status enter_root_filesystem(const ContainerSpec& spec, const std::string& direc
   MINIK_TRY(make_directories(root));
   MINIK_TRY(mount_overlay(spec, directory, root));
   MINIK_TRY(mount_default_filesystems(spec, root));
-  for (const auto& m : spec.mounts) MINIK_TRY(mount_one(m, root));
+  // Before any volume: what a volume brings to /dev or /proc must not choose what hides the paths.
   if (!spec.privileged) hide_paths(root);
+  for (const auto& m : spec.mounts) MINIK_TRY(mount_one(m, root));
   if (spec.read_only_root) MINIK_TRY(do_mount("", root, nullptr, MS_REMOUNT | MS_RDONLY));
   if (chdir(root.c_str()) != 0) return error_from_errno(errno, "chdir to the root filesystem");
   // pivot_root onto itself stacks the old root on the new one, from where it is let go.

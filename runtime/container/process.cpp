@@ -19,6 +19,8 @@ namespace minik::runtime {
 
 namespace {
 
+// As container runtimes bound it; a larger number would wrap around, to root's perhaps.
+constexpr uint64_t kIdMax = 2147483647;
 constexpr std::string_view kDefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 std::string_view variable(const std::vector<std::string>& env, std::string_view name) {
@@ -83,6 +85,7 @@ Result<ProcessIdentity> resolve_user(const std::string& user, const std::vector<
   std::string login = name;
   if (!name.empty()) {
     const auto number = parse_uint64(name);
+    if (number && *number > kIdMax) return Error(ErrorCode::kInvalid, cat("user ", name, " is beyond ", kIdMax));
     bool found = false;
     for (const auto& record : records("/etc/passwd")) {
       if (record.size() < 6) continue;
@@ -100,6 +103,7 @@ Result<ProcessIdentity> resolve_user(const std::string& user, const std::vector<
       identity.home = "/";
     }
   }
+  bool group_found = group.empty();
   for (const auto& record : records("/etc/group")) {
     if (record.size() < 4) continue;
     for (const auto member : split(record[3], ',')) {
@@ -107,11 +111,30 @@ Result<ProcessIdentity> resolve_user(const std::string& user, const std::vector<
         identity.groups.push_back(static_cast<unsigned int>(parse_uint64(record[2]).value_or(0)));
       }
     }
-    if (!group.empty() && record[0] == group) identity.gid = static_cast<unsigned int>(parse_uint64(record[2]).value_or(0));
+    if (group.empty() || record[0] != group) continue;
+    identity.gid = static_cast<unsigned int>(parse_uint64(record[2]).value_or(0));
+    group_found = true;
   }
-  if (const auto number = parse_uint64(group)) identity.gid = static_cast<unsigned int>(*number);
+  if (const auto number = parse_uint64(group)) {
+    if (*number > kIdMax) return Error(ErrorCode::kInvalid, cat("group ", group, " is beyond ", kIdMax));
+    identity.gid = static_cast<unsigned int>(*number);
+    group_found = true;
+  }
+  if (!group_found) return Error(ErrorCode::kNotFound, cat("unable to find group ", group, ": no matching entries in group file"));
   for (const auto g : supplementary) identity.groups.push_back(static_cast<unsigned int>(g));
   return identity;
+}
+
+// What a program reopens by name (/dev/stdout is one) must be its user's.
+static void give_stdio(unsigned int uid) {
+  struct stat null_device {};
+  const bool known = stat("/dev/null", &null_device) == 0;
+  for (int fd = 0; fd < 3; ++fd) {
+    struct stat info {};
+    if (fstat(fd, &info) != 0 || info.st_uid == uid) continue;
+    if (known && S_ISCHR(info.st_mode) && info.st_rdev == null_device.st_rdev) continue;
+    (void)!fchown(fd, uid, info.st_gid);  // some cannot be given away, and need not
+  }
 }
 
 Error execute(const ContainerSpec& spec, const std::vector<std::string>& args, std::vector<std::string> env) {
@@ -125,18 +148,22 @@ Error execute(const ContainerSpec& spec, const std::vector<std::string>& args, s
     (void)make_directories(cwd).ok();  // an image's working directory is made when it is missing
     if (chdir(cwd.c_str()) != 0) return error_from_errno(errno, cat("chdir to cwd (", quoted(cwd), ")"));
   }
+  give_stdio(identity->uid);
+  umask(022);
   if (auto status = drop_bounding_set(spec.capabilities); !status.ok()) return std::move(status).error();
   // The filter needs either privilege or no_new_privs; it is loaded while there is privilege.
   if (spec.no_new_privileges) prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   if (setgroups(identity->groups.size(), identity->groups.data()) != 0) return error_from_errno(errno, "setgroups");
   if (setgid(identity->gid) != 0) return error_from_errno(errno, "setgid");
   if (spec.seccomp && !spec.privileged) {
-    if (auto status = load_default_seccomp(); !status.ok()) return std::move(status).error();
+    if (auto status = load_default_seccomp(spec.capabilities); !status.ok()) return std::move(status).error();
   }
   if (setuid(identity->uid) != 0) return error_from_errno(errno, "setuid");
   if (auto status = set_capabilities(spec.capabilities, identity->uid == 0); !status.ok()) {
     return std::move(status).error();
   }
+  // The shim's death is the container's. The change of user has wiped any earlier wish.
+  prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);

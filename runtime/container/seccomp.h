@@ -1,13 +1,17 @@
 // The default system call filter of containers: what lets a process touch the machine rather than its
-// container answers EPERM. The same calls that Docker's default profile blocks for a container with
-// default capabilities; newer mount and io_uring calls included.
+// container answers EPERM. The calls that Docker's default profile blocks, newer mount and io_uring calls
+// included, less those that go with a capability that the container was given. Not filtered, unlike
+// Docker's: personality() by its argument, sockets of AF_VSOCK, and calls newer than this list.
 #pragma once
+
+#include <string>
+#include <vector>
 
 #include "control/base/result.h"
 
 namespace minik::runtime {
 
 // Loads the filter into the calling process; needs no_new_privs or CAP_SYS_ADMIN.
-Status load_default_seccomp();
+Status load_default_seccomp(const std::vector<std::string>& capabilities);
 
 }  // namespace minik::runtime

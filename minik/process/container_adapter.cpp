@@ -275,6 +275,7 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
   }
   spec.terminal = config.tty;
   spec.stdin_open = config.stdin_open;
+  spec.stdin_once = config.stdin_once;
   spec.log_path = config.log_path;
   const auto uid = config.labels.find("io.kubernetes.pod.uid");
   const std::string etc = cat(paths_.pods, "/", uid == config.labels.end() ? sandbox_id : uid->second, "/etc");

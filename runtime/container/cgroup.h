@@ -40,7 +40,7 @@ class Cgroup {
   Status create() const;
   // Answers the controllers that a wanted limit needs and the machine lacks.
   Result<std::vector<std::string>> set(const CgroupLimits& limits) const;
-  Status add(int pid) const;
+  Status add(int pid) const;  // 0: the caller
   std::vector<int> members() const;
   // SIGKILL to every member, also of groups below.
   void kill() const;

@@ -87,6 +87,9 @@ class Shim {
     fcntl(kHandshake, F_SETFD, FD_CLOEXEC);  // whoever waits for its end must not wait for the container
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     prctl(PR_SET_NAME, "minik-shim", 0, 0, 0);
+    // Its children stand in the container for a moment before they become its programs: nothing in there
+    // may look into them, or reach this binary through them.
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     MINIK_ASSIGN(const auto bytes, read_whole_file(directory_ + "/spec"));
     MINIK_ASSIGN(spec_, decode_spec(bytes));
     sigset_t children;
@@ -167,7 +170,7 @@ class Shim {
     }
     output_ = spec_.terminal ? terminal_ : out[0];
     errors_ = spec_.terminal ? -1 : err[0];
-    for (const int fd : {output_, errors_}) {
+    for (const int fd : {output_, errors_, stdin_}) {
       if (fd >= 0) fcntl(fd, F_SETFL, O_NONBLOCK);
     }
     return {};
@@ -200,8 +203,17 @@ class Shim {
         if (fd >= 0) polled.push_back({fd, POLLIN, 0});
       }
       for (const int fd : connections_) polled.push_back({fd, POLLIN, 0});
-      for (const int fd : attached_in_) polled.push_back({fd, POLLIN, 0});
+      // More input is taken only when the container has taken what there is.
+      if (pending_input_.empty()) {
+        for (const int fd : attached_in_) polled.push_back({fd, POLLIN, 0});
+      }
+      const int input = spec_.terminal ? terminal_ : stdin_;
+      const int writable = pending_input_.empty() ? -1 : input;
+      const size_t input_at = polled.size();
+      polled.push_back({writable, POLLOUT, 0});
       if (poll(polled.data(), polled.size(), -1) < 0) continue;
+      if (polled[input_at].revents != 0) pour_input();
+      polled.resize(input_at);
       for (const auto& p : polled) {
         if (p.revents == 0) continue;
         if (p.fd == signals_) {
@@ -261,13 +273,32 @@ class Shim {
   void feed_stdin(int fd) {
     char buffer[32768];
     const ssize_t n = read(fd, buffer, sizeof buffer);
-    const int target = spec_.terminal ? terminal_ : stdin_;
-    if (n > 0 && target >= 0) {
-      (void)!write(target, buffer, static_cast<size_t>(n));
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (n > 0 && (spec_.terminal ? terminal_ : stdin_) >= 0) {
+      pending_input_.append(buffer, static_cast<size_t>(n));
+      pour_input();
       return;
     }
     std::erase(attached_in_, fd);
     close(fd);
+    if (spec_.stdin_once && !spec_.terminal) close_input();
+  }
+
+  // As much as the container takes now. A reader that never comes must not hold up the shim.
+  void pour_input() {
+    const int target = spec_.terminal ? terminal_ : stdin_;
+    const ssize_t n = write(target, pending_input_.data(), pending_input_.size());
+    if (n > 0) {
+      pending_input_.erase(0, static_cast<size_t>(n));
+    } else if (n < 0 && errno != EAGAIN && errno != EINTR) {
+      pending_input_.clear();
+      if (!spec_.terminal) close_input();  // the container has closed its end
+    }
+  }
+
+  void close_input() {
+    if (stdin_ >= 0) close(stdin_);
+    stdin_ = -1;
   }
 
   void handle(int connection) {
@@ -343,6 +374,7 @@ class Shim {
     ssize_t n = 0;
     while ((n = read(errors[0], buffer, sizeof buffer)) > 0) text.append(buffer, static_cast<size_t>(n));
     close(errors[0]);
+    if (text.empty() && pid < 0) text = "fork: no more processes";
     if (!text.empty()) {
       reply(connection, message_of(ShimMessage::kError, text));
       return;
@@ -351,29 +383,17 @@ class Shim {
     reply(connection, message_of(ShimMessage::kStarted, int64_t{pid}));
   }
 
-  // Joins the container: its mounts and PIDs (the shim itself is in the sandbox's other namespaces), its
-  // cgroup, its limits. A PID namespace counts for children only, hence the second fork.
+  // Joins the container: its mounts, its cgroup, its limits. As the shim's child it is in the container's
+  // PID namespace already, and the shim itself is in the sandbox's other namespaces.
   [[noreturn]] void exec_process(const ExecSpec& exec, const std::vector<int>& descriptors, int errors) {
-    (void)cgroup_->add(getpid()).ok();
-    const std::string proc = cat("/proc/", child_, "/ns/");
-    if (!spec_.host_pid) {
-      if (auto status = join_namespace(proc + "pid", CLONE_NEWPID); !status.ok()) fail_child(errors, status.error());
-    }
-    if (auto status = join_namespace(proc + "mnt", CLONE_NEWNS); !status.ok()) fail_child(errors, status.error());
-    const pid_t inner = fork();
-    if (inner < 0) fail_child(errors, error_from_errno(errno, "fork"));
-    if (inner > 0) {
-      // Stands for the process outside its namespace: ends as it ends.
-      for (int fd = 0; fd < 1024; ++fd) close(fd);
-      int status = 0;
-      while (waitpid(inner, &status, 0) < 0 && errno == EINTR) {
-      }
-      _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+    if (auto placed = cgroup_->add(0); !placed.ok()) fail_child(errors, placed.error());
+    (void)write_kernel_file("/proc/self/oom_score_adj", cat(spec_.oom_score_adj)).ok();
+    if (auto status = join_namespace(cat("/proc/", child_, "/ns/mnt"), CLONE_NEWNS); !status.ok()) {
+      fail_child(errors, status.error());
     }
     setsid();
     if (exec.terminal) ioctl(descriptors[0], TIOCSCTTY, 0);
     for (int i = 0; i < 3; ++i) dup2(descriptors[static_cast<size_t>(i)], i);
-    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     ContainerSpec spec = spec_;
     spec.terminal = exec.terminal;
     std::vector<std::string> env = spec.env;
@@ -431,6 +451,7 @@ class Shim {
   pid_t child_ = -1;
   int signals_ = -1, listener_ = -1, terminal_ = -1, stdin_ = -1, output_ = -1, errors_ = -1;
   std::vector<int> connections_, waiting_, attached_in_, attached_out_, attached_err_;
+  std::string pending_input_;  // at most what one read gave
   std::list<ExecRun> execs_;
   bool done_ = false;
 };

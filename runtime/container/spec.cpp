@@ -5,7 +5,7 @@
 namespace minik::runtime {
 
 namespace {
-constexpr std::string_view kMagic = "minik-container-1";
+constexpr std::string_view kMagic = "minik-container-2";
 }
 
 std::string encode_spec(const ContainerSpec& s) {
@@ -18,7 +18,7 @@ std::string encode_spec(const ContainerSpec& s) {
     w.put(int64_t{m.create_directory});
   }
   w.put(s.capabilities).put(int64_t{s.privileged}).put(int64_t{s.no_new_privileges}).put(int64_t{s.seccomp});
-  w.put(int64_t{s.terminal}).put(int64_t{s.stdin_open}).put(s.log_path).put(s.namespace_directory);
+  w.put(int64_t{s.terminal}).put(int64_t{s.stdin_open}).put(int64_t{s.stdin_once}).put(s.log_path).put(s.namespace_directory);
   w.put(int64_t{s.host_pid}).put(s.cgroup).put(s.memory_limit_bytes).put(s.cpu_shares).put(s.cpu_quota_us);
   w.put(s.cpu_period_us).put(s.pids_limit).put(s.oom_score_adj);
   return std::move(w).take();
@@ -54,6 +54,7 @@ Result<ContainerSpec> decode_spec(std::string_view bytes) {
   s.seccomp = r.flag();
   s.terminal = r.flag();
   s.stdin_open = r.flag();
+  s.stdin_once = r.flag();
   s.log_path = r.text();
   s.namespace_directory = r.text();
   s.host_pid = r.flag();

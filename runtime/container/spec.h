@@ -40,6 +40,7 @@ struct ContainerSpec {
   bool seccomp = true;
   bool terminal = false;
   bool stdin_open = false;
+  bool stdin_once = false;  // the first attached input's end is the container's too
   std::string log_path;
   std::string namespace_directory;  // of the sandbox: ipc, uts and net files
   bool host_pid = false;

@@ -191,6 +191,14 @@ Status Engine::recover_container(const std::string& id) {
   const auto bytes = read_whole_file(directory + "/meta");
   auto info = bytes ? decode_container(*bytes) : Result<ContainerInfo>(bytes.error());
   if (!info || !sandboxes_.contains(info->sandbox_id)) return remove_mounted_tree(directory);
+  if (info->started.ns == 0) {
+    // Killed between the shim's word and our own record of it: the container runs all the same.
+    if (const auto connection = connect_shim(id)) {
+      close(*connection);
+      info->started = wall_now();
+      MINIK_TRY(write_file_atomically(directory + "/meta", encode(*info)));
+    }
+  }
   if (info->started.ns != 0) {
     const auto connection = connect_shim(id);
     if (access((directory + "/exit").c_str(), F_OK) == 0) {
@@ -370,6 +378,8 @@ Status Engine::create_container(const std::string& sandbox_id, ContainerSpec spe
 }
 
 Result<ContainerInfo> Engine::start_container(const std::string& id) {
+  MINIK_ASSIGN(const auto known, container(id));
+  if (known.phase != ContainerPhase::kCreated) return Error(ErrorCode::kConflict, cat("container ", id, " has been started before"));
   int handshake[2];
   if (pipe2(handshake, O_CLOEXEC) != 0) return error_from_errno(errno, "pipe");
   posix_spawn_file_actions_t actions;

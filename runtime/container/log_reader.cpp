@@ -60,52 +60,62 @@ LogReader::~LogReader() {
   if (fd_ >= 0) close(fd_);
 }
 
-// Backwards in blocks until enough whole lines are behind us.
+// Backwards in blocks until enough lines are behind us. A long line's parts count as the one line that its
+// last part ends, so a part before a whole entry belongs to that entry.
 void LogReader::skip_to_tail() {
   if (fd_ < 0) return;
   constexpr off_t kBlock = 65536;
   off_t position = lseek(fd_, 0, SEEK_END);
-  int64_t lines = 0;
-  bool first = true;
   if (*options_.tail_lines <= 0) return;
+  const off_t end = position;
+  int64_t lines = 0;
+  off_t below = end;  // where the line begins of which we have seen the most
+  // True when the entry that begins at `start` ends the line before the first that is wanted.
+  const auto enough = [&](off_t start) {
+    char head[64];
+    const ssize_t n = start < end ? pread(fd_, head, sizeof head, start) : 0;
+    if (n <= 0) return false;
+    const auto words = split(std::string_view(head, static_cast<size_t>(n)), ' ');
+    const bool ends_line = words.size() < 4 || words[2] != "P";
+    if (ends_line && lines == *options_.tail_lines) return true;
+    if (ends_line || lines == 0) ++lines;  // the log may end amid a line
+    below = start;
+    return false;
+  };
   std::vector<char> block(kBlock);
   while (position > 0) {
     const off_t size = std::min(position, kBlock);
     position -= size;
     if (pread(fd_, block.data(), static_cast<size_t>(size), position) != size) break;
     for (off_t i = size; i-- > 0;) {
-      if (block[static_cast<size_t>(i)] != '\n') continue;
-      // Only the end of a whole line ("F") counts; the very last newline ends the last line itself.
-      if (!first && ++lines == *options_.tail_lines) {
-        lseek(fd_, position + i + 1, SEEK_SET);
-        return;
-      }
-      first = false;
+      if (block[static_cast<size_t>(i)] != '\n' || !enough(position + i + 1)) continue;
+      lseek(fd_, below, SEEK_SET);
+      return;
     }
   }
-  lseek(fd_, 0, SEEK_SET);
+  lseek(fd_, enough(0) ? below : 0, SEEK_SET);
 }
 
-bool LogReader::reopen_if_rotated() {
+bool LogReader::rotated() const {
   struct stat here {}, there {};
   if (stat(path_.c_str(), &there) != 0) return false;
-  if (fd_ >= 0 && fstat(fd_, &here) == 0 && here.st_ino == there.st_ino) return false;
-  const int fd = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return false;
-  if (fd_ >= 0) close(fd_);
-  fd_ = fd;
-  return true;
+  return fd_ < 0 || fstat(fd_, &here) != 0 || here.st_ino != there.st_ino;
 }
 
 Result<std::string> LogReader::read(size_t bytes_max) {
   std::string out;
   char buffer[32768];
   while (out.size() < bytes_max && !finished()) {
+    // Asked first: what was written before the rotation is read before we leave the old file.
+    const bool left_behind = rotated();
     const ssize_t n = fd_ < 0 ? 0 : ::read(fd_, buffer, sizeof buffer);
     if (n < 0) return error_from_errno(errno, cat("read log ", path_));
     if (n == 0) {
-      if (reopen_if_rotated()) continue;
-      return out;
+      const int fd = left_behind ? ::open(path_.c_str(), O_RDONLY | O_CLOEXEC) : -1;
+      if (fd < 0) return out;
+      if (fd_ >= 0) close(fd_);
+      fd_ = fd;
+      continue;
     }
     partial_.append(buffer, static_cast<size_t>(n));
     size_t begin = 0;

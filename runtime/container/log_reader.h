@@ -46,7 +46,7 @@ class LogReader {
  private:
   LogReader(std::string path, LogReadOptions options, int fd);
   void skip_to_tail();
-  bool reopen_if_rotated();
+  bool rotated() const;
 
   std::string path_;
   LogReadOptions options_;

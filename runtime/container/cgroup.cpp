@@ -163,7 +163,13 @@ Status Cgroup::remove() const {
       if (entry.is_directory(error)) below.push_back(entry.path());
     }
     for (auto child = below.rbegin(); child != below.rend(); ++child) rmdir(child->c_str());
-    if (rmdir(path.c_str()) != 0 && errno != ENOENT) return error_from_errno(errno, cat("rmdir ", path));
+    // A killed member counts until the kernel has let go of it.
+    constexpr int kTries = 500;
+    int left = kTries;
+    while (rmdir(path.c_str()) != 0 && errno != ENOENT) {
+      if (errno != EBUSY || --left == 0) return error_from_errno(errno, cat("rmdir ", path));
+      usleep(2000);
+    }
   }
   return {};
 }

@@ -47,7 +47,7 @@ class Cgroup {
   CgroupStats stats() const;
   // How often the kernel has killed a member for memory.
   int64_t oom_kills() const;
-  // Only empty groups can be removed; the ones below go first.
+  // Only empty groups can be removed, those of killed members after a moment; the ones below go first.
   Status remove() const;
 
   // cpu.shares (2 to 262144) as cpu.weight (1 to 10000), as runc converts.

@@ -1,6 +1,8 @@
 // Real containers from a busybox root filesystem. Skips where it is not root or busybox is missing.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <pty.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -91,7 +93,9 @@ class ContainerTest : public ::testing::Test {
     EXPECT_TRUE(started) << started.error().message;
     if (started && started->phase == ContainerPhase::kRunning) wait_for_exit(id);
     std::string out;
-    for (const auto line : split(*read_whole_file(log), '\n')) {
+    const auto text = read_whole_file(log);
+    EXPECT_TRUE(text);
+    for (const auto line : split(text ? std::string_view(*text) : std::string_view(), '\n')) {
       const auto fields = split(line, ' ');
       if (fields.size() > 3) out += cat(line.substr(fields[0].size() + fields[1].size() + fields[2].size() + 3), "\n");
     }
@@ -204,6 +208,205 @@ TEST_F(ContainerTest, SplitsLongLinesAndMarksTheirParts) {
   const std::string text = *read_whole_file(log);
   EXPECT_NE(text.find(" stdout P xxx"), std::string::npos);
   EXPECT_NE(text.find(" stdout F xxx"), std::string::npos);
+}
+
+TEST_F(ContainerTest, RefusesAnImageWhoseDevLeadsToTheMachine) {
+  make_sandbox("s");
+  ASSERT_TRUE(make_directories(directory + "/elsewhere").ok());
+  std::filesystem::create_directory_symlink(directory + "/elsewhere", directory + "/rootfs/dev");
+  const auto started = run(spec("c", {"echo", "never"}));
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().message, "the image's /dev is a link: make it a directory");
+  EXPECT_TRUE(std::filesystem::is_empty(directory + "/elsewhere"));
+}
+
+TEST_F(ContainerTest, RunsAsTheUserThatTheImageNames) {
+  make_sandbox("s");
+  ASSERT_TRUE(write_file_atomically(directory + "/rootfs/etc/passwd", "app:x:1000:1001::/home/app:/bin/sh\n", 0644).ok());
+  ASSERT_TRUE(write_file_atomically(directory + "/rootfs/etc/group", "web:x:2000:\nextra:x:3000:app\n", 0644).ok());
+  auto named = spec("named", {"sh", "-c", "id -u; id -G; echo $HOME; echo again > /dev/stdout; cat /proc/self/status"});
+  named.user = "app";
+  named.supplementary_groups = {4000};
+  const std::string out = output_of(std::move(named));
+  EXPECT_TRUE(out.starts_with("1000\n1001 3000 4000\n/home/app\nagain\n")) << out;
+  EXPECT_NE(out.find("CapEff:\t0000000000000000"), std::string::npos) << out;
+  auto grouped = spec("grouped", {"id", "-g"});
+  grouped.user = "1000:web";
+  EXPECT_EQ(output_of(std::move(grouped)), "2000\n");
+}
+
+TEST_F(ContainerTest, NeverTakesAnUnknownUserForRoot) {
+  make_sandbox("s");
+  const auto refusal = [&](const std::string& id, const std::string& user) {
+    auto s = spec(id, {"id"});
+    s.user = user;
+    const auto started = run(std::move(s));
+    return started ? std::string("started") : started.error().message;
+  };
+  EXPECT_EQ(refusal("a", "nobody-here"), "unable to find user nobody-here: no matching entries in passwd file");
+  EXPECT_EQ(refusal("b", "1000:none"), "unable to find group none: no matching entries in group file");
+  EXPECT_EQ(refusal("c", "4294967296"), "user 4294967296 is beyond 2147483647");
+}
+
+TEST_F(ContainerTest, FiltersCallsByTheCapabilitiesGiven) {
+  make_sandbox("s");
+  auto s = spec("c", {"sh", "-c", "mount -t tmpfs x /tmp && echo mounted"});
+  s.capabilities = *capability_set({"SYS_ADMIN"}, {}, false);
+  EXPECT_EQ(output_of(std::move(s)), "mounted\n");
+}
+
+TEST_F(ContainerTest, KeepsReadOnlyWhatIsSaidToBe) {
+  make_sandbox("s");
+  ASSERT_TRUE(make_directories(directory + "/volume").ok());
+  auto s = spec("c", {"sh", "-c", "exec 2>&1; echo x > /file; echo x > /volume/file; echo x > /scratch/file && cat /scratch/file"});
+  s.read_only_root = true;
+  s.mounts.resize(2);
+  s.mounts[0].type = "bind";
+  s.mounts[0].source = directory + "/volume";
+  s.mounts[0].target = "/volume";
+  s.mounts[0].read_only = true;
+  s.mounts[1].type = "tmpfs";
+  s.mounts[1].target = "/scratch";
+  EXPECT_EQ(output_of(std::move(s)), "sh: can't create /file: Read-only file system\n"
+                                     "sh: can't create /volume/file: Read-only file system\nx\n");
+  EXPECT_TRUE(std::filesystem::is_empty(directory + "/volume"));
+}
+
+TEST_F(ContainerTest, WritesItsLimits) {
+  if (Cgroup(Cgroup::kDefaultRoot, "").version2()) GTEST_SKIP() << "SKIPPED: reads version 1 files";
+  make_sandbox("s");
+  auto s = spec("c", {"sleep", "100"});
+  s.memory_limit_bytes = 32 << 20;
+  s.cpu_shares = 512;
+  s.cpu_quota_us = 50'000;
+  s.pids_limit = 20;
+  s.oom_score_adj = 900;
+  const auto started = run(std::move(s));
+  ASSERT_TRUE(started) << started.error().message;
+  const auto limit = [&](const char* controller, const char* file) {
+    const auto text = read_whole_file(cat("/sys/fs/cgroup/", controller, "/", prefix(), "/s/c/", file));
+    return text ? std::string(trim(*text)) : std::string("?");
+  };
+  EXPECT_EQ(limit("memory", "memory.limit_in_bytes"), "33554432");
+  EXPECT_EQ(limit("cpu", "cpu.shares"), "512");
+  EXPECT_EQ(limit("cpu", "cpu.cfs_quota_us"), "50000");
+  EXPECT_EQ(limit("pids", "pids.max"), "20");
+  EXPECT_EQ(*read_whole_file(cat("/proc/", started->pid, "/oom_score_adj")), "900\n");
+  EXPECT_EQ(engine->stats("c")->pids, 1);
+}
+
+TEST_F(ContainerTest, EndsAllThatAnExecStartedWhenItsCallerLeaves) {
+  make_sandbox("s");
+  ASSERT_TRUE(run(spec("c", {"sleep", "100"})));
+  int out[2];
+  ASSERT_EQ(pipe2(out, O_CLOEXEC), 0);
+  const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  const auto session = engine->exec("c", {"sh", "-c", "sleep 90 & echo started; sleep 90; true"}, false, null, out[1], null);
+  ASSERT_TRUE(session) << session.error().message;
+  close(out[1]);
+  char buffer[64];
+  ASSERT_EQ(read(out[0], buffer, sizeof buffer), 8);
+  close(session->connection);
+  // Both sleeps hold the pipe: its end says that neither is left.
+  EXPECT_EQ(read(out[0], buffer, sizeof buffer), 0);
+  EXPECT_EQ(engine->container("c")->phase, ContainerPhase::kRunning);
+  close(out[0]);
+  close(null);
+}
+
+TEST_F(ContainerTest, StaysInReachWhileNobodyReadsItsInput) {
+  make_sandbox("s");
+  auto s = spec("c", {"sleep", "100"});
+  s.stdin_open = true;
+  ASSERT_TRUE(run(std::move(s)));
+  int in[2];
+  ASSERT_EQ(pipe2(in, O_CLOEXEC | O_NONBLOCK), 0);
+  ASSERT_TRUE(engine->attach("c", in[0], -1, -1).ok());
+  close(in[0]);
+  const std::string flood(1 << 16, 'x');
+  pollfd writable{in[1], POLLOUT, 0};
+  while (poll(&writable, 1, 300) == 1 && write(in[1], flood.data(), flood.size()) > 0) {
+  }
+  ASSERT_TRUE(engine->signal_container("c", SIGKILL).ok());
+  wait_for_exit("c");
+  EXPECT_EQ(engine->container("c")->exit_code, 137);
+  close(in[1]);
+}
+
+TEST_F(ContainerTest, EndsAnInputThatIsOpenOnceWithItsFirstGuest) {
+  make_sandbox("s");
+  auto s = spec("c", {"cat"});
+  s.stdin_open = s.stdin_once = true;
+  const std::string log = s.log_path;
+  ASSERT_TRUE(run(std::move(s)));
+  int in[2];
+  ASSERT_EQ(pipe2(in, O_CLOEXEC), 0);
+  ASSERT_TRUE(engine->attach("c", in[0], -1, -1).ok());
+  close(in[0]);
+  ASSERT_EQ(write(in[1], "hello\n", 6), 6);
+  close(in[1]);
+  wait_for_exit("c");
+  EXPECT_NE(read_whole_file(log)->find(" stdout F hello\n"), std::string::npos);
+}
+
+TEST_F(ContainerTest, GivesAnExecATerminalOfTheSizeAskedFor) {
+  make_sandbox("s");
+  ASSERT_TRUE(run(spec("c", {"sleep", "100"})));
+  int master = -1, slave = -1;
+  winsize size{};
+  size.ws_row = 33;
+  size.ws_col = 77;
+  ASSERT_EQ(openpty(&master, &slave, nullptr, nullptr, &size), 0);
+  const auto session = engine->exec("c", {"busybox", "stty", "size"}, true, slave, slave, slave);
+  ASSERT_TRUE(session) << session.error().message;
+  close(slave);
+  EXPECT_EQ(*Engine::wait_exec(*session), 0);
+  char buffer[64];
+  const ssize_t n = read(master, buffer, sizeof buffer);
+  EXPECT_EQ(std::string(buffer, static_cast<size_t>(std::max<ssize_t>(n, 0))), "33 77\r\n");
+  close(session->connection);
+  close(master);
+}
+
+TEST_F(ContainerTest, CountsAContainerWhoseShimWasKilledAsKilled) {
+  make_sandbox("s");
+  const auto started = run(spec("c", {"sleep", "100"}));
+  ASSERT_TRUE(started);
+  const auto status = *read_whole_file(cat("/proc/", started->pid, "/status"));
+  const auto line = status.substr(status.find("PPid:") + 5);
+  const auto shim = parse_int64(trim(line.substr(0, line.find('\n'))));
+  ASSERT_TRUE(shim && *shim > 1);
+  ASSERT_EQ(kill(static_cast<pid_t>(*shim), SIGKILL), 0);
+  wait_for_exit("c");
+  EXPECT_EQ(engine->container("c")->exit_code, 137);
+  EXPECT_FALSE(engine->start_container("c"));  // and is not started a second time
+}
+
+TEST_F(ContainerTest, SweepsWhatWasHalfMade) {
+  make_sandbox("s");
+  engine.reset();
+  ASSERT_TRUE(make_directories(directory + "/state/sandboxes/half/ns").ok());
+  ASSERT_TRUE(make_directories(directory + "/state/containers/half").ok());
+  ASSERT_TRUE(write_file_atomically(directory + "/state/containers/half/meta", "cut").ok());
+  open();
+  EXPECT_EQ(engine->sandboxes().size(), 1u);
+  EXPECT_TRUE(engine->containers().empty());
+  EXPECT_FALSE(std::filesystem::exists(directory + "/state/sandboxes/half"));
+  EXPECT_FALSE(std::filesystem::exists(directory + "/state/containers/half"));
+}
+
+TEST_F(ContainerTest, AdoptsAContainerWhoseStartWasNotRecorded) {
+  make_sandbox("s");
+  ASSERT_TRUE(engine->create_container("s", spec("c", {"sleep", "100"}), {}).ok());
+  const std::string meta = directory + "/state/containers/c/meta";
+  const std::string before = *read_whole_file(meta);
+  ASSERT_TRUE(engine->start_container("c"));
+  engine.reset();
+  ASSERT_TRUE(write_file_atomically(meta, before).ok());  // as if we had died just before
+  open();
+  EXPECT_EQ(engine->container("c")->phase, ContainerPhase::kRunning);
+  ASSERT_TRUE(engine->signal_container("c", SIGKILL).ok());
+  wait_for_exit("c");
 }
 
 }  // namespace

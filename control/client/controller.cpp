@@ -11,9 +11,13 @@ namespace minik::control {
 namespace {
 
 constexpr Duration kCacheWaitMax = seconds(30);
+// Independent writes of one plan in flight at once. A plan begins with one and each success allows
+// one more, so that a quota that refuses is asked once and not five hundred times.
+constexpr size_t kInFlightMax = 64;
 
 void replace_all(std::string& text, std::string_view what, std::string_view with) {
-  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size())) {
+  for (size_t at = text.find(what); at != std::string::npos;
+       at = text.find(what, at + with.size())) {
     text.replace(at, what.size(), with);
   }
 }
@@ -21,13 +25,15 @@ void replace_all(std::string& text, std::string_view what, std::string_view with
 }  // namespace
 
 KeysForChange own_key() {
-  return [](const Snapshot&, const Value& before, const Value& after, std::vector<ObjectKey>& keys) {
-    keys.push_back(key_of(after.has_value() ? after : before));
-  };
+  return
+      [](const Snapshot&, const Value& before, const Value& after, std::vector<ObjectKey>& keys) {
+        keys.push_back(key_of(after.has_value() ? after : before));
+      };
 }
 
 KeysForChange owner_key(std::string owner_kind) {
-  return [owner_kind](const Snapshot&, const Value& before, const Value& after, std::vector<ObjectKey>& keys) {
+  return [owner_kind](const Snapshot&, const Value& before, const Value& after,
+                      std::vector<ObjectKey>& keys) {
     const Value* last = nullptr;
     for (const auto* object : {&after, &before}) {
       if (!object->has_value()) continue;
@@ -46,11 +52,16 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
     ObjectKey key;
     Plan plan;
     size_t next = 0;
+    size_t in_flight = 0;
+    size_t window = 1;
+    std::optional<Error> error;  // the first one: nothing more is sent after it
+    TimerId give_up;             // of the wait for the caches
     Instant started;
     std::vector<std::pair<KindId, Revision>> written;  // to be seen in the caches before the end
   };
 
-  Impl(ControllerSpec s, Executor& e, Client& c, InformerSet& i, EventRecorder& r, MetricRegistry& m, Rng g)
+  Impl(ControllerSpec s, Executor& e, Client& c, InformerSet& i, EventRecorder& r,
+       MetricRegistry& m, Rng g)
       : spec(std::move(s)),
         executor(e),
         client(c),
@@ -95,45 +106,56 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
     step(run);
   }
 
+  // Sends what may go now. A write that must not overtake waits until it is alone.
   void step(const std::shared_ptr<Run>& run) {
-    if (run->next == run->plan.writes.size()) {
-      finish(run);
+    auto& writes = run->plan.writes;
+    if (run->in_flight == 0 && (run->error || run->next == writes.size())) {
+      run->error ? fail(run) : finish(run);
       return;
     }
-    auto& write = run->plan.writes[run->next];
-    ApiRequest request = write.request;
-    client.send(std::move(request), [weak = weak_from_this(), run](Result<ApiResponse> result) {
-      if (const auto self = weak.lock()) self->on_written(run, std::move(result));
-    });
+    while (!run->error && run->next < writes.size() && run->in_flight < run->window) {
+      const size_t at = run->next;
+      const bool beside = writes[at].independent && (at == 0 || writes[at - 1].independent);
+      if (run->in_flight > 0 && !beside) return;
+      ++run->next;
+      ++run->in_flight;
+      client.send(writes[at].request,
+                  [weak = weak_from_this(), run, at](Result<ApiResponse> result) {
+                    if (const auto self = weak.lock()) self->on_written(run, at, std::move(result));
+                  });
+    }
   }
 
-  void on_written(const std::shared_ptr<Run>& run, Result<ApiResponse> result) {
-    auto& write = run->plan.writes[run->next++];
+  void on_written(const std::shared_ptr<Run>& run, size_t at, Result<ApiResponse> result) {
+    auto& write = run->plan.writes[at];
+    --run->in_flight;
+    if (result && write.expect_empty && !result->object[keys::kItems].empty()) {
+      result = Error(ErrorCode::kConflict, "there is content that the caches do not know yet");
+    }
     if (result) {
+      run->window = std::min(run->window + 1, kInFlightMax);
       remember(*run, write, *result);
       if (write.event) {
         replace_all(write.event->message, "%name%", object_name(result->object));
         recorder.record(*write.event);
       }
-      step(run);
-      return;
+    } else if (!is_tolerated(write, result.error())) {
+      if (write.failure_event) {
+        replace_all(write.failure_event->message, "%error%", result.error().message);
+        recorder.record(*write.failure_event);
+      }
+      if (!run->error) run->error = result.error();
     }
-    const Error& error = result.error();
-    const bool tolerated =
-        (write.on_error == OnError::kTolerateNotFound && error.code == ErrorCode::kNotFound) ||
-        (write.on_error == OnError::kTolerateExists && error.code == ErrorCode::kAlreadyExists);
-    if (tolerated) {
-      step(run);
-      return;
-    }
-    if (write.failure_event) {
-      replace_all(write.failure_event->message, "%error%", error.message);
-      recorder.record(*write.failure_event);
-    }
-    fail(run, error);
+    step(run);
   }
 
-  // A plan waits for the newest revision of each kind that it wrote and that this controller watches.
+  static bool is_tolerated(const PlannedWrite& write, const Error& error) {
+    return (write.on_error == OnError::kTolerateNotFound && error.code == ErrorCode::kNotFound) ||
+           (write.on_error == OnError::kTolerateExists && error.code == ErrorCode::kAlreadyExists);
+  }
+
+  // A plan waits for the newest revision of each kind that it wrote and that this controller
+  // watches.
   void remember(Run& run, const PlannedWrite& write, const ApiResponse& response) {
     const Revision revision = object_revision(response.object);
     if (revision.value == 0 || !watches(write.request.kind)) return;
@@ -147,14 +169,16 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
   }
 
   bool watches(KindId kind) const {
-    return std::ranges::any_of(spec.watches, [kind](const WatchedKind& w) { return w.kind == kind; });
+    return std::ranges::any_of(spec.watches,
+                               [kind](const WatchedKind& w) { return w.kind == kind; });
   }
 
-  void fail(const std::shared_ptr<Run>& run, const Error& error) {
+  // The writes before the error have happened: the next look must know them as after a success.
+  void fail(const std::shared_ptr<Run>& run) {
     errors.add();
-    MINIK_LOG(kDebug, spec.name, cat(run->key.text(), ": ", error.message));
+    MINIK_LOG(kDebug, spec.name, cat(run->key.text(), ": ", run->error->message));
     queue.add_rate_limited(run->key);
-    end(run);
+    wait_for_caches(run);
   }
 
   void finish(const std::shared_ptr<Run>& run) {
@@ -178,7 +202,7 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
       return;
     }
     waiting.push_back(run);
-    executor.after(kCacheWaitMax, [weak = weak_from_this(), run] {
+    run->give_up = executor.after(kCacheWaitMax, [weak = weak_from_this(), run] {
       if (const auto self = weak.lock(); self && std::erase(self->waiting, run) > 0) self->end(run);
     });
   }
@@ -191,7 +215,9 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
       const bool all_seen = std::ranges::all_of(run->written, [this](const auto& written) {
         return latest_revision(written.first) >= written.second;
       });
-      if (all_seen && std::erase(waiting, run) > 0) end(run);
+      if (!all_seen || std::erase(waiting, run) == 0) continue;
+      executor.cancel(run->give_up);
+      end(run);
     }
   }
 
@@ -222,13 +248,14 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
 ControllerRunner::ControllerRunner(ControllerSpec spec, Executor& executor, Client& client,
                                    InformerSet& informers, EventRecorder& events,
                                    MetricRegistry& metrics, Rng rng)
-    : impl_(std::make_shared<Impl>(std::move(spec), executor, client, informers, events, metrics, rng)) {
+    : impl_(std::make_shared<Impl>(std::move(spec), executor, client, informers, events, metrics,
+                                   rng)) {
   for (const auto& watched : impl_->spec.watches) {
     Informer& informer = informers.of(watched.kind);
     for (const auto& [name, function] : watched.indexes) informer.cache().add_index(name, function);
     impl_->snapshot.add(informer.cache());
-    informer.subscribe([weak = std::weak_ptr(impl_), kind = watched.kind, keys_for = watched.keys_for](
-                           const Value& before, const Value& after) {
+    informer.subscribe([weak = std::weak_ptr(impl_), kind = watched.kind,
+                        keys_for = watched.keys_for](const Value& before, const Value& after) {
       const auto impl = weak.lock();
       if (!impl) return;
       if (keys_for) {
@@ -252,10 +279,16 @@ void ControllerRunner::start() {
   });
 }
 
-void ControllerRunner::enqueue(const ObjectKey& key) { impl_->queue.add(key); }
+void ControllerRunner::enqueue(const ObjectKey& key) {
+  impl_->queue.add(key);
+}
 
-bool ControllerRunner::idle() const { return impl_->running == 0 && impl_->queue.idle(); }
+bool ControllerRunner::idle() const {
+  return impl_->running == 0 && impl_->queue.idle();
+}
 
-const std::string& ControllerRunner::name() const { return impl_->spec.name; }
+const std::string& ControllerRunner::name() const {
+  return impl_->spec.name;
+}
 
 }  // namespace minik::control

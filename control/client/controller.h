@@ -1,19 +1,22 @@
 // Controller and ControllerRunner: the loop around a pure decision.
 //
-//   informers --changes--> keys_for() --> WorkQueue --> decide(snapshot, key, env) --> Plan --> Client
+//   informers --changes--> keys_for() --> WorkQueue --> decide(snapshot, key, env) --> Plan -->
+//   Client
 //                                            ^                                                    |
 //                                            +------- back-off, Conflict, requeue_after ----------+
 //
-// A controller is a value: its name, what it watches, which keys a change concerns, and its decision.
-// The runner owns the queue, sends the plan's writes one after another, and decides what an error
-// means: Conflict, NotFound of the object itself and transport errors retry with back-off; Invalid and
-// Forbidden also become a Warning event; a plan without error forgets the key's failures.
+// A controller is a value: its name, what it watches, which keys a change concerns, and its
+// decision. The runner owns the queue, sends the plan's writes one after another (independent ones
+// together, with a slow start), and decides what an error means: Conflict, NotFound of the object
+// itself and transport errors retry with back-off; Invalid and Forbidden also become a Warning
+// event; a plan without error forgets the key's failures.
 //
-// One reconcile of a key runs at a time; up to `concurrency` keys wait for their writes at once, which
-// is what Kubernetes' workers are. After a plan has written, the key is not decided again before the
-// caches have seen those writes (the runner waits for the written revisions of the kinds that it
-// watches), so a decision never acts twice on one lack; where the cache is slower than 30 s the runner
-// goes on and the controllers' deterministic names and expectations of their own must hold.
+// One reconcile of a key runs at a time; up to `concurrency` keys wait for their writes at once,
+// which is what Kubernetes' workers are. After a plan has written, the key is not decided again
+// before the caches have seen those writes (the runner waits for the written revisions of the kinds
+// that it watches), so a decision never acts twice on one lack; where the cache is slower than 30 s
+// the runner goes on and the controllers' deterministic names and expectations of their own must
+// hold.
 //
 // Control thread only. May be destroyed at any moment, as a crash does.
 #pragma once
@@ -42,8 +45,8 @@ struct Env {
   Rng& rng;
 };
 
-// Appends the keys to look at because of this change. Old and new are as in ChangeHandler; the snapshot
-// already has the new one.
+// Appends the keys to look at because of this change. Old and new are as in ChangeHandler; the
+// snapshot already has the new one.
 using KeysForChange = std::function<void(const Snapshot& snapshot, const Value& before,
                                          const Value& after, std::vector<ObjectKey>& keys)>;
 

@@ -59,7 +59,9 @@ const Value& ObjectCache::find(std::string_view namespace_, std::string_view nam
   return impl_->objects.find(namespace_, name);
 }
 
-size_t ObjectCache::size() const { return impl_->objects.size(); }
+size_t ObjectCache::size() const {
+  return impl_->objects.size();
+}
 
 std::vector<Value> ObjectCache::list(std::string_view namespace_) const {
   std::vector<Value> all;
@@ -81,6 +83,14 @@ std::vector<Value> ObjectCache::indexed(std::string_view name, std::string_view 
   }
   CHECK(false) << "no index " << name << " of kind " << kind_.value;
   return {};
+}
+
+std::vector<std::string> ObjectCache::index_values(std::string_view name) const {
+  const auto index = std::ranges::find(impl_->indexes, name, &Index::name);
+  CHECK(index != impl_->indexes.end()) << "no index " << name << " of kind " << kind_.value;
+  std::vector<std::string> values;
+  for (const auto& [value, members] : index->members) values.push_back(value);
+  return values;
 }
 
 Value ObjectCache::put(Value object) {

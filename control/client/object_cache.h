@@ -1,9 +1,9 @@
-// ObjectCache: the objects of one kind that a component knows, with the indexes that it declared. What
-// an informer keeps up to date, what a Snapshot reads, and what a test fills by hand.
+// ObjectCache: the objects of one kind that a component knows, with the indexes that it declared.
+// What an informer keeps up to date, what a Snapshot reads, and what a test fills by hand.
 //
 // Owned by an informer (or a test), used on the control thread only. Holds references to the same
-// documents that the store holds. Iteration is always in order of namespace, then name; an index lists
-// in the same order. A reference or span that it hands out is valid until the next change.
+// documents that the store holds. Iteration is always in order of namespace, then name; an index
+// lists in the same order. A reference or span that it hands out is valid until the next change.
 #pragma once
 
 #include <functional>
@@ -18,7 +18,8 @@
 
 namespace minik::control {
 
-// The values under which an object is found by an index, appended to `out`; none: not in this index.
+// The values under which an object is found by an index, appended to `out`; none: not in this
+// index.
 using IndexFunction = std::function<void(const Value& object, std::vector<Key>& out)>;
 
 // By the uid of the controlling owner: the index that every controller of owned objects uses.
@@ -43,8 +44,11 @@ class ObjectCache {
   std::vector<Value> list(std::string_view namespace_ = {}) const;
   // Visits without copying, in no promised order: for sums and searches whose result has no order.
   void for_each(const std::function<void(const Value&)>& visit) const;
-  // Objects under one index value, sorted; empty for a value nobody has. CHECKs that the index exists.
+  // Objects under one index value, sorted; empty for a value nobody has. CHECKs that the index
+  // exists.
   std::vector<Value> indexed(std::string_view index, std::string_view value) const;
+  // The values that an index has now, sorted, without listing the objects under them.
+  std::vector<std::string> index_values(std::string_view index) const;
 
   // Returns what was there before (absent: it is new).
   Value put(Value object);

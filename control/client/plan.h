@@ -1,10 +1,11 @@
-// Plan: what a decision wants done, as data. A list of writes for the runner to send in order, and when
-// to look again. Controllers, the scheduler and the node agent return plans; nothing else writes.
+// Plan: what a decision wants done, as data. A list of writes for the runner to send in order
+// (those marked independent side by side), and when to look again. Controllers, the scheduler and
+// the node agent return plans; nothing else writes.
 //
 // Writes name their precondition by carrying the object that was read: an update sends the
-// resourceVersion inside its body, so that a decision on stale data ends in Conflict and a new look,
-// never in a lost write. The runner stops a plan at the first error that is not tolerated, and may be
-// killed between any two writes.
+// resourceVersion inside its body, so that a decision on stale data ends in Conflict and a new
+// look, never in a lost write. The runner stops a plan at the first error that is not tolerated,
+// and may be killed between any two writes.
 #pragma once
 
 #include <functional>
@@ -19,7 +20,7 @@ namespace minik::control {
 
 // An Event (core/v1) to be recorded about an object; the recorder adds time, source and counts.
 struct EventNote {
-  Value regarding;  // the object, or an object reference
+  Value regarding;     // the object, or an object reference
   std::string type;    // "Normal" or "Warning"
   std::string reason;  // "ScalingReplicaSet"
   std::string message;
@@ -27,14 +28,19 @@ struct EventNote {
 
 // What to make of an error of one write.
 enum class OnError : uint8_t {
-  kStop,             // end the plan here, back off and reconcile again
-  kTolerateNotFound, // somebody else has deleted it: go on
-  kTolerateExists,   // a deterministic child name that is there already: go on
+  kStop,              // end the plan here, back off and reconcile again
+  kTolerateNotFound,  // somebody else has deleted it: go on
+  kTolerateExists,    // a deterministic child name that is there already: go on
 };
 
 struct PlannedWrite {
   ApiRequest request;
   OnError on_error = OnError::kStop;
+  // May be on its way together with the independent writes beside it: the creations of one
+  // ReplicaSet. Writes without it wait for all before them, and all after them wait for it.
+  bool independent = false;
+  // Of a list: the plan goes on only when nothing is there, by the server's word and not by a cache's.
+  bool expect_empty = false;
   // Recorded when the write succeeds; %name% in its message stands for the created object's name.
   std::optional<EventNote> event;
   // Recorded when it fails; %error% in its message stands for the error.

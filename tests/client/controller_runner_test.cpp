@@ -1,0 +1,119 @@
+#include <gtest/gtest.h>
+
+#include "control/base/text.h"
+#include "control/client/controller.h"
+#include "control/schema/kinds.h"
+#include "scripted_client.h"
+#include "sim/virtual_executor.h"
+
+namespace minik::control {
+namespace {
+
+class ControllerRunnerTest : public ::testing::Test {
+ protected:
+  // A controller that plans these writes whenever it looks, until `satisfied`.
+  void start(size_t writes, bool independent) {
+    ControllerSpec spec;
+    spec.name = "test";
+    spec.kind = kinds::kConfigmaps;
+    spec.watches = {{kinds::kConfigmaps, nullptr, {}}};
+    spec.decide = [this, writes, independent](const Snapshot& snapshot, const ObjectKey&, Env&) {
+      ++looks;
+      Plan plan;
+      for (size_t i = snapshot.cache(kinds::kConfigmaps).size(); i < writes; ++i) {
+        plan.create(kinds::kConfigmaps, object_named(cat("c", i), 0)).independent = independent;
+      }
+      return plan;
+    };
+    runner = std::make_unique<ControllerRunner>(std::move(spec), executor, client, informers,
+                                                events, metrics, Rng(1));
+    runner->start();
+    informers.start();
+    client.answer_lists_empty();
+    runner->enqueue({"default", "all"});
+    settle();
+  }
+  void settle() { executor.run_until(executor.now() + milliseconds(20)); }
+  void succeed(std::string_view name, int64_t revision) {
+    client.answer(ApiResponse{object_named(name, revision), true, false, {}});
+  }
+
+  sim::VirtualExecutor executor{1, WallTime{}};
+  ScriptedClient client;
+  InformerSet informers{executor, client, Rng(1)};
+  EventRecorder events{executor, client, kinds::kEvents, "test", "", Rng(1)};
+  MetricRegistry metrics;
+  std::unique_ptr<ControllerRunner> runner;
+  int looks = 0;
+};
+
+TEST_F(ControllerRunnerTest, LooksAgainOnlyAfterTheSlowWatchHasShownItsWrites) {
+  start(1, false);
+  ASSERT_EQ(client.pending.size(), 1U);
+  succeed("c0", 7);
+  runner->enqueue({"default", "all"});
+  executor.run_until(executor.now() + seconds(20));
+  EXPECT_EQ(looks, 1);
+  client.tell(kinds::kConfigmaps, WatchEventType::kAdded, object_named("c0", 7));
+  settle();
+  EXPECT_EQ(looks, 2);
+  EXPECT_TRUE(client.pending.empty());
+  EXPECT_TRUE(runner->idle());
+}
+
+TEST_F(ControllerRunnerTest, GoesOnWithoutTheCacheAfterThirtySeconds) {
+  start(1, false);
+  succeed("c0", 7);
+  runner->enqueue({"default", "all"});
+  executor.run_until(executor.now() + seconds(31));
+  EXPECT_EQ(looks, 2);
+}
+
+TEST_F(ControllerRunnerTest, KnowsItsEarlierWritesWhenALaterOneFailed) {
+  start(2, false);
+  succeed("c0", 7);
+  client.answer(Error(ErrorCode::kForbidden, "exceeded quota"));
+  executor.run_until(executor.now() + seconds(5));
+  EXPECT_EQ(looks, 1);
+  client.tell(kinds::kConfigmaps, WatchEventType::kAdded, object_named("c0", 7));
+  settle();
+  EXPECT_EQ(looks, 2);
+  EXPECT_EQ(client.pending.size(), 1U);
+}
+
+TEST_F(ControllerRunnerTest, SendsDependentWritesOneAfterAnother) {
+  start(3, false);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(client.pending.size(), 1U);
+    succeed(cat("c", i), 7 + i);
+  }
+  EXPECT_TRUE(client.pending.empty());
+}
+
+TEST_F(ControllerRunnerTest, SendsIndependentWritesTogetherButStartsSlowly) {
+  start(10, true);
+  EXPECT_EQ(client.pending.size(), 1U);
+  succeed("c0", 7);
+  EXPECT_EQ(client.pending.size(), 2U);
+  succeed("c1", 8);
+  succeed("c2", 9);
+  EXPECT_EQ(client.pending.size(), 4U);
+}
+
+TEST_F(ControllerRunnerTest, AsksOnceWhereThirtyWouldBeRefused) {
+  start(30, true);
+  client.answer(Error(ErrorCode::kForbidden, "exceeded quota"));
+  EXPECT_TRUE(client.pending.empty());
+}
+
+TEST_F(ControllerRunnerTest, MayBeDestroyedWithWritesInFlight) {
+  start(10, true);
+  auto done = std::move(client.pending.front().done);
+  runner.reset();
+  done(ApiResponse{object_named("c0", 7), true, false, {}});
+  settle();
+  EXPECT_EQ(looks, 1);
+}
+
+}  // namespace
+}  // namespace minik::control

@@ -5,6 +5,7 @@
 #include "control/controllers/deployment.h"
 #include "control/controllers/endpoints.h"
 #include "control/controllers/namespaces.h"
+#include "control/controllers/pod_garbage.h"
 #include "control/controllers/replica_set.h"
 #include "control/controllers/service_accounts.h"
 #include "control/controllers/taint_eviction.h"
@@ -13,8 +14,13 @@
 namespace minik::control {
 
 ControllerManager::ControllerManager(const Schema& schema, Executor& executor, Client& client,
-                                     MetricRegistry& metrics, Rng rng, ControllerManagerOptions options)
-    : executor_(executor), client_(client), metrics_(metrics), rng_(rng), informers_(executor, client, rng.fork("informers")) {
+                                     MetricRegistry& metrics, Rng rng,
+                                     ControllerManagerOptions options)
+    : executor_(executor),
+      client_(client),
+      metrics_(metrics),
+      rng_(rng),
+      informers_(executor, client, rng.fork("informers")) {
   add(deployment_controller());
   add(replica_set_controller());
   add(endpoint_slice_controller());
@@ -22,22 +28,28 @@ ControllerManager::ControllerManager(const Schema& schema, Executor& executor, C
   add(namespace_controller(schema));
   add(service_account_controller());
   add(taint_eviction_controller());
+  add(pod_garbage_controller());
   if (!options.cluster_ca_pem.empty()) add(root_ca_controller(options.cluster_ca_pem));
-  garbage_collector_ = std::make_unique<GarbageCollector>(schema, executor, client, informers_);
-  recorders_.push_back(std::make_unique<EventRecorder>(executor, client, kinds::kEvents, "node-controller", "",
-                                                       rng_.fork("node-controller")));
-  node_lifecycle_ =
-      std::make_unique<NodeLifecycle>(executor, client, informers_, *recorders_.back(), options.node_lifecycle);
+  recorders_.push_back(std::make_unique<EventRecorder>(executor, client, kinds::kEvents,
+                                                       "garbage-collector-controller", "",
+                                                       rng_.fork("garbage-collector")));
+  garbage_collector_ =
+      std::make_unique<GarbageCollector>(schema, executor, client, informers_, *recorders_.back());
+  recorders_.push_back(std::make_unique<EventRecorder>(
+      executor, client, kinds::kEvents, "node-controller", "", rng_.fork("node-controller")));
+  node_lifecycle_ = std::make_unique<NodeLifecycle>(executor, client, informers_,
+                                                    *recorders_.back(), options.node_lifecycle);
 }
 
 ControllerManager::~ControllerManager() = default;
 
 void ControllerManager::add(ControllerSpec spec) {
   const std::string name = spec.name;
-  recorders_.push_back(
-      std::make_unique<EventRecorder>(executor_, client_, kinds::kEvents, name, "", rng_.fork(name + "/events")));
-  runners_.push_back(std::make_unique<ControllerRunner>(std::move(spec), executor_, client_, informers_,
-                                                        *recorders_.back(), metrics_, rng_.fork(name)));
+  recorders_.push_back(std::make_unique<EventRecorder>(executor_, client_, kinds::kEvents, name, "",
+                                                       rng_.fork(name + "/events")));
+  runners_.push_back(std::make_unique<ControllerRunner>(std::move(spec), executor_, client_,
+                                                        informers_, *recorders_.back(), metrics_,
+                                                        rng_.fork(name)));
 }
 
 void ControllerManager::start() {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "control/base/text.h"
+#include "control/controllers/claims.h"
 #include "control/controllers/pods.h"
 #include "control/object/keys.h"
 #include "control/object/selector.h"
@@ -19,11 +20,16 @@ constexpr std::string_view kMax = "deployment.kubernetes.io/max-replicas";
 constexpr std::string_view kHash = "pod-template-hash";
 constexpr std::string_view kLastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 
-int64_t spec_replicas(const Value& object) { return object[keys::kSpec][keys::kReplicas].as_int(1); }
-int64_t status_count(const Value& object, const Key& key) { return object[keys::kStatus][key].as_int(); }
+int64_t spec_replicas(const Value& object) {
+  return object[keys::kSpec][keys::kReplicas].as_int(1);
+}
+int64_t status_count(const Value& object, const Key& key) {
+  return object[keys::kStatus][key].as_int();
+}
 
 int64_t revision_of(const Value& object) {
-  return parse_int64(object[keys::kMetadata][keys::kAnnotations].get(kRevision).as_string()).value_or(0);
+  return parse_int64(object[keys::kMetadata][keys::kAnnotations].get(kRevision).as_string())
+      .value_or(0);
 }
 
 int64_t scaled(const Value& value, int64_t total, bool round_up) {
@@ -93,7 +99,8 @@ void scale_set(Rollout& rollout, const Value& set, int64_t replicas) {
 
 int64_t new_set_size(const Rollout& rollout) {
   const int64_t wanted = rollout.wanted();
-  if (rollout.deployment[keys::kSpec][keys::kStrategy][keys::kType].as_string() == "Recreate") return wanted;
+  if (rollout.deployment[keys::kSpec][keys::kStrategy][keys::kType].as_string() == "Recreate")
+    return wanted;
   const int64_t current = rollout.new_set.has_value() ? spec_replicas(rollout.new_set) : 0;
   const int64_t room = wanted + rollout.bounds.surge - rollout.total_wanted();
   if (room <= 0) return current;
@@ -122,11 +129,12 @@ void create_new_set(Rollout& rollout, int64_t revision) {
                     {keys::kAnnotations, std::move(annotations).build()},
                     {keys::kOwnerReferences,
                      Value::array({controller_reference(deployment, "apps/v1", "Deployment")})}})},
-       {keys::kSpec, Value::map({{keys::kMinReadySeconds, view.spec().minReadySeconds() == 0
-                                                              ? Value()
-                                                              : Value(view.spec().minReadySeconds())},
-                                 {keys::kSelector, selector},
-                                 {keys::kTemplate, template_with_hash}})}});
+       {keys::kSpec,
+        Value::map({{keys::kMinReadySeconds, view.spec().minReadySeconds() == 0
+                                                 ? Value()
+                                                 : Value(view.spec().minReadySeconds())},
+                    {keys::kSelector, selector},
+                    {keys::kTemplate, template_with_hash}})}});
   const int64_t size = new_set_size(rollout);
   set = sized(rollout, set, size);
   auto& write = rollout.plan.create(kinds::kReplicasets, set);
@@ -135,25 +143,44 @@ void create_new_set(Rollout& rollout, int64_t revision) {
     write.event = EventNote{rollout.about(), "Normal", "ScalingReplicaSet",
                             cat("Scaled up replica set ", object_name(set), " from 0 to ", size)};
   }
-  write.failure_event = EventNote{rollout.about(), "Warning", "ReplicaSetCreateError",
-                                  cat("Failed to create new replica set ", quoted(object_name(set)), ": %error%")};
+  write.failure_event =
+      EventNote{rollout.about(), "Warning", "ReplicaSetCreateError",
+                cat("Failed to create new replica set ", quoted(object_name(set)), ": %error%")};
 }
 
-// Pods of old sets that may go now: what is above the least that must be available, first those that
-// are not available anyway.
+// Somebody else's set has the name that the template's hash gives: count the collision, so that the
+// next look makes another name.
+bool plan_next_collision(Rollout& rollout, const Snapshot& snapshot) {
+  const Value& deployment = rollout.deployment;
+  const int64_t collisions = deployment[keys::kStatus][keys::kCollisionCount].as_int();
+  const std::string name =
+      cat(object_name(deployment), "-",
+          pod_template_hash(deployment[keys::kSpec][keys::kTemplate], collisions));
+  if (!snapshot.find(kinds::kReplicasets, object_namespace(deployment), name).has_value())
+    return false;
+  rollout.plan.update_status(
+      kinds::kDeployments,
+      deployment.with_at({keys::kStatus, keys::kCollisionCount}, collisions + 1));
+  return true;
+}
+
+// Pods of old sets that may go now: what is above the least that must be available, first those
+// that are not available anyway.
 void scale_down_old(Rollout& rollout) {
   int64_t old_wanted = 0;
   for (const auto& set : rollout.old_sets) old_wanted += spec_replicas(set);
   if (old_wanted == 0) return;
   const int64_t least_available = rollout.wanted() - rollout.bounds.unavailable;
   const int64_t new_wanted = spec_replicas(rollout.new_set);
-  const int64_t new_unavailable = new_wanted - status_count(rollout.new_set, keys::kAvailableReplicas);
+  const int64_t new_unavailable =
+      new_wanted - status_count(rollout.new_set, keys::kAvailableReplicas);
   int64_t may_go = rollout.total_wanted() - least_available - new_unavailable;
   if (may_go <= 0) return;
   std::vector<std::pair<Value, int64_t>> sizes;
   for (const auto& set : rollout.old_sets) sizes.emplace_back(set, spec_replicas(set));
   for (auto& [set, size] : sizes) {  // unhealthy pods first: deleting them costs nothing
-    const int64_t unhealthy = std::max<int64_t>(0, size - status_count(set, keys::kAvailableReplicas));
+    const int64_t unhealthy =
+        std::max<int64_t>(0, size - status_count(set, keys::kAvailableReplicas));
     const int64_t gone = std::min(unhealthy, may_go);
     size -= gone;
     may_go -= gone;
@@ -190,7 +217,8 @@ void recreate(Rollout& rollout, const Snapshot& snapshot) {
   for (const auto& set : rollout.old_sets) {
     if (spec_replicas(set) > 0) scale_set(rollout, set, 0);
     busy |= spec_replicas(set) > 0;
-    for (const auto& pod : snapshot.owned_by(kinds::kPods, object_uid(set))) busy |= !is_pod_ended(pod);
+    for (const auto& pod : snapshot.owned_by(kinds::kPods, object_uid(set)))
+      busy |= !is_pod_ended(pod);
   }
   // The new pods wait until the last old one has ended.
   if (busy || !rollout.new_set.has_value()) return;
@@ -199,14 +227,16 @@ void recreate(Rollout& rollout, const Snapshot& snapshot) {
   }
 }
 
-// The Deployment was resized in the middle of a rollout (or while paused): every set gets its share.
+// The Deployment was resized in the middle of a rollout (or while paused): every set gets its
+// share.
 bool scale_proportionally(Rollout& rollout) {
   std::vector<Value> active;
   for (const auto& set : rollout.all_sets()) {
     if (spec_replicas(set) > 0) active.push_back(set);
   }
   const bool resized = std::ranges::any_of(active, [&](const Value& set) {
-    const auto desired = parse_int64(set[keys::kMetadata][keys::kAnnotations].get(kDesired).as_string());
+    const auto desired =
+        parse_int64(set[keys::kMetadata][keys::kAnnotations].get(kDesired).as_string());
     return desired && *desired != rollout.wanted();
   });
   if (!resized) return false;
@@ -278,10 +308,12 @@ bool has_progressed(const Value& status, const Value& old) {
              before(keys::kReplicas) - before(keys::kUpdatedReplicas);
 }
 
-Value progressing_condition(Rollout& rollout, const Value& object, const Value& old_status, bool created) {
+Value progressing_condition(Rollout& rollout, const Value& object, const Value& old_status,
+                            bool created) {
   const Value& status = object[keys::kStatus];
   const Value& current = condition(rollout.deployment, "Progressing");
-  const int64_t deadline = rollout.deployment[keys::kSpec][keys::kProgressDeadlineSeconds].as_int(600);
+  const int64_t deadline =
+      rollout.deployment[keys::kSpec][keys::kProgressDeadlineSeconds].as_int(600);
   const auto set_name = quoted(object_name(rollout.new_set));
   const auto subject = rollout.new_set.has_value()
                            ? cat("ReplicaSet ", set_name)
@@ -298,7 +330,8 @@ Value progressing_condition(Rollout& rollout, const Value& object, const Value& 
   if (is_complete(rollout, status)) {
     return make("True", "NewReplicaSetAvailable", cat(subject, " has successfully progressed."));
   }
-  if (created) return make("True", "NewReplicaSetCreated", cat("Created new replica set ", set_name));
+  if (created)
+    return make("True", "NewReplicaSetCreated", cat("Created new replica set ", set_name));
   if (has_progressed(status, old_status) || !current.has_value() ||
       current[keys::kReason].as_string() == "NewReplicaSetAvailable") {
     return make("True", "ReplicaSetUpdated", cat(subject, " is progressing."));
@@ -329,13 +362,15 @@ void plan_status(Rollout& rollout, bool created) {
   status.set(keys::kObservedGeneration, deployment[keys::kMetadata][keys::kGeneration]);
   Value next = deployment.with(keys::kStatus, std::move(status).build());
   const bool enough = available >= rollout.wanted() - rollout.bounds.unavailable;
-  next = with_condition(next,
-                        enough ? make_condition("Available", "True", "MinimumReplicasAvailable",
-                                                "Deployment has minimum availability.", rollout.now)
-                               : make_condition("Available", "False", "MinimumReplicasUnavailable",
-                                                "Deployment does not have minimum availability.", rollout.now),
-                        rollout.now);
-  next = with_condition(next, progressing_condition(rollout, next, old_status, created), rollout.now);
+  next = with_condition(
+      next,
+      enough ? make_condition("Available", "True", "MinimumReplicasAvailable",
+                              "Deployment has minimum availability.", rollout.now)
+             : make_condition("Available", "False", "MinimumReplicasUnavailable",
+                              "Deployment does not have minimum availability.", rollout.now),
+      rollout.now);
+  next =
+      with_condition(next, progressing_condition(rollout, next, old_status, created), rollout.now);
   const bool paused = deployment[keys::kSpec][keys::kPaused].as_bool();
   if (!is_complete(rollout, next[keys::kStatus]) && !paused) {
     const auto since = time_of(condition(next, "Progressing")[keys::kLastUpdateTime]);
@@ -353,16 +388,18 @@ int64_t latest_revision(const std::vector<Value>& sets) {
   return latest;
 }
 
-// A set that is the new one again (a rollback) takes the next revision number; true when it changed.
+// A set that is the new one again (a rollback) takes the next revision number; true when it
+// changed.
 bool plan_revisions(Rollout& rollout) {
   const int64_t next = latest_revision(rollout.old_sets) + 1;
   if (revision_of(rollout.new_set) < next) {
-    rollout.plan.update(kinds::kReplicasets, with_annotation(rollout.new_set, kRevision, cat(next)));
+    rollout.plan.update(kinds::kReplicasets,
+                        with_annotation(rollout.new_set, kRevision, cat(next)));
     return true;
   }
   if (revision_of(rollout.deployment) != revision_of(rollout.new_set)) {
-    rollout.plan.update(kinds::kDeployments,
-                        with_annotation(rollout.deployment, kRevision, cat(revision_of(rollout.new_set))));
+    rollout.plan.update(kinds::kDeployments, with_annotation(rollout.deployment, kRevision,
+                                                             cat(revision_of(rollout.new_set))));
     return true;
   }
   return false;
@@ -384,7 +421,8 @@ RolloutBounds rollout_bounds(const Value& deployment) {
 
 std::string pod_template_hash(const Value& pod_template, int64_t collision_count) {
   constexpr std::string_view kAlphabet = "bcdfghjklmnpqrstvwxz2456789";
-  const uint64_t content = bare_template(pod_template).hash() + static_cast<uint64_t>(collision_count);
+  const uint64_t content =
+      bare_template(pod_template).hash() + static_cast<uint64_t>(collision_count);
   const uint32_t hash = fnv1a_32(cat(content));
   // Decimal digits mapped to letters that spell nothing, as Kubernetes' SafeEncodeString does.
   std::string text = cat(hash);
@@ -397,12 +435,21 @@ Plan reconcile_deployment(const Snapshot& snapshot, const ObjectKey& key, Env& e
   if (!deployment.has_value()) return Plan::done();
   Rollout rollout{deployment, env.now, {}, {}, rollout_bounds(deployment), {}};
   auto sets = snapshot.owned_by(kinds::kReplicasets, object_uid(deployment));
+  const auto selector = LabelSelector::from_object(deployment[keys::kSpec][keys::kSelector]);
+  if (!selector) return Plan::done();  // validation keeps such a Deployment out
+  plan_claims(
+      rollout.plan, snapshot, kinds::kReplicasets, {deployment, "apps/v1", "Deployment", *selector},
+      [](const Value& set) { return !is_deleting(set); }, sets);
+  // What was adopted has a new version: the rollout goes on with it when it is here.
+  if (!rollout.plan.writes.empty()) return std::move(rollout.plan);
   std::ranges::stable_sort(sets, {}, [](const Value& set) {
-    return std::make_pair(set[keys::kMetadata][keys::kCreationTimestamp].string(), revision_of(set));
+    return std::make_pair(set[keys::kMetadata][keys::kCreationTimestamp].string(),
+                          revision_of(set));
   });
   const Value wanted = bare_template(deployment[keys::kSpec][keys::kTemplate]);
   for (const auto& set : sets) {
-    if (!rollout.new_set.has_value() && bare_template(set[keys::kSpec][keys::kTemplate]) == wanted) {
+    if (!rollout.new_set.has_value() &&
+        bare_template(set[keys::kSpec][keys::kTemplate]) == wanted) {
       rollout.new_set = set;
     } else {
       rollout.old_sets.push_back(set);
@@ -419,7 +466,9 @@ Plan reconcile_deployment(const Snapshot& snapshot, const ObjectKey& key, Env& e
     return std::move(rollout.plan);
   }
   if (!rollout.new_set.has_value()) {
-    const bool recreating = deployment[keys::kSpec][keys::kStrategy][keys::kType].as_string() == "Recreate";
+    if (plan_next_collision(rollout, snapshot)) return std::move(rollout.plan);
+    const bool recreating =
+        deployment[keys::kSpec][keys::kStrategy][keys::kType].as_string() == "Recreate";
     if (recreating && (rollout.total_wanted() > 0 || rollout.total(keys::kReplicas) > 0)) {
       recreate(rollout, snapshot);
     } else {
@@ -436,8 +485,8 @@ Plan reconcile_deployment(const Snapshot& snapshot, const ObjectKey& key, Env& e
     }
     clean_up_history(rollout);
   }
-  // A plan that updates the Deployment itself has used up its resourceVersion: the status follows when
-  // the change comes back.
+  // A plan that updates the Deployment itself has used up its resourceVersion: the status follows
+  // when the change comes back.
   const bool own_update = std::ranges::any_of(rollout.plan.writes, [](const PlannedWrite& w) {
     return w.request.kind == kinds::kDeployments;
   });
@@ -450,7 +499,9 @@ ControllerSpec deployment_controller() {
   spec.name = "deployment-controller";
   spec.kind = kinds::kDeployments;
   spec.watches = {{kinds::kDeployments, own_key(), {}},
-                  {kinds::kReplicasets, owner_key("Deployment"), {}},
+                  {kinds::kReplicasets,
+                   claimant_keys(kinds::kDeployments, "Deployment"),
+                   {{std::string(kOrphans), orphans_by_namespace()}}},
                   {kinds::kPods, nullptr, {}}};
   spec.decide = reconcile_deployment;
   return spec;

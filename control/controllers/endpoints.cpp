@@ -25,7 +25,8 @@ int64_t target_port(const Value& port, const Value& pod) {
   if (target.is_int()) return target.as_int();
   for (const auto& container : pod[keys::kSpec][keys::kContainers].items()) {
     for (const auto& p : container[keys::kPorts].items()) {
-      if (p[keys::kName] == target && p[keys::kProtocol].as_string("TCP") == port[keys::kProtocol].as_string("TCP")) {
+      if (p[keys::kName] == target &&
+          p[keys::kProtocol].as_string("TCP") == port[keys::kProtocol].as_string("TCP")) {
         return p[keys::kContainerPort].as_int();
       }
     }
@@ -64,14 +65,16 @@ Value target_of(const Value& pod) {
 
 Value hostname_of(const Value& service, const Value& pod) {
   const Value& spec = pod[keys::kSpec];
-  const bool named = spec[keys::kSubdomain].has_value() && spec[keys::kSubdomain] == service[keys::kMetadata][keys::kName];
+  const bool named = spec[keys::kSubdomain].has_value() &&
+                     spec[keys::kSubdomain] == service[keys::kMetadata][keys::kName];
   return named ? spec[keys::kHostname] : Value();
 }
 
 Value endpoint_of(const Value& service, const Value& pod, const Snapshot& snapshot) {
-  const bool serving = is_pod_ready(pod) || publishes_not_ready(service);
+  const bool serving = is_pod_ready(pod);
   const bool terminating = is_deleting(pod);
-  const Value& node = snapshot.find(kinds::kNodes, "", pod[keys::kSpec][keys::kNodeName].as_string());
+  const Value& node =
+      snapshot.find(kinds::kNodes, "", pod[keys::kSpec][keys::kNodeName].as_string());
   const Value& zone = node[keys::kMetadata][keys::kLabels].get("topology.kubernetes.io/zone");
   const bool ready = publishes_not_ready(service) || (serving && !terminating);
   return Value::map({{keys::kAddresses, Value::array({pod[keys::kStatus][keys::kPodIP]})},
@@ -88,7 +91,8 @@ std::vector<Value> selected_pods(const Snapshot& snapshot, const Value& service)
   const auto selector = LabelSelector::from_map(service[keys::kSpec][keys::kSelector]);
   std::vector<Value> pods;
   for (auto& pod : snapshot.list(kinds::kPods, object_namespace(service))) {
-    if (selector.matches(pod[keys::kMetadata][keys::kLabels]) && is_selected(pod)) pods.push_back(std::move(pod));
+    if (selector.matches(pod[keys::kMetadata][keys::kLabels]) && is_selected(pod))
+      pods.push_back(std::move(pod));
   }
   return pods;
 }
@@ -103,15 +107,17 @@ Value slice_metadata(const Value& service, std::string_view name) {
   labels.set(kServiceLabel, object_name(service));
   labels.set(kManagedBy, kManager);
   if (service[keys::kSpec][keys::kClusterIP].as_string() == "None") labels.set(kHeadless, "");
-  return Value::map({{keys::kName, name.empty() ? Value() : Value(name)},
-                     {keys::kGenerateName, name.empty() ? Value(cat(object_name(service), "-")) : Value()},
-                     {keys::kNamespace, service[keys::kMetadata][keys::kNamespace]},
-                     {keys::kLabels, std::move(labels).build()},
-                     {keys::kOwnerReferences, Value::array({controller_reference(service, "v1", "Service")})}});
+  return Value::map(
+      {{keys::kName, name.empty() ? Value() : Value(name)},
+       {keys::kGenerateName, name.empty() ? Value(cat(object_name(service), "-")) : Value()},
+       {keys::kNamespace, service[keys::kMetadata][keys::kNamespace]},
+       {keys::kLabels, std::move(labels).build()},
+       {keys::kOwnerReferences, Value::array({controller_reference(service, "v1", "Service")})}});
 }
 
 // An existing slice with this content, keeping what the server put into its metadata.
-Value refreshed(const Value& slice, const Value& service, const Value& ports, std::vector<Value> endpoints) {
+Value refreshed(const Value& slice, const Value& service, const Value& ports,
+                std::vector<Value> endpoints) {
   const Value wanted = slice_metadata(service, object_name(slice));
   MapBuilder metadata(slice[keys::kMetadata]);
   metadata.set(keys::kLabels, wanted[keys::kLabels]);
@@ -122,12 +128,13 @@ Value refreshed(const Value& slice, const Value& service, const Value& ports, st
   return std::move(result).build();
 }
 
-// Puts the wanted endpoints of one set of ports into its slices: endpoints stay where they are, freed
-// places are filled, and only slices whose content differs are written.
-void plan_port_group(Plan& plan, const Value& service, const Value& ports, std::vector<Value> wanted,
-                     const std::vector<Value>& slices) {
+// Puts the wanted endpoints of one set of ports into its slices: endpoints stay where they are,
+// freed places are filled, and only slices whose content differs are written.
+void plan_port_group(Plan& plan, const Value& service, const Value& ports,
+                     std::vector<Value> wanted, const std::vector<Value>& slices) {
   std::map<std::string, Value> by_uid;
-  for (auto& endpoint : wanted) by_uid.emplace(endpoint[keys::kTargetRef][keys::kUid].string(), std::move(endpoint));
+  for (auto& endpoint : wanted)
+    by_uid.emplace(endpoint[keys::kTargetRef][keys::kUid].string(), std::move(endpoint));
   std::vector<std::pair<Value, std::vector<Value>>> filled;
   for (const auto& slice : slices) {
     std::vector<Value> kept;
@@ -141,19 +148,22 @@ void plan_port_group(Plan& plan, const Value& service, const Value& ports, std::
   }
   auto next = by_uid.begin();
   for (auto& [slice, endpoints] : filled) {
-    while (next != by_uid.end() && endpoints.size() < kSliceMax) endpoints.push_back((next++)->second);
+    while (next != by_uid.end() && endpoints.size() < kSliceMax)
+      endpoints.push_back((next++)->second);
   }
   while (next != by_uid.end()) {
     auto& fresh = filled.emplace_back(Value(), std::vector<Value>{});
-    while (next != by_uid.end() && fresh.second.size() < kSliceMax) fresh.second.push_back((next++)->second);
+    while (next != by_uid.end() && fresh.second.size() < kSliceMax)
+      fresh.second.push_back((next++)->second);
   }
   bool kept_one = false;
   for (auto& [slice, endpoints] : filled) {
     if (!slice.has_value()) {
-      plan.create(kinds::kEndpointslices, Value::map({{keys::kMetadata, slice_metadata(service, "")},
-                                                      {keys::kAddressType, "IPv4"},
-                                                      {keys::kPorts, ports},
-                                                      {keys::kEndpoints, Value::array(std::move(endpoints))}}));
+      plan.create(kinds::kEndpointslices,
+                  Value::map({{keys::kMetadata, slice_metadata(service, "")},
+                              {keys::kAddressType, "IPv4"},
+                              {keys::kPorts, ports},
+                              {keys::kEndpoints, Value::array(std::move(endpoints))}}));
     } else if (endpoints.empty() && (kept_one || filled.size() > 1)) {
       plan.remove(kinds::kEndpointslices, slice);
       continue;
@@ -163,6 +173,73 @@ void plan_port_group(Plan& plan, const Value& service, const Value& ports, std::
     }
     kept_one = true;
   }
+}
+
+struct EndpointsContent {
+  Value subsets;
+  bool truncated = false;
+};
+
+// Endpoints hold so many addresses and no more: ready ones first, in order of the pods' names.
+EndpointsContent endpoints_content(const Snapshot& snapshot, const Value& service) {
+  struct Subset {
+    Value ports;
+    std::vector<Value> ready, not_ready;
+  };
+  EndpointsContent content;
+  std::vector<Value> chosen, rest;
+  for (auto& pod : selected_pods(snapshot, service)) {
+    if (is_deleting(pod) && !publishes_not_ready(service)) continue;
+    const bool ready = is_pod_ready(pod) || publishes_not_ready(service);
+    (ready ? chosen : rest).push_back(std::move(pod));
+  }
+  const size_t ready_count = std::min(chosen.size(), kEndpointsMax);
+  content.truncated = chosen.size() + rest.size() > kEndpointsMax;
+  chosen.insert(chosen.end(), rest.begin(), rest.end());
+  if (content.truncated) chosen.resize(kEndpointsMax);
+  std::map<std::string, Subset> subsets;
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    const Value& pod = chosen[i];
+    std::vector<Value> bare;
+    const Value resolved = resolved_ports(service, pod);
+    for (const auto& port : resolved.items()) {
+      bare.push_back(port[keys::kName].as_string().empty() ? port.without(keys::kName) : port);
+    }
+    const Value ports = Value::array(std::move(bare));
+    auto& subset = subsets[cat(ports.hash())];
+    subset.ports = ports;
+    (i < ready_count ? subset.ready : subset.not_ready)
+        .push_back(Value::map({{keys::kIp, pod[keys::kStatus][keys::kPodIP]},
+                               {keys::kHostname, hostname_of(service, pod)},
+                               {keys::kNodeName, pod[keys::kSpec][keys::kNodeName]},
+                               {keys::kTargetRef, target_of(pod)}}));
+  }
+  std::vector<Value> list;
+  for (auto& [id, subset] : subsets) {
+    const auto some = [](std::vector<Value> v) {
+      return v.empty() ? Value() : Value::array(std::move(v));
+    };
+    list.push_back(Value::map({{keys::kAddresses, some(std::move(subset.ready))},
+                               {keys::kNotReadyAddresses, some(std::move(subset.not_ready))},
+                               {keys::kPorts, subset.ports}}));
+  }
+  if (!list.empty()) content.subsets = Value::array(std::move(list));
+  return content;
+}
+
+Value endpoints_labels(const Value& service) {
+  MapBuilder labels(service[keys::kMetadata][keys::kLabels]);
+  labels.set("endpoints.kubernetes.io/managed-by", "endpoint-controller");
+  if (service[keys::kSpec][keys::kClusterIP].as_string() == "None") labels.set(kHeadless, "");
+  return std::move(labels).build();
+}
+
+Value over_capacity(const Value& annotations, bool truncated) {
+  constexpr std::string_view kOverCapacity = "endpoints.kubernetes.io/over-capacity";
+  if (!truncated && !annotations.contains(kOverCapacity)) return annotations;
+  MapBuilder next(annotations);
+  next.set(kOverCapacity, truncated ? Value("truncated") : Value());
+  return std::move(next).build();
 }
 
 }  // namespace
@@ -185,10 +262,11 @@ Plan reconcile_endpoint_slices(const Snapshot& snapshot, const ObjectKey& key, E
   if (groups.empty()) {
     // A Service without pods shows one empty slice, so that its consumers see that it is known.
     if (slices.empty()) {
-      plan.create(kinds::kEndpointslices, Value::map({{keys::kMetadata, slice_metadata(service, "")},
-                                                      {keys::kAddressType, "IPv4"},
-                                                      {keys::kPorts, Value::empty_array()},
-                                                      {keys::kEndpoints, Value::empty_array()}}));
+      plan.create(kinds::kEndpointslices,
+                  Value::map({{keys::kMetadata, slice_metadata(service, "")},
+                              {keys::kAddressType, "IPv4"},
+                              {keys::kPorts, Value::empty_array()},
+                              {keys::kEndpoints, Value::empty_array()}}));
       return plan;
     }
     const std::string first = slices.begin()->first;
@@ -213,56 +291,47 @@ Plan reconcile_endpoints(const Snapshot& snapshot, const ObjectKey& key, Env&) {
     return plan;
   }
   if (is_deleting(service) || !has_selector(service)) return plan;
-  struct Subset {
-    Value ports;
-    std::vector<Value> ready, not_ready;
-  };
-  std::map<std::string, Subset> subsets;
-  size_t count = 0;
-  for (const auto& pod : selected_pods(snapshot, service)) {
-    if (is_deleting(pod) && !publishes_not_ready(service)) continue;
-    if (++count > kEndpointsMax) break;
-    Value ports = resolved_ports(service, pod);
-    std::vector<Value> bare;
-    for (const auto& port : ports.items()) {
-      bare.push_back(port[keys::kName].as_string().empty() ? port.without(keys::kName) : port);
-    }
-    ports = Value::array(std::move(bare));
-    auto& subset = subsets[cat(ports.hash())];
-    subset.ports = ports;
-    const Value address = Value::map({{keys::kIp, pod[keys::kStatus][keys::kPodIP]},
-                                      {keys::kHostname, hostname_of(service, pod)},
-                                      {keys::kNodeName, pod[keys::kSpec][keys::kNodeName]},
-                                      {keys::kTargetRef, target_of(pod)}});
-    const bool ready = is_pod_ready(pod) || publishes_not_ready(service);
-    (ready ? subset.ready : subset.not_ready).push_back(address);
-  }
-  std::vector<Value> list;
-  for (auto& [id, subset] : subsets) {
-    const auto some = [](std::vector<Value> v) { return v.empty() ? Value() : Value::array(std::move(v)); };
-    list.push_back(Value::map({{keys::kAddresses, some(std::move(subset.ready))},
-                               {keys::kNotReadyAddresses, some(std::move(subset.not_ready))},
-                               {keys::kPorts, subset.ports}}));
-  }
-  const Value wanted = list.empty() ? Value() : Value::array(std::move(list));
+  const EndpointsContent content = endpoints_content(snapshot, service);
+  const Value labels = endpoints_labels(service);
   if (!current.has_value()) {
+    const Value metadata =
+        Value::map({{keys::kName, key.name},
+                    {keys::kNamespace, key.namespace_},
+                    {keys::kLabels, labels},
+                    {keys::kAnnotations, over_capacity(Value(), content.truncated)}});
     plan.create(kinds::kEndpoints,
-                Value::map({{keys::kMetadata, Value::map({{keys::kName, key.name},
-                                                          {keys::kNamespace, key.namespace_},
-                                                          {keys::kLabels, service[keys::kMetadata][keys::kLabels]}})},
-                            {keys::kSubsets, wanted}}))
+                Value::map({{keys::kMetadata, metadata}, {keys::kSubsets, content.subsets}}))
         .on_error = OnError::kTolerateExists;
-  } else if (!(current[keys::kSubsets] == wanted)) {
-    plan.update(kinds::kEndpoints, current.with(keys::kSubsets, wanted));
+    return plan;
   }
+  MapBuilder metadata(current[keys::kMetadata]);
+  metadata.set(keys::kLabels, labels);
+  metadata.set(keys::kAnnotations,
+               over_capacity(current[keys::kMetadata][keys::kAnnotations], content.truncated));
+  Value next = current.with(keys::kMetadata, std::move(metadata).build())
+                   .with(keys::kSubsets, content.subsets);
+  if (!(next == current)) plan.update(kinds::kEndpoints, std::move(next));
   return plan;
 }
 
 namespace {
 
+// Most changes of a pod (a restart count, a probe's time) move no endpoint.
+bool concerns_endpoints(const Value& before, const Value& after) {
+  if (!before.has_value() || !after.has_value()) return true;
+  const Value &old_metadata = before[keys::kMetadata], &metadata = after[keys::kMetadata];
+  return !(before[keys::kSpec] == after[keys::kSpec] &&
+           old_metadata[keys::kLabels] == metadata[keys::kLabels] &&
+           is_deleting(before) == is_deleting(after) &&
+           is_pod_ready(before) == is_pod_ready(after) &&
+           is_pod_ended(before) == is_pod_ended(after) &&
+           before[keys::kStatus][keys::kPodIP] == after[keys::kStatus][keys::kPodIP]);
+}
+
 // Services by namespace, found through the pods that changed: selectors are few, pods are many.
 void services_of_pod(const Snapshot& snapshot, const Value& before, const Value& after,
                      std::vector<ObjectKey>& keys) {
+  if (!concerns_endpoints(before, after)) return;
   const Value& object = after.has_value() ? after : before;
   for (const auto& service : snapshot.list(kinds::kServices, object_namespace(object))) {
     if (!has_selector(service)) continue;

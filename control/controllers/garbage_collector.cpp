@@ -26,7 +26,8 @@ bool concerns(const Value& before, const Value& after) {
   if (!before.has_value() || !after.has_value()) return true;
   const auto& a = before[keys::kMetadata];
   const auto& b = after[keys::kMetadata];
-  return !(a[keys::kOwnerReferences] == b[keys::kOwnerReferences] && a[keys::kFinalizers] == b[keys::kFinalizers] &&
+  return !(a[keys::kOwnerReferences] == b[keys::kOwnerReferences] &&
+           a[keys::kFinalizers] == b[keys::kFinalizers] &&
            a[keys::kDeletionTimestamp] == b[keys::kDeletionTimestamp]);
 }
 
@@ -39,7 +40,8 @@ struct GarbageCollector::Impl : std::enable_shared_from_this<Impl> {
     auto operator<=>(const Item&) const = default;
   };
 
-  Impl(const Schema& s, Executor& e, Client& c, InformerSet& i) : schema(s), executor(e), client(c), informers(i) {}
+  Impl(const Schema& s, Executor& e, Client& c, InformerSet& i, EventRecorder& r)
+      : schema(s), executor(e), client(c), informers(i), events(r) {}
 
   const ObjectCache& cache(KindId kind) const { return informers.find(kind)->cache(); }
 
@@ -48,22 +50,29 @@ struct GarbageCollector::Impl : std::enable_shared_from_this<Impl> {
     const Value& object = after.has_value() ? after : before;
     const bool owns = !object[keys::kMetadata][keys::kOwnerReferences].empty();
     if (after.has_value() && (owns || is_deleting(after))) add({kind, key_of(after)});
-    // Dependents hear of an owner's end, owners in foreground deletion of a dependent's.
+    // Dependents hear of an owner's end, owners in foreground deletion of a dependent
+    // that is gone or is theirs no longer.
     if (!after.has_value() || is_deleting(after)) add_dependents(object_uid(object));
-    if (!after.has_value()) {
-      for (const auto& owner : object[keys::kMetadata][keys::kOwnerReferences].items()) {
-        if (const auto* resource = resource_of(owner)) add({resource->id, owner_key(*resource, owner, object)});
-      }
+    const bool let_go = after.has_value() && before.has_value() &&
+                        !(before[keys::kMetadata][keys::kOwnerReferences] ==
+                          after[keys::kMetadata][keys::kOwnerReferences]);
+    if (after.has_value() && !let_go) return;
+    for (const auto& owner : before[keys::kMetadata][keys::kOwnerReferences].items()) {
+      if (const auto* resource = resource_of(owner))
+        add({resource->id, owner_key(*resource, owner, object)});
     }
   }
 
   const ResourceInfo* resource_of(const Value& owner) const {
-    const auto* resource = schema.find_kind(owner[keys::kApiVersion].as_string(), owner[keys::kKind].as_string());
+    const auto* resource =
+        schema.find_kind(owner[keys::kApiVersion].as_string(), owner[keys::kKind].as_string());
     return resource && informers.find(resource->id) ? resource : nullptr;
   }
 
-  static ObjectKey owner_key(const ResourceInfo& resource, const Value& owner, const Value& object) {
-    return {resource.namespaced ? std::string(object_namespace(object)) : std::string(), owner[keys::kName].string()};
+  static ObjectKey owner_key(const ResourceInfo& resource, const Value& owner,
+                             const Value& object) {
+    return {resource.namespaced ? std::string(object_namespace(object)) : std::string(),
+            owner[keys::kName].string()};
   }
 
   void add_dependents(std::string_view uid) {
@@ -95,56 +104,116 @@ struct GarbageCollector::Impl : std::enable_shared_from_this<Impl> {
       } else if (is_deleting(object) && has_finalizer_named(object, kForeground)) {
         finish_foreground(item, object);
       }
-      if (!is_deleting(object) || !has_finalizer_named(object, kForeground)) check_owners(item, object, 0, false);
+      if (!is_deleting(object) || !has_finalizer_named(object, kForeground))
+        check_owners(item, object);
     }
   }
 
-  // Walks the owners from `index` on; the first that is alive keeps the object.
-  void check_owners(const Item& item, const Value& object, size_t index, bool any_gone) {
-    const auto owners = object[keys::kMetadata][keys::kOwnerReferences].items();
-    for (; index < owners.size(); ++index) {
-      const Value& owner = owners[index];
-      const auto* resource = resource_of(owner);
-      if (!resource) return;  // a kind that is not served: never deleted on a guess
-      const ObjectKey key = owner_key(*resource, owner, object);
-      const Value& known = cache(resource->id).find(key.namespace_, key.name);
-      if (known.has_value() && object_uid(known) == owner[keys::kUid].as_string()) {
-        const bool waits = is_deleting(known) && has_finalizer_named(known, kForeground) &&
-                           owner[keys::kBlockOwnerDeletion].as_bool();
-        if (!waits) return;
-        if (!is_deleting(object)) remove(item, object, PropagationPolicy::kForeground);
-        return;
-      }
-      if (gone_uids.contains(owner[keys::kUid].string())) {
-        any_gone = true;
-        continue;
-      }
-      ask_for_owner(item, object, index, resource->id, key, owner[keys::kUid].string());
-      return;
+  // What an owner reference is worth.
+  enum class Owner { kSolid, kWaits, kGone, kUnknown };
+
+  Owner judge(const Value& object, const Value& owner) const {
+    const auto* resource = resource_of(owner);
+    // A kind that is not served, or a namespaced owner of a cluster-wide object: never deleted on a
+    // guess.
+    if (!resource || (resource->namespaced && object_namespace(object).empty()))
+      return Owner::kSolid;
+    const ObjectKey key = owner_key(*resource, owner, object);
+    const Value& known = cache(resource->id).find(key.namespace_, key.name);
+    if (known.has_value() && object_uid(known) == owner[keys::kUid].as_string()) {
+      const bool waits = is_deleting(known) && has_finalizer_named(known, kForeground) &&
+                         owner[keys::kBlockOwnerDeletion].as_bool();
+      return waits ? Owner::kWaits : Owner::kSolid;
     }
-    if (any_gone && !is_deleting(object)) remove(item, object, PropagationPolicy::kBackground);
+    return gone_uids.contains(owner[keys::kUid].string()) ? Owner::kGone : Owner::kUnknown;
   }
 
-  void ask_for_owner(const Item& item, const Value& object, size_t index, KindId kind, const ObjectKey& key,
-                     const std::string& uid) {
+  // One owner that stays keeps the object, which then loses the references to the others; without
+  // one it goes. An owner that only the API can tell about is asked for first.
+  void check_owners(const Item& item, const Value& object) {
+    std::vector<Value> solid;
+    bool waits = false, gone = false;
+    for (const auto& owner : object[keys::kMetadata][keys::kOwnerReferences].items()) {
+      switch (judge(object, owner)) {
+        case Owner::kSolid:
+          solid.push_back(owner);
+          break;
+        case Owner::kWaits:
+          waits = true;
+          break;
+        case Owner::kGone:
+          gone = true;
+          break;
+        case Owner::kUnknown:
+          ask_for_owner(item, object, owner);
+          return;
+      }
+    }
+    if (is_deleting(object) || (!waits && !gone)) return;
+    if (!solid.empty()) {
+      keep_owners(item, object, std::move(solid));
+    } else {
+      remove(item, object, waits ? PropagationPolicy::kForeground : PropagationPolicy::kBackground);
+    }
+  }
+
+  void keep_owners(const Item& item, const Value& object, std::vector<Value> owners) {
+    const Value patch = Value::map(
+        {{keys::kMetadata,
+          Value::map({{keys::kUid, object[keys::kMetadata][keys::kUid]},
+                      {keys::kResourceVersion, object[keys::kMetadata][keys::kResourceVersion]},
+                      {keys::kOwnerReferences, Value::array(std::move(owners))}})}});
+    Plan plan;
+    send(item, plan.patch(item.kind, item.key, PatchType::kMerge, patch).request);
+  }
+
+  // One question for each owner, however many objects wait for the answer.
+  void ask_for_owner(const Item& item, const Value& object, const Value& owner) {
+    const std::string uid = owner[keys::kUid].string();
+    auto& waiting = asking[uid];
+    waiting.push_back(item);
+    if (waiting.size() > 1) return;
+    const ResourceInfo& resource = *resource_of(owner);
+    const ObjectKey key = owner_key(resource, owner, object);
     ApiRequest request;
     request.verb = Verb::kGet;
-    request.kind = kind;
+    request.kind = resource.id;
     request.namespace_ = key.namespace_;
     request.name = key.name;
-    busy.insert(item);
-    client.send(std::move(request), [weak = weak_from_this(), item, object, index, uid](const Result<ApiResponse>& r) {
+    client.send(std::move(request), [weak = weak_from_this(), item, object, owner,
+                                     uid](const Result<ApiResponse>& r) {
       const auto self = weak.lock();
       if (!self) return;
-      self->busy.erase(item);
+      const auto waiting_items = std::exchange(self->asking[uid], {});
+      self->asking.erase(uid);
       const bool gone = r ? object_uid(r->object) != uid : r.error().code == ErrorCode::kNotFound;
       if (gone) {
         self->remember_gone(uid);
-        self->check_owners(item, object, index, false);
-      } else {
-        self->later(item);  // alive and only unknown here, or the API did not answer
+        self->warn_of_stranger(item, object, owner);
+      }
+      for (const auto& other : waiting_items) {
+        // Not gone: alive and only unknown here, or the API did not answer.
+        gone ? self->add(other) : self->later(other);
       }
     });
+  }
+
+  // An owner that lives in another namespace is none: the object will be deleted, and this says
+  // why.
+  void warn_of_stranger(const Item& item, const Value& object, const Value& owner) {
+    const ResourceInfo& resource = *resource_of(owner);
+    if (!resource.namespaced) return;
+    const auto same_uid = [&](const Value& o) {
+      return object_uid(o) == owner[keys::kUid].as_string();
+    };
+    if (!std::ranges::any_of(cache(resource.id).list(), same_uid)) return;
+    const ResourceInfo& own = schema.resource(item.kind);
+    events.record(
+        {typed(object, own.api_version, own.kind), "Warning", "OwnerRefInvalidNamespace",
+         cat("ownerRef [", owner[keys::kApiVersion].as_string(), "/",
+             owner[keys::kKind].as_string(), ", namespace: ", object_namespace(object),
+             ", name: ", owner[keys::kName].as_string(), ", uid: ", owner[keys::kUid].as_string(),
+             "] does not exist in namespace ", quoted(object_namespace(object)))});
   }
 
   void remember_gone(const std::string& uid) {
@@ -161,13 +230,14 @@ struct GarbageCollector::Impl : std::enable_shared_from_this<Impl> {
 
   void send(const Item& item, ApiRequest request) {
     busy.insert(item);
-    client.send(std::move(request), [weak = weak_from_this(), item](const Result<ApiResponse>& result) {
-      const auto self = weak.lock();
-      if (!self) return;
-      self->busy.erase(item);
-      if (!result && result.error().code != ErrorCode::kNotFound) self->later(item);
-      if (self->queue.contains(item)) self->add(item);
-    });
+    client.send(std::move(request),
+                [weak = weak_from_this(), item](const Result<ApiResponse>& result) {
+                  const auto self = weak.lock();
+                  if (!self) return;
+                  self->busy.erase(item);
+                  if (!result && result.error().code != ErrorCode::kNotFound) self->later(item);
+                  if (self->queue.contains(item)) self->add(item);
+                });
   }
 
   void remove(const Item& item, const Value& object, PropagationPolicy policy) {
@@ -180,9 +250,11 @@ struct GarbageCollector::Impl : std::enable_shared_from_this<Impl> {
     for (const auto& f : object[keys::kMetadata][keys::kFinalizers].items()) {
       if (f.as_string() != name) rest.push_back(f);
     }
-    const Value patch =
-        Value::map({{keys::kMetadata, Value::map({{keys::kFinalizers, rest.empty() ? Value(nullptr) : Value::array(std::move(rest))},
-                                                  {keys::kResourceVersion, object[keys::kMetadata][keys::kResourceVersion]}})}});
+    const Value patch = Value::map(
+        {{keys::kMetadata,
+          Value::map(
+              {{keys::kFinalizers, rest.empty() ? Value(nullptr) : Value::array(std::move(rest))},
+               {keys::kResourceVersion, object[keys::kMetadata][keys::kResourceVersion]}})}});
     Plan plan;
     send(item, plan.patch(item.kind, item.key, PatchType::kMerge, patch).request);
   }
@@ -213,9 +285,11 @@ struct GarbageCollector::Impl : std::enable_shared_from_this<Impl> {
         const Value patch = Value::map(
             {{keys::kMetadata,
               Value::map({{keys::kUid, dependent[keys::kMetadata][keys::kUid]},
-                          {keys::kOwnerReferences, rest.empty() ? Value(nullptr) : Value::array(std::move(rest))}})}});
+                          {keys::kOwnerReferences,
+                           rest.empty() ? Value(nullptr) : Value::array(std::move(rest))}})}});
         Plan plan;
-        send({kind, key_of(dependent)}, plan.patch(kind, key_of(dependent), PatchType::kMerge, patch).request);
+        send({kind, key_of(dependent)},
+             plan.patch(kind, key_of(dependent), PatchType::kMerge, patch).request);
       }
     }
     if (left) {
@@ -229,8 +303,10 @@ struct GarbageCollector::Impl : std::enable_shared_from_this<Impl> {
   Executor& executor;
   Client& client;
   InformerSet& informers;
+  EventRecorder& events;
   std::vector<KindId> watched;
   std::set<Item> queue, busy;
+  std::map<std::string, std::vector<Item>> asking;  // by the owner's uid
   std::set<std::string> gone_uids;
   bool scheduled = false, started = false;
 };
@@ -238,16 +314,20 @@ struct GarbageCollector::Impl : std::enable_shared_from_this<Impl> {
 std::vector<KindId> GarbageCollector::kinds_of(const Schema& schema) {
   std::vector<KindId> all;
   for (const auto& resource : schema.resources()) {
-    const bool plain = resource.has_verb("list") && resource.has_verb("delete") && resource.has_verb("create");
+    const bool plain =
+        resource.has_verb("list") && resource.has_verb("delete") && resource.has_verb("create");
     // Of kinds with two served forms the store has one.
-    const bool alias = resource.id == kinds::kEventsEvents || resource.id == kinds::kAutoscalingV1Horizontalpodautoscalers;
-    if (plain && !alias && resource.id != kinds::kEvents && resource.id != kinds::kLeases) all.push_back(resource.id);
+    const bool alias = resource.id == kinds::kEventsEvents ||
+                       resource.id == kinds::kAutoscalingV1Horizontalpodautoscalers;
+    if (plain && !alias && resource.id != kinds::kEvents && resource.id != kinds::kLeases)
+      all.push_back(resource.id);
   }
   return all;
 }
 
-GarbageCollector::GarbageCollector(const Schema& schema, Executor& executor, Client& client, InformerSet& informers)
-    : impl_(std::make_shared<Impl>(schema, executor, client, informers)) {
+GarbageCollector::GarbageCollector(const Schema& schema, Executor& executor, Client& client,
+                                   InformerSet& informers, EventRecorder& events)
+    : impl_(std::make_shared<Impl>(schema, executor, client, informers, events)) {
   impl_->watched = kinds_of(schema);
   for (const KindId kind : impl_->watched) {
     Informer& informer = informers.of(kind);
@@ -256,9 +336,10 @@ GarbageCollector::GarbageCollector(const Schema& schema, Executor& executor, Cli
         if (owner[keys::kUid].is_string()) out.emplace_back(owner[keys::kUid]);
       }
     });
-    informer.subscribe([weak = std::weak_ptr(impl_), kind](const Value& before, const Value& after) {
-      if (const auto impl = weak.lock()) impl->on_change(kind, before, after);
-    });
+    informer.subscribe(
+        [weak = std::weak_ptr(impl_), kind](const Value& before, const Value& after) {
+          if (const auto impl = weak.lock()) impl->on_change(kind, before, after);
+        });
   }
 }
 

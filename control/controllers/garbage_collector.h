@@ -1,11 +1,12 @@
 // The garbage collector: nothing owned outlives its owner.
 //
-// Watches every kind that can be deleted. An object whose owners are all gone is deleted; an owner that
-// is being deleted in the foreground waits for the dependents that block it; an owner deleted with
-// "orphan" leaves its dependents without it. An owner that no cache knows is asked for at the API
-// before anything is deleted: a cache may be behind, the API is not.
+// Watches every kind that can be deleted. An object whose owners are all gone is deleted; an owner
+// that is being deleted in the foreground waits for the dependents that block it; an owner deleted
+// with "orphan" leaves its dependents without it. An owner that no cache knows is asked for at the
+// API before anything is deleted: a cache may be behind, the API is not.
 //
-// Does not: reach owners in other namespaces (they count as absent, as in Kubernetes). Control thread only.
+// Does not: reach owners in other namespaces (they count as absent, as in Kubernetes). Control
+// thread only.
 #pragma once
 
 #include <map>
@@ -21,14 +22,15 @@ namespace minik::control {
 
 class GarbageCollector {
  public:
-  GarbageCollector(const Schema& schema, Executor& executor, Client& client, InformerSet& informers);
+  GarbageCollector(const Schema& schema, Executor& executor, Client& client, InformerSet& informers,
+                   EventRecorder& events);
   ~GarbageCollector();
   GarbageCollector(const GarbageCollector&) = delete;
   GarbageCollector& operator=(const GarbageCollector&) = delete;
 
   void start();
-  // The kinds it watches: all that can be listed, watched and deleted, but Events and Leases, which own
-  // nothing, are owned by nothing and are many.
+  // The kinds it watches: all that can be listed, watched and deleted, but Events and Leases, which
+  // own nothing, are owned by nothing and are many.
   static std::vector<KindId> kinds_of(const Schema& schema);
 
  private:

@@ -1,5 +1,8 @@
 #include "control/controllers/namespaces.h"
 
+#include <map>
+
+#include "control/base/text.h"
 #include "control/controllers/garbage_collector.h"
 #include "control/controllers/pods.h"
 #include "control/object/keys.h"
@@ -19,17 +22,73 @@ std::vector<KindId> content_kinds(const Schema& schema) {
   return found;
 }
 
+// What is still there, in the words of the namespace's conditions.
+struct Remaining {
+  std::map<std::string, size_t> resources, finalizers;
+
+  void add(const ResourceInfo& resource, const std::vector<Value>& content) {
+    resources[cat(resource.plural, ".", resource.group)] = content.size();
+    for (const auto& object : content) {
+      for (const auto& name : object[keys::kMetadata][keys::kFinalizers].items())
+        ++finalizers[name.string()];
+    }
+  }
+
+  static std::string text(const std::map<std::string, size_t>& counts, std::string_view between) {
+    std::string all;
+    for (const auto& [name, count] : counts) {
+      all += cat(all.empty() ? "" : ", ", name, between, count, " resource instances");
+    }
+    return all;
+  }
+};
+
+void plan_status(Plan& plan, const Value& home, const Remaining& remaining, WallTime now) {
+  Value next = home;
+  const auto set = [&](std::string_view type, bool value, std::string_view reason,
+                       std::string message) {
+    next = with_condition(next,
+                          Value::map({{keys::kType, type},
+                                      {keys::kStatus, value ? "True" : "False"},
+                                      {keys::kReason, reason},
+                                      {keys::kMessage, std::move(message)}}),
+                          now);
+  };
+  set("NamespaceDeletionDiscoveryFailure", false, "ResourcesDiscovered",
+      "All resources successfully discovered");
+  set("NamespaceDeletionGroupVersionParsingFailure", false, "ParsedGroupVersions",
+      "All legacy kube types successfully parsed");
+  set("NamespaceDeletionContentFailure", false, "ContentDeleted",
+      "All content successfully deleted, may be waiting on finalization");
+  const std::string resources = Remaining::text(remaining.resources, " has ");
+  set("NamespaceContentRemaining", !resources.empty(),
+      resources.empty() ? "ContentRemoved" : "SomeResourcesRemain",
+      resources.empty() ? "All content successfully removed"
+                        : cat("Some resources are remaining: ", resources));
+  const std::string finalizers = Remaining::text(remaining.finalizers, " in ");
+  set("NamespaceFinalizersRemaining", !finalizers.empty(),
+      finalizers.empty() ? "ContentHasNoFinalizers" : "SomeFinalizersRemain",
+      finalizers.empty()
+          ? "All content-preserving finalizers finished"
+          : cat("Some content in the namespace has finalizers remaining: ", finalizers));
+  if (!(next == home))
+    plan.update_status(kinds::kNamespaces, next).on_error = OnError::kTolerateNotFound;
+}
+
 }  // namespace
 
-Plan reconcile_namespace(const Schema& schema, const Snapshot& snapshot, const ObjectKey& key, Env&) {
+Plan reconcile_namespace(const Schema& schema, const Snapshot& snapshot, const ObjectKey& key,
+                         Env& env) {
   const Value& home = snapshot.find(kinds::kNamespaces, "", key.name);
   Plan plan;
   if (!home.has_value() || !is_deleting(home)) return plan;
   bool left = false;
+  Remaining remaining;
   for (const KindId kind : content_kinds(schema)) {
     const auto content = snapshot.list(kind, key.name);
     if (content.empty()) continue;
     left = true;
+    remaining.add(schema.resource(kind), content);
     bool asked = true;  // once everything is on its way out, asking again changes nothing
     for (const auto& object : content) asked &= is_deleting(object);
     if (asked) continue;
@@ -41,16 +100,31 @@ Plan reconcile_namespace(const Schema& schema, const Snapshot& snapshot, const O
     plan.writes.push_back(std::move(write));
   }
   if (left) {
+    plan_status(plan, home, remaining, env.now);
     plan.look_again_after(kLookAgain);
     return plan;
   }
-  // Events and Leases are not watched, so they are cleared without looking.
-  for (const KindId kind : {kinds::kEvents, kinds::kLeases}) {
-    PlannedWrite write;
-    write.request.verb = Verb::kDeleteCollection;
-    write.request.kind = kind;
-    write.request.namespace_ = key.name;
-    plan.writes.push_back(std::move(write));
+  // The caches may not know yet what was created last, and Events and Leases are not watched:
+  // everything is deleted once more without looking, and the server is asked whether something is
+  // left.
+  auto kinds_here = content_kinds(schema);
+  kinds_here.insert(kinds_here.end(), {kinds::kEvents, kinds::kLeases});
+  for (const Verb verb : {Verb::kDeleteCollection, Verb::kList}) {
+    for (const KindId kind : kinds_here) {
+      PlannedWrite write;
+      write.request.verb = verb;
+      write.request.kind = kind;
+      write.request.namespace_ = key.name;
+      if (verb == Verb::kList) {
+        write.request.options.limit = 1;
+        write.expect_empty = true;
+      } else {
+        write.request.options.propagation = PropagationPolicy::kBackground;
+      }
+      // The first list waits for the last deletion.
+      write.independent = !(verb == Verb::kList && kind == kinds_here.front());
+      plan.writes.push_back(std::move(write));
+    }
   }
   std::vector<Value> finalizers;
   for (const auto& f : home[keys::kSpec][keys::kFinalizers].items()) {
@@ -61,7 +135,8 @@ Plan reconcile_namespace(const Schema& schema, const Snapshot& snapshot, const O
   write.request.kind = kinds::kNamespaces;
   write.request.name = key.name;
   write.request.subresource = "finalize";
-  write.request.body = home.with_at({keys::kSpec, keys::kFinalizers}, Value::array(std::move(finalizers)));
+  write.request.body =
+      home.with_at({keys::kSpec, keys::kFinalizers}, Value::array(std::move(finalizers)));
   write.on_error = OnError::kTolerateNotFound;
   plan.writes.push_back(std::move(write));
   return plan;

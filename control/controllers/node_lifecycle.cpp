@@ -17,7 +17,18 @@ constexpr std::string_view kByNode = "node";
 constexpr std::string_view kNotReady = "node.kubernetes.io/not-ready";
 constexpr std::string_view kUnreachable = "node.kubernetes.io/unreachable";
 constexpr std::string_view kLeaseNamespace = "kube-node-lease";
-constexpr Duration kOrphanPods = seconds(40);  // a node that is gone may have been re-created meanwhile
+
+// What a node says about itself becomes a taint that keeps new pods away.
+struct ConditionTaint {
+  std::string_view type, bad_status, key;
+};
+constexpr ConditionTaint kConditionTaints[] = {
+    {"MemoryPressure", "True", "node.kubernetes.io/memory-pressure"},
+    {"DiskPressure", "True", "node.kubernetes.io/disk-pressure"},
+    {"PIDPressure", "True", "node.kubernetes.io/pid-pressure"},
+    {"NetworkUnavailable", "True", "node.kubernetes.io/network-unavailable"},
+};
+constexpr std::string_view kUnschedulable = "node.kubernetes.io/unschedulable";
 
 bool is_taint(const Value& taint, std::string_view key, std::string_view effect) {
   return taint[keys::kKey].as_string() == key && taint[keys::kEffect].as_string() == effect;
@@ -60,12 +71,14 @@ struct NodeLifecycle::Impl : std::enable_shared_from_this<Impl> {
       if (!ready) ++zone.silent;
       nodes.emplace_back(node, alive);
     }
+    std::erase_if(seen, [&](const auto& entry) {
+      return !cache(kinds::kNodes).find("", entry.first).has_value();
+    });
     std::erase_if(zones, [](const auto& entry) { return entry.second.nodes == 0; });
     const bool all_dark = !zones.empty() && std::ranges::all_of(zones, [](const auto& entry) {
       return entry.second.silent == entry.second.nodes;
     });
     for (const auto& [node, alive] : nodes) judge(node, alive, all_dark, now);
-    collect_orphan_pods(now);
   }
 
   bool has_spoken(const Value& node, Instant now) {
@@ -87,9 +100,12 @@ struct NodeLifecycle::Impl : std::enable_shared_from_this<Impl> {
       mark_unknown(node);
       return;  // taints follow when the change has come back
     }
-    const std::string_view wanted = status == "True" ? "" : status == "Unknown" ? kUnreachable : kNotReady;
+    const std::string_view wanted = status == "True"      ? ""
+                                    : status == "Unknown" ? kUnreachable
+                                                          : kNotReady;
     bool evict = false;
-    if (!wanted.empty()) evict = has_taint(node, wanted, "NoExecute") || may_evict(node, all_dark, now);
+    if (!wanted.empty())
+      evict = has_taint(node, wanted, "NoExecute") || may_evict(node, all_dark, now);
     const Value taints = with_taints(node, wanted, evict);
     if (!(taints == node[keys::kSpec][keys::kTaints])) {
       Plan plan;
@@ -104,26 +120,43 @@ struct NodeLifecycle::Impl : std::enable_shared_from_this<Impl> {
                                [&](const Value& t) { return is_taint(t, key, effect); });
   }
 
+  // The taints of this controller as they should be now; those of others stay as and where they
+  // are.
   Value with_taints(const Value& node, std::string_view wanted, bool evict) const {
+    std::vector<std::pair<std::string_view, std::string_view>> own;  // key and effect
+    if (!wanted.empty()) own.emplace_back(wanted, "NoSchedule");
+    if (!wanted.empty() && evict) own.emplace_back(wanted, "NoExecute");
+    for (const auto& [type, bad_status, key] : kConditionTaints) {
+      if (condition(node, type)[keys::kStatus].as_string() == bad_status)
+        own.emplace_back(key, "NoSchedule");
+    }
+    if (node[keys::kSpec][keys::kUnschedulable].as_bool())
+      own.emplace_back(kUnschedulable, "NoSchedule");
     std::vector<Value> taints;
-    bool scheduled_taint = false, execute_taint = false;
     for (const auto& taint : node[keys::kSpec][keys::kTaints].items()) {
-      const auto key = taint[keys::kKey].as_string();
-      if (key == kNotReady || key == kUnreachable) {
-        if (key != wanted) continue;
-        scheduled_taint |= is_taint(taint, wanted, "NoSchedule");
-        execute_taint |= is_taint(taint, wanted, "NoExecute");
+      if (is_own(taint)) {
+        const auto found = std::ranges::find_if(
+            own, [&](const auto& entry) { return is_taint(taint, entry.first, entry.second); });
+        if (found == own.end()) continue;
+        own.erase(found);
       }
       taints.push_back(taint);
     }
-    const auto add = [&](std::string_view effect) {
-      taints.push_back(Value::map({{keys::kKey, wanted},
+    for (const auto& [key, effect] : own) {
+      taints.push_back(Value::map({{keys::kKey, key},
                                    {keys::kEffect, effect},
                                    {keys::kTimeAdded, format_time(executor.wall_now())}}));
-    };
-    if (!wanted.empty() && !scheduled_taint) add("NoSchedule");
-    if (!wanted.empty() && evict && !execute_taint) add("NoExecute");
+    }
     return taints.empty() ? Value() : Value::array(std::move(taints));
+  }
+
+  static bool is_own(const Value& taint) {
+    const auto key = taint[keys::kKey].as_string();
+    if (key == kNotReady || key == kUnreachable) return true;
+    if (taint[keys::kEffect].as_string() != "NoSchedule") return false;
+    return key == kUnschedulable || std::ranges::any_of(kConditionTaints, [&](const auto& entry) {
+             return entry.key == key;
+           });
   }
 
   bool may_evict(const Value& node, bool all_dark, Instant now) {
@@ -131,8 +164,10 @@ struct NodeLifecycle::Impl : std::enable_shared_from_this<Impl> {
     Zone& zone = zones[zone_of(node)];
     int64_t rate = options.eviction_rate_per_1000_s;
     const bool dark = zone.silent == zone.nodes;
-    const bool unhealthy = zone.silent > 2 && zone.silent * 100 >= zone.nodes * options.unhealthy_zone_percent;
-    if (unhealthy && !dark) rate = zone.nodes > options.large_zone_nodes ? options.secondary_rate_per_1000_s : 0;
+    const bool unhealthy =
+        zone.silent > 2 && zone.silent * 100 >= zone.nodes * options.unhealthy_zone_percent;
+    if (unhealthy && !dark)
+      rate = zone.nodes > options.large_zone_nodes ? options.secondary_rate_per_1000_s : 0;
     if (rate == 0 || now < zone.next_eviction) return false;
     zone.next_eviction = now + seconds(1000) / rate;
     return true;
@@ -142,13 +177,16 @@ struct NodeLifecycle::Impl : std::enable_shared_from_this<Impl> {
     Value next = node;
     for (const std::string_view type : {"Ready", "MemoryPressure", "DiskPressure", "PIDPressure"}) {
       const Value& old = condition(node, type);
-      next = with_condition(next,
-                            Value::map({{keys::kType, type},
-                                        {keys::kStatus, "Unknown"},
-                                        {keys::kReason, "NodeStatusUnknown"},
-                                        {keys::kMessage, "Kubelet stopped posting node status."},
-                                        {keys::kLastHeartbeatTime, old[keys::kLastHeartbeatTime]}}),
-                            executor.wall_now());
+      const bool spoke = old.has_value();
+      next = with_condition(
+          next,
+          Value::map({{keys::kType, type},
+                      {keys::kStatus, "Unknown"},
+                      {keys::kReason, spoke ? "NodeStatusUnknown" : "NodeStatusNeverUpdated"},
+                      {keys::kMessage, spoke ? "Kubelet stopped posting node status."
+                                             : "Kubelet never posted node status."},
+                      {keys::kLastHeartbeatTime, old[keys::kLastHeartbeatTime]}}),
+          executor.wall_now());
     }
     events.record({typed(node, "v1", "Node"), "Normal", "NodeNotReady",
                    cat("Node ", object_name(node), " status is now: NodeNotReady")});
@@ -159,33 +197,11 @@ struct NodeLifecycle::Impl : std::enable_shared_from_this<Impl> {
   void mark_pods_not_ready(const Value& node) {
     for (const auto& pod : cache(kinds::kPods).indexed(kByNode, object_name(node))) {
       if (!is_pod_ready(pod)) continue;
+      events.record({typed(pod, "v1", "Pod"), "Warning", "NodeNotReady", "Node is not ready"});
       const Value& old = condition(pod, "Ready");
       Plan plan;
-      send(plan.update_status(kinds::kPods,
-                              with_condition(pod, old.with(keys::kStatus, "False"), executor.wall_now())));
-    }
-  }
-
-  void collect_orphan_pods(Instant now) {
-    cache(kinds::kPods).for_each([&](const Value& pod) {
-      const auto node = pod[keys::kSpec][keys::kNodeName].as_string();
-      if (node.empty() || cache(kinds::kNodes).find("", node).has_value()) return;
-      orphans.try_emplace(key_of(pod), now);
-    });
-    for (auto orphan = orphans.begin(); orphan != orphans.end();) {
-      const Value& pod = cache(kinds::kPods).find(orphan->first.namespace_, orphan->first.name);
-      const auto node = pod[keys::kSpec][keys::kNodeName].as_string();
-      if (!pod.has_value() || cache(kinds::kNodes).find("", node).has_value()) {
-        orphan = orphans.erase(orphan);
-        continue;
-      }
-      if (now - orphan->second >= kOrphanPods) {
-        Plan plan;
-        auto& write = plan.remove(kinds::kPods, pod);
-        write.request.options.grace_period_seconds = 0;
-        send(write);
-      }
-      ++orphan;
+      send(plan.update_status(kinds::kPods, with_condition(pod, old.with(keys::kStatus, "False"),
+                                                           executor.wall_now())));
     }
   }
 
@@ -201,25 +217,28 @@ struct NodeLifecycle::Impl : std::enable_shared_from_this<Impl> {
   NodeLifecycleOptions options;
   std::map<std::string, Seen> seen;
   std::map<std::string, Zone> zones;
-  std::map<ObjectKey, Instant> orphans;
   ScopedTimer timer;
 };
 
-NodeLifecycle::NodeLifecycle(Executor& executor, Client& client, InformerSet& informers, EventRecorder& events,
-                             NodeLifecycleOptions options)
+NodeLifecycle::NodeLifecycle(Executor& executor, Client& client, InformerSet& informers,
+                             EventRecorder& events, NodeLifecycleOptions options)
     : impl_(std::make_shared<Impl>(executor, client, informers, events, options)) {
   for (const KindId kind : {kinds::kNodes, kinds::kLeases, kinds::kPods}) informers.of(kind);
-  informers.of(kinds::kPods).cache().add_index(kByNode, [](const Value& pod, std::vector<Key>& out) {
-    const Value& node = pod[keys::kSpec][keys::kNodeName];
-    if (node.is_string() && !node.as_string().empty()) out.emplace_back(node);
-  });
+  informers.of(kinds::kPods)
+      .cache()
+      .add_index(kByNode, [](const Value& pod, std::vector<Key>& out) {
+        const Value& node = pod[keys::kSpec][keys::kNodeName];
+        if (node.is_string() && !node.as_string().empty()) out.emplace_back(node);
+      });
   // A node that says itself that it is ready again should not wait for the next tick.
-  informers.of(kinds::kNodes).subscribe([weak = std::weak_ptr(impl_)](const Value& before, const Value& after) {
-    const auto impl = weak.lock();
-    if (!impl || !impl->timer.armed() || !before.has_value() || !after.has_value()) return;
-    if (condition(before, "Ready")[keys::kStatus] == condition(after, "Ready")[keys::kStatus]) return;
-    impl->timer.arm(Duration{}, [raw = impl.get()] { raw->tick(); });
-  });
+  informers.of(kinds::kNodes)
+      .subscribe([weak = std::weak_ptr(impl_)](const Value& before, const Value& after) {
+        const auto impl = weak.lock();
+        if (!impl || !impl->timer.armed() || !before.has_value() || !after.has_value()) return;
+        if (condition(before, "Ready")[keys::kStatus] == condition(after, "Ready")[keys::kStatus])
+          return;
+        impl->timer.arm(Duration{}, [raw = impl.get()] { raw->tick(); });
+      });
 }
 
 NodeLifecycle::~NodeLifecycle() = default;

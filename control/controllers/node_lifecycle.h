@@ -1,13 +1,13 @@
 // Node lifecycle: what the cluster makes of a node that falls silent or says that it is not well.
 //
-// Every 5 s it compares each node's Lease with the one it saw before. A node without a sign of life for
-// the grace period becomes Ready=Unknown, gets the NoSchedule taint at once and the NoExecute taint at
-// the pace of its zone: 0.1 nodes a second, 0.01 when at least 55 % of a zone of more than 50 nodes is
-// silent, none in a smaller zone in that state, and none at all while every zone is dark. Its pods
-// become Ready=False, so that Services leave them. A node that speaks again loses the taints.
-//
-// Also pod garbage collection: pods bound to a node that no longer exists are deleted. Control thread
-// only; what it remembers (when a Lease was last seen to move) it learns again after a restart.
+// Every 5 s it compares each node's Lease with the one it saw before. A node without a sign of life
+// for the grace period becomes Ready=Unknown, gets the NoSchedule taint at once and the NoExecute
+// taint at the pace of its zone: 0.1 nodes a second, 0.01 when at least 55 % of a zone of more than
+// 50 nodes is silent, none in a smaller zone in that state, and none at all while every zone is
+// dark. Its pods become Ready=False, so that Services leave them. A node that speaks again loses
+// the taints. Cordoned nodes and nodes under pressure get the NoSchedule taints that say so.
+// Control thread only; what it remembers (when a Lease was last seen to move) it learns again after
+// a restart.
 #pragma once
 
 #include <memory>
@@ -19,8 +19,8 @@ namespace minik::control {
 struct NodeLifecycleOptions {
   Duration monitor_period = seconds(5);
   Duration grace_period = seconds(50);
-  int64_t eviction_rate_per_1000_s = 100;         // 0.1 a second
-  int64_t secondary_rate_per_1000_s = 10;         // 0.01 a second
+  int64_t eviction_rate_per_1000_s = 100;  // 0.1 a second
+  int64_t secondary_rate_per_1000_s = 10;  // 0.01 a second
   int64_t unhealthy_zone_percent = 55;
   int64_t large_zone_nodes = 50;
 };

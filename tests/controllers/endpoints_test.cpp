@@ -1,0 +1,93 @@
+#include "control/controllers/endpoints.h"
+
+#include "control/base/text.h"
+#include "decision_world.h"
+
+namespace minik::control {
+namespace {
+
+constexpr std::string_view kService = R"(
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: default, uid: svc-1, labels: {tier: front}}
+spec:
+  clusterIP: 10.0.0.1
+  selector: {app: web}
+  ports: [{name: http, port: 80, targetPort: http, protocol: TCP}]
+)";
+
+std::string pod_of(std::string_view name, std::string_view ip, bool ready, bool deleting = false) {
+  return cat("\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: ", name,
+             ", namespace: default, uid: uid-", name, ", labels: {app: web}",
+             deleting ? ", deletionTimestamp: '2026-03-01T12:00:30Z'" : "",
+             "}\nspec: {nodeName: node-1, containers: [{name: web, ports: [{name: http, "
+             "containerPort: 8080, protocol: "
+             "TCP}]}]}\nstatus: {phase: Running, podIP: '",
+             ip, "', conditions: [{type: Ready, status: '", ready ? "True" : "False", "'}]}\n");
+}
+
+TEST(EndpointSlices, SayOfEachPodWhetherItIsReadyServingOrLeaving) {
+  DecisionWorld world(endpoint_slice_controller());
+  world.add(cat(kService, pod_of("a", "10.1.0.1", true), pod_of("b", "10.1.0.2", false),
+                pod_of("c", "10.1.0.3", true, true)));
+  const Plan plan = world.decide("default", "web");
+  ASSERT_EQ(plan.writes.size(), 1U);
+  const Value& slice = plan.writes[0].request.body;
+  EXPECT_EQ(slice[keys::kPorts].items()[0][keys::kPort].as_int(), 8080);
+  const auto& labels = slice[keys::kMetadata][keys::kLabels];
+  EXPECT_EQ(labels.get("kubernetes.io/service-name").as_string(), "web");
+  EXPECT_EQ(labels.get("tier").as_string(), "front");
+  const auto endpoints = slice[keys::kEndpoints].items();
+  ASSERT_EQ(endpoints.size(), 3U);
+  const auto conditions = [&](size_t i) {
+    const auto& c = endpoints[i][keys::kConditions];
+    return cat(c[keys::kReady].as_bool() ? "ready " : "",
+               c[keys::kServing].as_bool() ? "serving " : "",
+               c[keys::kTerminating].as_bool() ? "terminating" : "");
+  };
+  EXPECT_EQ(conditions(0), "ready serving ");
+  EXPECT_EQ(conditions(1), "");
+  EXPECT_EQ(conditions(2), "serving terminating");
+}
+
+TEST(EndpointSlices, HoldAHundredEndpointsEach) {
+  DecisionWorld world(endpoint_slice_controller());
+  world.add(kService);
+  for (int i = 0; i < 201; ++i) world.add(pod_of(cat("p", i), cat("10.1.1.", i), true));
+  std::vector<size_t> sizes;
+  for (const auto& write : world.decide("default", "web").writes) {
+    sizes.push_back(write.request.body[keys::kEndpoints].items().size());
+  }
+  EXPECT_EQ(sizes, (std::vector<size_t>{100, 100, 1}));
+}
+
+TEST(Endpoints, HoldAThousandAddressesAndSayThatThereAreMore) {
+  DecisionWorld world(endpoints_controller());
+  world.add(kService);
+  for (int i = 0; i < 1001; ++i)
+    world.add(pod_of(cat("p", i), cat("10.1.", i / 250, ".", i % 250), i != 0));
+  const Plan plan = world.decide("default", "web");
+  ASSERT_EQ(plan.writes.size(), 1U);
+  const Value& endpoints = plan.writes[0].request.body;
+  const auto& subset = endpoints[keys::kSubsets].items()[0];
+  EXPECT_EQ(subset[keys::kAddresses].items().size(), 1000U);
+  EXPECT_FALSE(subset[keys::kNotReadyAddresses].has_value());
+  EXPECT_EQ(endpoints[keys::kMetadata][keys::kAnnotations]
+                .get("endpoints.kubernetes.io/over-capacity")
+                .as_string(),
+            "truncated");
+}
+
+TEST(Endpoints, AreNotDisturbedByARestartCount) {
+  DecisionWorld world(endpoints_controller());
+  world.add(cat(kService, pod_of("a", "10.1.0.1", true)));
+  const Value before = world.cache(kinds::kPods).find("default", "a");
+  const Value restarted =
+      before.with_at({keys::kStatus, keys::kContainerStatuses}, Value::empty_array());
+  EXPECT_TRUE(world.woken_by(kinds::kPods, before, restarted).empty());
+  const Value moved = before.with_at({keys::kStatus, keys::kPodIP}, "10.1.0.9");
+  EXPECT_EQ(world.woken_by(kinds::kPods, before, moved).size(), 1U);
+}
+
+}  // namespace
+}  // namespace minik::control

@@ -177,13 +177,18 @@ PodSandboxStatus ContainerAdapter::sandbox_status_of(const runtime::SandboxInfo&
 }
 
 Result<PodSandboxStatus> ContainerAdapter::make_sandbox(const PodSandboxConfig& config) {
+  if (config.share_process_namespace) {
+    return Error(ErrorCode::kBadRequest, "shareProcessNamespace is not there yet: leave it out, or use hostPID");
+  }
   runtime::SandboxConfig sandbox;
   sandbox.id = new_id();
   sandbox.hostname = config.hostname;
   sandbox.host_ipc = config.host_ipc;
+  sandbox.sysctls = config.sysctls;
   sandbox.annotations = config.labels;
   sandbox.annotations["minik.attempt"] = cat(config.attempt);
   std::string address;
+  if (config.host_pid) sandbox.annotations["minik.host-pid"] = "true";
   if (config.host_network) {
     sandbox.annotations["minik.host-network"] = "true";
   } else if (network_) {
@@ -254,7 +259,9 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
     spec.env.push_back(cat(key, "=", value));
   }
   for (const auto& sandbox : engine_->sandboxes()) {
-    if (sandbox.config.id == sandbox_id) spec.env.push_back(cat("HOSTNAME=", sandbox.config.hostname));
+    if (sandbox.config.id != sandbox_id) continue;
+    spec.env.push_back(cat("HOSTNAME=", sandbox.config.hostname));
+    spec.host_pid = sandbox.config.annotations.contains("minik.host-pid");
   }
   spec.cwd = config.working_dir.empty() ? image.config.working_dir : config.working_dir;
   spec.user = image.config.user;

@@ -88,6 +88,33 @@ Result<ContainerInfo> decode_container(std::string_view bytes) {
   return info;
 }
 
+// On the thread that is in the sandbox's namespaces. Only names that belong to one of them: any other, or
+// one of a namespace that is the machine's, would change the machine.
+Status set_sysctls(const SandboxConfig& config) {
+  if (config.sysctls.empty()) return {};
+  if (!config.network_namespace.empty()) {
+    const int fd = open(config.network_namespace.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return error_from_errno(errno, cat("open ", config.network_namespace));
+    const int result = setns(fd, CLONE_NEWNET);
+    const int error = errno;
+    close(fd);
+    if (result != 0) return error_from_errno(error, "join the network namespace");
+  }
+  for (const auto& [name, value] : config.sysctls) {
+    const bool of_ipc = name.starts_with("kernel.shm") || name.starts_with("kernel.msg") || name == "kernel.sem" ||
+                        name.starts_with("fs.mqueue.");
+    const bool of_net = name.starts_with("net.");
+    if (!(of_ipc && !config.host_ipc) && !(of_net && !config.network_namespace.empty())) {
+      return Error(ErrorCode::kInvalid, cat("sysctl ", minik::quoted(name), " is not one of the pod's own namespaces"));
+    }
+    std::string path = "/proc/sys/";
+    for (const char c : name) path += c == '.' ? '/' : c;
+    if (path.find("//") != std::string::npos) return Error(ErrorCode::kInvalid, cat("sysctl ", minik::quoted(name), " is no name"));
+    MINIK_TRY(write_kernel_file(path, value));
+  }
+  return {};
+}
+
 // Makes IPC and UTS namespaces on a thread of its own and binds them to files; a thread may leave its
 // namespaces without the process noticing.
 Status make_namespaces(const std::string& directory, const SandboxConfig& config) {
@@ -109,7 +136,8 @@ Status make_namespaces(const std::string& directory, const SandboxConfig& config
       if (sethostname(config.hostname.c_str(), config.hostname.size()) != 0) return error_from_errno(errno, "set host name");
       MINIK_TRY(bind("uts", "/proc/thread-self/ns/uts"));
       MINIK_TRY(bind("ipc", "/proc/thread-self/ns/ipc"));
-      return bind("net", config.network_namespace.empty() ? "/proc/thread-self/ns/net" : config.network_namespace);
+      MINIK_TRY(bind("net", config.network_namespace.empty() ? "/proc/thread-self/ns/net" : config.network_namespace));
+      return set_sysctls(config);
     };
     status = make();
   });

@@ -32,6 +32,7 @@ struct SandboxConfig {
   std::string hostname;
   std::string network_namespace;  // path; empty: the machine's own
   bool host_ipc = false;
+  std::map<std::string, std::string> sysctls;  // set once, when the namespaces are made
   Annotations annotations;  // the caller's, given back by list
 };
 

@@ -409,6 +409,33 @@ TEST_F(ContainerTest, AdoptsAContainerWhoseStartWasNotRecorded) {
   wait_for_exit("c");
 }
 
+TEST_F(ContainerTest, SetsSysctlsOfTheSandboxAndOfNothingElse) {
+  SandboxConfig config;
+  config.id = "s";
+  config.hostname = "pod-host";
+  config.sysctls = {{"kernel.msgmax", "12345"}};
+  const std::string before = *read_whole_file("/proc/sys/kernel/msgmax");
+  const auto made = engine->create_sandbox(config);
+  ASSERT_TRUE(made.ok()) << made.error().message;
+  EXPECT_EQ(output_of(spec("c", {"cat", "/proc/sys/kernel/msgmax"})), "12345\n");
+  EXPECT_EQ(*read_whole_file("/proc/sys/kernel/msgmax"), before);
+  config.id = "host";
+  config.sysctls = {{"net.ipv4.ip_forward", "1"}};  // it has the machine's network
+  EXPECT_FALSE(engine->create_sandbox(config).ok());
+  config.sysctls = {{"kernel.panic", "1"}};
+  EXPECT_FALSE(engine->create_sandbox(config).ok());
+  EXPECT_FALSE(std::filesystem::exists(directory + "/state/sandboxes/host"));
+}
+
+TEST_F(ContainerTest, SeesTheMachinesProcessesWhenAskedTo) {
+  make_sandbox("s");
+  auto s = spec("c", {"sh", "-c", "sleep 100 & echo $$; busybox readlink /proc/self/ns/pid"});
+  s.host_pid = true;
+  const std::string out = output_of(std::move(s));
+  EXPECT_EQ(out, cat(engine->container("c")->pid, "\n", std::filesystem::read_symlink("/proc/self/ns/pid").string(), "\n"));
+  EXPECT_TRUE(engine->remove_container("c").ok());  // what it left running is gone with it
+}
+
 }  // namespace
 }  // namespace minik::runtime
 

@@ -7,6 +7,8 @@
 #include <netlink/route/link/veth.h>
 #include <netlink/route/route.h>
 
+#include <functional>
+
 #include "control/base/text.h"
 
 namespace minik::runtime {
@@ -28,6 +30,17 @@ using NlAddressPtr = std::unique_ptr<nl_addr, Releaser<nl_addr, nl_addr_put>>;
 
 }  // namespace
 
+namespace {
+
+Result<NlAddressPtr> parse_address(const std::string& text) {
+  nl_addr* parsed = nullptr;
+  const int code = nl_addr_parse(text == "default" ? "0.0.0.0/0" : text.c_str(), AF_INET, &parsed);
+  if (code < 0) return failed(code, cat("address ", text));
+  return NlAddressPtr(parsed);
+}
+
+}  // namespace
+
 struct Netlink::Impl {
   ~Impl() { nl_socket_free(socket); }
 
@@ -36,6 +49,20 @@ struct Netlink::Impl {
     const int code = rtnl_link_get_kernel(socket, 0, name.c_str(), &found);
     if (code < 0) return failed(code, cat("network device ", name));
     return LinkPtr(found);
+  }
+
+  Status add_route(const std::string& destination,
+                   const std::function<void(rtnl_route*, rtnl_nexthop*)>& fill) const {
+    MINIK_ASSIGN(const auto to, parse_address(destination));
+    const RoutePtr route(rtnl_route_alloc());
+    rtnl_route_set_family(route.get(), AF_INET);
+    rtnl_route_set_dst(route.get(), to.get());
+    rtnl_nexthop* hop = rtnl_route_nh_alloc();
+    fill(route.get(), hop);
+    rtnl_route_add_nexthop(route.get(), hop);
+    const int code = rtnl_route_add(socket, route.get(), NLM_F_CREATE | NLM_F_REPLACE);
+    if (code < 0) return failed(code, cat("add route to ", destination));
+    return {};
   }
 
   nl_sock* socket = nullptr;
@@ -52,7 +79,9 @@ Result<std::unique_ptr<Netlink>> Netlink::open() {
   return std::unique_ptr<Netlink>(new Netlink(std::move(impl)));
 }
 
-bool Netlink::has_link(const std::string& name) { return impl_->link(name).ok(); }
+bool Netlink::has_link(const std::string& name) {
+  return impl_->link(name).ok();
+}
 
 Status Netlink::add_bridge(const std::string& name) {
   const int code = rtnl_link_bridge_add(impl_->socket, name.c_str());
@@ -98,35 +127,28 @@ Status Netlink::set_up(const std::string& name) {
 
 Status Netlink::add_address(const std::string& name, const std::string& text) {
   MINIK_ASSIGN(const auto link, impl_->link(name));
-  nl_addr* parsed = nullptr;
-  int code = nl_addr_parse(text.c_str(), AF_INET, &parsed);
-  if (code < 0) return failed(code, cat("address ", text));
-  const NlAddressPtr local(parsed);
+  MINIK_ASSIGN(const auto local, parse_address(text));
   const AddressPtr address(rtnl_addr_alloc());
   rtnl_addr_set_ifindex(address.get(), rtnl_link_get_ifindex(link.get()));
   rtnl_addr_set_local(address.get(), local.get());
-  code = rtnl_addr_add(impl_->socket, address.get(), 0);
+  const int code = rtnl_addr_add(impl_->socket, address.get(), 0);
   if (code < 0 && code != -NLE_EXIST) return failed(code, cat("add address ", text, " to ", name));
   return {};
 }
 
 Status Netlink::add_route(const std::string& destination, const std::string& gateway) {
-  nl_addr* parsed = nullptr;
-  int code = nl_addr_parse(destination == "default" ? "0.0.0.0/0" : destination.c_str(), AF_INET, &parsed);
-  if (code < 0) return failed(code, cat("destination ", destination));
-  const NlAddressPtr to(parsed);
-  code = nl_addr_parse(gateway.c_str(), AF_INET, &parsed);
-  if (code < 0) return failed(code, cat("gateway ", gateway));
-  const NlAddressPtr via(parsed);
-  const RoutePtr route(rtnl_route_alloc());
-  rtnl_route_set_family(route.get(), AF_INET);
-  rtnl_route_set_dst(route.get(), to.get());
-  rtnl_nexthop* hop = rtnl_route_nh_alloc();
-  rtnl_route_nh_set_gateway(hop, via.get());
-  rtnl_route_add_nexthop(route.get(), hop);
-  code = rtnl_route_add(impl_->socket, route.get(), NLM_F_CREATE | NLM_F_REPLACE);
-  if (code < 0) return failed(code, cat("add route to ", destination));
-  return {};
+  MINIK_ASSIGN(const auto via, parse_address(gateway));
+  return impl_->add_route(destination, [&](rtnl_route*, rtnl_nexthop* hop) {
+    rtnl_route_nh_set_gateway(hop, via.get());
+  });
+}
+
+Status Netlink::add_link_route(const std::string& destination, const std::string& name) {
+  MINIK_ASSIGN(const auto link, impl_->link(name));
+  return impl_->add_route(destination, [&](rtnl_route* route, rtnl_nexthop* hop) {
+    rtnl_route_set_scope(route, RT_SCOPE_LINK);
+    rtnl_route_nh_set_ifindex(hop, rtnl_link_get_ifindex(link.get()));
+  });
 }
 
 }  // namespace minik::runtime

@@ -1,6 +1,6 @@
-// Netlink: one routing socket and the few requests that a pod network needs, over libnl-3 and libnl-route-3:
-// links (bridge, veth pairs), addresses, routes. The requests act in the network namespace in which the
-// object was made. Blocking; one thread at a time. rtnetlink(7).
+// Netlink: one routing socket and the few requests that a pod network needs, over libnl-3 and
+// libnl-route-3: links (bridge, veth pairs), addresses, routes. The requests act in the network
+// namespace in which the object was made. Blocking; one thread at a time. rtnetlink(7).
 #pragma once
 
 #include <cstdint>
@@ -28,6 +28,8 @@ class Netlink {
   Status add_address(const std::string& name, const std::string& address_with_prefix);
   // Destination "default" or a network with prefix.
   Status add_route(const std::string& destination, const std::string& gateway);
+  // What is reached on the device itself, without a gateway.
+  Status add_link_route(const std::string& destination, const std::string& name);
   bool has_link(const std::string& name);
 
  private:

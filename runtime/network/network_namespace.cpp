@@ -28,7 +28,8 @@ Status create_network_namespace(const std::string& path) {
   Status status;
   std::thread worker([&] {
     const auto make = [&]() -> Status {
-      if (unshare(CLONE_NEWNET) != 0) return error_from_errno(errno, "new network namespace (is this root?)");
+      if (unshare(CLONE_NEWNET) != 0)
+        return error_from_errno(errno, "new network namespace (is this root?)");
       const int fd = open(path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
       if (fd < 0) return error_from_errno(errno, cat("create ", path));
       close(fd);

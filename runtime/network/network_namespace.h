@@ -1,5 +1,6 @@
-// Network namespaces that are kept by files: made on a thread of their own and bound to a path, so that
-// they live as long as the file does and are found again by the next start. network_namespaces(7).
+// Network namespaces that are kept by files: made on a thread of their own and bound to a path, so
+// that they live as long as the file does and are found again by the next start.
+// network_namespaces(7).
 #pragma once
 
 #include <functional>
@@ -14,8 +15,8 @@ Status create_network_namespace(const std::string& path);
 Status remove_network_namespace(const std::string& path);  // missing is fine
 bool is_network_namespace(const std::string& path);
 
-// Runs the function on a fresh thread inside the namespace and waits for it. Sockets that it opens stay
-// in that namespace whoever uses them afterwards.
+// Runs the function on a fresh thread inside the namespace and waits for it. Sockets that it opens
+// stay in that namespace whoever uses them afterwards.
 Status run_in_network_namespace(const std::string& path, const std::function<Status()>& work);
 
 }  // namespace minik::runtime

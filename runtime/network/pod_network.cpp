@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "control/base/check.h"
 #include "control/base/ipv4.h"
 #include "control/base/text.h"
 #include "runtime/network/netlink.h"
@@ -49,14 +51,20 @@ sockaddr_in socket_address(const std::string& address, int port) {
 
 // The veth's name on the node: unique for an id, and within the 15 bytes that the kernel takes.
 std::string link_name(const std::string& id) {
-  return cat("veth", to_hex(cat(static_cast<char>(fnv1a_32(id) >> 24), static_cast<char>(fnv1a_32(id) >> 16),
-                                static_cast<char>(fnv1a_32(id) >> 8), static_cast<char>(fnv1a_32(id)))));
+  return cat(
+      "veth",
+      to_hex(cat(static_cast<char>(fnv1a_32(id) >> 24), static_cast<char>(fnv1a_32(id) >> 16),
+                 static_cast<char>(fnv1a_32(id) >> 8), static_cast<char>(fnv1a_32(id)))));
 }
 
 }  // namespace
 
 PodNetwork::PodNetwork(PodNetworkConfig config)
     : config_(std::move(config)), node_namespace_(config_.state_directory + "/node") {}
+
+PodNetwork::~PodNetwork() {
+  if (node_fd_ >= 0) close(node_fd_);
+}
 
 Result<std::unique_ptr<PodNetwork>> PodNetwork::open(PodNetworkConfig config) {
   std::unique_ptr<PodNetwork> network(new PodNetwork(std::move(config)));
@@ -65,8 +73,11 @@ Result<std::unique_ptr<PodNetwork>> PodNetwork::open(PodNetworkConfig config) {
   }
   auto made = network->set_up_node();
   if (!made.ok()) {
-    return std::move(made).error().in("pod network (does the kernel have network namespaces, bridge and veth?)");
+    return std::move(made).error().in(
+        "pod network (does the kernel have network namespaces, bridge and veth?)");
   }
+  network->node_fd_ = ::open(network->node_namespace_.c_str(), O_RDONLY | O_CLOEXEC);
+  if (network->node_fd_ < 0) return error_from_errno(errno, cat("open ", network->node_namespace_));
   return network;
 }
 
@@ -78,11 +89,26 @@ Status PodNetwork::set_up_node() {
     MINIK_TRY(netlink->add_address(kBridge, cat(config_.gateway, "/", config_.prefix)));
     MINIK_TRY(netlink->add_address(kBridge, cat(config_.dns_address, "/32")));
     MINIK_TRY(netlink->set_up(kBridge));
+    // So that the node's own processes can name any destination: ServiceFilter takes them up from
+    // there.
+    MINIK_TRY(netlink->add_link_route("default", kBridge));
+    // Pods are on one bridge and yet speak through the node: it must not tell them of the short
+    // cut.
+    for (const auto* device : {"all", kBridge}) {
+      MINIK_TRY(write_setting(cat("/proc/sys/net/ipv4/conf/", device, "/send_redirects"), "0"));
+    }
+    // Where br_netfilter is loaded, frames between two pods of the bridge would be translated on
+    // the way, where they cannot return to the port they came from. They all pass the IP layer
+    // anyway.
+    constexpr const char* kBridgeFilter = "/proc/sys/net/bridge/bridge-nf-call-iptables";
+    if (access(kBridgeFilter, F_OK) == 0) MINIK_TRY(write_setting(kBridgeFilter, "0"));
     return write_setting("/proc/sys/net/ipv4/ip_forward", "1");
   });
 }
 
-std::string PodNetwork::pod_namespace(const std::string& id) const { return cat(config_.state_directory, "/pods/", id); }
+std::string PodNetwork::pod_namespace(const std::string& id) const {
+  return cat(config_.state_directory, "/pods/", id);
+}
 
 std::string PodNetwork::address_of(const std::string& id) const {
   std::ifstream file(cat(config_.state_directory, "/pods/", id, ".address"));
@@ -139,8 +165,9 @@ Result<PodEndpoint> PodNetwork::attach(const std::string& id) {
     MINIK_TRY(linked);
     return run_in_network_namespace(path, [&]() -> Status {
       MINIK_ASSIGN(const auto netlink, Netlink::open());
-      MINIK_TRY(netlink->add_address("eth0", cat(address, "/", config_.prefix)));
+      MINIK_TRY(netlink->add_address("eth0", cat(address, "/32")));
       MINIK_TRY(netlink->set_up("eth0"));
+      MINIK_TRY(netlink->add_link_route(cat(config_.gateway, "/32"), "eth0"));
       return netlink->add_route("default", config_.gateway);
     });
   };
@@ -161,13 +188,26 @@ Status PodNetwork::detach(const std::string& id) {
   return {};
 }
 
-Result<int> PodNetwork::connect_tcp(const std::string& address, int port, int timeout_ms) const {
+Result<int> PodNetwork::open_socket(int type) const {
+  const int home = ::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+  if (home < 0) return error_from_errno(errno, "open the network namespace");
   int fd = -1;
-  MINIK_TRY(run_in_network_namespace(node_namespace_, [&]() -> Status {
-    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) return error_from_errno(errno, "socket");
-    return {};
-  }));
+  int error = 0;
+  if (setns(node_fd_, CLONE_NEWNET) != 0) {
+    error = errno;
+  } else {
+    fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    error = errno;
+    // A thread that stayed behind would open its next socket in the wrong network.
+    CHECK(setns(home, CLONE_NEWNET) == 0) << "back from " << node_namespace_ << ": errno " << errno;
+  }
+  close(home);
+  if (fd < 0) return error_from_errno(error, "socket in the node's network");
+  return fd;
+}
+
+Result<int> PodNetwork::connect_tcp(const std::string& address, int port, int timeout_ms) const {
+  MINIK_ASSIGN(const int fd, open_socket(SOCK_STREAM));
   const auto where = cat("dial tcp ", address, ":", port, ": ");
   const auto fail = [&](std::string_view why) -> Result<int> {
     close(fd);
@@ -190,31 +230,24 @@ Result<int> PodNetwork::connect_tcp(const std::string& address, int port, int ti
 }
 
 Result<int> PodNetwork::listen_tcp(const std::string& address, int port) const {
-  int fd = -1;
-  MINIK_TRY(run_in_network_namespace(node_namespace_, [&]() -> Status {
-    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    const int on = 1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    const sockaddr_in at = socket_address(address, port);
-    if (bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0 && listen(fd, 1024) == 0) return {};
-    const int error = errno;
-    close(fd);
-    return error_from_errno(error, cat("listen on ", address, ":", port));
-  }));
-  return fd;
+  MINIK_ASSIGN(const int fd, open_socket(SOCK_STREAM));
+  const int on = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  const sockaddr_in at = socket_address(address, port);
+  if (bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0 && listen(fd, 1024) == 0)
+    return fd;
+  const int error = errno;
+  close(fd);
+  return error_from_errno(error, cat("listen on ", address, ":", port));
 }
 
 Result<int> PodNetwork::bind_udp(const std::string& address, int port) const {
-  int fd = -1;
-  MINIK_TRY(run_in_network_namespace(node_namespace_, [&]() -> Status {
-    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    const sockaddr_in at = socket_address(address, port);
-    if (bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0) return {};
-    const int error = errno;
-    close(fd);
-    return error_from_errno(error, cat("bind ", address, ":", port));
-  }));
-  return fd;
+  MINIK_ASSIGN(const int fd, open_socket(SOCK_DGRAM));
+  const sockaddr_in at = socket_address(address, port);
+  if (bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0) return fd;
+  const int error = errno;
+  close(fd);
+  return error_from_errno(error, cat("bind ", address, ":", port));
 }
 
 }  // namespace minik::runtime

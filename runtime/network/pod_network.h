@@ -1,11 +1,14 @@
 // PodNetwork: the network of one node, in a namespace of its own; the machine's stays as it is.
 //
-//   node namespace:  minik0 (bridge, 10.244.0.1/16) --- veth --- pod namespace: eth0 10.244.x.y/16
+//   node namespace:  minik0 (bridge, 10.244.0.1/16) --- veth --- pod namespace: eth0 10.244.x.y/32
 //
-// Addresses are files named after them, made exclusively, so that they survive any kill and are never
-// given twice. Services are rules in the node's namespace (service_rules.h). Sockets into the network are
-// opened inside it and used from outside. Blocking, thread-safe. Not here: a way from pods to networks
-// outside the machine, several nodes.
+// A pod's address has no neighbours (/32): even its traffic to other pods passes the node's IP
+// layer, both ways, where Services' translations happen and are undone.
+//
+// Addresses are files named after them, made exclusively, so that they survive any kill and are
+// never given twice. Services are rules in the node's namespace (service_filter.h). Sockets into
+// the network are opened inside it and used from outside. Blocking, thread-safe. Not here: a way
+// from pods to networks outside the machine, several nodes.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +36,9 @@ struct PodEndpoint {
 class PodNetwork {
  public:
   static Result<std::unique_ptr<PodNetwork>> open(PodNetworkConfig config);
+  ~PodNetwork();
+  PodNetwork(const PodNetwork&) = delete;
+  PodNetwork& operator=(const PodNetwork&) = delete;
 
   // Idempotent for one id.
   Result<PodEndpoint> attach(const std::string& id);
@@ -42,6 +48,9 @@ class PodNetwork {
   const std::string& gateway() const { return config_.gateway; }
   const std::string& node_namespace() const { return node_namespace_; }
 
+  // A new non-blocking socket of the node's namespace. Does not block: the calling thread visits
+  // the namespace.
+  Result<int> open_socket(int type) const;
   // A connected TCP socket (descriptor, the caller's), or an error in a dialler's words.
   Result<int> connect_tcp(const std::string& address, int port, int timeout_ms) const;
   // A listening TCP or bound UDP socket on an address of the node's namespace.
@@ -57,6 +66,7 @@ class PodNetwork {
 
   const PodNetworkConfig config_;
   const std::string node_namespace_;
+  int node_fd_ = -1;          // of node_namespace_
   mutable std::mutex mutex_;  // of the allocation
   uint32_t next_ = 0;
 };

@@ -41,6 +41,11 @@ constexpr size_t kWebSocketMessageBytesMax = 1024 * 1024;
 constexpr size_t kPumpBacklogBytesMax = 256 * 1024;
 constexpr size_t kPumpReadBytes = 32 * 1024;
 
+// Relayed connections (node ports, pods' ways out): each is two descriptors and up to two backlogs.
+constexpr size_t kRelayConnectionsMax = 4096;
+// What a dialler gives up after; a host that answers at all answers sooner.
+constexpr Duration kRelayConnectTimeout = seconds(10);
+
 // SPDY: headers after inflation, streams open at once.
 constexpr size_t kSpdyHeaderBytesMax = 64 * 1024;
 constexpr size_t kSpdyStreamsMax = 1024;

@@ -26,6 +26,7 @@
 #include "minik/process/container_adapter.h"
 #include "minik/process/kubeconfig.h"
 #include "minik/process/node_network.h"
+#include "minik/process/node_services.h"
 #include "minik/process/node_streams.h"
 #include "minik/process/pki.h"
 #include "minik/process/service_account_token.h"
@@ -76,14 +77,16 @@ control::KubeletConfig node_config(const std::string& name, const std::string& d
   config.memory_bytes = static_cast<int64_t>(memory.totalram) * memory.mem_unit;
   struct statvfs disk {};
   if (statvfs(directory.c_str(), &disk) == 0) {
-    config.ephemeral_bytes = static_cast<int64_t>(disk.f_blocks) * static_cast<int64_t>(disk.f_frsize);
+    config.ephemeral_bytes =
+        static_cast<int64_t>(disk.f_blocks) * static_cast<int64_t>(disk.f_frsize);
   }
   utsname system{};
   uname(&system);
   namespace keys = control::keys;
   const auto machine = runtime::read_whole_file("/etc/machine-id");
   const auto boot = runtime::read_whole_file("/proc/sys/kernel/random/boot_id");
-  const std::string architecture = std::string_view(system.machine) == "aarch64" ? "arm64" : "amd64";
+  const std::string architecture =
+      std::string_view(system.machine) == "aarch64" ? "arm64" : "amd64";
   config.node_info = control::Value::map(
       {{keys::kArchitecture, architecture},
        {keys::kKernelVersion, std::string_view(system.release)},
@@ -94,7 +97,8 @@ control::KubeletConfig node_config(const std::string& name, const std::string& d
   const auto resolv = runtime::read_whole_file("/etc/resolv.conf");
   if (resolv) {
     for (const auto line : split(*resolv, '\n')) {
-      if (line.starts_with("nameserver ")) config.host_dns_servers.emplace_back(trim(line.substr(11)));
+      if (line.starts_with("nameserver "))
+        config.host_dns_servers.emplace_back(trim(line.substr(11)));
     }
   }
   return config;
@@ -126,8 +130,9 @@ struct Cluster::Parts {
   std::unique_ptr<ApiPages> pages;
   std::unique_ptr<ApiFront> front;
   std::unique_ptr<IoThreads> io;
+  std::unique_ptr<NodeServices> services;
   std::unique_ptr<HttpServer> server;
-  UniqueFd pending_listener;  // served as soon as the control thread runs
+  std::vector<UniqueFd> pending_listeners;  // served as soon as the control thread runs
   std::shared_ptr<TlsServer> server_tls;
 
   Status open_keys();
@@ -140,12 +145,17 @@ struct Cluster::Parts {
 Cluster::Cluster() : parts_(std::make_unique<Parts>()) {}
 Cluster::~Cluster() = default;
 
-const std::string& Cluster::fatal() const { return parts_->fatal; }
-const Profile& Cluster::profile() const { return parts_->profile; }
+const std::string& Cluster::fatal() const {
+  return parts_->fatal;
+}
+const Profile& Cluster::profile() const {
+  return parts_->profile;
+}
 
 Status Cluster::Parts::open_keys() {
   ServerNames names;
   names.dns_names = {profile.name};
+  names.addresses = {runtime::PodNetworkConfig{}.gateway};
   MINIK_ASSIGN(pki, open_pki(profile.pki(), names, wall_now()));
   MINIK_ASSIGN(auto opened, TokenSigner::create(pki.service_account_key_pem, kIssuer));
   signer = std::make_unique<TokenSigner>(std::move(opened));
@@ -190,9 +200,13 @@ void Cluster::Parts::assemble() {
   const Rng rng(random_seed());
   control::ApiServerOptions options;
   options.cluster_ca_pem = pki.ca.certificate_pem;
+  // Where pods find us: the node's own address, behind the kubernetes Service.
+  options.advertise_address = network->pods().gateway();
+  options.advertise_port = profile.api_port;
   options.issue_token = [this](const control::TokenOrder& order) -> Result<std::string> {
     TokenClaims claims;
-    claims.audiences = order.audiences.empty() ? std::vector<std::string>{kIssuer} : order.audiences;
+    claims.audiences =
+        order.audiences.empty() ? std::vector<std::string>{kIssuer} : order.audiences;
     claims.issued_at = claims.not_before = order.issued;
     claims.expires_at = order.expires;
     claims.id = Rng(random_seed()).uuid();
@@ -201,7 +215,8 @@ void Cluster::Parts::assemble() {
     claims.pod = {order.pod_name, order.pod_uid};
     return signer->sign(claims);
   };
-  api = std::make_unique<control::ApiServer>(executor, *store, schema, metrics, rng.fork("api"), std::move(options));
+  api = std::make_unique<control::ApiServer>(executor, *store, schema, metrics, rng.fork("api"),
+                                             std::move(options));
   api->bootstrap();
   const auto client = [this](const char* name) {
     return std::make_unique<control::LocalClient>(executor, *api, control::component_user(name));
@@ -211,20 +226,23 @@ void Cluster::Parts::assemble() {
   kubelet_client = client("system:node:minik");
   control::ControllerManagerOptions manager;
   manager.cluster_ca_pem = pki.ca.certificate_pem;
-  controllers = std::make_unique<control::ControllerManager>(schema, executor, *controller_client, metrics,
-                                                             rng.fork("controllers"), manager);
-  scheduler_events = std::make_unique<control::EventRecorder>(executor, *scheduler_client, control::kinds::kEvents,
-                                                              "default-scheduler", "", rng.fork("scheduler/events"));
-  scheduler = std::make_unique<control::Scheduler>(executor, *scheduler_client, controllers->informers(),
-                                                   *scheduler_events, metrics, rng.fork("scheduler"));
+  controllers = std::make_unique<control::ControllerManager>(
+      schema, executor, *controller_client, metrics, rng.fork("controllers"), manager);
+  scheduler_events = std::make_unique<control::EventRecorder>(
+      executor, *scheduler_client, control::kinds::kEvents, "default-scheduler", "",
+      rng.fork("scheduler/events"));
+  scheduler =
+      std::make_unique<control::Scheduler>(executor, *scheduler_client, controllers->informers(),
+                                           *scheduler_events, metrics, rng.fork("scheduler"));
   auto config = node_config(profile.name, profile.directory);
   config.addresses = {network->pods().gateway()};
-  kubelet = std::make_unique<control::Kubelet>(std::move(config), executor, *kubelet_client, *containers,
-                                               &controllers->informers().of(control::kinds::kServices).cache(),
-                                               rng.fork("kubelet"));
-  streams = std::make_unique<NodeStreams>(*containers, network.get(), [this](const std::string& node) {
-    return node == kubelet->node_name() ? kubelet.get() : nullptr;
-  });
+  kubelet = std::make_unique<control::Kubelet>(
+      std::move(config), executor, *kubelet_client, *containers,
+      &controllers->informers().of(control::kinds::kServices).cache(), rng.fork("kubelet"));
+  streams =
+      std::make_unique<NodeStreams>(*containers, network.get(), [this](const std::string& node) {
+        return node == kubelet->node_name() ? kubelet.get() : nullptr;
+      });
   ApiPagesOptions page_options;
   page_options.server_address = cat("127.0.0.1:", profile.api_port);
   page_options.issuer = signer->issuer();
@@ -234,14 +252,16 @@ void Cluster::Parts::assemble() {
   front_options.schema = &schema;
   front_options.control = &executor;
   front_options.server = [this] { return api.get(); };
-  front_options.authenticate = authenticate_with([this](std::string_view token) -> Result<control::UserInfo> {
-    MINIK_ASSIGN(const auto claims, signer->verify(token, wall_now()));
-    control::UserInfo user;
-    user.name = claims.subject();
-    user.uid = claims.service_account.uid;
-    user.groups = {"system:serviceaccounts", cat("system:serviceaccounts:", claims.namespace_), "system:authenticated"};
-    return user;
-  });
+  front_options.authenticate =
+      authenticate_with([this](std::string_view token) -> Result<control::UserInfo> {
+        MINIK_ASSIGN(const auto claims, signer->verify(token, wall_now()));
+        control::UserInfo user;
+        user.name = claims.subject();
+        user.uid = claims.service_account.uid;
+        user.groups = {"system:serviceaccounts", cat("system:serviceaccounts:", claims.namespace_),
+                       "system:authenticated"};
+        return user;
+      });
   front_options.pages = pages.get();
   front_options.streams = streams.get();
   front = std::make_unique<ApiFront>(std::move(front_options));
@@ -260,13 +280,16 @@ Status Cluster::Parts::listen() {
   material.private_key_pem = pki.server.private_key_pem;
   material.client_ca_pem = pki.ca.certificate_pem;
   MINIK_ASSIGN(const auto tls, TlsServer::create(material));
-  io = std::make_unique<IoThreads>(kIoThreads);
   HttpServerOptions options;
   options.error_response = ApiFront::error_response;
-  server = std::make_unique<HttpServer>(*io, std::move(options), [this](HttpRequest request, Responder responder) {
-    front->handle(std::move(request), std::move(responder));
-  });
-  pending_listener = std::move(*socket);
+  server = std::make_unique<HttpServer>(*io, std::move(options),
+                                        [this](HttpRequest request, Responder responder) {
+                                          front->handle(std::move(request), std::move(responder));
+                                        });
+  pending_listeners.push_back(std::move(*socket));
+  MINIK_ASSIGN(const int inside,
+               network->pods().listen_tcp(network->pods().gateway(), profile.api_port));
+  pending_listeners.emplace_back(inside);
   server_tls = tls;
   return {};
 }
@@ -280,16 +303,21 @@ Result<std::unique_ptr<Cluster>> Cluster::open(Profile profile) {
     return Error(ErrorCode::kServiceUnavailable, cat(problems[0].what, ": ", problems[0].remedy));
   }
   MINIK_TRY(runtime::make_directories(p.profile.run(), 0700));
-  for (const auto& path : {p.profile.pods(), p.profile.logs()}) MINIK_TRY(runtime::make_directories(path, 0755));
+  for (const auto& path : {p.profile.pods(), p.profile.logs()})
+    MINIK_TRY(runtime::make_directories(path, 0755));
   MINIK_TRY(p.open_keys());
   MINIK_TRY(p.open_images());
   MINIK_TRY(p.open_store());
   MINIK_ASSIGN(p.network, NodeNetwork::open(p.profile.run() + "/network"));
-  p.workers = std::make_unique<WorkerPool>(p.executor, WorkerPoolOptions{.threads = kWorkers, .queue_max = 4096});
-  MINIK_ASSIGN(p.containers,
-               ContainerAdapter::open(p.executor, *p.workers, *p.images, p.network.get(),
-                                      {p.profile.run() + "/containers", p.profile.pods(), p.profile.logs()},
-                                      cat("minik/", p.profile.name)));
+  p.workers = std::make_unique<WorkerPool>(
+      p.executor, WorkerPoolOptions{.threads = kWorkers, .queue_max = 4096});
+  MINIK_ASSIGN(
+      p.containers,
+      ContainerAdapter::open(p.executor, *p.workers, *p.images, p.network.get(),
+                             {p.profile.run() + "/containers", p.profile.pods(), p.profile.logs()},
+                             cat("minik/", p.profile.name)));
+  p.io = std::make_unique<IoThreads>(kIoThreads);
+  MINIK_ASSIGN(p.services, NodeServices::open(p.executor, *p.io, *p.network));
   MINIK_TRY(p.listen());
   p.assemble();
   return cluster;
@@ -301,18 +329,22 @@ void Cluster::run(const std::function<void()>& ready) {
     p.controllers->start();
     p.scheduler->start();
     p.kubelet->start();
-    p.server->serve(std::move(p.pending_listener), p.server_tls);
+    p.services->start(p.controllers->informers());
+    for (auto& listener : p.pending_listeners) p.server->serve(std::move(listener), p.server_tls);
     ready();
   });
   p.executor.run();
   // In the order of the arrows: nobody asks any more, nobody decides any more, then the disk.
   p.server->stop(milliseconds(200));
   p.server.reset();
+  p.services.reset();
   p.kubelet.reset();
   p.scheduler.reset();
   p.controllers.reset();
 }
 
-void Cluster::stop() { parts_->executor.stop(); }
+void Cluster::stop() {
+  parts_->executor.stop();
+}
 
 }  // namespace minik

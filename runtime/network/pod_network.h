@@ -46,6 +46,8 @@ class PodNetwork {
   std::string address_of(const std::string& id) const;  // empty: not attached
 
   const std::string& gateway() const { return config_.gateway; }
+  int prefix() const { return config_.prefix; }
+  const std::string& dns_address() const { return config_.dns_address; }
   const std::string& node_namespace() const { return node_namespace_; }
 
   // A new non-blocking socket of the node's namespace. Does not block: the calling thread visits

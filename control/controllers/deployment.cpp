@@ -15,6 +15,7 @@ namespace minik::control {
 namespace {
 
 constexpr std::string_view kRevision = "deployment.kubernetes.io/revision";
+constexpr std::string_view kRevisionHistory = "deployment.kubernetes.io/revision-history";
 constexpr std::string_view kDesired = "deployment.kubernetes.io/desired-replicas";
 constexpr std::string_view kMax = "deployment.kubernetes.io/max-replicas";
 constexpr std::string_view kHash = "pod-template-hash";
@@ -107,6 +108,21 @@ int64_t new_set_size(const Rollout& rollout) {
   return current + std::min(room, wanted - current);
 }
 
+// The deployment's annotations (a change cause among them) stand on its new set too, where the
+// history is read; what is the sets' own business, or kubectl's, stays apart.
+Value annotations_for_set(const Value& deployment, const Value& set) {
+  MapBuilder annotations(set[keys::kMetadata][keys::kAnnotations]);
+  for (const auto& [name, value] : deployment[keys::kMetadata][keys::kAnnotations].entries()) {
+    const auto text = name.text();
+    if (text == kLastApplied || text == kRevision || text == kRevisionHistory || text == kDesired ||
+        text == kMax) {
+      continue;
+    }
+    annotations.set(name, value);
+  }
+  return std::move(annotations).build();
+}
+
 void create_new_set(Rollout& rollout, int64_t revision) {
   const Value& deployment = rollout.deployment;
   const DeploymentView view(deployment);
@@ -118,8 +134,7 @@ void create_new_set(Rollout& rollout, int64_t revision) {
       {keys::kMetadata, keys::kLabels}, labelled(pod_template[keys::kMetadata][keys::kLabels]));
   const Value selector = view.spec().selector().raw().with(
       keys::kMatchLabels, labelled(view.spec().selector().raw()[keys::kMatchLabels]));
-  MapBuilder annotations(deployment[keys::kMetadata][keys::kAnnotations]);
-  annotations.erase(kLastApplied);
+  MapBuilder annotations(annotations_for_set(deployment, Value()));
   annotations.set(kRevision, cat(revision));
   Value set = Value::map(
       {{keys::kMetadata,
@@ -388,13 +403,33 @@ int64_t latest_revision(const std::vector<Value>& sets) {
   return latest;
 }
 
-// A set that is the new one again (a rollback) takes the next revision number; true when it
-// changed.
+// What the new set says of the deployment besides its template: annotations, minReadySeconds, and
+// the next revision number when it is the new one again (a rollback), with the earlier numbers as
+// its history.
+Value refreshed_new_set(const Rollout& rollout) {
+  const Value& set = rollout.new_set;
+  Value next = set.with_at({keys::kMetadata, keys::kAnnotations},
+                           annotations_for_set(rollout.deployment, set));
+  const Value& pause = rollout.deployment[keys::kSpec][keys::kMinReadySeconds];
+  if (pause.as_int() != set[keys::kSpec][keys::kMinReadySeconds].as_int()) {
+    next = next.with_at({keys::kSpec, keys::kMinReadySeconds}, pause);
+  }
+  const int64_t revision = latest_revision(rollout.old_sets) + 1;
+  const int64_t earlier = revision_of(set);
+  if (earlier >= revision) return next;
+  if (earlier > 0) {
+    const auto history = set[keys::kMetadata][keys::kAnnotations].get(kRevisionHistory).as_string();
+    next = with_annotation(next, kRevisionHistory,
+                           history.empty() ? cat(earlier) : cat(history, ",", earlier));
+  }
+  return with_annotation(next, kRevision, cat(revision));
+}
+
+// True when something changed.
 bool plan_revisions(Rollout& rollout) {
-  const int64_t next = latest_revision(rollout.old_sets) + 1;
-  if (revision_of(rollout.new_set) < next) {
-    rollout.plan.update(kinds::kReplicasets,
-                        with_annotation(rollout.new_set, kRevision, cat(next)));
+  const Value refreshed = refreshed_new_set(rollout);
+  if (!(refreshed == rollout.new_set)) {
+    rollout.plan.update(kinds::kReplicasets, refreshed);
     return true;
   }
   if (revision_of(rollout.deployment) != revision_of(rollout.new_set)) {

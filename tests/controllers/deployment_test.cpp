@@ -101,5 +101,28 @@ TEST_F(Deployment, MakesNoSetWhilePaused) {
   EXPECT_EQ(text_of(plan), "update deployments web/status\n");
 }
 
+TEST_F(Deployment, TellsItsNewSetWhyItChanged) {
+  auto text = deployment_of(2, "web:1");
+  text.replace(text.find("generation: 1"), 0,
+               "annotations: {kubernetes.io/change-cause: better}, ");
+  world.add(cat(text, set_of("web-1", "web:1", 2, 2)));
+  const Plan plan = world.decide("default", "web");
+  ASSERT_FALSE(plan.writes.empty());
+  const Value& annotations = plan.writes[0].request.body[keys::kMetadata][keys::kAnnotations];
+  EXPECT_EQ(annotations.get("kubernetes.io/change-cause").as_string(), "better");
+  EXPECT_EQ(annotations.get("deployment.kubernetes.io/revision").as_string(), "1");
+}
+
+TEST_F(Deployment, RemembersTheRevisionsThatASetHadBefore) {
+  auto old_set = set_of("web-2", "web:2", 2, 2);
+  old_set.replace(old_set.find("revision: '1'"), 13, "revision: '2'");
+  world.add(cat(deployment_of(2, "web:1"), set_of("web-1", "web:1", 0, 0), old_set));
+  const Plan plan = world.decide("default", "web");
+  ASSERT_FALSE(plan.writes.empty());
+  const Value& annotations = plan.writes[0].request.body[keys::kMetadata][keys::kAnnotations];
+  EXPECT_EQ(annotations.get("deployment.kubernetes.io/revision").as_string(), "3");
+  EXPECT_EQ(annotations.get("deployment.kubernetes.io/revision-history").as_string(), "1");
+}
+
 }  // namespace
 }  // namespace minik::control

@@ -1,7 +1,6 @@
 #include "minik/process/node_streams.h"
 
 #include <fcntl.h>
-#include <pty.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,20 +26,19 @@ struct Stdio {
   ExecIo io;
 };
 
-Result<Stdio> make_stdio(const RemoteCommandOptions& options) {
+Result<Stdio> make_terminal(const runtime::Engine& engine, const std::string& id) {
+  MINIK_ASSIGN(const auto terminal, engine.open_terminal(id));
   Stdio stdio;
-  if (options.tty) {
-    int master = -1, slave = -1;
-    if (openpty(&master, &slave, nullptr, nullptr, nullptr) != 0) return error_from_errno(errno, "open a terminal");
-    fcntl(master, F_SETFD, FD_CLOEXEC);
-    fcntl(slave, F_SETFD, FD_CLOEXEC);
-    fcntl(master, F_SETFL, O_NONBLOCK);
-    stdio.io.pty_fd = UniqueFd(master);
-    stdio.in = UniqueFd(slave);
-    stdio.out = UniqueFd(fcntl(slave, F_DUPFD_CLOEXEC, 0));
-    stdio.err = UniqueFd(fcntl(slave, F_DUPFD_CLOEXEC, 0));
-    return stdio;
-  }
+  fcntl(terminal.master, F_SETFL, O_NONBLOCK);
+  stdio.io.pty_fd = UniqueFd(terminal.master);
+  stdio.in = UniqueFd(terminal.slave);
+  stdio.out = UniqueFd(fcntl(terminal.slave, F_DUPFD_CLOEXEC, 0));
+  stdio.err = UniqueFd(fcntl(terminal.slave, F_DUPFD_CLOEXEC, 0));
+  return stdio;
+}
+
+Result<Stdio> make_pipes(const RemoteCommandOptions& options) {
+  Stdio stdio;
   const auto pipe_pair = [](UniqueFd& read_end, UniqueFd& write_end) -> Status {
     int fds[2];
     if (pipe2(fds, O_CLOEXEC) != 0) return error_from_errno(errno, "pipe");
@@ -84,7 +82,7 @@ void pause_for(Duration duration) { usleep(static_cast<useconds_t>(duration.ns /
 
 void run_exec(runtime::Engine& engine, const std::string& id, const std::vector<std::string>& command,
               const RemoteCommandOptions& options, const std::function<void(Result<ExecIo>)>& started) {
-  auto stdio = make_stdio(options);
+  auto stdio = options.tty ? make_terminal(engine, id) : make_pipes(options);
   if (!stdio) return started(std::move(stdio).error());
   auto session = engine.exec(id, command, options.tty, stdio->in.get(), stdio->out.get(), stdio->err.get());
   if (!session) return started(std::move(session).error());
@@ -121,10 +119,10 @@ void run_exec(runtime::Engine& engine, const std::string& id, const std::vector<
 
 void run_attach(runtime::Engine& engine, const std::string& id, const RemoteCommandOptions& options,
                 const std::function<void(Result<ExecIo>)>& started) {
+  // The container's own terminal, if it has one, is behind the shim.
   RemoteCommandOptions pipes = options;
-  pipes.tty = false;  // the container's own terminal is behind the shim
   pipes.stderr_open = options.stderr_open && !options.tty;
-  auto stdio = make_stdio(pipes);
+  auto stdio = make_pipes(pipes);
   if (!stdio) return started(std::move(stdio).error());
   const auto attached = engine.attach(id, options.stdin_open ? stdio->in.get() : -1, stdio->out.get(),
                                       pipes.stderr_open ? stdio->err.get() : -1);

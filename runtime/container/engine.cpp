@@ -509,6 +509,14 @@ Result<CgroupStats> Engine::stats(const std::string& id) const {
   return Cgroup(Cgroup::kDefaultRoot, cgroup_of(info)).stats();
 }
 
+Result<Terminal> Engine::open_terminal(const std::string& id) const {
+  MINIK_ASSIGN(const auto info, container(id));
+  if (info.phase != ContainerPhase::kRunning) {
+    return Error(ErrorCode::kNotFound, cat("container ", id, " is not running"));
+  }
+  return runtime::open_terminal(cat("/proc/", info.pid, "/root"));
+}
+
 Result<ExecSession> Engine::exec(const std::string& id, const std::vector<std::string>& args, bool terminal, int in,
                                  int out, int err) {
   auto connection = connect_shim(id);

@@ -22,6 +22,7 @@
 #include "control/base/time.h"
 #include "runtime/container/cgroup.h"
 #include "runtime/container/spec.h"
+#include "runtime/container/terminal.h"
 
 namespace minik::runtime {
 
@@ -91,6 +92,8 @@ class Engine {
   std::vector<ContainerInfo> containers() const;
   Result<CgroupStats> stats(const std::string& id) const;
 
+  // A terminal of the running container, for exec().
+  Result<Terminal> open_terminal(const std::string& id) const;
   // The descriptors become the process' stdio; the caller keeps its own copies. With a terminal they are
   // three times its slave. The answer comes when the program runs.
   Result<ExecSession> exec(const std::string& id, const std::vector<std::string>& args, bool terminal, int in,

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <pty.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -30,6 +29,7 @@
 #include "runtime/container/root_filesystem.h"
 #include "runtime/container/shim_protocol.h"
 #include "runtime/container/spec.h"
+#include "runtime/container/terminal.h"
 
 namespace minik::runtime {
 
@@ -123,12 +123,11 @@ class Shim {
   }
 
   Status spawn_init() {
-    int errors[2], go[2], in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1}, slave = -1;
+    int errors[2], go[2], in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1}, terminal[2] = {-1, -1};
     if (pipe2(errors, O_CLOEXEC) != 0 || pipe2(go, O_CLOEXEC) != 0) return error_from_errno(errno, "pipe");
     if (spec_.terminal) {
-      if (openpty(&terminal_, &slave, nullptr, nullptr, nullptr) != 0) return error_from_errno(errno, "terminal");
-      fcntl(terminal_, F_SETFD, FD_CLOEXEC);
-      fcntl(slave, F_SETFD, FD_CLOEXEC);
+      // The terminal is the container's own, so the child opens it and hands the master over.
+      if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, terminal) != 0) return error_from_errno(errno, "socket pair");
     } else if (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0 || pipe2(in, O_CLOEXEC) != 0) {
       return error_from_errno(errno, "pipe");
     }
@@ -139,11 +138,11 @@ class Shim {
       close(go[1]);
       char byte = 0;
       if (read(go[0], &byte, 1) != 1) _exit(128);  // until the parent has put us into the cgroup
-      init_process(errors[1], in[0], out[1], err[1], slave);
+      init_process(errors[1], in[0], out[1], err[1], terminal[1]);
     }
     close(errors[1]);
     close(go[0]);
-    for (const int fd : {in[0], out[1], err[1], slave}) {
+    for (const int fd : {in[0], out[1], err[1], terminal[1]}) {
       if (fd >= 0) close(fd);
     }
     auto placed = cgroup_->add(child_);
@@ -154,6 +153,7 @@ class Shim {
     }
     (void)!write(go[1], "g", 1);
     close(go[1]);
+    if (spec_.terminal) receive_terminal(terminal[0]);
     std::string text;
     char buffer[4096];
     ssize_t n = 0;
@@ -176,18 +176,35 @@ class Shim {
     return {};
   }
 
-  [[noreturn]] void init_process(int errors, int in, int out, int err, int slave) {
+  // Nothing comes when the child fails before: it says why by its other pipe.
+  void receive_terminal(int socket) {
+    std::vector<int> descriptors;
+    const auto received = receive_message(socket, &descriptors);
+    close(socket);
+    if (received && descriptors.size() == 1) terminal_ = descriptors[0];
+    if (terminal_ >= 0) fcntl(terminal_, F_SETFD, FD_CLOEXEC);
+  }
+
+  Result<int> open_own_terminal(int hand_over) {
+    MINIK_ASSIGN(const auto terminal, open_terminal("/"));
+    MINIK_TRY(send_message(hand_over, "terminal", {terminal.master}));
+    close(terminal.master);
+    ioctl(terminal.slave, TIOCSCTTY, 0);
+    return terminal.slave;
+  }
+
+  [[noreturn]] void init_process(int errors, int in, int out, int err, int hand_over) {
     setsid();
-    if (spec_.terminal) {
-      ioctl(slave, TIOCSCTTY, 0);
-      in = out = err = slave;
-    } else if (!spec_.stdin_open) {
-      in = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    }
+    if (!spec_.terminal && !spec_.stdin_open) in = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (unshare(CLONE_NEWNS | CLONE_NEWCGROUP) != 0 && unshare(CLONE_NEWNS) != 0) {
       fail_child(errors, error_from_errno(errno, "new mount namespace"));
     }
     if (auto status = enter_root_filesystem(spec_, directory_); !status.ok()) fail_child(errors, status.error());
+    if (spec_.terminal) {
+      const auto slave = open_own_terminal(hand_over);
+      if (!slave) fail_child(errors, slave.error());
+      in = out = err = *slave;
+    }
     dup2(in, 0);
     dup2(out, 1);
     dup2(err, 2);

@@ -2,7 +2,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <pty.h>
+#include <sys/ioctl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -349,23 +349,37 @@ TEST_F(ContainerTest, EndsAnInputThatIsOpenOnceWithItsFirstGuest) {
   EXPECT_NE(read_whole_file(log)->find(" stdout F hello\n"), std::string::npos);
 }
 
-TEST_F(ContainerTest, GivesAnExecATerminalOfTheSizeAskedFor) {
+TEST_F(ContainerTest, GivesAnExecATerminalOfTheSizeAskedForWithANameInTheContainer) {
   make_sandbox("s");
   ASSERT_TRUE(run(spec("c", {"sleep", "100"})));
-  int master = -1, slave = -1;
+  const auto terminal = engine->open_terminal("c");
+  ASSERT_TRUE(terminal) << terminal.error().message;
   winsize size{};
   size.ws_row = 33;
   size.ws_col = 77;
-  ASSERT_EQ(openpty(&master, &slave, nullptr, nullptr, &size), 0);
-  const auto session = engine->exec("c", {"busybox", "stty", "size"}, true, slave, slave, slave);
+  ASSERT_EQ(ioctl(terminal->master, TIOCSWINSZ, &size), 0);
+  const auto session = engine->exec("c", {"busybox", "sh", "-c", "stty size; busybox tty"}, true, terminal->slave,
+                                    terminal->slave, terminal->slave);
   ASSERT_TRUE(session) << session.error().message;
-  close(slave);
+  close(terminal->slave);
   EXPECT_EQ(*Engine::wait_exec(*session), 0);
+  std::string text;
   char buffer[64];
-  const ssize_t n = read(master, buffer, sizeof buffer);
-  EXPECT_EQ(std::string(buffer, static_cast<size_t>(std::max<ssize_t>(n, 0))), "33 77\r\n");
+  ssize_t n = 0;
+  while ((n = read(terminal->master, buffer, sizeof buffer)) > 0) text.append(buffer, static_cast<size_t>(n));
+  EXPECT_EQ(text, "33 77\r\n/dev/pts/0\r\n");
   close(session->connection);
-  close(master);
+  close(terminal->master);
+}
+
+TEST_F(ContainerTest, GivesAContainerATerminalOfItsOwn) {
+  make_sandbox("s");
+  auto wanted = spec("c", {"busybox", "tty"});
+  wanted.terminal = true;
+  wanted.log_path = directory + "/log";
+  ASSERT_TRUE(run(wanted));
+  wait_for_exit("c");
+  EXPECT_NE(read_whole_file(directory + "/log")->find("/dev/pts/0"), std::string::npos);
 }
 
 TEST_F(ContainerTest, CountsAContainerWhoseShimWasKilledAsKilled) {

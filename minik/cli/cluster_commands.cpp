@@ -29,14 +29,17 @@ Status stop_daemon(const Profile& profile) {
     if (daemon_pid(profile) == 0) return {};
     usleep(10'000);
   }
-  return Error(ErrorCode::kTimeout, cat("process ", pid, " does not end: kill -9 ", pid, " loses nothing"));
+  return Error(ErrorCode::kTimeout,
+               cat("process ", pid, " does not end: kill -9 ", pid, " loses nothing"));
 }
 
 // Containers outlive the daemon by design; whoever stops the cluster means them, too.
 Status stop_containers(const Profile& profile) {
   const std::string state = profile.run() + "/containers";
   if (access(state.c_str(), F_OK) != 0) return {};
-  MINIK_ASSIGN(const auto engine, runtime::Engine::open(state, cat("minik/", profile.name), [](const std::string&, const std::string&) {}));
+  MINIK_ASSIGN(const auto engine,
+               runtime::Engine::open(state, cat("minik/", profile.name),
+                                     [](const std::string&, const std::string&) {}));
   const std::string network_state = profile.run() + "/network";
   MINIK_ASSIGN(const auto network, NodeNetwork::open(network_state));
   for (const auto& sandbox : engine->sandboxes()) {
@@ -55,8 +58,11 @@ void status(const Globals& globals, const std::string& format) {
     node = nodes ? "NotReady" : "unreachable";
     if (nodes) {
       for (const auto& condition :
-           (*nodes)[control::keys::kItems].items()[0][control::keys::kStatus][control::keys::kConditions].items()) {
-        if (condition[control::keys::kType].as_string() == "Ready" && condition[control::keys::kStatus].as_string() == "True") {
+           (*nodes)[control::keys::kItems]
+               .items()[0][control::keys::kStatus][control::keys::kConditions]
+               .items()) {
+        if (condition[control::keys::kType].as_string() == "Ready" &&
+            condition[control::keys::kStatus].as_string() == "True") {
           node = "Ready";
         }
       }
@@ -64,19 +70,20 @@ void status(const Globals& globals, const std::string& format) {
   }
   const std::string state = pid != 0 ? "Running" : profile.exists() ? "Stopped" : "Nonexistent";
   if (format == "json") {
-    std::fputs(control::to_pretty_json(control::Value::map({{"name", profile.name},
-                                                           {"state", state},
-                                                           {"pid", pid},
-                                                           {"node", node},
-                                                           {"api", cat("https://127.0.0.1:", profile.api_port)},
-                                                           {"directory", profile.directory}}))
+    std::fputs(control::to_pretty_json(
+                   control::Value::map({{"name", profile.name},
+                                        {"state", state},
+                                        {"pid", pid},
+                                        {"node", node},
+                                        {"api", cat("https://127.0.0.1:", profile.api_port)},
+                                        {"directory", profile.directory}}))
                    .c_str(),
                stdout);
   } else {
     std::printf("cluster:   %s\nstate:     %s\n", profile.name.c_str(), state.c_str());
     if (pid != 0) {
-      std::printf("pid:       %d\nnode:      %s\napi:       https://127.0.0.1:%u\n", pid, node.c_str(),
-                  static_cast<unsigned>(profile.api_port));
+      std::printf("pid:       %d\nnode:      %s\napi:       https://127.0.0.1:%u\n", pid,
+                  node.c_str(), static_cast<unsigned>(profile.api_port));
     }
     std::printf("directory: %s\n", profile.directory.c_str());
   }
@@ -86,14 +93,16 @@ void status(const Globals& globals, const std::string& format) {
 }  // namespace
 
 void add_stop(CLI::App& app, Globals& globals) {
-  auto* command = app.add_subcommand("stop", "Stop the cluster and its containers; everything stored stays");
+  auto* command =
+      app.add_subcommand("stop", "Stop the cluster and its containers; everything stored stays");
   command->footer("Example: minik stop");
   command->callback([&globals] {
     const Profile profile = value_or_fail(Profile::open(globals.profile));
     const bool running = daemon_pid(profile) != 0;
     check(stop_daemon(profile));
     check(stop_containers(profile));
-    std::printf("%s \"%s\"\n", running ? "Stopped cluster" : "Not running: cluster", profile.name.c_str());
+    std::printf("%s \"%s\"\n", running ? "Stopped cluster" : "Not running: cluster",
+                profile.name.c_str());
   });
 }
 
@@ -111,10 +120,12 @@ void add_delete(CLI::App& app, Globals& globals) {
 }
 
 void add_status(CLI::App& app, Globals& globals) {
-  auto* command = app.add_subcommand("status", "Say how the cluster is; exit code 1 when it does not run");
+  auto* command =
+      app.add_subcommand("status", "Say how the cluster is; exit code 1 when it does not run");
   command->footer("Example: minik status -o json");
   static std::string format = "text";
-  command->add_option("-o,--output", format, "text or json")->check(CLI::IsMember({"text", "json"}));
+  command->add_option("-o,--output", format, "text or json")
+      ->check(CLI::IsMember({"text", "json"}));
   command->callback([&globals] { status(globals, format); });
 }
 
@@ -131,17 +142,21 @@ void add_logs(CLI::App& app, Globals& globals) {
 void add_kubectl(CLI::App& app, Globals& globals) {
   auto* command = app.add_subcommand("kubectl", "Run the kubectl of the path against this cluster");
   command->footer("Example: minik kubectl -- get pods -A");
-  command->prefix_command();
-  command->callback([&globals, command] {
-    std::vector<std::string> words = {"kubectl", "--context", globals.profile};
-    for (const auto& word : command->remaining()) {
-      if (word != "--") words.push_back(word);
+  command->callback([&globals] {
+    const Profile profile = value_or_fail(Profile::open(globals.profile));
+    if (!profile.exists()) {
+      fail(Error(ErrorCode::kNotFound, cat("there is no cluster ", minik::quoted(profile.name),
+                                           ": minik start -p ", profile.name)));
     }
+    std::vector<std::string> words = {"kubectl", "--context", globals.profile};
+    words.insert(words.end(), globals.kubectl_words.begin(), globals.kubectl_words.end());
     std::vector<char*> argv;
     for (auto& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
     execvp("kubectl", argv.data());
-    fail(Error(ErrorCode::kNotFound, "no kubectl on the path: install it, then run it against the context of the profile"));
+    fail(Error(
+        ErrorCode::kNotFound,
+        "no kubectl on the path: install it, then run it against the context of the profile"));
   });
 }
 

@@ -1,13 +1,14 @@
 // What the commands share: how each registers itself, how errors end, how facts are printed.
 //
-// A command is one file with one function that adds it to the CLI11 application and a callback that does
-// the work. Exit codes: 0 done, 1 it failed, 2 the command line or a file given is not valid.
+// A command is one file with one function that adds it to the CLI11 application and a callback that
+// does the work. Exit codes: 0 done, 1 it failed, 2 the command line or a file given is not valid.
 #pragma once
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <string>
+#include <vector>
 
 #include "control/base/result.h"
 
@@ -28,6 +29,8 @@ void check(const Status& status);
 
 struct Globals {
   std::string profile = "minik";
+  // What follows `kubectl` on the command line, word for word.
+  std::vector<std::string> kubectl_words;
 };
 
 void add_start(CLI::App& app, Globals& globals);

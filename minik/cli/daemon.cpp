@@ -1,5 +1,5 @@
-// The process behind `minik start`: one cluster until it is told to stop. Says "ready" or one error line
-// on descriptor 3 and closes it; logs to the profile's daemon.log.
+// The process behind `minik start`: one cluster until it is told to stop. Says "ready" or one error
+// line on descriptor 3 and closes it; logs to the profile's daemon.log.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
@@ -36,8 +36,8 @@ void log_to_stderr() {
         clock_gettime(CLOCK_REALTIME, &now);
         constexpr const char* kNames[] = {"debug", "info", "warning", "error"};
         const std::string line =
-            cat(format_micro_time({now.tv_sec * 1'000'000'000LL + now.tv_nsec}), " ", kNames[static_cast<int>(level)], " ",
-                component, ": ", message, "\n");
+            cat(format_micro_time({now.tv_sec * 1'000'000'000LL + now.tv_nsec}), " ",
+                kNames[static_cast<int>(level)], " ", component, ": ", message, "\n");
         const std::lock_guard lock(mutex);
         (void)!write(STDERR_FILENO, line.data(), line.size());
       },

@@ -1,5 +1,5 @@
-// The program of the image minik/demo: a small web server that says where it runs, and has endpoints for
-// trying out probes, load and crashes. Plain HTTP on $PORT (default 8080).
+// The program of the image minik/demo: a small web server that says where it runs, and has
+// endpoints for trying out probes, load and crashes. Plain HTTP on $PORT (default 8080).
 #include <poll.h>
 #include <signal.h>
 #include <unistd.h>
@@ -34,9 +34,11 @@ std::string parameter(const std::string& query, std::string_view name) {
 }
 
 std::string greeting(const HttpRequest& request) {
-  return cat("Hello from minik\npod:     ", variable("POD_NAME", variable("HOSTNAME", "unknown").c_str()),
-             "\nnode:    ", variable("NODE_NAME", "unknown"), "\nversion: ", variable("VERSION", "1"),
-             "\nrequest: ", request.method, " ", request.path, "\nfrom:    ", request.remote_address, "\n");
+  return cat(
+      "Hello from minik\npod:     ", variable("POD_NAME", variable("HOSTNAME", "unknown").c_str()),
+      "\nnode:    ", variable("NODE_NAME", "unknown"), "\nversion: ", variable("VERSION", "1"),
+      "\nrequest: ", request.method, " ", request.path, "\nfrom:    ", request.remote_address,
+      "\n");
 }
 
 void burn(int64_t ms) {
@@ -59,7 +61,8 @@ void answer(HttpRequest request, Responder responder) {
     responder.respond(HttpResponse::text(200, body));
   } else if (request.path == "/slow") {
     const auto loop = responder.loop();
-    loop->after(milliseconds(std::min(ms, kLongest)), [responder] { responder.respond(HttpResponse::text(200, "slow\n")); });
+    loop->after(milliseconds(std::min(ms, kLongest)),
+                [responder] { responder.respond(HttpResponse::text(200, "slow\n")); });
   } else if (request.path == "/fail") {
     // rate in hundredths: /fail?rate=0.25 and /fail?rate=25 mean the same
     const double rate = std::atof(parameter(request.query, "rate").c_str());

@@ -48,7 +48,8 @@ void list(const Globals& globals, const std::string& format) {
   for (const auto& image : images) {
     const auto names = image.names.empty() ? std::vector<std::string>{"<none>"} : image.names;
     for (const auto& name : names) {
-      std::printf("%-56s %-14.12s %s\n", name.c_str(), std::string(image.id.hex()).c_str(), size_text(image.size_bytes).c_str());
+      std::printf("%-56s %-14.12s %s\n", name.c_str(), std::string(image.id.hex()).c_str(),
+                  size_text(image.size_bytes).c_str());
     }
   }
 }
@@ -65,19 +66,22 @@ void add_image(CLI::App& app, Globals& globals) {
   ls->add_option("-o,--output", format, "text or json")->check(CLI::IsMember({"text", "json"}));
   ls->callback([&globals] { list(globals, format); });
 
-  auto* load = image->add_subcommand("load", "Load a docker-save archive or an OCI layout (archive or directory)");
+  auto* load = image->add_subcommand(
+      "load", "Load a docker-save archive or an OCI layout (archive or directory)");
   load->add_option("path", first, "The archive or directory")->required();
   load->callback([&globals] {
     const auto store = open_store(globals);
     for (const auto& loaded : value_or_fail(runtime::load_images(*store, first))) {
-      std::printf("Loaded image: %s\n", loaded.names.empty() ? loaded.id.text().c_str() : join(loaded.names, ", ").c_str());
+      std::printf("Loaded image: %s\n", loaded.names.empty() ? loaded.id.text().c_str()
+                                                             : join(loaded.names, ", ").c_str());
     }
   });
 
   auto* save = image->add_subcommand("save", "Save an image as an archive that docker load takes");
   save->add_option("image", first, "The image")->required();
   save->add_option("-o,--output", second, "The archive to write")->required();
-  save->callback([&globals] { check(runtime::save_images(*open_store(globals), {first}, second)); });
+  save->callback(
+      [&globals] { check(runtime::save_images(*open_store(globals), {first}, second)); });
 
   auto* tag = image->add_subcommand("tag", "Give an image another name");
   tag->add_option("image", first, "An existing image")->required();

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <iostream>
@@ -19,13 +20,31 @@ void check(const Status& status) {
 
 namespace {
 
+// Everything behind `kubectl` is kubectl's own, flags included: it never reaches our parser.
+std::vector<std::string> take_kubectl_words(std::vector<std::string>& words) {
+  for (size_t i = 1; i < words.size(); ++i) {
+    const bool is_profile = words[i - 1] == "-p" || words[i - 1] == "--profile";
+    if (words[i] != "kubectl" || is_profile) continue;
+    std::vector<std::string> rest(words.begin() + static_cast<ptrdiff_t>(i) + 1, words.end());
+    if (rest == std::vector<std::string>{"--help"} || rest == std::vector<std::string>{"-h"})
+      return {};
+    words.resize(i + 1);
+    if (!rest.empty() && rest[0] == "--") rest.erase(rest.begin());
+    return rest;
+  }
+  return {};
+}
+
 int run(int argc, char** argv) {
-  CLI::App app("A whole Kubernetes in one binary, and the same control plane in virtual time.", "minik");
+  CLI::App app("A whole Kubernetes in one binary, and the same control plane in virtual time.",
+               "minik");
   app.require_subcommand(1);
   app.set_version_flag("--version", "minik 0.1.0 (Kubernetes v1.35)");
   app.footer("Example: minik start && kubectl get nodes");
   Globals globals;
-  app.add_option("-p,--profile", globals.profile, "The cluster's name; also its context in the kubeconfig")->capture_default_str();
+  app.add_option("-p,--profile", globals.profile,
+                 "The cluster's name; also its context in the kubeconfig")
+      ->capture_default_str();
   app.fallthrough();
   add_start(app, globals);
   add_stop(app, globals);
@@ -35,8 +54,13 @@ int run(int argc, char** argv) {
   add_kubectl(app, globals);
   add_image(app, globals);
   add_sim(app);
+  std::vector<std::string> words(argv, argv + argc);
+  globals.kubectl_words = take_kubectl_words(words);
+  // CLI11 takes the words without the program, last first.
+  words.erase(words.begin());
+  std::reverse(words.begin(), words.end());
   try {
-    app.parse(argc, argv);
+    app.parse(std::move(words));
   } catch (const CLI::Success& success) {
     return app.exit(success);
   } catch (const CLI::ParseError& error) {

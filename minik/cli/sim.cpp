@@ -19,15 +19,18 @@ sim::Scenario load(const std::string& path) {
   return *std::move(scenario);
 }
 
-void run(const std::string& path, std::optional<uint64_t> seed, const std::string& trace, bool quiet) {
+void run(const std::string& path, std::optional<uint64_t> seed, const std::string& trace,
+         bool quiet) {
   const sim::Scenario scenario = load(path);
   sim::RunOptions options;
   options.seed = seed.value_or(scenario.seed);
   options.trace_file = trace;
   if (!quiet) {
-    std::printf("scenario %s, seed %llu\n", scenario.name.c_str(), static_cast<unsigned long long>(options.seed));
+    std::printf("scenario %s, seed %llu\n", scenario.name.c_str(),
+                static_cast<unsigned long long>(options.seed));
     options.on_action = [](Duration at, const std::string& what) {
-      std::printf("%10s  %s\n", format_duration(milliseconds(at.milliseconds())).c_str(), what.c_str());
+      std::printf("%10s  %s\n", format_duration(milliseconds(at.milliseconds())).c_str(),
+                  what.c_str());
     };
   }
   const auto outcome = value_or_fail(sim::run_scenario(scenario, options));
@@ -36,10 +39,13 @@ void run(const std::string& path, std::optional<uint64_t> seed, const std::strin
                 finding.at.ns > 0 ? cat(" (at ", format_duration(finding.at), ")").c_str() : "",
                 finding.held || finding.detail.empty() ? "" : cat(": ", finding.detail).c_str());
   }
-  std::printf("%s virtual time, %llu writes, %llu steps\n", format_duration(outcome.virtual_time).c_str(),
-              static_cast<unsigned long long>(outcome.writes), static_cast<unsigned long long>(outcome.steps));
+  std::printf("%s virtual time, %llu writes, %llu steps\n",
+              format_duration(outcome.virtual_time).c_str(),
+              static_cast<unsigned long long>(outcome.writes),
+              static_cast<unsigned long long>(outcome.steps));
   if (!outcome.passed()) {
-    std::printf("reproduce: minik sim run %s --seed %llu\n", path.c_str(), static_cast<unsigned long long>(options.seed));
+    std::printf("reproduce: minik sim run %s --seed %llu\n", path.c_str(),
+                static_cast<unsigned long long>(options.seed));
   }
   std::printf("trace sha256:%s\n", outcome.trace_hash.c_str());
   if (!outcome.passed()) throw Exit{kFailed};
@@ -48,16 +54,19 @@ void run(const std::string& path, std::optional<uint64_t> seed, const std::strin
 }  // namespace
 
 void add_sim(CLI::App& app) {
-  auto* sim = app.add_subcommand("sim", "The control plane in virtual time against simulated machines");
+  auto* sim =
+      app.add_subcommand("sim", "The control plane in virtual time against simulated machines");
   sim->require_subcommand(1);
   sim->footer("Example: minik sim run scenarios/rollout-with-node-loss.yaml --seed 7");
   static std::string path, trace;
   static uint64_t seed = 0;
   static bool quiet = false;
-  auto* run_command = sim->add_subcommand("run", "Run a scenario; exit 0 when all holds, 1 when not, 2 when the file is not valid");
+  auto* run_command = sim->add_subcommand(
+      "run", "Run a scenario; exit 0 when all holds, 1 when not, 2 when the file is not valid");
   run_command->add_option("file", path, "The scenario, - for standard input")->required();
   auto* seed_option = run_command->add_option("--seed", seed, "Instead of the scenario's own seed");
-  run_command->add_option("--trace", trace, "Write every entry of the trace to this file, as lines of JSON");
+  run_command->add_option("--trace", trace,
+                          "Write every entry of the trace to this file, as lines of JSON");
   run_command->add_flag("-q,--quiet", quiet, "Only the findings and the hash");
   run_command->callback([seed_option] {
     run(path, seed_option->count() > 0 ? std::optional(seed) : std::nullopt, trace, quiet);

@@ -13,6 +13,7 @@
 #include "minik/cli/command.h"
 #include "minik/process/kubeconfig.h"
 #include "minik/process/profile.h"
+#include "runtime/container/engine.h"
 #include "runtime/container/files.h"
 
 extern char** environ;
@@ -24,6 +25,13 @@ namespace {
 constexpr int kReadyTimeoutMs = 60'000;
 constexpr int kNodeTimeoutMs = 60'000;
 
+// Asked before anything is made.
+Status can_run_here() {
+  const auto problems = runtime::check_host();
+  if (problems.empty()) return {};
+  return Error(ErrorCode::kServiceUnavailable, cat(problems[0].what, ": ", problems[0].remedy));
+}
+
 // Starts the daemon and waits for its word.
 Status launch(const Profile& profile) {
   int handshake[2];
@@ -33,7 +41,8 @@ Status launch(const Profile& profile) {
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, 2, profile.daemon_log().c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  posix_spawn_file_actions_addopen(&actions, 2, profile.daemon_log().c_str(),
+                                   O_WRONLY | O_CREAT | O_APPEND, 0600);
   posix_spawn_file_actions_adddup2(&actions, handshake[1], 3);
   posix_spawn_file_actions_addclosefrom_np(&actions, 4);
   posix_spawnattr_t attributes;
@@ -54,7 +63,8 @@ Status launch(const Profile& profile) {
     if (poll(&p, 1, kReadyTimeoutMs) == 0) {
       close(handshake[0]);
       kill(pid, SIGTERM);
-      return Error(ErrorCode::kTimeout, cat("the cluster did not come up in 60 s: see ", profile.daemon_log()));
+      return Error(ErrorCode::kTimeout,
+                   cat("the cluster did not come up in 60 s: see ", profile.daemon_log()));
     }
     const ssize_t n = read(handshake[0], buffer, sizeof buffer);
     if (n <= 0) break;
@@ -72,8 +82,9 @@ Status write_kubeconfig(const Profile& profile) {
   KubeconfigEntry entry;
   entry.name = profile.name;
   entry.server = cat("https://127.0.0.1:", profile.api_port);
-  for (const auto& [file, into] : {std::pair{"ca.crt", &entry.ca_pem}, std::pair{"admin.crt", &entry.client_certificate_pem},
-                                   std::pair{"admin.key", &entry.client_key_pem}}) {
+  for (const auto& [file, into] :
+       {std::pair{"ca.crt", &entry.ca_pem}, std::pair{"admin.crt", &entry.client_certificate_pem},
+        std::pair{"admin.key", &entry.client_key_pem}}) {
     MINIK_ASSIGN(*into, runtime::read_whole_file(cat(profile.pki(), "/", file)));
   }
   return add_to_kubeconfig(path, entry, CurrentContext::kSwitch);
@@ -82,13 +93,22 @@ Status write_kubeconfig(const Profile& profile) {
 void start(const Globals& globals, bool wait) {
   Profile profile = value_or_fail(Profile::open(globals.profile));
   const bool running = daemon_pid(profile) != 0;
-  if (!running) check(launch(profile));
+  if (!running) {
+    check(can_run_here());
+    const bool is_new = !profile.exists();
+    const auto launched = launch(profile);
+    // A first start that failed leaves no trace; what an earlier one stored stays.
+    if (!launched.ok() && is_new) (void)runtime::remove_mounted_tree(profile.directory).ok();
+    check(launched);
+  }
   profile = value_or_fail(Profile::open(globals.profile));
   check(write_kubeconfig(profile));
   if (wait) check(wait_for_nodes(profile, kNodeTimeoutMs));
-  std::printf("%s cluster \"%s\" at https://127.0.0.1:%u\n", running ? "Already running:" : "Started", profile.name.c_str(),
+  std::printf("%s cluster \"%s\" at https://127.0.0.1:%u\n",
+              running ? "Already running:" : "Started", profile.name.c_str(),
               static_cast<unsigned>(profile.api_port));
-  std::printf("kubectl is configured for it (context \"%s\"). Try: kubectl get nodes\n", profile.name.c_str());
+  std::printf("kubectl is configured for it (context \"%s\"). Try: kubectl get nodes\n",
+              profile.name.c_str());
 }
 
 }  // namespace
@@ -98,11 +118,15 @@ void add_start(CLI::App& app, Globals& globals) {
   command->footer("Example: minik start -p lab");
   static bool wait = true;
   static int nodes = 1;
-  command->add_flag("--wait,!--no-wait", wait, "Return when every node is Ready")->capture_default_str();
+  command->add_flag("--wait,!--no-wait", wait, "Return when every node is Ready")
+      ->capture_default_str();
   command->add_option("--nodes", nodes, "Number of nodes")->capture_default_str();
   command->callback([&globals] {
     if (nodes != 1) {
-      fail(Error(ErrorCode::kBadRequest, "clusters of more than one real node are not there yet: leave --nodes out, or use minik sim"), 2);
+      fail(Error(ErrorCode::kBadRequest,
+                 "clusters of more than one real node are not there yet: leave --nodes out, or use "
+                 "minik sim"),
+           2);
     }
     start(globals, wait);
   });

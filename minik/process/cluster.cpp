@@ -298,10 +298,6 @@ Result<std::unique_ptr<Cluster>> Cluster::open(Profile profile) {
   std::unique_ptr<Cluster> cluster(new Cluster());
   auto& p = *cluster->parts_;
   p.profile = std::move(profile);
-  const auto problems = runtime::check_host(p.profile.run());
-  if (!problems.empty()) {
-    return Error(ErrorCode::kServiceUnavailable, cat(problems[0].what, ": ", problems[0].remedy));
-  }
   MINIK_TRY(runtime::make_directories(p.profile.run(), 0700));
   for (const auto& path : {p.profile.pods(), p.profile.logs()})
     MINIK_TRY(runtime::make_directories(path, 0755));

@@ -142,8 +142,8 @@ void ContainerAdapter::run(std::function<Result<T>()> work, Done<T> done) {
 
 void ContainerAdapter::status(Done<Unit> done) {
   run<Unit>(
-      [state = paths_.engine_state]() -> Result<Unit> {
-        const auto problems = runtime::check_host(state);
+      []() -> Result<Unit> {
+        const auto problems = runtime::check_host();
         if (problems.empty()) return Unit{};
         return Error(ErrorCode::kServiceUnavailable, cat(problems[0].what, ": ", problems[0].remedy));
       },

@@ -147,7 +147,7 @@ Status make_namespaces(const std::string& directory, const SandboxConfig& config
 
 }  // namespace
 
-std::vector<HostProblem> check_host(const std::string&) {
+std::vector<HostProblem> check_host() {
   std::vector<HostProblem> problems;
   if (geteuid() != 0) {
     problems.push_back({"containers need root", "run minik as root (sudo minik start); running as an ordinary user is not there yet"});

@@ -64,7 +64,7 @@ struct HostProblem {
   std::string what, remedy;
 };
 // What stands in the way of containers on this machine; empty when all is well.
-std::vector<HostProblem> check_host(const std::string& state_directory);
+std::vector<HostProblem> check_host();
 
 class Engine {
  public:

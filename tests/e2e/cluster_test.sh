@@ -1,27 +1,12 @@
 #!/usr/bin/env bash
-# One cluster from start to delete, as a user has it. kubectl is the real one; without it, only the
-# commands of minik itself are tried. Exit 77: skipped, with the reason.
-set -euo pipefail
-minik=$1
-[[ $(id -u) -eq 0 ]] || { echo "SKIPPED: containers need root"; exit 77; }
-root=$(mktemp -d)
-export MINIK_HOME=$root/home KUBECONFIG=$root/kubeconfig
-profile=e2e-$$
-run() { "$minik" -p "$profile" "$@"; }
-cleanup() { run delete >/dev/null 2>&1 || true; rm -rf "$root"; }
-trap cleanup EXIT
-step() { echo "--- $*"; }
-# Tries until it holds, for at most 30 s.
-eventually() { for _ in $(seq 150); do if "$@" >/dev/null 2>&1; then return 0; fi; sleep 0.2; done; echo "never held: $*"; "$@"; }
+# One cluster from start to delete, as a user has it.
+source "$(dirname "$0")/lib.sh" "$1"
 
 step "start, twice"
 run start
 run start | grep "Already running" >/dev/null
 run status -o json | grep '"state": "Running"' >/dev/null
 run image ls | grep minik/demo >/dev/null
-
-command -v kubectl >/dev/null || { step "no kubectl on this machine: the rest is not tried"; run delete; exit 0; }
-kc() { kubectl --context "$profile" "$@"; }
 
 step "nodes and namespaces"
 kc wait --for=condition=Ready node --all --timeout=30s

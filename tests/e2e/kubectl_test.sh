@@ -24,6 +24,9 @@ done
 contains "deployments" kc api-resources --api-group=apps
 contains "Server Version: v1.35" kc version
 
+step "minik kubectl hands every word on"
+contains "minik/demo:latest" run kubectl -- get deployment web -o wide --show-labels
+
 step "label, annotate, and selecting by them"
 kc label deployment web tier=front
 kc annotate deployment web note="first of its kind"

@@ -1,7 +1,7 @@
 // ServiceProxy: keeps the packet filter in step with Services and EndpointSlices; kube-proxy
 // without a process of its own.
 //
-//   informers --changed Service keys--> rules of those Services --differences--> ServiceCarrier
+//   ServiceChanges --keys--> rules of those Services --differences--> ServiceCarrier
 //
 // One update is under way at a time; what changes meanwhile goes into the next one, so a burst of
 // changes costs one update. The first update, and the one after a failure, is the whole table:
@@ -20,7 +20,7 @@
 
 #include "control/base/executor.h"
 #include "control/base/result.h"
-#include "control/client/informer.h"
+#include "control/network/service_changes.h"
 #include "control/network/service_rules.h"
 
 namespace minik::control {
@@ -56,15 +56,12 @@ class ServiceProxy {
   void on_change(std::function<void()> listener) { listener_ = std::move(listener); }
 
  private:
-  void mark(const std::string& service);  // "namespace/name"
-  void schedule();
   void flush();
   void recompute(const std::string& service, ServiceRulesUpdate& update);
   void on_carried(Status status);
 
   Executor& executor_;
-  Informer& services_;
-  Informer& slices_;
+  ServiceChanges changes_;
   ServiceCarrier& carrier_;
   std::set<std::string> dirty_;
   std::map<std::string, ServiceRule> rules_;
@@ -73,7 +70,6 @@ class ServiceProxy {
   std::shared_ptr<bool> alive_;
   int failures_ = 0;
   bool started_ = false;
-  bool scheduled_ = false;
   bool carrying_ = false;
   bool needs_whole_ = true;
 };

@@ -46,6 +46,12 @@ constexpr size_t kRelayConnectionsMax = 4096;
 // What a dialler gives up after; a host that answers at all answers sooner.
 constexpr Duration kRelayConnectTimeout = seconds(10);
 
+// Name queries on their way to upstream servers: a burst of start-ups; beyond it SERVFAIL is quicker help.
+constexpr size_t kDnsForwardsMax = 1024;
+// DNS over TCP is for the rare long answer.
+constexpr size_t kDnsTcpClientsMax = 256;
+constexpr Duration kDnsTcpIdleTimeout = seconds(10);
+
 // SPDY: headers after inflation, streams open at once.
 constexpr size_t kSpdyHeaderBytesMax = 64 * 1024;
 constexpr size_t kSpdyStreamsMax = 1024;

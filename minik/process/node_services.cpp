@@ -15,6 +15,7 @@ namespace {
 // In the node's namespace, where nobody else listens; pods see it only as the destination they
 // asked for.
 constexpr uint16_t kEgressPort = 15001;
+constexpr uint16_t kDnsPort = 53;
 
 uint32_t ipv4(const std::string& text) {
   uint32_t address = 0;
@@ -31,32 +32,60 @@ Result<UniqueFd> host_socket() {
 }  // namespace
 
 NodeServices::NodeServices(Executor& executor, IoThreads& io, NodeNetwork& network)
-    : executor_(executor), network_(network), workers_(executor, {.threads = 1}), relay_(io) {}
+    : executor_(executor),
+      io_(io),
+      network_(network),
+      workers_(executor, {.threads = 1}),
+      relay_(io) {}
 
 NodeServices::~NodeServices() = default;
 
 Result<std::unique_ptr<NodeServices>> NodeServices::open(Executor& executor, IoThreads& io,
                                                          NodeNetwork& network) {
   std::unique_ptr<NodeServices> services(new NodeServices(executor, io, network));
-  const auto& pods = network.pods();
+  MINIK_TRY(services->open_filter());
+  MINIK_TRY(services->open_egress());
+  MINIK_TRY(services->open_dns());
+  return services;
+}
+
+Status NodeServices::open_filter() {
+  const auto& pods = network_.pods();
   runtime::ServiceFilterConfig config;
   config.pods = {ipv4(pods.gateway()), pods.prefix()};
   config.services = {ipv4("10.96.0.0"), 12};
   config.dns_address = ipv4(pods.dns_address());
   config.egress_port = kEgressPort;
   MINIK_ASSIGN(auto filter, runtime::ServiceFilter::open(pods.node_namespace(), config));
-  services->carrier_ =
-      std::make_unique<ServiceCarrierOnWorkers>(executor, services->workers_, std::move(filter));
-  MINIK_ASSIGN(const int egress, pods.listen_tcp("0.0.0.0", kEgressPort));
-  services->relay_.serve(UniqueFd(egress),
-                         {.destination = original_destination, .open = host_socket});
-  return services;
+  carrier_ = std::make_unique<ServiceCarrierOnWorkers>(executor_, workers_, std::move(filter));
+  return {};
+}
+
+Status NodeServices::open_egress() {
+  MINIK_ASSIGN(const int egress, network_.pods().listen_tcp("0.0.0.0", kEgressPort));
+  relay_.serve(UniqueFd(egress), {.destination = original_destination, .open = host_socket});
+  return {};
+}
+
+Status NodeServices::open_dns() {
+  const auto& pods = network_.pods();
+  MINIK_ASSIGN(const int udp, pods.bind_udp(pods.dns_address(), kDnsPort));
+  UniqueFd udp_socket(udp);
+  MINIK_ASSIGN(const int tcp, pods.listen_tcp(pods.dns_address(), kDnsPort));
+  DnsServerOptions options;
+  options.zone.server_address = ipv4(pods.dns_address());
+  options.upstream = [] { return name_servers_of("/etc/resolv.conf"); };
+  dns_ = std::make_unique<DnsServer>(io_, std::move(options), std::move(udp_socket), UniqueFd(tcp));
+  return {};
 }
 
 void NodeServices::start(control::InformerSet& informers) {
   proxy_ = std::make_unique<control::ServiceProxy>(executor_, informers, *carrier_);
   proxy_->on_change([this] { follow_node_ports(); });
   proxy_->start();
+  dns_publisher_ = std::make_unique<control::DnsPublisher>(
+      executor_, informers, [this](control::DnsChange change) { dns_->apply(std::move(change)); });
+  dns_publisher_->start();
 }
 
 void NodeServices::follow_node_ports() {

@@ -2,9 +2,10 @@
 // way out.
 //
 //   ServiceProxy -> ServiceFilter            addresses of Services, in the node's namespace
-//   127.0.0.1:<node port> -> relay -> node   so that `curl localhost:30080` works, as on k3s
-//   pods -> egress port -> relay -> host     TCP to other networks, although the host routes
-//   nothing for us
+//   DnsPublisher -> DnsServer                names in cluster.local, and all others by the
+//   machine's servers 127.0.0.1:<node port> -> relay -> node   so that `curl localhost:30080`
+//   works, as on k3s pods -> egress port -> relay -> host     TCP to other networks, although the
+//   host routes nothing for us
 //
 // A node port that somebody else uses on 127.0.0.1 is left to them, with a line in the log; inside
 // the cluster it works all the same. Not here: UDP node ports on 127.0.0.1, and UDP or ICMP to
@@ -20,7 +21,9 @@
 #include <set>
 
 #include "control/client/informer.h"
+#include "control/network/dns_publisher.h"
 #include "control/network/service_proxy.h"
+#include "minik/net/dns_server.h"
 #include "minik/net/tcp_relay.h"
 #include "minik/process/node_network.h"
 #include "minik/process/service_carrier.h"
@@ -40,16 +43,22 @@ class NodeServices {
 
  private:
   NodeServices(Executor& executor, IoThreads& io, NodeNetwork& network);
+  Status open_filter();
+  Status open_egress();
+  Status open_dns();
   void follow_node_ports();
   void open_node_port(uint16_t port);
 
   Executor& executor_;
+  IoThreads& io_;
   NodeNetwork& network_;
   // Of its own: rules must not wait behind an image that is unpacked.
   WorkerPool workers_;
   std::unique_ptr<ServiceCarrierOnWorkers> carrier_;
   std::unique_ptr<control::ServiceProxy> proxy_;
   TcpRelay relay_;
+  std::unique_ptr<DnsServer> dns_;
+  std::unique_ptr<control::DnsPublisher> dns_publisher_;
   std::map<uint16_t, uint64_t> node_ports_;  // to the relay's number
   std::set<uint16_t> taken_by_others_;
 };

@@ -45,6 +45,17 @@ eventually refused
 kc scale deployment/web --replicas=2
 kc rollout status deployment/web --timeout=60s
 
+step "names resolve in a pod, short and long, and balance like the address"
+contains "$address" inside nslookup -type=a web.default.svc.cluster.local
+eventually inside wget -qO- http://web/
+contains "Hello from minik" inside wget -qO- http://web.default/
+contains "Hello from minik" inside wget -qO- http://web.default.svc.cluster.local/
+fails "NXDOMAIN" inside nslookup nobody.default.svc.cluster.local
+kc create service clusterip peers --clusterip=None --tcp=8080
+kc patch service peers -p '{"spec":{"selector":{"app":"web"}}}'
+peer=$(kc get pods -l app=web -o jsonpath='{.items[0].status.podIP}')
+eventually contains "$peer" inside nslookup -type=a peers.default.svc.cluster.local
+
 step "a node port answers on the laptop"
 eventually curl -sf "http://127.0.0.1:$node_port/"
 contains "Hello from minik" curl -s "http://127.0.0.1:$node_port/"

@@ -152,10 +152,25 @@ Result<Value> Admission::admit_create(const ResourceInfo& resource, Value object
     const Key label("kubernetes.io/metadata.name");
     return object.with_at({keys::kMetadata, keys::kLabels, label}, Value(object_name(object)));
   }
-  if (resource.id == kinds::kSecrets || resource.id == kinds::kConfigmaps) {
-    return object;
-  }
+  if (resource.id == kinds::kIngresses) return with_default_ingress_class(std::move(object));
   return object;
+}
+
+// The admission plugin DefaultIngressClass: an Ingress that names no class gets the default one.
+Value Admission::with_default_ingress_class(Value ingress) const {
+  const Value& annotations = ingress[keys::kMetadata][keys::kAnnotations];
+  if (ingress[keys::kSpec][keys::kIngressClassName].has_value() ||
+      annotations.get("kubernetes.io/ingress.class").has_value()) {
+    return ingress;
+  }
+  std::string name;
+  store_.for_each(kinds::kIngressclasses, [&](const Value& ingress_class) {
+    const Value& marks = ingress_class[keys::kMetadata][keys::kAnnotations];
+    if (marks.get("ingressclass.kubernetes.io/is-default-class").as_string() == "true") {
+      name = object_name(ingress_class);
+    }
+  });
+  return name.empty() ? ingress : ingress.with_at({keys::kSpec, keys::kIngressClassName}, Value(name));
 }
 
 Result<Value> Admission::admit_update(const ResourceInfo& resource, Value object, const Value& old) {

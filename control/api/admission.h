@@ -47,6 +47,7 @@ class Admission {
   };
   Memo* memo_of_decoded(const Value& spec);
 
+  Value with_default_ingress_class(Value ingress) const;
   Result<Value> admit_pod(Value pod);
   Result<Value> admit_pod_spec(const Value& spec, std::string_view namespace_, const Value& account);
   Result<Value> admit_service(Value service, const Value& old);

@@ -1,5 +1,5 @@
 // What every cluster has before anyone asks: the four namespaces, the kubernetes Service with its
-// endpoints, and the system's priority classes. Idempotent: what is there stays.
+// endpoints, the system's priority classes and the ingress class. Idempotent: what is there stays.
 #include "control/api/api_server.h"
 #include "control/base/text.h"
 #include "control/object/keys.h"
@@ -39,6 +39,12 @@ void ApiServer::bootstrap() {
   };
   priority("system-cluster-critical", 2000000000, "For pods the cluster cannot do without.");
   priority("system-node-critical", 2000001000, "For pods a node cannot do without.");
+  create(kinds::kIngressclasses, "",
+         Value::map({{keys::kMetadata,
+                      named("minik").with(
+                          keys::kAnnotations,
+                          Value::map({{"ingressclass.kubernetes.io/is-default-class", "true"}}))},
+                     {keys::kSpec, Value::map({{keys::kController, "minik.dev/ingress"}})}}));
   const Value labels = Value::map({{"component", "apiserver"}, {"provider", "kubernetes"}});
   const Value port = Value::map({{keys::kName, "https"},
                                  {keys::kPort, 443},

@@ -23,7 +23,7 @@ class DnsPublisher {
   DnsPublisher(const DnsPublisher&) = delete;
   DnsPublisher& operator=(const DnsPublisher&) = delete;
 
-  // After the informers have started.
+  // Takes effect when the informers have listed, whether they have started or not.
   void start();
 
  private:

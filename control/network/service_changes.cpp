@@ -51,7 +51,8 @@ void ServiceChanges::start() {
     if (alive.expired() || started_ || !services_.synced() || !slices_.synced()) return;
     started_ = true;
     // Informers that had listed before this subscribed told it nothing.
-    services_.cache().for_each([this](const Value& service) { dirty_.insert(key_of(service).text()); });
+    services_.cache().for_each(
+        [this](const Value& service) { dirty_.insert(key_of(service).text()); });
     schedule();
   };
   services_.when_synced(begin);

@@ -28,7 +28,7 @@ class ServiceChanges {
   ServiceChanges(const ServiceChanges&) = delete;
   ServiceChanges& operator=(const ServiceChanges&) = delete;
 
-  // After the informers have started.
+  // Takes effect when the informers have listed, whether they have started or not.
   void start();
   const Value& service(const std::string& key) const;
   std::vector<Value> slices(const std::string& key) const;

@@ -46,7 +46,7 @@ class ServiceProxy {
   ServiceProxy(const ServiceProxy&) = delete;
   ServiceProxy& operator=(const ServiceProxy&) = delete;
 
-  // After the informers have started.
+  // Takes effect when the informers have listed, whether they have started or not.
   void start();
   // Everything known is installed.
   bool settled() const { return started_ && !carrying_ && dirty_.empty() && !needs_whole_; }

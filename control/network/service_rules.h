@@ -43,4 +43,8 @@ struct ServiceRule {
 // Sorted by name. `slices` are the Service's EndpointSlices in any order.
 std::vector<ServiceRule> service_rules(const Value& service, const std::vector<Value>& slices);
 
+// The endpoints behind one port of a Service, chosen as a rule chooses them.
+std::vector<ServiceBackend> service_backends(const Value& service_port,
+                                             const std::vector<Value>& slices);
+
 }  // namespace minik::control

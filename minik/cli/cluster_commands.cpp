@@ -49,41 +49,42 @@ Status stop_containers(const Profile& profile) {
   return runtime::remove_network_namespace(network->pods().node_namespace());
 }
 
+std::string node_state(const Profile& profile) {
+  namespace keys = control::keys;
+  const auto nodes = api_get(profile, "/api/v1/nodes");
+  if (!nodes) return "unreachable";
+  for (const auto& node : (*nodes)[keys::kItems].items()) {
+    for (const auto& condition : node[keys::kStatus][keys::kConditions].items()) {
+      const bool ready = condition[keys::kType].as_string() == "Ready";
+      if (ready && condition[keys::kStatus].as_string() == "True") return "Ready";
+    }
+  }
+  return "NotReady";
+}
+
 void status(const Globals& globals, const std::string& format) {
   const Profile profile = value_or_fail(Profile::open(globals.profile));
   const int pid = daemon_pid(profile);
-  std::string node = "unknown";
-  if (pid != 0) {
-    const auto nodes = api_get(profile, "/api/v1/nodes");
-    node = nodes ? "NotReady" : "unreachable";
-    if (nodes) {
-      for (const auto& condition :
-           (*nodes)[control::keys::kItems]
-               .items()[0][control::keys::kStatus][control::keys::kConditions]
-               .items()) {
-        if (condition[control::keys::kType].as_string() == "Ready" &&
-            condition[control::keys::kStatus].as_string() == "True") {
-          node = "Ready";
-        }
-      }
-    }
-  }
+  const std::string node = pid != 0 ? node_state(profile) : "unknown";
   const std::string state = pid != 0 ? "Running" : profile.exists() ? "Stopped" : "Nonexistent";
+  const std::string api = cat("https://127.0.0.1:", profile.api_port);
+  const std::string http = cat("http://127.0.0.1:", profile.ingress_port);
+  const std::string https = cat("https://127.0.0.1:", profile.ingress_tls_port);
   if (format == "json") {
-    std::fputs(control::to_pretty_json(
-                   control::Value::map({{"name", profile.name},
-                                        {"state", state},
-                                        {"pid", pid},
-                                        {"node", node},
-                                        {"api", cat("https://127.0.0.1:", profile.api_port)},
-                                        {"directory", profile.directory}}))
-                   .c_str(),
-               stdout);
+    const auto facts = control::Value::map({{"name", profile.name},
+                                            {"state", state},
+                                            {"pid", pid},
+                                            {"node", node},
+                                            {"api", api},
+                                            {"ingress", http},
+                                            {"ingressTls", https},
+                                            {"directory", profile.directory}});
+    std::fputs(control::to_pretty_json(facts).c_str(), stdout);
   } else {
     std::printf("cluster:   %s\nstate:     %s\n", profile.name.c_str(), state.c_str());
     if (pid != 0) {
-      std::printf("pid:       %d\nnode:      %s\napi:       https://127.0.0.1:%u\n", pid,
-                  node.c_str(), static_cast<unsigned>(profile.api_port));
+      std::printf("pid:       %d\nnode:      %s\napi:       %s\ningress:   %s, %s\n", pid,
+                  node.c_str(), api.c_str(), http.c_str(), https.c_str());
     }
     std::printf("directory: %s\n", profile.directory.c_str());
   }

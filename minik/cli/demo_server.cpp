@@ -34,11 +34,14 @@ std::string parameter(const std::string& query, std::string_view name) {
 }
 
 std::string greeting(const HttpRequest& request) {
-  return cat(
+  std::string text = cat(
       "Hello from minik\npod:     ", variable("POD_NAME", variable("HOSTNAME", "unknown").c_str()),
       "\nnode:    ", variable("NODE_NAME", "unknown"), "\nversion: ", variable("VERSION", "1"),
       "\nrequest: ", request.method, " ", request.path, "\nfrom:    ", request.remote_address,
       "\n");
+  for (const auto& header : request.headers)
+    text += cat("header:  ", header.name, ": ", header.value, "\n");
+  return text;
 }
 
 void burn(int64_t ms) {

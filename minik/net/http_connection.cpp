@@ -251,8 +251,11 @@ void HttpConnection::begin_stream(HttpResponse head, std::shared_ptr<HttpStream>
   if (state_ != State::kAnswering) return stream->closed();
   state_ = State::kStreaming;
   stream_ = std::move(stream);
-  if (!chunked()) keep_alive_ = false;
-  send(head_of(head, chunked() ? "transfer-encoding: chunked\r\n" : ""));
+  const auto length = stream_->options().content_length;
+  if (!chunked() && !length) keep_alive_ = false;
+  const bool bodiless = head.status == 204 || head.status == 304;
+  send(head_of(head, length ? (bodiless ? "" : cat("content-length: ", *length, "\r\n"))
+                            : (chunked() ? "transfer-encoding: chunked\r\n" : "")));
   if (state_ == State::kStreaming) stream_->opened(*this);
 }
 

@@ -19,11 +19,7 @@ bool HttpStream::write(std::string_view bytes) {
   const std::lock_guard lock(mutex_);
   if (closed_ || finished_) return false;
   if (pending_.size() + unsent_bytes_ + bytes.size() > options_.backlog_bytes_max) {
-    closed_ = true;
-    pending_ = {};
-    exchange_->loop()->post([exchange = exchange_] {
-      exchange->with_connection([](HttpConnection& connection) { connection.abort(); });
-    });
+    cut_off();
     return false;
   }
   pending_.append(bytes);
@@ -46,6 +42,19 @@ void HttpStream::finish() {
   if (closed_ || finished_) return;
   finished_ = true;
   schedule_flush();
+}
+
+void HttpStream::abort() {
+  const std::lock_guard lock(mutex_);
+  if (!closed_ && !finished_) cut_off();
+}
+
+void HttpStream::cut_off() {
+  closed_ = true;
+  pending_ = {};
+  exchange_->loop()->post([exchange = exchange_] {
+    exchange->with_connection([](HttpConnection& connection) { connection.abort(); });
+  });
 }
 
 void HttpStream::schedule_flush() {
@@ -77,7 +86,7 @@ void HttpStream::flush(HttpConnection& connection) {
     closed_ = finished;
   }
   std::string out;
-  if (connection.chunked()) {
+  if (connection.chunked() && !options_.content_length) {
     out.reserve(bytes.size() + 32);
     if (!bytes.empty()) append_chunk(out, bytes);
     if (finished) out += "0\r\n\r\n";

@@ -20,7 +20,9 @@ class HttpStream final : public ResponseStream, public std::enable_shared_from_t
   size_t backlog() const override;
   void on_drain(Task task) override;
   void finish() override;
+  void abort() override;
 
+  const StreamOptions& options() const { return options_; }
   // On the loop: the head has been sent; unsent bytes of the connection have changed; it is over.
   void opened(HttpConnection& connection);
   void progressed(size_t unsent_bytes);
@@ -28,6 +30,7 @@ class HttpStream final : public ResponseStream, public std::enable_shared_from_t
 
  private:
   void schedule_flush();
+  void cut_off();  // under mutex_
   void flush(HttpConnection& connection);
 
   const std::shared_ptr<HttpExchange> exchange_;

@@ -52,6 +52,13 @@ constexpr size_t kDnsForwardsMax = 1024;
 constexpr size_t kDnsTcpClientsMax = 256;
 constexpr Duration kDnsTcpIdleTimeout = seconds(10);
 
+// The Ingress: what nginx' controller takes in large set-ups; a body is held until it is whole.
+constexpr size_t kIngressBodyBytesMax = 64 * 1024 * 1024;
+// An endpoint is on this machine: it answers a connection at once, or is on its way out.
+constexpr Duration kIngressConnectTimeout = seconds(3);
+// Between two pieces of an answer.
+constexpr Duration kIngressAnswerTimeout = seconds(60);
+
 // SPDY: headers after inflation, streams open at once.
 constexpr size_t kSpdyHeaderBytesMax = 64 * 1024;
 constexpr size_t kSpdyStreamsMax = 1024;

@@ -9,8 +9,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,10 +37,15 @@ class ResponseStream {
   // Called on the loop each time the backlog has become empty. Set it before the first write.
   virtual void on_drain(Task task) = 0;
   virtual void finish() = 0;
+  // Resets the connection: the client must not take what came so far for the whole.
+  virtual void abort() = 0;
 };
 
 struct StreamOptions {
   size_t backlog_bytes_max = kStreamBacklogBytesMax;
+  // When it is known, it is announced and the body goes without chunks; who opens the stream keeps the word.
+  // An answer to HEAD has one, and no body.
+  std::optional<uint64_t> content_length = {};
 };
 
 class HttpExchange;

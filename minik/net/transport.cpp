@@ -148,7 +148,16 @@ std::vector<std::string> name_entries(const X509_NAME* name, int nid) {
 
 }  // namespace
 
-Result<std::shared_ptr<TlsServer>> TlsServer::create(const TlsMaterial& material) {
+// The session keeps a reference to the context that it moves to.
+int TlsServer::on_name(ssl_st* session, int*, void* server) {
+  const char* name = SSL_get_servername(session, TLSEXT_NAMETYPE_host_name);
+  if (name == nullptr) return SSL_TLSEXT_ERR_NOACK;
+  const auto chosen = static_cast<const TlsServer*>(server)->choose_(name);
+  if (chosen) SSL_set_SSL_CTX(session, chosen->context_);
+  return SSL_TLSEXT_ERR_OK;
+}
+
+Result<std::shared_ptr<TlsServer>> TlsServer::create(const TlsMaterial& material, Choose choose) {
   ERR_clear_error();
   SSL_CTX* context = SSL_CTX_new(TLS_server_method());
   if (context == nullptr) return openssl_error("TLS");
@@ -168,6 +177,11 @@ Result<std::shared_ptr<TlsServer>> TlsServer::create(const TlsMaterial& material
   SSL_CTX_set_alpn_select_cb(context, select_protocol, nullptr);
   MINIK_TRY(use_certificates(context, material));
   if (!material.client_ca_pem.empty()) MINIK_TRY(use_client_ca(context, material.client_ca_pem));
+  if (choose) {
+    server->choose_ = std::move(choose);
+    SSL_CTX_set_tlsext_servername_callback(context, &TlsServer::on_name);
+    SSL_CTX_set_tlsext_servername_arg(context, server.get());
+  }
   return server;
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -29,7 +30,10 @@ struct TlsMaterial {
 
 class TlsServer {
  public:
-  static Result<std::shared_ptr<TlsServer>> create(const TlsMaterial& material);
+  // Another one for the name that a client asks for (SNI), or null for this one. On I/O threads.
+  using Choose = std::function<std::shared_ptr<TlsServer>(std::string_view name)>;
+
+  static Result<std::shared_ptr<TlsServer>> create(const TlsMaterial& material, Choose choose = {});
   ~TlsServer();
   TlsServer(const TlsServer&) = delete;
   TlsServer& operator=(const TlsServer&) = delete;
@@ -37,7 +41,9 @@ class TlsServer {
  private:
   friend class Transport;
   explicit TlsServer(ssl_ctx_st* context) : context_(context) {}
+  static int on_name(ssl_st* session, int* alert, void* server);
   ssl_ctx_st* context_;
+  Choose choose_;
 };
 
 enum class IoStatus { kOk, kWantRead, kWantWrite, kClosed, kFailed };

@@ -24,6 +24,7 @@
 #include "minik/net/listen.h"
 #include "minik/process/asio_executor.h"
 #include "minik/process/container_adapter.h"
+#include "minik/process/ingress.h"
 #include "minik/process/kubeconfig.h"
 #include "minik/process/node_network.h"
 #include "minik/process/node_services.h"
@@ -131,6 +132,7 @@ struct Cluster::Parts {
   std::unique_ptr<ApiFront> front;
   std::unique_ptr<IoThreads> io;
   std::unique_ptr<NodeServices> services;
+  std::unique_ptr<Ingress> ingress;
   std::unique_ptr<HttpServer> server;
   std::vector<UniqueFd> pending_listeners;  // served as soon as the control thread runs
   std::shared_ptr<TlsServer> server_tls;
@@ -274,6 +276,7 @@ Status Cluster::Parts::listen() {
   if (!socket && profile.api_port == 0) socket = listen_tcp("127.0.0.1", 0);
   if (!socket) return std::move(socket).error();
   profile.api_port = local_port(socket->get());
+  MINIK_ASSIGN(ingress, Ingress::open(*io, *network, profile, pki.server));
   MINIK_TRY(profile.save());
   TlsMaterial material;
   material.certificate_pem = pki.server.certificate_pem;
@@ -322,10 +325,13 @@ Result<std::unique_ptr<Cluster>> Cluster::open(Profile profile) {
 void Cluster::run(const std::function<void()>& ready) {
   auto& p = *parts_;
   p.executor.post([&p, &ready] {
+    // These name the kinds that they watch; the informers of all start together.
+    p.services->start(p.controllers->informers());
+    p.ingress->start(p.executor, *p.controller_client, p.controllers->informers(), p.metrics,
+                     Rng(random_seed()));
     p.controllers->start();
     p.scheduler->start();
     p.kubelet->start();
-    p.services->start(p.controllers->informers());
     for (auto& listener : p.pending_listeners) p.server->serve(std::move(listener), p.server_tls);
     ready();
   });
@@ -333,6 +339,8 @@ void Cluster::run(const std::function<void()>& ready) {
   // In the order of the arrows: nobody asks any more, nobody decides any more, then the disk.
   p.server->stop(milliseconds(200));
   p.server.reset();
+  p.ingress->stop(milliseconds(200));
+  p.ingress.reset();
   p.services.reset();
   p.kubelet.reset();
   p.scheduler.reset();

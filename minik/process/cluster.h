@@ -1,7 +1,8 @@
-// Cluster: one whole Kubernetes in this process. Puts together what control/ decides and what runtime/
-// and minik/net carry, on one control thread; the real counterpart of sim/cluster.h.
+// Cluster: one whole Kubernetes in this process. Puts together what control/ decides and what
+// runtime/ and minik/net carry, on one control thread; the real counterpart of sim/cluster.h.
 //
-//   SqliteLog -> Store -> ApiServer <- LocalClient <- controllers, scheduler, kubelet -> ContainerAdapter
+//   SqliteLog -> Store -> ApiServer <- LocalClient <- controllers, scheduler, kubelet ->
+//   ContainerAdapter
 //                             ^
 //   HttpServer (TLS) -> ApiFront
 //

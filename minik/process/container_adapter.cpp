@@ -62,7 +62,8 @@ bool drain(int out, int err, Duration timeout, control::ExecResult& result) {
     clock_gettime(CLOCK_MONOTONIC, &before);
     if (poll(fds, 2, static_cast<int>(left.milliseconds())) == 0) return false;
     clock_gettime(CLOCK_MONOTONIC, &after);
-    left = left - Duration{(after.tv_sec - before.tv_sec) * 1'000'000'000LL + after.tv_nsec - before.tv_nsec};
+    left = left - Duration{(after.tv_sec - before.tv_sec) * 1'000'000'000LL + after.tv_nsec -
+                           before.tv_nsec};
     if (left <= Duration{}) return false;
     for (int i = 0; i < 2; ++i) {
       if (fds[i].revents == 0) continue;
@@ -91,28 +92,39 @@ std::string resolv_conf(const PodSandboxConfig& config) {
 std::string hosts_file(const PodSandboxConfig& config, const std::string& address) {
   std::string text = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
   if (!address.empty()) text += cat(address, "\t", config.hostname, "\n");
-  for (const auto& [ip, names] : config.host_aliases) text += cat(ip, "\t", join(names, "\t"), "\n");
+  for (const auto& [ip, names] : config.host_aliases)
+    text += cat(ip, "\t", join(names, "\t"), "\n");
   return text;
 }
 
 }  // namespace
 
-ContainerAdapter::ContainerAdapter(Executor& executor, WorkerPool& workers, runtime::ImageStore& images,
-                                   PodNetworkPort* network, ContainerAdapterPaths paths)
-    : executor_(executor), workers_(workers), images_(images), network_(network), paths_(std::move(paths)),
+ContainerAdapter::ContainerAdapter(Executor& executor, WorkerPool& workers,
+                                   runtime::ImageStore& images, PodNetworkPort* network,
+                                   ContainerAdapterPaths paths)
+    : executor_(executor),
+      workers_(workers),
+      images_(images),
+      network_(network),
+      paths_(std::move(paths)),
       alive_(std::make_shared<bool>(true)) {}
 
-ContainerAdapter::~ContainerAdapter() { *alive_ = false; }
+ContainerAdapter::~ContainerAdapter() {
+  *alive_ = false;
+}
 
-Result<std::unique_ptr<ContainerAdapter>> ContainerAdapter::open(Executor& executor, WorkerPool& workers,
-                                                                 runtime::ImageStore& images, PodNetworkPort* network,
-                                                                 ContainerAdapterPaths paths, std::string cgroup_prefix) {
-  std::unique_ptr<ContainerAdapter> adapter(new ContainerAdapter(executor, workers, images, network, std::move(paths)));
+Result<std::unique_ptr<ContainerAdapter>> ContainerAdapter::open(
+    Executor& executor, WorkerPool& workers, runtime::ImageStore& images, PodNetworkPort* network,
+    ContainerAdapterPaths paths, std::string cgroup_prefix) {
+  std::unique_ptr<ContainerAdapter> adapter(
+      new ContainerAdapter(executor, workers, images, network, std::move(paths)));
   auto* raw = adapter.get();
-  MINIK_ASSIGN(adapter->engine_, runtime::Engine::open(raw->paths_.engine_state, std::move(cgroup_prefix),
-                                                       [raw](const std::string& sandbox, const std::string& container) {
-                                                         raw->on_exit(sandbox, container);
-                                                       }));
+  MINIK_ASSIGN(
+      adapter->engine_,
+      runtime::Engine::open(raw->paths_.engine_state, std::move(cgroup_prefix),
+                            [raw](const std::string& sandbox, const std::string& container) {
+                              raw->on_exit(sandbox, container);
+                            }));
   return adapter;
 }
 
@@ -124,16 +136,18 @@ void ContainerAdapter::on_exit(const std::string& sandbox_id, const std::string&
     for (auto entry = first; entry != last; ++entry) waiting.push_back(entry->second);
     stopping_.erase(first, last);
     for (const auto& done : waiting) done();
-    if (listener_) listener_({control::RuntimeEvent::Kind::kContainerExited, sandbox_id, container_id});
+    if (listener_)
+      listener_({control::RuntimeEvent::Kind::kContainerExited, sandbox_id, container_id});
   });
 }
 
 template <typename T>
 void ContainerAdapter::run(std::function<Result<T>()> work, Done<T> done) {
   auto shared = std::make_shared<Done<T>>(std::move(done));
-  const Status queued = workers_.run_for(std::move(work), [shared, alive = alive_](Result<T> result) {
-    if (*alive) (*shared)(std::move(result));
-  });
+  const Status queued =
+      workers_.run_for(std::move(work), [shared, alive = alive_](Result<T> result) {
+        if (*alive) (*shared)(std::move(result));
+      });
   if (queued.ok()) return;
   executor_.post([shared, alive = alive_, error = queued.error()] {
     if (*alive) (*shared)(error);
@@ -145,12 +159,15 @@ void ContainerAdapter::status(Done<Unit> done) {
       []() -> Result<Unit> {
         const auto problems = runtime::check_host();
         if (problems.empty()) return Unit{};
-        return Error(ErrorCode::kServiceUnavailable, cat(problems[0].what, ": ", problems[0].remedy));
+        return Error(ErrorCode::kServiceUnavailable,
+                     cat(problems[0].what, ": ", problems[0].remedy));
       },
       std::move(done));
 }
 
-std::string ContainerAdapter::version() const { return "minik://0.1.0"; }
+std::string ContainerAdapter::version() const {
+  return "minik://0.1.0";
+}
 
 std::string ContainerAdapter::sandbox_address(const std::string& sandbox_id) const {
   const std::string address = network_ ? network_->address_of(sandbox_id) : std::string();
@@ -171,14 +188,17 @@ PodSandboxStatus ContainerAdapter::sandbox_status_of(const runtime::SandboxInfo&
   status.name = label("io.kubernetes.pod.name");
   status.uid = label("io.kubernetes.pod.uid");
   status.attempt = static_cast<uint32_t>(parse_uint64(label("minik.attempt")).value_or(0));
-  const std::string address = network_ && label("minik.host-network").empty() ? network_->address_of(info.config.id) : std::string();
+  const std::string address = network_ && label("minik.host-network").empty()
+                                  ? network_->address_of(info.config.id)
+                                  : std::string();
   if (!address.empty()) status.ips = {address};
   return status;
 }
 
 Result<PodSandboxStatus> ContainerAdapter::make_sandbox(const PodSandboxConfig& config) {
   if (config.share_process_namespace) {
-    return Error(ErrorCode::kBadRequest, "shareProcessNamespace is not there yet: leave it out, or use hostPID");
+    return Error(ErrorCode::kBadRequest,
+                 "shareProcessNamespace is not there yet: leave it out, or use hostPID");
   }
   runtime::SandboxConfig sandbox;
   sandbox.id = new_id();
@@ -209,7 +229,8 @@ Result<PodSandboxStatus> ContainerAdapter::make_sandbox(const PodSandboxConfig& 
 }
 
 void ContainerAdapter::run_pod_sandbox(PodSandboxConfig config, Done<PodSandboxStatus> done) {
-  run<PodSandboxStatus>([this, config = std::move(config)] { return make_sandbox(config); }, std::move(done));
+  run<PodSandboxStatus>([this, config = std::move(config)] { return make_sandbox(config); },
+                        std::move(done));
 }
 
 void ContainerAdapter::stop_pod_sandbox(const std::string& id, Done<Unit> done) {
@@ -242,7 +263,8 @@ void ContainerAdapter::list_pod_sandboxes(Done<std::vector<PodSandboxStatus>> do
       std::move(done));
 }
 
-Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_id, const ContainerConfig& config) {
+Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_id,
+                                                     const ContainerConfig& config) {
   MINIK_ASSIGN(const auto image, images_.find(config.image));
   runtime::ContainerSpec spec;
   spec.id = new_id();
@@ -250,7 +272,8 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
   spec.user_xattr = images_.needs_userxattr();
   spec.args = config.command.empty() ? image.config.entrypoint : config.command;
   // A command of the pod's own takes the image's arguments away, too.
-  const auto& args = !config.args.empty() || !config.command.empty() ? config.args : image.config.command;
+  const auto& args =
+      !config.args.empty() || !config.command.empty() ? config.args : image.config.command;
   spec.args.insert(spec.args.end(), args.begin(), args.end());
   if (spec.args.empty()) return Error(ErrorCode::kInvalid, "no command specified");
   spec.env = image.config.env;
@@ -271,21 +294,24 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
   }
   spec.supplementary_groups = config.security.supplemental_groups;
   if (config.security.fs_group) spec.supplementary_groups.push_back(*config.security.fs_group);
-  MINIK_ASSIGN(spec.capabilities, runtime::capability_set(config.security.add_capabilities, config.security.drop_capabilities,
+  MINIK_ASSIGN(spec.capabilities, runtime::capability_set(config.security.add_capabilities,
+                                                          config.security.drop_capabilities,
                                                           config.security.privileged));
   spec.privileged = config.security.privileged;
   spec.read_only_root = config.security.read_only_root;
   spec.no_new_privileges = config.security.no_new_privileges;
   spec.seccomp = config.security.seccomp != "Unconfined";
   if (config.security.seccomp.starts_with("Localhost/")) {
-    return Error(ErrorCode::kBadRequest, "seccomp profiles of type Localhost are not there yet: use RuntimeDefault");
+    return Error(ErrorCode::kBadRequest,
+                 "seccomp profiles of type Localhost are not there yet: use RuntimeDefault");
   }
   spec.terminal = config.tty;
   spec.stdin_open = config.stdin_open;
   spec.stdin_once = config.stdin_once;
   spec.log_path = config.log_path;
   const auto uid = config.labels.find("io.kubernetes.pod.uid");
-  const std::string etc = cat(paths_.pods, "/", uid == config.labels.end() ? sandbox_id : uid->second, "/etc");
+  const std::string etc =
+      cat(paths_.pods, "/", uid == config.labels.end() ? sandbox_id : uid->second, "/etc");
   for (const auto* file : {"resolv.conf", "hosts", "hostname"}) {
     if (access(cat(etc, "/", file).c_str(), F_OK) == 0) {
       runtime::MountSpec mount;
@@ -301,12 +327,15 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
     mount.source = m.host_path;
     mount.target = m.container_path;
     mount.read_only = m.read_only;
-    mount.propagation = m.propagation == "Bidirectional" ? "rshared" : m.propagation == "HostToContainer" ? "rslave" : "";
+    mount.propagation = m.propagation == "Bidirectional"     ? "rshared"
+                        : m.propagation == "HostToContainer" ? "rslave"
+                                                             : "";
     if (m.kind == ContainerMount::Kind::kEmptyDir || m.kind == ContainerMount::Kind::kMemory) {
       MINIK_TRY(runtime::make_directories(m.host_path, 0777));
       chmod(m.host_path.c_str(), 0777);
       if (config.security.fs_group) {
-        (void)!chown(m.host_path.c_str(), static_cast<uid_t>(-1), static_cast<gid_t>(*config.security.fs_group));
+        (void)!chown(m.host_path.c_str(), static_cast<uid_t>(-1),
+                     static_cast<gid_t>(*config.security.fs_group));
       }
     }
     if (m.kind == ContainerMount::Kind::kMemory && config.mounts.size() > 0) {
@@ -334,16 +363,20 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
   runtime::Annotations annotations = config.labels;
   annotations["minik.name"] = config.name;
   annotations["minik.attempt"] = cat(config.attempt);
-  annotations["minik.image-id"] = image.repo_digests.empty() ? image.id.text() : image.repo_digests[0];
-  annotations["minik.stop-signal"] = config.stop_signal.empty() ? image.config.stop_signal : config.stop_signal;
+  annotations["minik.image-id"] =
+      image.repo_digests.empty() ? image.id.text() : image.repo_digests[0];
+  annotations["minik.stop-signal"] =
+      config.stop_signal.empty() ? image.config.stop_signal : config.stop_signal;
   const std::string id = spec.id;
   MINIK_TRY(engine_->create_container(sandbox_id, std::move(spec), annotations));
   return id;
 }
 
-void ContainerAdapter::create_container(const std::string& sandbox_id, ContainerConfig config, Done<std::string> done) {
-  run<std::string>([this, sandbox_id, config = std::move(config)] { return make_container(sandbox_id, config); },
-                   std::move(done));
+void ContainerAdapter::create_container(const std::string& sandbox_id, ContainerConfig config,
+                                        Done<std::string> done) {
+  run<std::string>(
+      [this, sandbox_id, config = std::move(config)] { return make_container(sandbox_id, config); },
+      std::move(done));
 }
 
 ContainerStatus ContainerAdapter::status_of(const runtime::ContainerInfo& info) const {
@@ -369,7 +402,8 @@ ContainerStatus ContainerAdapter::status_of(const runtime::ContainerInfo& info) 
     status.exit_code = info.exit_code;
     status.signal = 0;
     status.reason = info.out_of_memory ? "OOMKilled" : info.exit_code == 0 ? "Completed" : "Error";
-    const std::string file = cat(paths_.pods, "/", note("io.kubernetes.pod.uid"), "/messages/", info.id);
+    const std::string file =
+        cat(paths_.pods, "/", note("io.kubernetes.pod.uid"), "/messages/", info.id);
     if (auto message = runtime::read_whole_file(file)) status.message = message->substr(0, 4096);
   }
   return status;
@@ -454,8 +488,8 @@ void ContainerAdapter::list_containers(Done<std::vector<ContainerStatus>> done) 
       std::move(done));
 }
 
-void ContainerAdapter::exec_sync(const std::string& id, std::vector<std::string> command, Duration timeout,
-                                 Done<control::ExecResult> done) {
+void ContainerAdapter::exec_sync(const std::string& id, std::vector<std::string> command,
+                                 Duration timeout, Done<control::ExecResult> done) {
   run<control::ExecResult>(
       [this, id, command = std::move(command), timeout]() -> Result<control::ExecResult> {
         int out[2], err[2];
@@ -463,14 +497,16 @@ void ContainerAdapter::exec_sync(const std::string& id, std::vector<std::string>
         if (pipe2(err, O_CLOEXEC) != 0) return error_from_errno(errno, "pipe");
         UniqueFd out_read(out[0]), out_write(out[1]), err_read(err[0]), err_write(err[1]);
         UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-        MINIK_ASSIGN(const auto session, engine_->exec(id, command, false, null.get(), out_write.get(), err_write.get()));
+        MINIK_ASSIGN(const auto session, engine_->exec(id, command, false, null.get(),
+                                                       out_write.get(), err_write.get()));
         UniqueFd connection(session.connection);
         out_write.reset();
         err_write.reset();
         control::ExecResult result;
         if (!drain(out_read.get(), err_read.get(), timeout, result)) {
           // Closing the connection kills what runs.
-          return Error(ErrorCode::kTimeout, cat("command ", minik::quoted(join(command, " ")), " timed out after ", format_duration(timeout)));
+          return Error(ErrorCode::kTimeout, cat("command ", minik::quoted(join(command, " ")),
+                                                " timed out after ", format_duration(timeout)));
         }
         MINIK_ASSIGN(result.exit_code, runtime::Engine::wait_exec(session));
         return result;
@@ -480,30 +516,38 @@ void ContainerAdapter::exec_sync(const std::string& id, std::vector<std::string>
 
 namespace {
 
-Result<UniqueFd> connect_to(PodNetworkPort* network, const std::string& address, int port, Duration timeout) {
+Result<UniqueFd> connect_to(PodNetworkPort* network, const std::string& address, int port,
+                            Duration timeout) {
   if (!network) return Error(ErrorCode::kServiceUnavailable, "this node has no pod network");
   return network->connect(address, port, static_cast<int>(timeout.milliseconds()));
 }
 
 }  // namespace
 
-void ContainerAdapter::http_get(const std::string& sandbox_id, control::HttpProbe probe, Duration timeout, Done<int> done) {
+void ContainerAdapter::http_get(const std::string& sandbox_id, control::HttpProbe probe,
+                                Duration timeout, Done<int> done) {
   run<int>(
       [this, sandbox_id, probe = std::move(probe), timeout]() -> Result<int> {
-        if (probe.https) return Error(ErrorCode::kBadRequest, "HTTPS probes are not there yet: use HTTP, TCP or exec");
+        if (probe.https)
+          return Error(ErrorCode::kBadRequest,
+                       "HTTPS probes are not there yet: use HTTP, TCP or exec");
         const std::string host = probe.host.empty() ? sandbox_address(sandbox_id) : probe.host;
         MINIK_ASSIGN(const auto socket, connect_to(network_, host, probe.port, timeout));
-        std::string request = cat("GET ", probe.path.empty() ? "/" : probe.path, " HTTP/1.1\r\nHost: ", host, ":", probe.port,
-                                  "\r\nUser-Agent: kube-probe/1.35\r\nAccept: */*\r\nConnection: close\r\n");
+        std::string request = cat(
+            "GET ", probe.path.empty() ? "/" : probe.path, " HTTP/1.1\r\nHost: ", host, ":",
+            probe.port, "\r\nUser-Agent: kube-probe/1.35\r\nAccept: */*\r\nConnection: close\r\n");
         for (const auto& [key, value] : probe.headers) request += cat(key, ": ", value, "\r\n");
         request += "\r\n";
-        if (send(socket.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0) return error_from_errno(errno, "send probe");
+        if (send(socket.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0)
+          return error_from_errno(errno, "send probe");
         std::string head;
         while (head.find('\n') == std::string::npos && head.size() < 4096) {
           pollfd p{socket.get(), POLLIN, 0};
           if (poll(&p, 1, static_cast<int>(timeout.milliseconds())) <= 0) {
-            return Error(ErrorCode::kTimeout, cat("Get \"http://", host, ":", probe.port, probe.path,
-                                                  "\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)"));
+            return Error(ErrorCode::kTimeout,
+                         cat("Get \"http://", host, ":", probe.port, probe.path,
+                             "\": context deadline exceeded (Client.Timeout exceeded while "
+                             "awaiting headers)"));
           }
           char buffer[1024];
           const ssize_t n = recv(socket.get(), buffer, sizeof buffer, 0);
@@ -512,17 +556,20 @@ void ContainerAdapter::http_get(const std::string& sandbox_id, control::HttpProb
         }
         const auto words = split(std::string_view(head).substr(0, head.find('\r')), ' ');
         const auto status = words.size() > 1 ? parse_int64(words[1]) : std::nullopt;
-        if (!status || !words[0].starts_with("HTTP/")) return Error(ErrorCode::kInvalid, "malformed HTTP response");
+        if (!status || !words[0].starts_with("HTTP/"))
+          return Error(ErrorCode::kInvalid, "malformed HTTP response");
         return static_cast<int>(*status);
       },
       std::move(done));
 }
 
-void ContainerAdapter::tcp_connect(const std::string& sandbox_id, const std::string& host, int port, Duration timeout,
-                                   Done<Unit> done) {
+void ContainerAdapter::tcp_connect(const std::string& sandbox_id, const std::string& host, int port,
+                                   Duration timeout, Done<Unit> done) {
   run<Unit>(
       [this, sandbox_id, host, port, timeout]() -> Result<Unit> {
-        MINIK_ASSIGN(const auto socket, connect_to(network_, host.empty() ? sandbox_address(sandbox_id) : host, port, timeout));
+        MINIK_ASSIGN(
+            const auto socket,
+            connect_to(network_, host.empty() ? sandbox_address(sandbox_id) : host, port, timeout));
         return Unit{};
       },
       std::move(done));
@@ -537,14 +584,17 @@ void ContainerAdapter::find_image(const std::string& reference, Done<ImageStatus
       std::move(done));
 }
 
-void ContainerAdapter::pull_image(const std::string& reference, std::optional<control::PullCredentials> credentials,
+void ContainerAdapter::pull_image(const std::string& reference,
+                                  std::optional<control::PullCredentials> credentials,
                                   Done<ImageStatus> done) {
   run<ImageStatus>(
       [this, reference, credentials = std::move(credentials)]() -> Result<ImageStatus> {
-        // The image that is made from this very program is in no registry: pulling it is finding it.
+        // The image that is made from this very program is in no registry: pulling it is finding
+        // it.
         if (auto here = images_.find(reference)) {
           const auto& names = here->names;
-          if (std::find(names.begin(), names.end(), kBuiltInImage) != names.end()) return image_status(*here);
+          if (std::find(names.begin(), names.end(), kBuiltInImage) != names.end())
+            return image_status(*here);
         }
         runtime::TransferOptions options;
         if (credentials) options.credentials = {credentials->username, credentials->password};
@@ -585,16 +635,19 @@ void ContainerAdapter::stats(Done<std::vector<control::ContainerStats>> done) {
           if (!measured) continue;
           const auto status = status_of(info);
           all.push_back({info.id, status.name, info.sandbox_id, measured->cpu_usage_ns,
-                         measured->memory_working_set_bytes, measured->memory_usage_bytes, measured->pids});
+                         measured->memory_working_set_bytes, measured->memory_usage_bytes,
+                         measured->pids});
         }
         return all;
       },
       std::move(done));
 }
 
-// As Kubernetes does: the files stand in a directory of their own that the link ..data names, and the
-// names that a container sees are links through it, so that a change swings all of them at once.
-void ContainerAdapter::write_volume(const std::string& directory, std::map<std::string, VolumeFile> files,
+// As Kubernetes does: the files stand in a directory of their own that the link ..data names, and
+// the names that a container sees are links through it, so that a change swings all of them at
+// once.
+void ContainerAdapter::write_volume(const std::string& directory,
+                                    std::map<std::string, VolumeFile> files,
                                     std::optional<int64_t> fs_group, Done<Unit> done) {
   run<Unit>(
       [directory, files = std::move(files), fs_group]() -> Result<Unit> {
@@ -603,18 +656,21 @@ void ContainerAdapter::write_volume(const std::string& directory, std::map<std::
         MINIK_TRY(runtime::make_directories(inside));
         for (const auto& [path, file] : files) {
           if (cat("/", path, "/").find("/../") != std::string::npos) {
-            return Error(ErrorCode::kInvalid, cat("volume path ", minik::quoted(path), " must stay inside"));
+            return Error(ErrorCode::kInvalid,
+                         cat("volume path ", minik::quoted(path), " must stay inside"));
           }
           const std::string full = cat(inside, "/", path);
           MINIK_TRY(runtime::make_directories(full.substr(0, full.rfind('/'))));
           MINIK_TRY(runtime::write_file_atomically(full, file.content, file.mode));
-          if (fs_group) (void)!chown(full.c_str(), static_cast<uid_t>(-1), static_cast<gid_t>(*fs_group));
+          if (fs_group)
+            (void)!chown(full.c_str(), static_cast<uid_t>(-1), static_cast<gid_t>(*fs_group));
         }
         const std::string link = cat(directory, "/..data_tmp");
         unlink(link.c_str());
         char old[4096] = {};
         (void)!readlink(cat(directory, "/..data").c_str(), old, sizeof old - 1);
-        if (symlink(data.c_str(), link.c_str()) != 0 || rename(link.c_str(), cat(directory, "/..data").c_str()) != 0) {
+        if (symlink(data.c_str(), link.c_str()) != 0 ||
+            rename(link.c_str(), cat(directory, "/..data").c_str()) != 0) {
           return error_from_errno(errno, cat("link ", directory, "/..data"));
         }
         for (const auto& [path, file] : files) {
@@ -648,7 +704,8 @@ std::string ContainerAdapter::pod_volume_root(const std::string& pod_uid) const 
   return cat(paths_.pods, "/", pod_uid, "/volumes");
 }
 
-std::string ContainerAdapter::pod_log_directory(const std::string& namespace_, const std::string& name,
+std::string ContainerAdapter::pod_log_directory(const std::string& namespace_,
+                                                const std::string& name,
                                                 const std::string& uid) const {
   return cat(paths_.logs, "/", namespace_, "_", name, "_", uid);
 }

@@ -1,5 +1,6 @@
-// ContainerAdapter: the node agent's ContainerRuntime on this machine, over the container engine, the
-// image store and the pod network. Every call runs on a worker and is answered on the control thread.
+// ContainerAdapter: the node agent's ContainerRuntime on this machine, over the container engine,
+// the image store and the pod network. Every call runs on a worker and is answered on the control
+// thread.
 #pragma once
 
 #include <functional>
@@ -23,19 +24,23 @@ class ContainerAdapter : public control::ContainerRuntime {
  public:
   // The network may be null: pods then share the machine's. All must outlive the adapter.
   static Result<std::unique_ptr<ContainerAdapter>> open(Executor& executor, WorkerPool& workers,
-                                                        runtime::ImageStore& images, PodNetworkPort* network,
-                                                        ContainerAdapterPaths paths, std::string cgroup_prefix);
+                                                        runtime::ImageStore& images,
+                                                        PodNetworkPort* network,
+                                                        ContainerAdapterPaths paths,
+                                                        std::string cgroup_prefix);
   ~ContainerAdapter() override;
 
   runtime::Engine& engine() { return *engine_; }
 
   void status(Done<Unit> done) override;
   std::string version() const override;
-  void run_pod_sandbox(control::PodSandboxConfig config, Done<control::PodSandboxStatus> done) override;
+  void run_pod_sandbox(control::PodSandboxConfig config,
+                       Done<control::PodSandboxStatus> done) override;
   void stop_pod_sandbox(const std::string& id, Done<Unit> done) override;
   void remove_pod_sandbox(const std::string& id, Done<Unit> done) override;
   void list_pod_sandboxes(Done<std::vector<control::PodSandboxStatus>> done) override;
-  void create_container(const std::string& sandbox_id, control::ContainerConfig config, Done<std::string> done) override;
+  void create_container(const std::string& sandbox_id, control::ContainerConfig config,
+                        Done<std::string> done) override;
   void start_container(const std::string& id, Done<control::ContainerStatus> done) override;
   void stop_container(const std::string& id, Duration grace, Done<Unit> done) override;
   void remove_container(const std::string& id, Done<Unit> done) override;
@@ -43,9 +48,10 @@ class ContainerAdapter : public control::ContainerRuntime {
   void list_containers(Done<std::vector<control::ContainerStatus>> done) override;
   void exec_sync(const std::string& id, std::vector<std::string> command, Duration timeout,
                  Done<control::ExecResult> done) override;
-  void http_get(const std::string& sandbox_id, control::HttpProbe probe, Duration timeout, Done<int> done) override;
-  void tcp_connect(const std::string& sandbox_id, const std::string& host, int port, Duration timeout,
-                   Done<Unit> done) override;
+  void http_get(const std::string& sandbox_id, control::HttpProbe probe, Duration timeout,
+                Done<int> done) override;
+  void tcp_connect(const std::string& sandbox_id, const std::string& host, int port,
+                   Duration timeout, Done<Unit> done) override;
   void find_image(const std::string& reference, Done<control::ImageStatus> done) override;
   void pull_image(const std::string& reference, std::optional<control::PullCredentials> credentials,
                   Done<control::ImageStatus> done) override;
@@ -64,12 +70,13 @@ class ContainerAdapter : public control::ContainerRuntime {
   std::string sandbox_address(const std::string& sandbox_id) const;
 
  private:
-  ContainerAdapter(Executor& executor, WorkerPool& workers, runtime::ImageStore& images, PodNetworkPort* network,
-                   ContainerAdapterPaths paths);
+  ContainerAdapter(Executor& executor, WorkerPool& workers, runtime::ImageStore& images,
+                   PodNetworkPort* network, ContainerAdapterPaths paths);
   template <typename T>
   void run(std::function<Result<T>()> work, Done<T> done);
   Result<control::PodSandboxStatus> make_sandbox(const control::PodSandboxConfig& config);
-  Result<std::string> make_container(const std::string& sandbox_id, const control::ContainerConfig& config);
+  Result<std::string> make_container(const std::string& sandbox_id,
+                                     const control::ContainerConfig& config);
   control::ContainerStatus status_of(const runtime::ContainerInfo& info) const;
   control::PodSandboxStatus sandbox_status_of(const runtime::SandboxInfo& info) const;
   void on_exit(const std::string& sandbox_id, const std::string& container_id);

@@ -15,9 +15,13 @@ Result<PodAttachment> NodeNetwork::attach(const std::string& sandbox_id) {
   return PodAttachment{std::move(endpoint.namespace_path), std::move(endpoint.address)};
 }
 
-Status NodeNetwork::detach(const std::string& sandbox_id) { return network_->detach(sandbox_id); }
+Status NodeNetwork::detach(const std::string& sandbox_id) {
+  return network_->detach(sandbox_id);
+}
 
-std::string NodeNetwork::address_of(const std::string& sandbox_id) { return network_->address_of(sandbox_id); }
+std::string NodeNetwork::address_of(const std::string& sandbox_id) {
+  return network_->address_of(sandbox_id);
+}
 
 Result<UniqueFd> NodeNetwork::connect(const std::string& address, int port, int timeout_ms) {
   MINIK_ASSIGN(const int fd, network_->connect_tcp(address, port, timeout_ms));

@@ -38,7 +38,7 @@ class NodeServices {
                                                     NodeNetwork& network);
   ~NodeServices();
 
-  // After the informers have started.
+  // Before the informers start.
   void start(control::InformerSet& informers);
 
  private:

@@ -77,14 +77,17 @@ std::function<void(uint16_t, uint16_t)> resizer(int master) {
   };
 }
 
+void pause_for(Duration duration) {
+  usleep(static_cast<useconds_t>(duration.ns / 1000));
+}
 
-void pause_for(Duration duration) { usleep(static_cast<useconds_t>(duration.ns / 1000)); }
-
-void run_exec(runtime::Engine& engine, const std::string& id, const std::vector<std::string>& command,
-              const RemoteCommandOptions& options, const std::function<void(Result<ExecIo>)>& started) {
+void run_exec(runtime::Engine& engine, const std::string& id,
+              const std::vector<std::string>& command, const RemoteCommandOptions& options,
+              const std::function<void(Result<ExecIo>)>& started) {
   auto stdio = options.tty ? make_terminal(engine, id) : make_pipes(options);
   if (!stdio) return started(std::move(stdio).error());
-  auto session = engine.exec(id, command, options.tty, stdio->in.get(), stdio->out.get(), stdio->err.get());
+  auto session =
+      engine.exec(id, command, options.tty, stdio->in.get(), stdio->out.get(), stdio->err.get());
   if (!session) return started(std::move(session).error());
   stdio->in.reset();
   stdio->out.reset();
@@ -107,7 +110,9 @@ void run_exec(runtime::Engine& engine, const std::string& id, const std::vector<
     }
   };
   const auto connection = std::make_shared<UniqueFd>(session->connection);
-  io.close = [connection] { shutdown(connection->get(), SHUT_RDWR); };  // ends the process if it still runs
+  io.close = [connection] {
+    shutdown(connection->get(), SHUT_RDWR);
+  };  // ends the process if it still runs
   started(std::move(io));
   const auto code = runtime::Engine::wait_exec(*session);
   ExecExit exit;
@@ -124,11 +129,13 @@ void run_attach(runtime::Engine& engine, const std::string& id, const RemoteComm
   pipes.stderr_open = options.stderr_open && !options.tty;
   auto stdio = make_pipes(pipes);
   if (!stdio) return started(std::move(stdio).error());
-  const auto attached = engine.attach(id, options.stdin_open ? stdio->in.get() : -1, stdio->out.get(),
-                                      pipes.stderr_open ? stdio->err.get() : -1);
+  const auto attached = engine.attach(id, options.stdin_open ? stdio->in.get() : -1,
+                                      stdio->out.get(), pipes.stderr_open ? stdio->err.get() : -1);
   if (!attached.ok()) return started(attached.error());
   ExecIo io = std::move(stdio->io);
-  io.resize = [&engine, id](uint16_t rows, uint16_t columns) { (void)engine.resize(id, rows, columns).ok(); };
+  io.resize = [&engine, id](uint16_t rows, uint16_t columns) {
+    (void)engine.resize(id, rows, columns).ok();
+  };
   auto gone = std::make_shared<std::atomic<bool>>(false);
   io.close = [gone] { *gone = true; };
   io.on_exit = [&engine, id, gone](std::function<void(ExecExit)> listener) {
@@ -149,8 +156,8 @@ void run_attach(runtime::Engine& engine, const std::string& id, const RemoteComm
 }
 
 // Reads in bounded pieces and waits for a reader that lags; polls while it follows.
-void send_log(runtime::LogReader& reader, runtime::Engine& engine, const std::string& id, bool follow,
-              ResponseStream& stream, const std::atomic<bool>& gone) {
+void send_log(runtime::LogReader& reader, runtime::Engine& engine, const std::string& id,
+              bool follow, ResponseStream& stream, const std::atomic<bool>& gone) {
   while (!gone) {
     // Asked before reading: what was written before the end is read after it.
     bool running = false;
@@ -176,9 +183,11 @@ NodeStreams::NodeStreams(ContainerAdapter& containers, PodNetworkPort* network, 
     : containers_(containers), network_(network), kubelet_(std::move(kubelet)) {}
 
 Result<control::ContainerLocation> NodeStreams::locate(const control::ConnectTarget& target,
-                                                       const std::string& container, bool previous) const {
+                                                       const std::string& container,
+                                                       bool previous) const {
   const control::Kubelet* kubelet = kubelet_(target.node);
-  if (!kubelet) return Error(ErrorCode::kServiceUnavailable, cat("node ", target.node, " cannot be reached"));
+  if (!kubelet)
+    return Error(ErrorCode::kServiceUnavailable, cat("node ", target.node, " cannot be reached"));
   return kubelet->locate(target.pod, container, previous);
 }
 
@@ -187,7 +196,8 @@ Result<ExecStart> NodeStreams::exec(const PodExecRequest& request) {
   runtime::Engine& engine = containers_.engine();
   return ExecStart([&engine, id = location.container_id, command = request.command,
                     options = request.options](std::function<void(Result<ExecIo>)> started) {
-    // A thread for as long as the session lasts: it waits for the end of the process, as a person does.
+    // A thread for as long as the session lasts: it waits for the end of the process, as a person
+    // does.
     std::thread([&engine, id, command, options, started = std::move(started)] {
       run_exec(engine, id, command, options, started);
     }).detach();
@@ -209,7 +219,8 @@ Result<ConnectPort> NodeStreams::port_forward(const control::ConnectTarget& targ
   MINIK_ASSIGN(const auto location, locate(target, "", false));
   if (!network_) return Error(ErrorCode::kServiceUnavailable, "this node has no pod network");
   const std::string address = containers_.sandbox_address(location.sandbox_id);
-  return ConnectPort([network = network_, address](uint16_t port, std::function<void(Result<UniqueFd>)> connected) {
+  return ConnectPort([network = network_, address](
+                         uint16_t port, std::function<void(Result<UniqueFd>)> connected) {
     std::thread([network, address, port, connected = std::move(connected)] {
       auto socket = network->connect(address, port, kConnectTimeoutMs);
       if (socket) fcntl(socket->get(), F_SETFL, O_NONBLOCK);
@@ -228,19 +239,21 @@ Result<LogStart> NodeStreams::log(const PodLogRequest& request) {
   if (request.since_seconds) {
     timespec now{};
     clock_gettime(CLOCK_REALTIME, &now);
-    options.since = WallTime{now.tv_sec * 1'000'000'000LL + now.tv_nsec} - seconds(*request.since_seconds);
+    options.since =
+        WallTime{now.tv_sec * 1'000'000'000LL + now.tv_nsec} - seconds(*request.since_seconds);
   }
   MINIK_ASSIGN(auto reader, runtime::LogReader::open(location.log_path, options));
   auto shared = std::make_shared<runtime::LogReader>(std::move(reader));
   runtime::Engine& engine = containers_.engine();
-  return LogStart([shared, &engine, id = location.container_id, follow = request.follow](
-                      std::shared_ptr<ResponseStream> stream, const std::function<void(Task)>& on_close) {
-    auto gone = std::make_shared<std::atomic<bool>>(false);
-    on_close([gone] { *gone = true; });
-    std::thread([shared, &engine, id, follow, stream = std::move(stream), gone] {
-      send_log(*shared, engine, id, follow, *stream, *gone);
-    }).detach();
-  });
+  return LogStart(
+      [shared, &engine, id = location.container_id, follow = request.follow](
+          std::shared_ptr<ResponseStream> stream, const std::function<void(Task)>& on_close) {
+        auto gone = std::make_shared<std::atomic<bool>>(false);
+        on_close([gone] { *gone = true; });
+        std::thread([shared, &engine, id, follow, stream = std::move(stream), gone] {
+          send_log(*shared, engine, id, follow, *stream, *gone);
+        }).detach();
+      });
 }
 
 }  // namespace minik

@@ -1,6 +1,6 @@
 // NodeStreams: exec, attach, port-forward and logs of the pods that run on this machine, over the
-// container engine. Locating a container asks its node agent, on the control thread; what is returned
-// runs on the connection's loop and on threads of its own, one for each session.
+// container engine. Locating a container asks its node agent, on the control thread; what is
+// returned runs on the connection's loop and on threads of its own, one for each session.
 #pragma once
 
 #include <functional>
@@ -26,8 +26,8 @@ class NodeStreams : public PodStreams {
   Result<LogStart> log(const PodLogRequest& request) override;
 
  private:
-  Result<control::ContainerLocation> locate(const control::ConnectTarget& target, const std::string& container,
-                                            bool previous) const;
+  Result<control::ContainerLocation> locate(const control::ConnectTarget& target,
+                                            const std::string& container, bool previous) const;
 
   ContainerAdapter& containers_;
   PodNetworkPort* network_;

@@ -18,22 +18,29 @@ namespace {
 Result<std::string> home() {
   if (const char* own = std::getenv("MINIK_HOME"); own && *own) return std::string(own);
   if (const char* user = std::getenv("HOME"); user && *user) return cat(user, "/.minik");
-  return Error(ErrorCode::kBadRequest, "neither MINIK_HOME nor HOME is set: say where minik may keep its files, as MINIK_HOME=/path");
+  return Error(ErrorCode::kBadRequest,
+               "neither MINIK_HOME nor HOME is set: say where minik may keep its files, as "
+               "MINIK_HOME=/path");
 }
 
 bool valid_name(std::string_view name) {
   return !name.empty() && name.size() <= 32 && name.front() != '-' &&
-         std::ranges::all_of(name, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
+         std::ranges::all_of(name, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+         });
 }
 
 }  // namespace
 
-bool Profile::exists() const { return access(directory.c_str(), F_OK) == 0; }
+bool Profile::exists() const {
+  return access(directory.c_str(), F_OK) == 0;
+}
 
 Result<Profile> Profile::open(const std::string& name) {
   if (!valid_name(name)) {
     return Error(ErrorCode::kBadRequest,
-                 cat("profile name ", quoted(name), " must be lower-case letters, digits and '-', at most 32"));
+                 cat("profile name ", quoted(name),
+                     " must be lower-case letters, digits and '-', at most 32"));
   }
   Profile profile;
   profile.name = name;
@@ -47,6 +54,7 @@ Result<Profile> Profile::open(const std::string& name) {
     if (!number || *number > UINT16_MAX) continue;
     if (parts[0] == "api_port") profile.api_port = static_cast<uint16_t>(*number);
     if (parts[0] == "ingress_port") profile.ingress_port = static_cast<uint16_t>(*number);
+    if (parts[0] == "ingress_tls_port") profile.ingress_tls_port = static_cast<uint16_t>(*number);
   }
   return profile;
 }
@@ -54,7 +62,8 @@ Result<Profile> Profile::open(const std::string& name) {
 Status Profile::save() const {
   MINIK_TRY(runtime::make_directories(run(), 0700));
   return runtime::write_file_atomically(directory + "/config",
-                                        cat("api_port=", api_port, "\ningress_port=", ingress_port, "\n"));
+                                        cat("api_port=", api_port, "\ningress_port=", ingress_port,
+                                            "\ningress_tls_port=", ingress_tls_port, "\n"));
 }
 
 int daemon_pid(const Profile& profile) {

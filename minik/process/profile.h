@@ -17,8 +17,9 @@ namespace minik {
 struct Profile {
   std::string name = "minik";
   std::string directory;
-  uint16_t api_port = 0;      // 0: chosen at the first start, kept afterwards
+  uint16_t api_port = 0;  // 0: chosen at the first start, kept afterwards
   uint16_t ingress_port = 0;
+  uint16_t ingress_tls_port = 0;
 
   std::string pki() const { return directory + "/pki"; }
   std::string database() const { return directory + "/state.db"; }
@@ -35,7 +36,8 @@ struct Profile {
   Status save() const;
 };
 
-// The daemon's process id while it runs, else 0. A stale file of a killed daemon counts as not running.
+// The daemon's process id while it runs, else 0. A stale file of a killed daemon counts as not
+// running.
 int daemon_pid(const Profile& profile);
 
 }  // namespace minik

@@ -17,9 +17,12 @@ Value yaml(std::string_view text) {
 
 std::string described(const DnsRecord& record) {
   switch (record.type) {
-    case DnsType::kA: return format_ipv4(record.address);
-    case DnsType::kSrv: return cat(record.port, " ", record.target);
-    default: return record.target;
+    case DnsType::kA:
+      return format_ipv4(record.address);
+    case DnsType::kSrv:
+      return cat(record.port, " ", record.target);
+    default:
+      return record.target;
   }
 }
 
@@ -28,21 +31,20 @@ class DnsZoneTest : public ::testing::Test {
   DnsZoneTest() : zone({.domain = "cluster.local", .server_address = 0x0a60000a}) {
     DnsChange change;
     change.namespaces = {"default", "empty"};
-    change.services = {
-        dns_service(yaml(R"(
+    change.services = {dns_service(yaml(R"(
 metadata: {name: web, namespace: default}
 spec: {clusterIP: 10.96.0.9, ports: [{name: http, port: 80, protocol: TCP}, {name: dns, port: 53, protocol: UDP}]}
 )"),
-                    {yaml(R"(
+                                   {yaml(R"(
 addressType: IPv4
 ports: [{name: http, port: 8080, protocol: TCP}]
 endpoints: [{addresses: [10.244.0.20], conditions: {ready: true}}]
 )")}),
-        dns_service(yaml(R"(
+                       dns_service(yaml(R"(
 metadata: {name: db, namespace: default}
 spec: {clusterIP: None, ports: [{name: sql, port: 5432, protocol: TCP}]}
 )"),
-                    {yaml(R"(
+                                   {yaml(R"(
 addressType: IPv4
 ports: [{name: sql, port: 5432, protocol: TCP}]
 endpoints:
@@ -50,13 +52,14 @@ endpoints:
 - {addresses: [10.244.0.11], hostname: db-0, conditions: {ready: true}}
 - {addresses: [10.244.0.13], hostname: db-2, conditions: {ready: false}}
 )")}),
-        dns_service(yaml(R"(
+                       dns_service(yaml(R"(
 metadata: {name: outside, namespace: default}
 spec: {type: ExternalName, externalName: Www.Example.org.}
 )"),
-                    {}),
-        dns_service(yaml("metadata: {name: nobody, namespace: default}\nspec: {clusterIP: None, ports: [{port: 1}]}"),
-                    {})};
+                                   {}),
+                       dns_service(yaml("metadata: {name: nobody, namespace: default}\nspec: "
+                                        "{clusterIP: None, ports: [{port: 1}]}"),
+                                   {})};
     zone.apply(change);
   }
 
@@ -89,8 +92,10 @@ TEST_F(DnsZoneTest, KnowsTheReadyEndpointsOfHeadlessServices) {
 }
 
 TEST_F(DnsZoneTest, GivesPortsByName) {
-  EXPECT_EQ(ask("_http._tcp.web.default.svc.cluster.local", DnsType::kSrv), "80 web.default.svc.cluster.local");
-  EXPECT_EQ(ask("_dns._udp.web.default.svc.cluster.local", DnsType::kSrv), "53 web.default.svc.cluster.local");
+  EXPECT_EQ(ask("_http._tcp.web.default.svc.cluster.local", DnsType::kSrv),
+            "80 web.default.svc.cluster.local");
+  EXPECT_EQ(ask("_dns._udp.web.default.svc.cluster.local", DnsType::kSrv),
+            "53 web.default.svc.cluster.local");
   EXPECT_EQ(ask("_http._udp.web.default.svc.cluster.local", DnsType::kSrv), "no such name");
   EXPECT_EQ(ask("_tcp.web.default.svc.cluster.local", DnsType::kSrv), "nothing of this type");
   EXPECT_EQ(ask("_sql._tcp.db.default.svc.cluster.local", DnsType::kSrv),
@@ -102,7 +107,8 @@ TEST_F(DnsZoneTest, GivesPortsByName) {
 
 TEST_F(DnsZoneTest, SendsExternalNamesOn) {
   EXPECT_EQ(ask("outside.default.svc.cluster.local"), "www.example.org");
-  EXPECT_EQ(zone.answer("outside.default.svc.cluster.local", DnsType::kA).records[0].type, DnsType::kCname);
+  EXPECT_EQ(zone.answer("outside.default.svc.cluster.local", DnsType::kA).records[0].type,
+            DnsType::kCname);
 }
 
 TEST_F(DnsZoneTest, NamesAddressesInReverse) {
@@ -118,10 +124,12 @@ TEST_F(DnsZoneTest, AnswersPodsByTheirAddressInNamespacesThatExist) {
 }
 
 TEST_F(DnsZoneTest, DistinguishesEmptyNamesFromNoNames) {
-  for (const auto* name : {"cluster.local", "svc.cluster.local", "empty.svc.cluster.local", "dns.cluster.local"}) {
+  for (const auto* name :
+       {"cluster.local", "svc.cluster.local", "empty.svc.cluster.local", "dns.cluster.local"}) {
     EXPECT_EQ(ask(name), "nothing of this type") << name;
   }
-  for (const auto* name : {"nowhere.svc.cluster.local", "a.b.c.d.default.svc.cluster.local", "x.cluster.local"}) {
+  for (const auto* name :
+       {"nowhere.svc.cluster.local", "a.b.c.d.default.svc.cluster.local", "x.cluster.local"}) {
     EXPECT_EQ(ask(name), "no such name") << name;
   }
   EXPECT_EQ(ask("example.org"), "not ours");

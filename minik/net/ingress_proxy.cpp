@@ -1,0 +1,199 @@
+#include "minik/net/ingress_proxy.h"
+
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "control/base/log.h"
+#include "control/base/text.h"
+#include "minik/net/upstream_request.h"
+
+namespace minik {
+
+using control::IngressBackend;
+using control::IngressRoutes;
+
+struct IngressProxy::State {
+  struct Certificate {
+    std::vector<std::string> hosts;
+    std::shared_ptr<TlsServer> server;
+  };
+
+  std::function<Result<UniqueFd>()> open;
+  mutable std::mutex mutex;
+  std::shared_ptr<const IngressRoutes> routes =
+      std::make_shared<const IngressRoutes>();  // under mutex
+  std::vector<Certificate> certificates;        // under mutex
+  std::atomic<size_t> turn = 0;
+
+  std::shared_ptr<const IngressRoutes> current() const {
+    const std::lock_guard lock(mutex);
+    return routes;
+  }
+};
+
+namespace {
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+bool percent_decode(std::string_view text, std::string& out) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    if (i + 2 >= text.size()) return false;
+    const int high = hex_digit(text[i + 1]), low = hex_digit(text[i + 2]);
+    if (high < 0 || low < 0) return false;
+    out += static_cast<char>(high * 16 + low);
+    i += 2;
+  }
+  return true;
+}
+
+std::string_view host_of(const HttpRequest& request) {
+  const auto host = request.header("host");
+  if (host.starts_with('[')) return host.substr(0, host.find(']') + 1);
+  return host.substr(0, host.find(':'));
+}
+
+// What the next hop must not see as it came: this connection's own, and who it claims to come from.
+bool is_replaced(std::string_view name) {
+  constexpr std::string_view kNames[] = {"connection",
+                                         "keep-alive",
+                                         "proxy-connection",
+                                         "te",
+                                         "trailer",
+                                         "transfer-encoding",
+                                         "upgrade",
+                                         "content-length",
+                                         "x-forwarded-host",
+                                         "x-forwarded-proto",
+                                         "x-forwarded-for",
+                                         "x-real-ip",
+                                         "expect",
+                                         "forwarded",
+                                         "proxy-authorization"};
+  return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
+}
+
+bool has_body(const HttpRequest& request) {
+  return !request.body.empty() || request.method == "POST" || request.method == "PUT" ||
+         request.method == "PATCH";
+}
+
+std::string request_bytes(const HttpRequest& request, IngressScheme scheme) {
+  std::string bytes = cat(request.method, " ", request.path, request.query.empty() ? "" : "?",
+                          request.query, " HTTP/1.1\r\n");
+  const auto add = [&bytes](std::string_view name, std::string_view value) {
+    bytes += cat(name, ": ", value, "\r\n");
+  };
+  for (const auto& header : request.headers) {
+    if (!is_replaced(header.name)) add(header.name, header.value);
+  }
+  const auto client = request.remote_address.substr(0, request.remote_address.rfind(':'));
+  add("x-forwarded-for", client);
+  add("x-real-ip", client);
+  add("x-forwarded-host", request.header("host"));
+  add("x-forwarded-proto", scheme == IngressScheme::kHttps ? "https" : "http");
+  const auto protocol = request.header("upgrade");
+  if (request.header_has_token("connection", "upgrade") && !protocol.empty()) {
+    add("connection", "Upgrade");
+    add("upgrade", protocol);
+  } else {
+    add("connection", "close");
+  }
+  if (has_body(request)) add("content-length", cat(request.body.size()));
+  bytes += "\r\n";
+  bytes += request.body;
+  return bytes;
+}
+
+}  // namespace
+
+std::string normalised_path(std::string_view path) {
+  std::string decoded;
+  if (!path.starts_with('/') || !percent_decode(path, decoded)) return {};
+  std::vector<std::string_view> elements;
+  for (const auto element : split(std::string_view(decoded).substr(1), '/')) {
+    if (element == ".") continue;
+    if (element == "..") {
+      if (elements.empty()) return {};
+      elements.pop_back();
+      continue;
+    }
+    // Doubled slashes are one; a last empty element is the slash at the end.
+    if (!elements.empty() && elements.back().empty()) elements.pop_back();
+    elements.push_back(element);
+  }
+  std::string result;
+  for (const auto element : elements) result += cat("/", element);
+  return result.empty() ? "/" : result;
+}
+
+IngressProxy::IngressProxy(std::function<Result<UniqueFd>()> open)
+    : state_(std::make_shared<State>()) {
+  state_->open = std::move(open);
+}
+
+IngressProxy::~IngressProxy() = default;
+
+void IngressProxy::set_routes(std::shared_ptr<const IngressRoutes> routes) {
+  std::vector<State::Certificate> certificates;
+  for (const auto& entry : routes->certificates) {
+    auto server = TlsServer::create({entry.certificate_pem, entry.private_key_pem, ""});
+    if (!server) {
+      MINIK_LOG(kWarning, "ingress", cat("a TLS secret is left out: ", server.error().message));
+      continue;
+    }
+    certificates.push_back({entry.hosts, std::move(*server)});
+  }
+  const std::lock_guard lock(state_->mutex);
+  state_->routes = std::move(routes);
+  state_->certificates = std::move(certificates);
+}
+
+std::shared_ptr<TlsServer> IngressProxy::certificate_for(std::string_view name) const {
+  const std::string lower = to_lower(name);
+  const std::lock_guard lock(state_->mutex);
+  for (const auto& certificate : state_->certificates) {
+    if (certificate.hosts.empty()) return certificate.server;
+    for (const auto& host : certificate.hosts) {
+      if (control::host_matches(host, lower)) return certificate.server;
+    }
+  }
+  return nullptr;
+}
+
+void IngressProxy::handle(HttpRequest request, Responder responder, IngressScheme scheme) {
+  const auto routes = state_->current();
+  const std::string path = normalised_path(request.path);
+  if (path.empty()) return responder.respond(HttpResponse::text(400, "the path is not valid\n"));
+  const IngressBackend* backend = routes->find(host_of(request), path);
+  if (backend == nullptr) {
+    return responder.respond(
+        HttpResponse::text(404, cat("no Ingress routes ", host_of(request), path, "\n")));
+  }
+  if (backend->endpoints.empty()) {
+    const auto why = backend->exists ? " has no ready endpoints\n" : " does not exist\n";
+    return responder.respond(HttpResponse::text(503, cat("service ", backend->name, why)));
+  }
+  UpstreamOrder order;
+  order.method = request.method;
+  order.bytes = request_bytes(request, scheme);
+  order.open = state_->open;
+  const size_t count = backend->endpoints.size();
+  const size_t first = state_->turn++;
+  for (size_t i = 0; i < count; ++i)
+    order.endpoints.push_back(backend->endpoints[(first + i) % count]);
+  const auto upstream = std::make_shared<UpstreamRequest>(std::move(order), responder);
+  responder.loop()->post([upstream] { upstream->begin(); });
+}
+
+}  // namespace minik

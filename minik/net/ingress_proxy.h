@@ -1,0 +1,54 @@
+// IngressProxy: answers HTTP requests with the endpoints that the Ingress routes name.
+//
+//   request --> normalised path, host --> route --> endpoint --> request anew --> answer, piece by
+//   piece
+//                                 404 | 503          next one when a connection fails
+//
+// A request is passed on when it has come whole (its body has a limit), so that a connection that
+// fails can be made to another endpoint; what was sent to one is never sent to a second. Answers
+// stream with back-pressure and keep their length. Upgrades (WebSocket) become two byte streams.
+// The client's Host stays; X-Forwarded-* say where it came from; headers of the hop are removed.
+// Endpoints of one route take turns.
+//
+// handle() runs on I/O threads, set_routes() on any. The routes in force when a request began are
+// kept until it is done. `open` gives a non-blocking socket in the network of the endpoints and
+// must not block.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "control/base/result.h"
+#include "control/network/ingress_routes.h"
+#include "minik/net/responder.h"
+#include "minik/net/transport.h"
+#include "minik/net/unique_fd.h"
+
+namespace minik {
+
+enum class IngressScheme { kHttp, kHttps };
+
+class IngressProxy {
+ public:
+  explicit IngressProxy(std::function<Result<UniqueFd>()> open);
+  ~IngressProxy();
+  IngressProxy(const IngressProxy&) = delete;
+  IngressProxy& operator=(const IngressProxy&) = delete;
+
+  void set_routes(std::shared_ptr<const control::IngressRoutes> routes);
+  void handle(HttpRequest request, Responder responder, IngressScheme scheme);
+  // The certificate for a name, or null: for TlsServer::create.
+  std::shared_ptr<TlsServer> certificate_for(std::string_view name) const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+// The path that routes are looked up with: percent-decoded, without "." and ".." elements and
+// doubled slashes. Empty for one that would leave the root or is not decodable.
+std::string normalised_path(std::string_view path);
+
+}  // namespace minik

@@ -79,8 +79,10 @@ void sort_endpoint(const Value& endpoint, uint16_t port, Candidates& out) {
   }
 }
 
-std::vector<ServiceBackend> backends_of(const Value& service_port,
-                                        const std::vector<Value>& slices) {
+}  // namespace
+
+std::vector<ServiceBackend> service_backends(const Value& service_port,
+                                             const std::vector<Value>& slices) {
   Candidates candidates;
   for (const auto& slice : slices) {
     if (slice[keys::kAddressType].as_string() != "IPv4") continue;
@@ -93,8 +95,6 @@ std::vector<ServiceBackend> backends_of(const Value& service_port,
   sort_unique(chosen);
   return std::move(chosen);
 }
-
-}  // namespace
 
 std::vector<ServiceRule> service_rules(const Value& service, const std::vector<Value>& slices) {
   const Value& spec = service[keys::kSpec];
@@ -116,7 +116,7 @@ std::vector<ServiceRule> service_rules(const Value& service, const std::vector<V
     rule.node_port = static_cast<uint16_t>(port[keys::kNodePort].as_int());
     rule.addresses = addresses;
     rule.client_affinity = spec[keys::kSessionAffinity].as_string() == "ClientIP";
-    rule.backends = backends_of(port, slices);
+    rule.backends = service_backends(port, slices);
     rules.push_back(std::move(rule));
   }
   std::sort(rules.begin(), rules.end(),

@@ -43,4 +43,9 @@ struct ServiceRule {
 // Sorted by name. `slices` are the Service's EndpointSlices in any order.
 std::vector<ServiceRule> service_rules(const Value& service, const std::vector<Value>& slices);
 
+// The backends of one port of a Service, headless ones too: what a rule has, for who balances by
+// himself.
+std::vector<ServiceBackend> service_backends(const Value& service_port,
+                                             const std::vector<Value>& slices);
+
 }  // namespace minik::control

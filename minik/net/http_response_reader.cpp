@@ -81,11 +81,17 @@ size_t HttpResponseReader::feed(std::string_view bytes) {
     if (impl_->parser->is_done() && impl_->is_interim()) impl_->begin();
     if (got == 0) break;
   }
+  // A chunk's line has no end of its own.
+  if (state() == State::kBody && bytes.size() - taken > kHttpHeaderBytesMax) impl_->failed = true;
   return taken;
 }
 
 void HttpResponseReader::end() {
   if (state() == State::kComplete) return;
+  if (state() == State::kHead) {
+    impl_->failed = true;  // the parser knows ends of bodies alone
+    return;
+  }
   error_code error;
   impl_->parser->put_eof(error);
   if (error || !impl_->parser->is_done()) impl_->failed = true;

@@ -188,6 +188,8 @@ void IngressProxy::handle(HttpRequest request, Responder responder, IngressSchem
   order.method = request.method;
   order.bytes = request_bytes(request, scheme);
   order.open = state_->open;
+  order.repeatable = request.body.empty() && (request.method == "GET" || request.method == "HEAD" ||
+                                              request.method == "OPTIONS");
   const size_t count = backend->endpoints.size();
   const size_t first = state_->turn++;
   for (size_t i = 0; i < count; ++i)

@@ -5,7 +5,8 @@
 //                                 404 | 503          next one when a connection fails
 //
 // A request is passed on when it has come whole (its body has a limit), so that a connection that
-// fails can be made to another endpoint; what was sent to one is never sent to a second. Answers
+// fails can be made to another endpoint; what was sent to one is not sent to a second, but for a
+// read (GET, HEAD, OPTIONS) whose endpoint left without a word. Answers
 // stream with back-pressure and keep their length. Upgrades (WebSocket) become two byte streams.
 // The client's Host stays; X-Forwarded-* say where it came from; headers of the hop are removed.
 // Endpoints of one route take turns.

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <optional>
+#include <utility>
 
 #include "control/base/ipv4.h"
 #include "control/base/text.h"
@@ -96,7 +97,7 @@ void UpstreamRequest::on_connected() {
   FdChannel::Events events;
   events.on_bytes = [self](std::string_view bytes) { self->on_bytes(bytes); };
   events.on_end = [self] { self->on_end(); };
-  events.on_broken = [self] { self->on_end(); };
+  // An endpoint may answer and close before it has read everything: its end is what counts.
   channel_->start(std::move(events));
   channel_->resume_reading();
   channel_->write(order_.bytes);
@@ -112,14 +113,16 @@ void UpstreamRequest::give_up() {
 void UpstreamRequest::on_bytes(std::string_view bytes) {
   const auto self = shared_from_this();
   arm(kIngressAnswerTimeout);
-  const size_t taken = reader_.feed(bytes);
+  answered_ = true;
+  in_.append(bytes);
+  in_.erase(0, reader_.feed(in_));
   using State = HttpResponseReader::State;
   if (reader_.state() == State::kFailed)
     return fail(502, "the endpoint's answer is not valid HTTP");
   if (reader_.state() == State::kHead) return;
   if (!head_passed_) {
     head_passed_ = true;
-    if (reader_.head().status == 101) return upgrade(std::string(bytes.substr(taken)));
+    if (reader_.head().status == 101) return upgrade(std::exchange(in_, {}));
     on_head();
   }
   pass_body();
@@ -148,6 +151,11 @@ void UpstreamRequest::pass_body() {
 void UpstreamRequest::on_end() {
   const auto self = shared_from_this();
   if (upgraded_) return drop();
+  if (!answered_ && order_.repeatable && next_ < order_.endpoints.size()) {
+    channel_->close();
+    channel_.reset();
+    return connect_next();
+  }
   reader_.end();
   if (reader_.state() != HttpResponseReader::State::kComplete) {
     return fail(502, "the endpoint closed the connection before its answer was complete");

@@ -2,7 +2,8 @@
 // client.
 //
 //   connecting --next endpoint on failure--> sent --> head --> body … end
-//                                                      `-> 101: two byte streams
+//       ^                                     |        `-> 101: two byte streams
+//       `-- no byte of an answer, and repeatable
 //
 // Lives on the loop of the client's connection, kept by its own callbacks until the answer is
 // complete or either side is gone. The answer when no endpoint can be reached is 502, when none
@@ -26,6 +27,8 @@ struct UpstreamOrder {
   std::string method;
   std::string bytes;                               // the request, head and body, as it is sent
   std::vector<control::ServiceBackend> endpoints;  // in the order in which they are tried
+  // Reads only: an endpoint that ends without an answer did no harm, and the next one is asked.
+  bool repeatable = false;
   std::function<Result<UniqueFd>()> open;
 };
 
@@ -53,12 +56,14 @@ class UpstreamRequest : public std::enable_shared_from_this<UpstreamRequest> {
   Responder responder_;
   EventLoop& loop_;
   HttpResponseReader reader_;
+  std::string in_;  // of the answer, not parsed yet
   size_t next_ = 0;
   UniqueFd socket_;
   std::unique_ptr<FdWatch> connecting_;
   std::shared_ptr<FdChannel> channel_;
   std::shared_ptr<ResponseStream> stream_;
   ScopedTimer timer_;
+  bool answered_ = false;  // a byte of the answer has come
   bool head_passed_ = false;
   bool upgraded_ = false;
 };

@@ -1,6 +1,8 @@
 // An endpoint's answer under any bytes, cut into pieces of the size that the first byte says: the
-// reader takes no more than it was given, and a complete answer takes nothing further.
+// reader takes no more than it was given, and gives no more of a body than was announced.
+#include <algorithm>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "control/base/check.h"
@@ -15,13 +17,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   CHECK(path.empty() || path.starts_with('/')) << path;
   minik::HttpResponseReader reader((data[0] & 1) != 0 ? "HEAD" : "GET");
   size_t body = 0;
-  while (!input.empty()) {
-    const auto part = input.substr(0, piece);
-    const size_t taken = reader.feed(part);
-    CHECK(taken <= part.size());
+  std::string pending;
+  for (; !input.empty(); input.remove_prefix(std::min(piece, input.size()))) {
+    pending += input.substr(0, piece);
+    const size_t taken = reader.feed(pending);
+    CHECK(taken <= pending.size());
+    pending.erase(0, taken);
     body += reader.take_body().size();
-    if (reader.state() == minik::HttpResponseReader::State::kComplete || taken == 0) break;
-    input.remove_prefix(taken);
+    using State = minik::HttpResponseReader::State;
+    if (reader.state() == State::kComplete || reader.state() == State::kFailed) break;
   }
   reader.end();
   if (reader.content_length() && reader.state() == minik::HttpResponseReader::State::kComplete &&

@@ -2,12 +2,15 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "control/base/text.h"
 #include "minik/net/http_response_reader.h"
 #include "minik/net/listen.h"
 #include "tests/net/http_client.h"
+#include "tests/net/raw_server.h"
 
 namespace minik {
 namespace {
@@ -168,6 +171,59 @@ TEST_F(IngressProxyTest, CarriesUpgradesBothWays) {
   EXPECT_TRUE(client.read_until("ping"));
 }
 
+TEST_F(IngressProxyTest, ReadsAnswersInWhateverPiecesTheyCome) {
+  std::string body;
+  for (int i = 0; i < 40'000; ++i) body += "b\r\nhello world\r\n";
+  const std::string head = "HTTP/1.1 200 OK\r\nX-A: b\r\nTransfer-Encoding: chunked\r\n\r\n";
+  RawServer pod([&](int fd) {
+    RawServer::read_until(fd, "\r\n\r\n");
+    // A byte a segment through the head, so that it cannot come whole.
+    const int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    for (const char c : head) RawServer::say(fd, {&c, 1});
+    RawServer::say(fd, body);
+    RawServer::say(fd, "0\r\n\r\n");
+  });
+  route_to({pod.port()});
+  const auto answer = get("/");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.headers.at("x-a"), "b");
+  EXPECT_EQ(answer.body.size(), 40'000U * 11);
+}
+
+TEST_F(IngressProxyTest, SaysThatAnEndpointLeftWithoutAnAnswer) {
+  RawServer pod(RawServer::answering(""));
+  route_to({pod.port()});
+  EXPECT_EQ(ask("POST / HTTP/1.1\r\nHost: web.org\r\nContent-Length: 2\r\n\r\nab").status, 502);
+}
+
+TEST_F(IngressProxyTest, RepeatsReadsThatAnEndpointLeftUnansweredAndNothingElse) {
+  RawServer leaving(RawServer::answering(""));
+  TestServer good(says("good"));
+  route_to({leaving.port(), good.plain_port()});
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(get("/").body, "good");
+  EXPECT_EQ(leaving.connections(), 2);
+  RawServer other(RawServer::answering(""));
+  route_to({leaving.port(), other.port()});
+  const auto post = ask("POST / HTTP/1.1\r\nHost: web.org\r\nContent-Length: 2\r\n\r\nab");
+  EXPECT_EQ(post.status, 502);
+  EXPECT_EQ(leaving.connections() + other.connections(), 3) << "sent once";
+}
+
+TEST_F(IngressProxyTest, PassesAnAnswerOnThatComesBeforeTheRequestIsRead) {
+  RawServer pod([](int fd) {
+    RawServer::read_until(fd, "\r\n\r\n");
+    RawServer::say(fd, "HTTP/1.1 413 Too Much\r\nContent-Length: 3\r\n\r\nno\n");
+    shutdown(fd, SHUT_WR);
+    RawServer::read_until(fd, "never");
+  });
+  route_to({pod.port()});
+  TestConnection client(front.plain_port(), Kind::kPlain);
+  client.send("PUT / HTTP/1.1\r\nHost: web.org\r\nContent-Length: 2000000\r\n\r\n");
+  client.send(std::string(2'000'000, 'x'));
+  EXPECT_EQ(client.response().status, 413);
+}
+
 TEST_F(IngressProxyTest, RefusesPathsThatLeaveTheRootAndHostsThatItDoesNotKnow) {
   TestServer server(says("in"));
   route_to({server.plain_port()});
@@ -195,6 +251,9 @@ TEST(HttpResponseReader, SkipsInterimAnswersAndKnowsEnds) {
   reader.end();
   EXPECT_EQ(reader.state(), HttpResponseReader::State::kComplete);
   EXPECT_EQ(reader.take_body(), "to the end");
+  HttpResponseReader silent("GET");
+  silent.end();
+  EXPECT_EQ(silent.state(), HttpResponseReader::State::kFailed);
   HttpResponseReader cut("GET");
   cut.feed("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
   cut.end();

@@ -1,5 +1,6 @@
 #include "runtime/network/netlink.h"
 
+#include <linux/rtnetlink.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
@@ -51,15 +52,18 @@ struct Netlink::Impl {
     return LinkPtr(found);
   }
 
-  Status add_route(const std::string& destination,
-                   const std::function<void(rtnl_route*, rtnl_nexthop*)>& fill) const {
+  using Fill = std::function<void(rtnl_route*)>;
+  static Result<RoutePtr> route_to(const std::string& destination, const Fill& fill) {
     MINIK_ASSIGN(const auto to, parse_address(destination));
-    const RoutePtr route(rtnl_route_alloc());
+    RoutePtr route(rtnl_route_alloc());
     rtnl_route_set_family(route.get(), AF_INET);
     rtnl_route_set_dst(route.get(), to.get());
-    rtnl_nexthop* hop = rtnl_route_nh_alloc();
-    fill(route.get(), hop);
-    rtnl_route_add_nexthop(route.get(), hop);
+    fill(route.get());
+    return route;
+  }
+
+  Status add_route(const std::string& destination, const Fill& fill) const {
+    MINIK_ASSIGN(const auto route, route_to(destination, fill));
     const int code = rtnl_route_add(socket, route.get(), NLM_F_CREATE | NLM_F_REPLACE);
     if (code < 0) return failed(code, cat("add route to ", destination));
     return {};
@@ -136,19 +140,51 @@ Status Netlink::add_address(const std::string& name, const std::string& text) {
   return {};
 }
 
+namespace {
+
+void add_hop(rtnl_route* route, const std::function<void(rtnl_nexthop*)>& fill) {
+  rtnl_nexthop* hop = rtnl_route_nh_alloc();
+  fill(hop);
+  rtnl_route_add_nexthop(route, hop);
+}
+
+void lead_to_link(rtnl_route* route, rtnl_link* link) {
+  rtnl_route_set_scope(route, RT_SCOPE_LINK);
+  add_hop(route, [link](rtnl_nexthop* hop) {
+    rtnl_route_nh_set_ifindex(hop, rtnl_link_get_ifindex(link));
+  });
+}
+
+}  // namespace
+
 Status Netlink::add_route(const std::string& destination, const std::string& gateway) {
   MINIK_ASSIGN(const auto via, parse_address(gateway));
-  return impl_->add_route(destination, [&](rtnl_route*, rtnl_nexthop* hop) {
-    rtnl_route_nh_set_gateway(hop, via.get());
+  return impl_->add_route(destination, [&](rtnl_route* route) {
+    add_hop(route, [&](rtnl_nexthop* hop) { rtnl_route_nh_set_gateway(hop, via.get()); });
   });
 }
 
 Status Netlink::add_link_route(const std::string& destination, const std::string& name) {
   MINIK_ASSIGN(const auto link, impl_->link(name));
-  return impl_->add_route(destination, [&](rtnl_route* route, rtnl_nexthop* hop) {
-    rtnl_route_set_scope(route, RT_SCOPE_LINK);
-    rtnl_route_nh_set_ifindex(hop, rtnl_link_get_ifindex(link.get()));
+  return impl_->add_route(destination, [&](rtnl_route* route) { lead_to_link(route, link.get()); });
+}
+
+Status Netlink::add_unreachable_route(const std::string& destination) {
+  return impl_->add_route(destination, [](rtnl_route* route) {
+    rtnl_route_set_scope(route, RT_SCOPE_UNIVERSE);
+    rtnl_route_set_type(route, RTN_UNREACHABLE);
   });
+}
+
+Status Netlink::remove_link_route(const std::string& destination, const std::string& name) {
+  const auto link = impl_->link(name);
+  if (!link) return {};
+  MINIK_ASSIGN(const auto route,
+               Impl::route_to(destination, [&](rtnl_route* r) { lead_to_link(r, link->get()); }));
+  const int code = rtnl_route_delete(impl_->socket, route.get(), 0);
+  if (code < 0 && code != -NLE_OBJ_NOTFOUND)
+    return failed(code, cat("remove route to ", destination));
+  return {};
 }
 
 }  // namespace minik::runtime

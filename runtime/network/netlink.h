@@ -30,6 +30,10 @@ class Netlink {
   Status add_route(const std::string& destination, const std::string& gateway);
   // What is reached on the device itself, without a gateway.
   Status add_link_route(const std::string& destination, const std::string& name);
+  // Whoever asks for it is told at once that nobody is there.
+  Status add_unreachable_route(const std::string& destination);
+  Status remove_link_route(const std::string& destination,
+                           const std::string& name);  // missing is fine
   bool has_link(const std::string& name);
 
  private:

@@ -86,9 +86,12 @@ Status PodNetwork::set_up_node() {
   return run_in_network_namespace(node_namespace_, [this]() -> Status {
     MINIK_ASSIGN(const auto netlink, Netlink::open());
     MINIK_TRY(netlink->add_bridge(kBridge));
-    MINIK_TRY(netlink->add_address(kBridge, cat(config_.gateway, "/", config_.prefix)));
+    MINIK_TRY(netlink->add_address(kBridge, cat(config_.gateway, "/32")));
     MINIK_TRY(netlink->add_address(kBridge, cat(config_.dns_address, "/32")));
     MINIK_TRY(netlink->set_up(kBridge));
+    // Each pod has a route of its own: a packet to one that has gone is refused at once, instead of
+    // being lost until somebody's patience ends.
+    MINIK_TRY(netlink->add_unreachable_route(pod_range()));
     // So that the node's own processes can name any destination: ServiceFilter takes them up from
     // there.
     MINIK_TRY(netlink->add_link_route("default", kBridge));
@@ -104,6 +107,12 @@ Status PodNetwork::set_up_node() {
     if (access(kBridgeFilter, F_OK) == 0) MINIK_TRY(write_setting(kBridgeFilter, "0"));
     return write_setting("/proc/sys/net/ipv4/ip_forward", "1");
   });
+}
+
+std::string PodNetwork::pod_range() const {
+  uint32_t address = 0;
+  parse_ipv4(config_.gateway, address);
+  return cat(format_ipv4(address & ~uint32_t{0} << (32 - config_.prefix)), "/", config_.prefix);
 }
 
 std::string PodNetwork::pod_namespace(const std::string& id) const {
@@ -160,6 +169,7 @@ Result<PodEndpoint> PodNetwork::attach(const std::string& id) {
       close(pod);
       MINIK_TRY(added);
       MINIK_TRY(netlink->set_master(name, kBridge));
+      MINIK_TRY(netlink->add_link_route(cat(address, "/32"), kBridge));
       return netlink->set_up(name);
     });
     MINIK_TRY(linked);
@@ -179,10 +189,14 @@ Result<PodEndpoint> PodNetwork::attach(const std::string& id) {
 }
 
 Status PodNetwork::detach(const std::string& id) {
-  MINIK_TRY(run_in_network_namespace(node_namespace_, [&]() -> Status {
+  const auto unlink_pod = [&]() -> Status {
     MINIK_ASSIGN(const auto netlink, Netlink::open());
+    if (const auto address = address_of(id); !address.empty()) {
+      MINIK_TRY(netlink->remove_link_route(cat(address, "/32"), kBridge));
+    }
     return netlink->remove_link(link_name(id));
-  }));
+  };
+  MINIK_TRY(run_in_network_namespace(node_namespace_, unlink_pod));
   MINIK_TRY(remove_network_namespace(pod_namespace(id)));
   release(id);
   return {};

@@ -1,6 +1,6 @@
 // PodNetwork: the network of one node, in a namespace of its own; the machine's stays as it is.
 //
-//   node namespace:  minik0 (bridge, 10.244.0.1/16) --- veth --- pod namespace: eth0 10.244.x.y/32
+//   node namespace:  minik0 (bridge, 10.244.0.1/32) --- veth --- pod namespace: eth0 10.244.x.y/32
 //
 // A pod's address has no neighbours (/32): even its traffic to other pods passes the node's IP
 // layer, both ways, where Services' translations happen and are undone.
@@ -65,6 +65,7 @@ class PodNetwork {
   Result<std::string> allocate(const std::string& id);
   void release(const std::string& id);
   std::string pod_namespace(const std::string& id) const;
+  std::string pod_range() const;
 
   const PodNetworkConfig config_;
   const std::string node_namespace_;

@@ -24,7 +24,7 @@ cleanup() {
   rm -rf "$root"
 }
 trap cleanup EXIT
-step() { echo "--- $*"; }
+step() { echo "--- $SECONDS s: $*"; }
 # Tries until it holds, for at most 30 s.
 eventually() {
   for _ in $(seq 150); do if "$@" >/dev/null 2>&1; then return 0; fi; sleep 0.2; done

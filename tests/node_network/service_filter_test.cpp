@@ -275,6 +275,20 @@ TEST_F(ServiceFilterTest, GivesAnAddressThatTwoRulesClaimToTheFirstAndThenToTheO
   EXPECT_EQ(tally(from, ip("10.96.1.1"), 80, 4).at("b"), 4);
 }
 
+TEST_F(ServiceFilterTest, TellsAtOnceThatAPodHasGone) {
+  const Pod& a = add_server("a");
+  const Pod& client = add_pod("client");
+  const auto& from = client.endpoint.namespace_path;
+  const uint32_t address = ip(a.endpoint.address);
+  ASSERT_TRUE(filter->update({rule_of("default/web/tcp/", "10.96.1.1", {&a})}, {}).ok());
+  ASSERT_EQ(connect_from(from, ip("10.96.1.1"), 80).first, 0);
+  pods.erase("a");
+  ASSERT_TRUE(network->detach("a").ok());
+  EXPECT_EQ(connect_from(from, address, 8080).first, EHOSTUNREACH);
+  EXPECT_EQ(connect_from(from, ip("10.96.1.1"), 80).first, EHOSTUNREACH)
+      << "the rule still leads there";
+}
+
 TEST_F(ServiceFilterTest, HoldsThousandsOfRulesAndABigOne) {
   const Pod& a = add_server("a");
   const Pod& client = add_pod("client");

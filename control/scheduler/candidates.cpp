@@ -39,7 +39,7 @@ std::vector<std::pair<std::string, int>> Candidates::reasons(const NodeTable& ta
   std::map<std::string, int> counts;
   for (const auto& node : table.nodes()) {
     if (!node.used) continue;
-    if (auto reason = why_not(class_, node); !reason.empty()) ++counts[reason];
+    for (const auto& reason : why_not(class_, node)) ++counts[reason];
   }
   return {counts.begin(), counts.end()};
 }

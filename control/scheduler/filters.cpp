@@ -73,50 +73,47 @@ bool matches_node_selector_terms(const Value& terms, const Value& labels, std::s
                              [&](const Value& term) { return matches_term(term, labels, node_name); });
 }
 
-std::string why_no_room(const Resources& wanted, const NodeEntry& node) {
+std::vector<std::string> shortages(const Resources& wanted, const NodeEntry& node) {
   const Resources& have = node.allocatable;
   const Resources& used = node.requested;
-  if (used.pods + wanted.pods > have.pods) return "Too many pods";
-  if (wanted.milli_cpu > 0 && used.milli_cpu + wanted.milli_cpu > have.milli_cpu) return "Insufficient cpu";
-  if (wanted.memory_bytes > 0 && used.memory_bytes + wanted.memory_bytes > have.memory_bytes) {
-    return "Insufficient memory";
-  }
-  if (wanted.ephemeral_bytes > 0 &&
-      used.ephemeral_bytes + wanted.ephemeral_bytes > have.ephemeral_bytes) {
-    return "Insufficient ephemeral-storage";
-  }
+  std::vector<std::string> reasons;
+  if (used.pods + wanted.pods > have.pods) reasons.emplace_back("Too many pods");
+  const auto check = [&](std::string_view name, int64_t asked, int64_t taken, int64_t there) {
+    if (asked > 0 && taken + asked > there) reasons.push_back(cat("Insufficient ", name));
+  };
+  check("cpu", wanted.milli_cpu, used.milli_cpu, have.milli_cpu);
+  check("memory", wanted.memory_bytes, used.memory_bytes, have.memory_bytes);
+  check("ephemeral-storage", wanted.ephemeral_bytes, used.ephemeral_bytes, have.ephemeral_bytes);
   const auto amount = [](const Resources& r, const Key& name) {
-    for (const auto& [n, a] : r.extended) {
-      if (n == name) return a;
-    }
-    return int64_t{0};
+    const auto found = std::ranges::find(r.extended, name, &std::pair<Key, int64_t>::first);
+    return found == r.extended.end() ? int64_t{0} : found->second;
   };
   for (const auto& [name, count] : wanted.extended) {
-    if (count > 0 && amount(used, name) + count > amount(have, name)) return cat("Insufficient ", name.text());
+    check(name.text(), count, amount(used, name), amount(have, name));
   }
-  return {};
+  return reasons;
 }
 
-std::string why_not(const PodClass& pod, const NodeEntry& node) {
+std::vector<std::string> why_not(const PodClass& pod, const NodeEntry& node) {
   static const Value kUnschedulableTaint = Value::map(
       {{keys::kKey, "node.kubernetes.io/unschedulable"}, {keys::kEffect, "NoSchedule"}});
   if (node.unschedulable && !tolerates(pod.tolerations, kUnschedulableTaint)) {
-    return "node(s) were unschedulable";
+    return {"node(s) were unschedulable"};
   }
   for (const auto& taint : node.taints.items()) {
     const auto effect = taint[keys::kEffect].as_string();
     if (effect == "PreferNoSchedule" || tolerates(pod.tolerations, taint)) continue;
-    return cat("node(s) had untolerated taint {", taint[keys::kKey].as_string(), ": ",
-               taint[keys::kValue].as_string(), "}");
+    return {cat("node(s) had untolerated taint {", taint[keys::kKey].as_string(), ": ",
+                taint[keys::kValue].as_string(), "}")};
   }
   const bool selected = std::ranges::all_of(pod.node_selector.entries(), [&](const MapEntry& e) {
     return node.labels[e.key] == e.value;
   });
   if (!selected || (pod.required_affinity.is_array() &&
                     !matches_node_selector_terms(pod.required_affinity, node.labels, node.name))) {
-    return "node(s) didn't match Pod's node affinity/selector";
+    return {"node(s) didn't match Pod's node affinity/selector"};
   }
-  return why_no_room(pod.requests, node);
+  return shortages(pod.requests, node);
 }
 
 int64_t score(const PodClass& pod, const NodeEntry& node) {

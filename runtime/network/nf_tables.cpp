@@ -273,6 +273,10 @@ NftRule& NftRule::reject_unreachable_port() {
   });
 }
 
+NftRule& NftRule::reset_connection() {
+  return expression("reject", [&] { put_u32(message_, NFTA_REJECT_TYPE, NFT_REJECT_TCP_RST); });
+}
+
 NftBatch::NftBatch(std::string table) : table_(std::move(table)) {}
 
 void NftBatch::message(int type, int flags, std::string what,

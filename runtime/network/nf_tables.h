@@ -68,6 +68,7 @@ class NftRule {
   NftRule& redirect(uint32_t port_slot);
   NftRule& masquerade();
   NftRule& reject_unreachable_port();
+  NftRule& reset_connection();  // TCP only
 
  private:
   NftRule& expression(const char* name, const std::function<void()>& attributes);

@@ -73,9 +73,15 @@ void add_choice(NftBatch& batch, const FilterRule& rule) {
   });
 }
 
+// TCP is refused by a reset: an ICMP error that arrives while connect() still holds its socket is
+// only a hint to the kernel, and the caller would wait until its next attempt.
+NftRule& refuse(NftRule& rule, uint8_t protocol) {
+  return protocol == IPPROTO_TCP ? rule.reset_connection() : rule.reject_unreachable_port();
+}
+
 void add_chain_rules(NftBatch& batch, const FilterRule& rule) {
   if (rule.backends.empty()) {
-    batch.add_rule(chain_of(rule.name), [](NftRule& r) { r.reject_unreachable_port(); });
+    batch.add_rule(chain_of(rule.name), [&](NftRule& r) { refuse(r, rule.protocol); });
   } else {
     add_choice(batch, rule);
   }
@@ -141,12 +147,17 @@ void ServiceFilter::add_frame(NftBatch& batch) const {
 
 // Without this a typo in a port is a connection that hangs instead of one that is refused.
 void ServiceFilter::add_refusal_of_unknown(NftBatch& batch) const {
-  batch.add_rule(kServices, [&](NftRule& r) {
-    match_destination(r, config_.services, NftCompare::kEqual)
-        .payload(NftHeader::kNetwork, kDestinationOffset, 4, 0)
-        .compare(0, NftCompare::kNotEqual, nft_slot(config_.dns_address))
-        .reject_unreachable_port();
-  });
+  for (const auto& [how, protocol] : {std::pair{NftCompare::kEqual, IPPROTO_TCP},
+                                      std::pair{NftCompare::kNotEqual, IPPROTO_UDP}}) {
+    batch.add_rule(kServices, [&](NftRule& r) {
+      match_destination(r, config_.services, NftCompare::kEqual)
+          .payload(NftHeader::kNetwork, kDestinationOffset, 4, 0)
+          .compare(0, NftCompare::kNotEqual, nft_slot(config_.dns_address))
+          .protocol(0)
+          .compare(0, how, std::string(1, static_cast<char>(IPPROTO_TCP)));
+      refuse(r, protocol);
+    });
+  }
 }
 
 void ServiceFilter::add_egress(NftBatch& batch) const {

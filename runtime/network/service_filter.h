@@ -2,15 +2,15 @@
 // to its backends. One table `minik`; every update is one transaction that touches only what it
 // names.
 //
-//   prerouting, output ── services ── map destinations: address . protocol . port  ──> chain of the
-//   rule
-//                             │       map node-ports: protocol . port (local address) ──> chain of
-//                             the rule └─ rest of the Service range: refused (the DNS address
-//                             excepted)
-//   chain of a rule: pick a backend (at random, or by the client's address) and translate; none:
-//   refuse postrouting: a pod that reaches itself through a Service is masqueraded, so that its
-//   answer comes back other destinations of TCP leave through a port of our own (egress_port),
-//   where a relay takes them up
+//   prerouting, output ── services ─┬─ map destinations: address . protocol . port ──> rule's chain
+//                                   ├─ map node-ports: protocol . port (local address) ──> the same
+//                                   └─ rest of the Service range but the DNS address: refused
+//                      └─ egress: other destinations of TCP leave through a port of our own
+//                         (egress_port), where a relay takes them up
+//   a rule's chain: pick a backend (at random, or by the client's address) and translate; without
+//                   any: refuse
+//   postrouting: a pod that reaches itself through a Service is masqueraded, so that its answer
+//                comes back
 //
 // Connections that are under way stay with their backend (conntrack). Two rules that claim one
 // destination: the first by name has it. Blocking; one thread at a time. Requires nf_tables with

@@ -87,8 +87,15 @@ bool Netlink::has_link(const std::string& name) {
   return impl_->link(name).ok();
 }
 
-Status Netlink::add_bridge(const std::string& name) {
-  const int code = rtnl_link_bridge_add(impl_->socket, name.c_str());
+Status Netlink::add_bridge(const std::string& name, const std::string& hardware_address) {
+  nl_addr* parsed = nullptr;
+  if (const int bad = nl_addr_parse(hardware_address.c_str(), AF_LLC, &parsed); bad < 0)
+    return failed(bad, cat("address ", hardware_address));
+  const NlAddressPtr address(parsed);
+  const LinkPtr bridge(rtnl_link_bridge_alloc());
+  rtnl_link_set_name(bridge.get(), name.c_str());
+  rtnl_link_set_addr(bridge.get(), address.get());
+  const int code = rtnl_link_add(impl_->socket, bridge.get(), NLM_F_CREATE);
   if (code < 0 && code != -NLE_EXIST) return failed(code, cat("add bridge ", name));
   return {};
 }

@@ -19,7 +19,9 @@ class Netlink {
   Netlink(const Netlink&) = delete;
   Netlink& operator=(const Netlink&) = delete;
 
-  Status add_bridge(const std::string& name);
+  // With a hardware address of its own (six bytes, "02:00:…"): without one the kernel takes that of
+  // a port, and another's when that port goes, which neighbours learn only half a minute later.
+  Status add_bridge(const std::string& name, const std::string& hardware_address);
   // Both ends are made here; the peer is put into the other namespace at once (a descriptor of it).
   Status add_veth(const std::string& name, const std::string& peer, int peer_namespace);
   Status remove_link(const std::string& name);  // missing is fine

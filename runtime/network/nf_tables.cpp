@@ -150,12 +150,20 @@ NftRule& NftRule::protocol(uint32_t slot) {
   });
 }
 
-NftRule& NftRule::destination_kind(uint32_t slot) {
+NftRule& NftRule::destination_route(uint32_t slot, uint32_t result) {
   return expression("fib", [&] {
     put_u32(message_, NFTA_FIB_DREG, reg(slot));
-    put_u32(message_, NFTA_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
+    put_u32(message_, NFTA_FIB_RESULT, result);
     put_u32(message_, NFTA_FIB_FLAGS, NFTA_FIB_F_DADDR);
   });
+}
+
+NftRule& NftRule::destination_kind(uint32_t slot) {
+  return destination_route(slot, NFT_FIB_RESULT_ADDRTYPE);
+}
+
+NftRule& NftRule::way_out(uint32_t slot) {
+  return destination_route(slot, NFT_FIB_RESULT_OIF);
 }
 
 NftRule& NftRule::was_translated(uint32_t slot) {
@@ -304,10 +312,19 @@ NftBatch& NftBatch::add_chain(std::string_view chain) {
 }
 
 NftBatch& NftBatch::add_nat_chain(std::string_view chain, NftHook hook, int32_t priority) {
+  return add_base_chain(chain, "nat", hook, priority);
+}
+
+NftBatch& NftBatch::add_filter_chain(std::string_view chain, NftHook hook, int32_t priority) {
+  return add_base_chain(chain, "filter", hook, priority);
+}
+
+NftBatch& NftBatch::add_base_chain(std::string_view chain, const char* type, NftHook hook,
+                                   int32_t priority) {
   message(NFT_MSG_NEWCHAIN, NLM_F_CREATE, cat("chain ", chain), [&](nl_msg* m) {
     put_text(m, NFTA_CHAIN_TABLE, table_);
     put_text(m, NFTA_CHAIN_NAME, chain);
-    put_text(m, NFTA_CHAIN_TYPE, "nat");
+    put_text(m, NFTA_CHAIN_TYPE, type);
     nest(m, NFTA_CHAIN_HOOK, [&] {
       put_u32(m, NFTA_HOOK_HOOKNUM, hook_of(hook));
       put_u32(m, NFTA_HOOK_PRIORITY, static_cast<uint32_t>(priority));

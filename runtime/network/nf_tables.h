@@ -2,9 +2,8 @@
 // the language for Services: chains, named and anonymous maps, and rules made of a few expressions.
 //
 //   NftBatch batch("minik");
-//   batch.add_chain("web").add_rule("web", [](NftRule& rule) { rule.payload(...); rule.nat(...);
-//   }); socket.commit(batch);     // all of it, or nothing and an error that names the first
-//   refused message
+//   batch.add_chain("web").add_rule("web", [](NftRule& r) { r.payload(...).compare(...); });
+//   socket.commit(batch);  // all of it, or nothing and an error that names the first refused message
 //
 // Values are held in the kernel's 4-byte registers, numbered here from 0. Numbers in rules are in
 // host order unless said otherwise. Family ip (IPv4) only. Blocking, one thread at a time; not
@@ -53,6 +52,7 @@ class NftRule {
   NftRule& payload(NftHeader header, uint32_t offset, uint32_t length, uint32_t slot);
   NftRule& protocol(uint32_t slot);          // of layer 4, one byte
   NftRule& destination_kind(uint32_t slot);  // RTN_LOCAL and others
+  NftRule& way_out(uint32_t slot);           // the link's index; 0: no route, or to this machine
   NftRule& was_translated(uint32_t slot);    // not 0: this connection's destination was changed
   NftRule& mask(uint32_t slot, std::string_view bits);
   NftRule& compare(uint32_t slot, NftCompare how, std::string_view bytes);
@@ -71,6 +71,7 @@ class NftRule {
   NftRule& reset_connection();  // TCP only
 
  private:
+  NftRule& destination_route(uint32_t slot, uint32_t result);
   NftRule& expression(const char* name, const std::function<void()>& attributes);
   nl_msg* message_;
 };
@@ -84,6 +85,7 @@ class NftBatch {
   NftBatch& replace_table();  // made anew, empty
   NftBatch& add_chain(std::string_view chain);
   NftBatch& add_nat_chain(std::string_view chain, NftHook hook, int32_t priority);
+  NftBatch& add_filter_chain(std::string_view chain, NftHook hook, int32_t priority);
   NftBatch& flush_chain(std::string_view chain);
   NftBatch& remove_chain(std::string_view chain);
   NftBatch& add_verdict_map(std::string_view name, NftType key, uint32_t key_length);
@@ -106,6 +108,8 @@ class NftBatch {
   };
   void message(int type, int flags, std::string what,
                const std::function<void(nl_msg*)>& attributes, uint32_t bytes_max = 4096);
+  NftBatch& add_base_chain(std::string_view chain, const char* type, NftHook hook,
+                           int32_t priority);
   void elements(int type, std::string_view set, uint32_t set_id, const NftElements& list,
                 bool to_chains);
 

@@ -23,6 +23,8 @@ namespace minik::runtime {
 namespace {
 
 constexpr const char* kBridge = "minik0";
+// Locally administered; alone in its namespace, so that all nodes can have the same.
+constexpr const char* kBridgeHardwareAddress = "02:6d:69:6e:69:6b";
 
 Status make_directory(const std::string& path) {
   std::error_code error;
@@ -85,7 +87,7 @@ Status PodNetwork::set_up_node() {
   MINIK_TRY(create_network_namespace(node_namespace_));
   return run_in_network_namespace(node_namespace_, [this]() -> Status {
     MINIK_ASSIGN(const auto netlink, Netlink::open());
-    MINIK_TRY(netlink->add_bridge(kBridge));
+    MINIK_TRY(netlink->add_bridge(kBridge, kBridgeHardwareAddress));
     MINIK_TRY(netlink->add_address(kBridge, cat(config_.gateway, "/32")));
     MINIK_TRY(netlink->add_address(kBridge, cat(config_.dns_address, "/32")));
     MINIK_TRY(netlink->set_up(kBridge));

@@ -22,6 +22,7 @@ constexpr const char* kSelf = "hairpin";
 
 // The usual places: before routing for destinations, after it for sources.
 constexpr int32_t kDestinationPriority = -100;
+constexpr int32_t kFilterPriority = 0;
 constexpr int32_t kSourcePriority = 100;
 
 // Offsets in the IPv4 header, and of the destination port in TCP's, UDP's and SCTP's.
@@ -73,8 +74,8 @@ void add_choice(NftBatch& batch, const FilterRule& rule) {
   });
 }
 
-// TCP is refused by a reset: an ICMP error that arrives while connect() still holds its socket is
-// only a hint to the kernel, and the caller would wait until its next attempt.
+// TCP is refused by a reset: the kernel limits the rate of ICMP errors, and takes one that arrives
+// while connect() holds its socket for a hint only.
 NftRule& refuse(NftRule& rule, uint8_t protocol) {
   return protocol == IPPROTO_TCP ? rule.reset_connection() : rule.reject_unreachable_port();
 }
@@ -131,6 +132,7 @@ void ServiceFilter::add_frame(NftBatch& batch) const {
   });
   add_refusal_of_unknown(batch);
   add_egress(batch);
+  add_refusal_of_gone(batch);
   for (const auto* chain : {"prerouting", "output"}) {
     batch.add_rule(chain, [](NftRule& r) { r.verdict(NftVerdict::kJump, kServices); });
     batch.add_rule(chain, [](NftRule& r) { r.verdict(NftVerdict::kJump, kEgress); });
@@ -158,6 +160,21 @@ void ServiceFilter::add_refusal_of_unknown(NftBatch& batch) const {
       refuse(r, protocol);
     });
   }
+}
+
+// Connections to a pod that has gone, or that were led to one a moment ago.
+void ServiceFilter::add_refusal_of_gone(NftBatch& batch) const {
+  batch.add_filter_chain("gone", NftHook::kPrerouting, kFilterPriority)
+      .add_rule("gone", [&](NftRule& r) {
+        match_destination(r, config_.pods, NftCompare::kEqual)
+            .destination_kind(0)
+            .compare(0, NftCompare::kNotEqual, machine_order(RTN_LOCAL))
+            .way_out(0)
+            .compare(0, NftCompare::kEqual, machine_order(0))
+            .protocol(0)
+            .compare(0, NftCompare::kEqual, std::string(1, static_cast<char>(IPPROTO_TCP)))
+            .reset_connection();
+      });
 }
 
 void ServiceFilter::add_egress(NftBatch& batch) const {

@@ -9,6 +9,7 @@
 //                         (egress_port), where a relay takes them up
 //   a rule's chain: pick a backend (at random, or by the client's address) and translate; without
 //                   any: refuse
+//   gone: TCP to a pod that no longer exists is reset
 //   postrouting: a pod that reaches itself through a Service is masqueraded, so that its answer
 //                comes back
 //
@@ -74,6 +75,7 @@ class ServiceFilter {
   ServiceFilter(ServiceFilterConfig config, std::unique_ptr<NftSocket> socket);
   void add_frame(NftBatch& batch) const;
   void add_refusal_of_unknown(NftBatch& batch) const;
+  void add_refusal_of_gone(NftBatch& batch) const;
   void add_egress(NftBatch& batch) const;
   // One map's or set's part of an update: `touched` keys, and what each led to before.
   static void add_map_changes(NftBatch& batch, const char* map,

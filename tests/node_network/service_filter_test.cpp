@@ -284,9 +284,25 @@ TEST_F(ServiceFilterTest, TellsAtOnceThatAPodHasGone) {
   ASSERT_EQ(connect_from(from, ip("10.96.1.1"), 80).first, 0);
   pods.erase("a");
   ASSERT_TRUE(network->detach("a").ok());
-  EXPECT_EQ(connect_from(from, address, 8080).first, EHOSTUNREACH);
-  EXPECT_EQ(connect_from(from, ip("10.96.1.1"), 80).first, EHOSTUNREACH)
+  EXPECT_EQ(connect_from(from, address, 8080).first, ECONNREFUSED);
+  EXPECT_EQ(connect_from(from, ip("10.96.1.1"), 80).first, ECONNREFUSED)
       << "the rule still leads there";
+}
+
+TEST_F(ServiceFilterTest, KeepsAPodConnectedWhileOthersComeAndGo) {
+  const Pod& server = add_server("server");
+  const Pod& client = add_pod("client");
+  const uint32_t address = ip(server.endpoint.address);
+  for (const char* name : {"a", "b", "c", "d", "e", "f"}) add_pod(name);
+  const auto reach = [&] {
+    return connect_from(client.endpoint.namespace_path, address, 8080).first;
+  };
+  EXPECT_EQ(reach(), 0);
+  for (const char* name : {"a", "b", "c", "d", "e", "f"}) {
+    pods.erase(name);
+    ASSERT_TRUE(network->detach(name).ok());
+    EXPECT_EQ(reach(), 0) << "without " << name;
+  }
 }
 
 TEST_F(ServiceFilterTest, HoldsThousandsOfRulesAndABigOne) {

@@ -25,6 +25,15 @@ Value merged_metadata(const Value& updated, const Value& old) {
   return std::move(metadata).build();
 }
 
+Value gated_condition() {
+  return Value::map({{keys::kType, "PodScheduled"},
+                     {keys::kStatus, "False"},
+                     {keys::kReason, "SchedulingGated"},
+                     {keys::kMessage, "Scheduling is blocked due to non-empty scheduling gates"},
+                     {keys::kLastProbeTime, nullptr},
+                     {keys::kLastTransitionTime, nullptr}});
+}
+
 }  // namespace
 
 bool has_status_subresource(const ResourceInfo& resource) {
@@ -62,6 +71,10 @@ Value prepare_for_create(const ResourceInfo& resource, const Value& object) {
   if (status == nullptr || !has_status_subresource(resource)) return object;
   // Nobody has looked at it yet: what the schema says of a new object's status, and no more.
   Value fresh = object.with(keys::kStatus, apply_defaults(*status->type, Value::empty_map()));
+  if (resource.id == kinds::kPods && !object[keys::kSpec][keys::kSchedulingGates].empty()) {
+    // Nobody schedules it, so nobody else would say why.
+    return fresh.with_at({keys::kStatus, keys::kConditions}, Value::array({gated_condition()}));
+  }
   if (resource.id != kinds::kNamespaces) return fresh;
   return fresh.with_at({keys::kSpec, keys::kFinalizers}, Value::array({"kubernetes"}));
 }

@@ -1,36 +1,68 @@
-// Candidates: for one pod class, the nodes that can take a pod, best first; brought up to date by the
-// node table's change log, so that placing a pod costs what changed since the last one, not what exists.
+// Candidates: for one pod class, the nodes that can take a pod, in groups and best first; brought
+// up to date by the node table's change log, so that placing a pod costs what changed since the
+// last one, not what exists.
 //
-// Ties are broken by a hash of class and node, so that equal nodes are not all filled in name order and
-// runs stay repeatable.
+//   group (zone a, no sibling yet)   node 7, node 2, node 9 …   by what the node alone says
+//   group (zone a, one sibling)      node 4 …
+//   group (zone b, no sibling yet)   node 3, node 8 …
+//
+// Rules that look at other nodes (domain_term.h) see all nodes of a group alike, so they are asked
+// once a group: the best node is the first of some group. Inside a group the order is by the scores
+// of the node alone; ties go by a hash of class and node, so that equal nodes are not all filled in
+// name order and runs stay repeatable. A class that terms tell nothing about has one group.
+//
+// Not exact where Kubernetes is not either: image scores of a node are those of its last change.
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
-#include "control/scheduler/node_table.h"
-#include "control/scheduler/pod_class.h"
+#include "control/scheduler/domain_term.h"
+#include "control/scheduler/node_rules.h"
+#include "control/scheduler/room.h"
 
 namespace minik::control {
 
 class Candidates {
  public:
-  Candidates(PodClass pod_class, uint64_t salt);
+  Candidates(uint64_t id, PodClass pod_class, const Profile& profile,
+             std::shared_ptr<NodeRules> rules, uint64_t salt);
 
   const PodClass& pod_class() const { return class_; }
-  // The best node that also satisfies `allowed`, or -1.
-  template <typename Allowed>
-  int best(const NodeTable& table, const Allowed& allowed) {
-    refresh(table);
-    for (const auto& rank : order_) {
-      if (allowed(rank.node)) return rank.node;
-    }
-    return -1;
-  }
-  // Nodes by reason, for FailedScheduling: computed when asked.
-  std::vector<std::pair<std::string, int>> reasons(const NodeTable& table) const;
+  const Profile& profile() const { return profile_; }
+  const NodeRules& rules() const { return *rules_; }
+  // A number that no other class has: the order of classes where one is seen.
+  uint64_t id() const { return id_; }
+
+  // The best node, or -1.
+  int best(NodeTable& table);
+  // Whether the node alone has what a pod needs; asks no rule about other nodes, and costs no
+  // refresh.
+  bool has_place(const NodeTable& table, int node) const;
+  // Whether a pod could go to this very node now.
+  bool could_take(NodeTable& table, int node);
+  // A change of this pod on its node may open other nodes too.
+  bool depends_on(NodeTable& table, const Value& pod) const;
+  bool has_terms() const { return !terms_.empty(); }
+  // Whether some required rule counts pods, so that those who think pods away must ask allows().
+  bool has_hard_terms() const { return hard_terms_; }
+  // The required rules about pods, with `removed` pods of this node thought away.
+  bool allows(NodeTable& table, int node, const std::vector<const PlacedPod*>& removed);
+
+  // The first of those rules that refuses the node with all its pods there.
+  std::string refusal_by_terms(int node) const;
+
+  // Why no node is there for a pod: nodes by reason, in the order in which Kubernetes prints them.
+  // From the first time on the reasons are kept like the order.
+  std::vector<std::pair<int64_t, std::string>> diagnosis(NodeTable& table);
+  // Nodes where fewer pods could help.
+  std::vector<int> helpable(NodeTable& table);
+  // Brings the order up to date without asking for a node.
+  void refresh(NodeTable& table);
 
  private:
   struct Rank {
@@ -43,15 +75,48 @@ class Candidates {
       return node < other.node;
     }
   };
-  void refresh(const NodeTable& table);
-  void evaluate(const NodeTable& table, int node);
+  using Place = std::vector<int64_t>;  // one for each term
+  using Order = std::set<Rank>;
+  struct Seat {
+    Order* order = nullptr;
+    Order::iterator at;
+  };
 
+  void build_terms(NodeTable& table);
+  void add_spread_terms(NodeTable& table);
+  bool outdated(const NodeTable& table) const;
+  void evaluate(const NodeTable& table, int node);
+  void seat(const NodeTable& table, int node);
+  bool counts_for(const DomainTerm& term, const NodeTable& table, int node) const;
+  bool first_of_its_kind() const;
+  const Place& place_of(int node);
+  bool allowed(const Place& place, bool first) const;
+  std::vector<Refusal> own_refusals(const NodeTable& table, int node) const;
+  void note_refusals(const NodeTable& table, int node);
+  void explain(NodeTable& table);
+
+  uint64_t id_;
   PodClass class_;
+  const Profile& profile_;
+  std::shared_ptr<NodeRules> rules_;
   uint64_t salt_;
+  std::vector<DomainTerm> terms_;
+  bool hard_terms_ = false;
+  uint64_t counts_version_ = 0;  // of the counts that the terms were built from
+  uint64_t rules_generation_ = 0;
   uint64_t position_ = 0;
   bool built_ = false;
-  std::set<Rank> order_;
-  std::vector<std::set<Rank>::iterator> places_;  // by node; end() when it cannot take the pod
+  std::map<Place, Order> groups_;
+  std::vector<Seat> seats_;  // by node; no order when it cannot take the pod
+  Place scratch_;
+  // What each node alone has against the pod, and how many say so; kept once somebody has asked.
+  struct Note {
+    std::vector<std::map<std::string, int64_t>::iterator> reasons;
+    bool resolvable = false;
+  };
+  bool explaining_ = false;
+  std::vector<Note> notes_;
+  std::map<std::string, int64_t> tally_;
 };
 
 }  // namespace minik::control

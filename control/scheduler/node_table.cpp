@@ -1,32 +1,53 @@
 #include "control/scheduler/node_table.h"
 
+#include <algorithm>
+
 #include "control/object/keys.h"
 
 namespace minik::control {
 
 namespace {
+
 constexpr size_t kLogMax = 1 << 20;
+
+std::vector<PlacedPod>::iterator find_pod(NodeEntry& entry, const Value& pod) {
+  const Value& uid = pod[keys::kMetadata][keys::kUid];
+  return std::ranges::find_if(
+      entry.pods, [&](const PlacedPod& p) { return p.pod[keys::kMetadata][keys::kUid] == uid; });
 }
+
+}  // namespace
+
+int64_t PlacedPod::priority() const {
+  return pod[keys::kSpec][keys::kPriority].as_int();
+}
+
+NodeTable::NodeTable()
+    : counts_([this](const PodCounts::Visit& visit) {
+        for (size_t i = 0; i < nodes_.size(); ++i) {
+          for (const auto& placed : nodes_[i].pods) visit(placed.pod, static_cast<int>(i));
+        }
+      }) {}
 
 int NodeTable::find(std::string_view name) const {
   const auto found = by_name_.find(name);
   return found == by_name_.end() ? -1 : static_cast<int>(found->second);
 }
 
-NodeEntry& NodeTable::entry(std::string_view name) {
+size_t NodeTable::entry(std::string_view name) {
   const auto found = by_name_.find(name);
-  if (found != by_name_.end()) return nodes_[found->second];
+  if (found != by_name_.end()) return found->second;
   size_t index = nodes_.size();
   if (free_.empty()) {
     nodes_.emplace_back();
   } else {
     index = free_.back();
     free_.pop_back();
-    nodes_[index] = {};
   }
   by_name_.emplace(std::string(name), index);
   nodes_[index].name = name;
-  return nodes_[index];
+  nodes_[index].tie = fnv1a_64(name);
+  return index;
 }
 
 void NodeTable::note_change(size_t index) {
@@ -37,65 +58,149 @@ void NodeTable::note_change(size_t index) {
   log_.push_back(static_cast<int>(index));
 }
 
-void NodeTable::put_node(const Value& node) {
-  NodeEntry& e = entry(object_name(node));
+bool NodeTable::put_node(const Value& node) {
+  const size_t index = entry(object_name(node));
+  NodeEntry& e = nodes_[index];
   const Value& labels = node[keys::kMetadata][keys::kLabels];
   const Value& taints = node[keys::kSpec][keys::kTaints];
+  const Value& images = node[keys::kStatus][keys::kImages];
   const bool unschedulable = node[keys::kSpec][keys::kUnschedulable].as_bool();
   Resources allocatable = node_allocatable(node);
-  // A heartbeat changes nothing that placement depends on.
   if (e.used && e.labels == labels && e.taints == taints && e.unschedulable == unschedulable &&
-      e.allocatable == allocatable) {
-    return;
+      e.images == images && e.allocatable == allocatable) {
+    return false;
   }
+  if (!e.used) ++used_;
   e.used = true;
+  if (!(e.images == images)) {
+    put_images(index, e.images, -1);
+    put_images(index, images, 1);
+  }
   e.labels = labels;
   e.taints = taints;
+  e.images = images;
   e.unschedulable = unschedulable;
   e.allocatable = std::move(allocatable);
-  note_change(static_cast<size_t>(&e - nodes_.data()));
+  e.version = ++nodes_version_;
+  for (auto& [key, topology] : topologies_) topology.put(index, labels);
+  note_change(index);
+  return true;
 }
 
 void NodeTable::remove_node(std::string_view name) {
   const auto found = by_name_.find(name);
-  if (found == by_name_.end()) return;
-  NodeEntry& e = nodes_[found->second];
-  note_change(found->second);
+  if (found == by_name_.end() || !nodes_[found->second].used) return;
+  const size_t index = found->second;
+  NodeEntry& e = nodes_[index];
+  --used_;
   e.used = false;
+  e.version = ++nodes_version_;
+  put_images(index, e.images, -1);
+  e.images = {};
+  for (auto& [key, topology] : topologies_) topology.put(index, Value());
+  note_change(index);
   // Pods may still be bound to it; their entry stays until the last one has gone.
-  if (e.requested.pods == 0) {
-    free_.push_back(found->second);
-    by_name_.erase(found);
+  drop_if_empty(index);
+}
+
+void NodeTable::drop_if_empty(size_t index) {
+  NodeEntry& e = nodes_[index];
+  if (e.used || !e.pods.empty() || !e.nominations.empty()) return;
+  by_name_.erase(e.name);
+  const uint64_t version = e.version;
+  e = {};
+  e.version = version;
+  free_.push_back(index);
+}
+
+void NodeTable::put_images(size_t index, const Value& images, int sign) {
+  for (const auto& image : images.items()) {
+    for (const auto& name : image[keys::kNames].items()) {
+      auto& places = images_[name.string()];
+      if (sign > 0) {
+        places.bytes_by_node[static_cast<int>(index)] = image[keys::kSizeBytes].as_int();
+      } else {
+        places.bytes_by_node.erase(static_cast<int>(index));
+        if (places.bytes_by_node.empty()) images_.erase(name.string());
+      }
+    }
   }
 }
 
-void NodeTable::add_pod(const Value& pod, std::string_view node) {
-  NodeEntry& e = entry(node);
-  e.requested.add(pod_requests(pod[keys::kSpec]), 1);
-  const auto owner = controller_of(pod)[keys::kUid].as_string();
-  if (!owner.empty()) {
-    const auto found = e.pods_by_owner.find(owner);
-    if (found == e.pods_by_owner.end()) {
-      e.pods_by_owner.emplace(std::string(owner), 1);
-    } else {
-      ++found->second;
+const ImagePlaces* NodeTable::image(std::string_view name) const {
+  const auto found = images_.find(name);
+  return found == images_.end() ? nullptr : &found->second;
+}
+
+const Topology& NodeTable::topology(const Key& label) {
+  const auto [at, fresh] = topologies_.try_emplace(label, label);
+  if (fresh) {
+    for (size_t i = 0; i < nodes_.size(); ++i) {
+      at->second.put(i, nodes_[i].used ? nodes_[i].labels : Value());
     }
   }
-  note_change(static_cast<size_t>(&e - nodes_.data()));
+  return at->second;
+}
+
+void NodeTable::add_pod(const Value& pod, std::string_view node) {
+  const size_t index = entry(node);
+  NodeEntry& e = nodes_[index];
+  auto demand = demands_.of(pod[keys::kSpec]);
+  e.requested.add(demand->requests, 1);
+  e.ports.insert(e.ports.end(), demand->ports.begin(), demand->ports.end());
+  e.pods.push_back({pod, std::move(demand)});
+  counts_.change(pod, static_cast<int>(index), 1);
+  note_change(index);
 }
 
 void NodeTable::remove_pod(const Value& pod, std::string_view node) {
   const auto found = by_name_.find(node);
   if (found == by_name_.end()) return;
   NodeEntry& e = nodes_[found->second];
-  e.requested.add(pod_requests(pod[keys::kSpec]), -1);
-  const auto count = e.pods_by_owner.find(controller_of(pod)[keys::kUid].as_string());
-  if (count != e.pods_by_owner.end() && --count->second == 0) e.pods_by_owner.erase(count);
+  const auto placed = find_pod(e, pod);
+  if (placed == e.pods.end()) return;
+  e.requested.add(placed->demand->requests, -1);
+  for (const auto& port : placed->demand->ports) e.ports.erase(std::ranges::find(e.ports, port));
+  counts_.change(placed->pod, static_cast<int>(found->second), -1);
+  e.pods.erase(placed);
   note_change(found->second);
-  if (!e.used && e.requested.pods == 0) {
-    free_.push_back(found->second);
-    by_name_.erase(found);
+  drop_if_empty(found->second);
+}
+
+void NodeTable::update_pod(const Value& before, const Value& after, std::string_view node) {
+  const int index = find(node);
+  if (index < 0) return;
+  NodeEntry& e = nodes_[static_cast<size_t>(index)];
+  const auto placed = find_pod(e, before);
+  if (placed == e.pods.end()) return;
+  const Value& old = placed->pod;
+  // Labels and resources may change while a pod runs, and with them where it counts.
+  if (old[keys::kMetadata][keys::kLabels] == after[keys::kMetadata][keys::kLabels] &&
+      old[keys::kSpec][keys::kContainers] == after[keys::kSpec][keys::kContainers] &&
+      controller_of(old) == controller_of(after)) {
+    placed->pod = after;
+    return;
   }
+  remove_pod(before, node);
+  add_pod(after, node);
+}
+
+void NodeTable::nominate(const Value& pod, std::string_view node) {
+  const size_t index = entry(node);
+  nodes_[index].nominations.push_back({key_of(pod), pod[keys::kMetadata][keys::kUid],
+                                       pod[keys::kSpec][keys::kPriority].as_int(),
+                                       demands_.of(pod[keys::kSpec])});
+  note_change(index);
+}
+
+void NodeTable::withdraw(const Value& pod, std::string_view node) {
+  const int index = find(node);
+  if (index < 0) return;
+  const Value& uid = pod[keys::kMetadata][keys::kUid];
+  std::erase_if(nodes_[static_cast<size_t>(index)].nominations,
+                [&](const Nomination& n) { return n.uid == uid; });
+  note_change(static_cast<size_t>(index));
+  drop_if_empty(static_cast<size_t>(index));
 }
 
 }  // namespace minik::control

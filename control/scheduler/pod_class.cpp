@@ -3,132 +3,118 @@
 #include <algorithm>
 
 #include "control/object/keys.h"
-#include "control/object/quantity.h"
 
 namespace minik::control {
 
 namespace {
 
-int64_t& amount_of(Resources& resources, const Key& name) {
-  const auto at = std::lower_bound(resources.extended.begin(), resources.extended.end(), name,
-                                   [](const auto& e, const Key& n) { return e.first < n; });
-  if (at != resources.extended.end() && at->first == name) return at->second;
-  return resources.extended.insert(at, {name, 0})->second;
+const Key& required_key() {
+  static const Key key = keys::kRequiredDuringSchedulingIgnoredDuringExecution;
+  return key;
+}
+const Key& preferred_key() {
+  static const Key key = keys::kPreferredDuringSchedulingIgnoredDuringExecution;
+  return key;
 }
 
-Resources of_list(const Value& list) {
-  Resources resources;
-  for (const auto& [name, value] : list.entries()) {
-    const Quantity quantity = Quantity::of_value(value);
-    if (name == keys::kCpu) {
-      resources.milli_cpu = quantity.milli();
-    } else if (name == keys::kMemory) {
-      resources.memory_bytes = quantity.units();
-    } else if (name.text() == "ephemeral-storage") {
-      resources.ephemeral_bytes = quantity.units();
-    } else if (name == keys::kPods) {
-      resources.pods = quantity.units();
-    } else {
-      amount_of(resources, name) = quantity.units();
-    }
-  }
-  return resources;
+// The one node that a required node affinity names, as the pods of a DaemonSet have it; else
+// nothing.
+std::string pinned_node(const Value& affinity) {
+  const auto terms =
+      affinity[keys::kNodeAffinity][required_key()][keys::kNodeSelectorTerms].items();
+  if (terms.size() != 1 || terms[0][keys::kMatchFields].size() != 1) return {};
+  const Value& field = terms[0][keys::kMatchFields].items()[0];
+  if (field[keys::kOperator].as_string() != "In" || field[keys::kValues].size() != 1) return {};
+  return field[keys::kValues].items()[0].string();
 }
 
-void raise_to(Resources& resources, const Resources& other) {
-  resources.milli_cpu = std::max(resources.milli_cpu, other.milli_cpu);
-  resources.memory_bytes = std::max(resources.memory_bytes, other.memory_bytes);
-  resources.ephemeral_bytes = std::max(resources.ephemeral_bytes, other.ephemeral_bytes);
-  for (const auto& [name, amount] : other.extended) {
-    auto& mine = amount_of(resources, name);
-    mine = std::max(mine, amount);
-  }
-}
-
-const Value& requests_of(const Value& container) {
-  return container[keys::kResources][keys::kRequests];
+bool selects(const PodMatcher& matcher, std::string_view namespace_, const Value& labels) {
+  // A namespace selected by its labels alone is no self-match: the pod's own is named in practice.
+  return (std::ranges::binary_search(matcher.namespaces, namespace_) ||
+          (matcher.namespace_selector && matcher.namespace_selector->empty())) &&
+         matcher.pods.matches(labels);
 }
 
 }  // namespace
 
-void Resources::add(const Resources& other, int64_t sign) {
-  milli_cpu += sign * other.milli_cpu;
-  memory_bytes += sign * other.memory_bytes;
-  ephemeral_bytes += sign * other.ephemeral_bytes;
-  pods += sign * other.pods;
-  for (const auto& [name, amount] : other.extended) amount_of(*this, name) += sign * amount;
-}
-
-Resources pod_requests(const Value& spec) {
-  Resources sum;
-  for (const auto& container : spec[keys::kContainers].items()) sum.add(of_list(requests_of(container)), 1);
-  Resources sidecars, highest_init;
-  for (const auto& container : spec[keys::kInitContainers].items()) {
-    const Resources own = of_list(requests_of(container));
-    if (container[keys::kRestartPolicy].as_string() == "Always") {
-      sum.add(own, 1);
-      sidecars.add(own, 1);
-      raise_to(highest_init, sidecars);
-    } else {
-      Resources beside = sidecars;
-      beside.add(own, 1);
-      raise_to(highest_init, beside);
-    }
-  }
-  raise_to(sum, highest_init);
-  sum.add(of_list(spec[keys::kOverhead]), 1);
-  sum.pods = 1;
-  return sum;
-}
-
-Resources node_allocatable(const Value& node) {
-  const Value& status = node[keys::kStatus];
-  return of_list(status[keys::kAllocatable].has_value() ? status[keys::kAllocatable]
-                                                        : status[keys::kCapacity]);
-}
-
-PodClass make_pod_class(const Value& pod) {
+PodClassKey class_key(const Value& pod, NodeTable& table) {
   const Value& spec = pod[keys::kSpec];
-  PodClass c;
-  c.spec = spec;
-  c.namespace_ = object_namespace(pod);
-  c.labels = pod[keys::kMetadata][keys::kLabels];
-  c.requests = pod_requests(spec);
-  c.node_selector = spec[keys::kNodeSelector];
-  const Value& affinity = spec[keys::kAffinity];
-  const Value& node_affinity = affinity[keys::kNodeAffinity];
-  c.required_affinity =
-      node_affinity[keys::kRequiredDuringSchedulingIgnoredDuringExecution][keys::kNodeSelectorTerms];
-  c.preferred_affinity = node_affinity[keys::kPreferredDuringSchedulingIgnoredDuringExecution];
-  c.tolerations = spec[keys::kTolerations];
-  for (const auto& constraint : spec[keys::kTopologySpreadConstraints].items()) {
-    auto selector = LabelSelector::from_object(constraint[keys::kLabelSelector]);
-    c.spread.push_back({Key(constraint[keys::kTopologyKey].as_string()),
-                        constraint[keys::kMaxSkew].as_int(1),
-                        constraint[keys::kWhenUnsatisfiable].as_string() != "ScheduleAnyway",
-                        selector ? *std::move(selector) : LabelSelector::nothing()});
+  PodClassKey key;
+  key.node_selector = spec[keys::kNodeSelector];
+  key.affinity = spec[keys::kAffinity];
+  key.tolerations = spec[keys::kTolerations];
+  key.spread = spec[keys::kTopologySpreadConstraints];
+  key.owner = controller_of(pod)[keys::kUid];
+  key.priority = spec[keys::kPriority].as_int();
+  key.demand = table.demands().of(spec);
+  // Images that no node has make no difference.
+  bool somewhere = false;
+  for (const auto& container : spec[keys::kContainers].items()) {
+    key.images.push_back(container[keys::kImage]);
+    somewhere = somewhere || table.image(key.images.back().as_string()) != nullptr;
   }
-  const Value& owner = controller_of(pod);
-  c.owner = owner[keys::kUid];
-  for (const auto& key : {keys::kPodAffinity, keys::kPodAntiAffinity}) {
-    if (!affinity[key][keys::kRequiredDuringSchedulingIgnoredDuringExecution].empty()) {
-      c.refusal = "required pod affinity and anti-affinity are not there yet";
-    }
+  if (!somewhere) key.images.clear();
+  const bool pod_terms = !key.affinity[keys::kPodAffinity].empty() ||
+                         !key.affinity[keys::kPodAntiAffinity].empty() || !key.spread.empty();
+  if (pod_terms || table.counts().any_carried()) {
+    key.namespace_ = pod[keys::kMetadata][keys::kNamespace];
+    key.labels = pod[keys::kMetadata][keys::kLabels];
   }
-  return c;
+  return key;
 }
 
-uint64_t pod_class_hash(const Value& pod) {
-  const Value& spec = pod[keys::kSpec];
-  uint64_t hash = spec.hash();
-  hash = hash * 31 + pod[keys::kMetadata][keys::kLabels].hash();
-  hash = hash * 31 + pod[keys::kMetadata][keys::kNamespace].hash();
-  return hash * 31 + controller_of(pod)[keys::kUid].hash();
+uint64_t PodClassKey::hash() const {
+  uint64_t hash = demand->requests.milli_cpu * 0x9e3779b97f4a7c15ULL;
+  const auto mix = [&hash](uint64_t part) { hash = (hash ^ part) * 0x100000001b3ULL; };
+  mix(static_cast<uint64_t>(demand->requests.memory_bytes));
+  mix(static_cast<uint64_t>(demand->requests.ephemeral_bytes));
+  mix(static_cast<uint64_t>(priority));
+  for (const Value* part :
+       {&node_selector, &affinity, &tolerations, &spread, &owner, &namespace_, &labels}) {
+    mix(part->hash());
+  }
+  return hash;
 }
 
-bool same_pod_class(const PodClass& c, const Value& pod) {
-  return c.spec == pod[keys::kSpec] && c.labels == pod[keys::kMetadata][keys::kLabels] &&
-         c.namespace_ == object_namespace(pod) && c.owner == controller_of(pod)[keys::kUid];
+bool PodClassKey::operator==(const PodClassKey& other) const {
+  return priority == other.priority && (demand == other.demand || *demand == *other.demand) &&
+         node_selector == other.node_selector && affinity == other.affinity &&
+         tolerations == other.tolerations && spread == other.spread && owner == other.owner &&
+         namespace_ == other.namespace_ && labels == other.labels && images == other.images;
+}
+
+PodClass::PodClass(PodClassKey k) : key(std::move(k)) {
+  const auto home = key.namespace_.as_string();
+  const auto term_of = [&](const Value& term, int64_t weight) {
+    return PodAffinityTerm{Key(term[keys::kTopologyKey].as_string()),
+                           affinity_matcher(term, home, key.labels), weight};
+  };
+  const Value& beside = key.affinity[keys::kPodAffinity];
+  const Value& away = key.affinity[keys::kPodAntiAffinity];
+  for (const auto& term : beside[required_key()].items()) near.push_back(term_of(term, 0));
+  for (const auto& term : away[required_key()].items()) apart.push_back(term_of(term, 0));
+  for (const auto& entry : beside[preferred_key()].items()) {
+    preferred.push_back(term_of(entry[keys::kPodAffinityTerm], entry[keys::kWeight].as_int()));
+  }
+  for (const auto& entry : away[preferred_key()].items()) {
+    preferred.push_back(term_of(entry[keys::kPodAffinityTerm], -entry[keys::kWeight].as_int()));
+  }
+  near_itself = std::ranges::all_of(
+      near, [&](const PodAffinityTerm& t) { return selects(t.matcher, home, key.labels); });
+  for (const auto& entry : key.spread.items()) {
+    SpreadConstraint constraint{
+        Key(entry[keys::kTopologyKey].as_string()), 1, 1, false, true, false, false, {}};
+    constraint.max_skew = entry[keys::kMaxSkew].as_int(1);
+    constraint.min_domains = entry[keys::kMinDomains].as_int(1);
+    constraint.hard = entry[keys::kWhenUnsatisfiable].as_string() != "ScheduleAnyway";
+    constraint.honor_affinity = entry[keys::kNodeAffinityPolicy].as_string("Honor") == "Honor";
+    constraint.honor_taints = entry[keys::kNodeTaintsPolicy].as_string("Ignore") == "Honor";
+    constraint.matcher = spread_matcher(entry, home, key.labels);
+    constraint.counts_itself = constraint.matcher.pods.matches(key.labels);
+    spread.push_back(std::move(constraint));
+  }
+  pinned = pinned_node(key.affinity);
+  spreads_by_default = spread.empty() && key.owner.has_value();
 }
 
 }  // namespace minik::control

@@ -1,62 +1,67 @@
-// PodClass: what the scheduler needs to know about a pod, shared by all pods that want the same.
+// PodClass: what placement depends on of a pod, shared by all pods that want the same.
 //
-// Ten thousand replicas of one template ask for the same resources under the same rules, so they are one
-// class: evaluated once per node, ordered once, and kept up to date by the nodes that change. Two pods
-// are of one class when the scheduling part of their specs, their namespace and their labels are equal.
+// Ten thousand replicas of one template ask for the same resources under the same rules, so they
+// are one class: evaluated once per node, ordered once, and kept up to date by the nodes that
+// change. What does not matter for placement (commands, environment, names) does not part classes;
+// labels and the namespace do only where some term could tell pods apart by them.
+//
+// Plain data, compiled once; owned by the class's Candidates.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "control/object/object_ref.h"
-#include "control/object/selector.h"
-#include "control/object/value.h"
+#include "control/scheduler/node_table.h"
 
 namespace minik::control {
-
-// Amounts in the scheduler's own units; plain integers, so that fitting is comparing.
-struct Resources {
-  int64_t milli_cpu = 0;
-  int64_t memory_bytes = 0;
-  int64_t ephemeral_bytes = 0;
-  int64_t pods = 0;
-  // Extended resources (example.com/gpu), sorted by name.
-  std::vector<std::pair<Key, int64_t>> extended;
-
-  void add(const Resources& other, int64_t sign);
-  bool operator==(const Resources&) const = default;
-};
-
-// max(sum of containers, each init container beside the sidecars before it) plus overhead, and one pod.
-Resources pod_requests(const Value& pod_spec);
-Resources node_allocatable(const Value& node);
 
 struct SpreadConstraint {
   Key topology_key;
   int64_t max_skew = 1;
+  int64_t min_domains = 1;
   bool hard = false;
-  LabelSelector selector;
+  bool honor_affinity = true;  // count only nodes that the pod's selector and affinity allow
+  bool honor_taints = false;   // count only nodes whose taints the pod tolerates
+  bool counts_itself = false;
+  PodMatcher matcher;
 };
+
+struct PodAffinityTerm {
+  Key topology_key;
+  PodMatcher matcher;
+  int64_t weight = 0;  // of a preference, negative to stay away
+};
+
+// The parts of a pod that decide its class; equal keys, same class.
+struct PodClassKey {
+  Value node_selector, affinity, tolerations, spread;
+  Value owner;               // what spreading by default counts
+  Value namespace_, labels;  // absent where nothing can tell
+  std::vector<Value> images;
+  int64_t priority = 0;
+  std::shared_ptr<const PodDemand> demand;
+
+  uint64_t hash() const;
+  bool operator==(const PodClassKey& other) const;
+};
+PodClassKey class_key(const Value& pod, NodeTable& table);
 
 struct PodClass {
-  Value spec;       // of the first pod seen
-  std::string namespace_;
-  Value labels;
-  Resources requests;
-  Value node_selector;      // map
-  Value required_affinity;  // nodeSelectorTerms, or absent
-  Value preferred_affinity;
-  Value tolerations;
-  std::vector<SpreadConstraint> spread;
-  // The set or template the pods come from: what default spreading counts on one node.
-  Value owner;
-  std::string refusal;  // a demand that is not supported, in the words of an event; empty: none
-};
+  explicit PodClass(PodClassKey key);
 
-PodClass make_pod_class(const Value& pod);
-// Equal for pods of one class, and cheap: shared specs are compared by their cached hash.
-uint64_t pod_class_hash(const Value& pod);
-bool same_pod_class(const PodClass& a, const Value& pod);
+  PodClassKey key;
+  std::vector<PodAffinityTerm> near;   // required: beside such pods
+  std::vector<PodAffinityTerm> apart;  // required: away from such pods
+  std::vector<PodAffinityTerm> preferred;
+  std::vector<SpreadConstraint> spread;
+  bool near_itself =
+      false;  // it matches its own required affinity, so the first of its kind may go anywhere
+  bool spreads_by_default = false;
+  std::string pinned;  // the only node it may go to, by name
+
+  const PodDemand& demand() const { return *key.demand; }
+};
 
 }  // namespace minik::control

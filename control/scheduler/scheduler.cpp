@@ -2,19 +2,17 @@
 
 #include <algorithm>
 
-#include "control/base/log.h"
 #include "control/base/text.h"
 #include "control/object/keys.h"
+#include "control/scheduler/quick_pick.h"
+#include "control/scheduler/scheduler_impl.h"
+#include "control/scheduler/writes.h"
 #include "control/schema/kinds.h"
 
 namespace minik::control {
 
 namespace {
 
-constexpr Duration kBackOffFirst = seconds(1);
-constexpr Duration kBackOffLast = seconds(10);
-constexpr Duration kUnschedulableFlush = minutes(5);
-constexpr size_t kClassesMax = 1024;
 constexpr int kBatch = 256;  // pods placed in one turn, so that a turn stays bounded
 
 bool has_ended(const Value& pod) {
@@ -22,346 +20,241 @@ bool has_ended(const Value& pod) {
   return phase == "Succeeded" || phase == "Failed";
 }
 
-std::string_view node_of(const Value& pod) { return pod[keys::kSpec][keys::kNodeName].as_string(); }
+std::string_view node_of(const Value& pod) {
+  return pod[keys::kSpec][keys::kNodeName].as_string();
+}
+
+bool occupies(const Value& pod) {
+  return pod.has_value() && !node_of(pod).empty() && !has_ended(pod);
+}
 
 }  // namespace
 
-struct Scheduler::Impl : std::enable_shared_from_this<Impl> {
-  // Higher priority first, then the older one, then by name, so that the order is total.
-  struct Turn {
-    int64_t priority;
-    uint64_t sequence;
-    ObjectKey key;
-    bool operator<(const Turn& other) const {
-      if (priority != other.priority) return priority > other.priority;
-      if (sequence != other.sequence) return sequence < other.sequence;
-      return key < other.key;
+Value with_pod_kind(const Value& pod) {
+  return pod.with(keys::kKind, "Pod").with(keys::kApiVersion, "v1");
+}
+
+Scheduler::Impl::Impl(Executor& e, Client& c, InformerSet& i, EventRecorder& r, MetricRegistry& m,
+                      Rng rng, std::vector<Profile> p)
+    : executor(e),
+      client(c),
+      informers(i),
+      events(r),
+      pods_cache(informers.of(kinds::kPods).cache()),
+      profiles(std::move(p)),
+      classes(table, rng.next()),
+      queue(e, [this] { wake(); }),
+      metrics(m),
+      salt(rng.next()),
+      flush_timer(e) {}
+
+const Profile* Scheduler::Impl::profile_of(const Value& pod) const {
+  const auto name = pod[keys::kSpec][keys::kSchedulerName].as_string("default-scheduler");
+  const auto found = std::ranges::find(profiles, name, &Profile::name);
+  return found == profiles.end() ? nullptr : &*found;
+}
+
+bool Scheduler::Impl::is_mine(const Value& pod) const {
+  return pod.has_value() && node_of(pod).empty() && !is_deleting(pod) && !has_ended(pod) &&
+         profile_of(pod) != nullptr;
+}
+
+void Scheduler::Impl::on_pod(const Value& before, const Value& after) {
+  if (occupies(after)) {
+    on_placed(before, after);
+  } else if (occupies(before)) {
+    on_unplaced(before, std::string(node_of(before)));
+  } else if (is_mine(after)) {
+    on_waiting(after);
+  } else {
+    const Value& object = after.has_value() ? after : before;
+    const ObjectKey key = key_of(object);
+    gated.erase(key);
+    if (const auto pod = queue.find(key)) release(pod, object);
+  }
+  count_pending();
+}
+
+void Scheduler::Impl::on_placed(const Value& before, const Value& after) {
+  const std::string node(node_of(after));
+  if (occupies(before)) {
+    table.update_pod(before, after, node);
+    return;
+  }
+  const auto pod = queue.find(key_of(after));
+  if (pod && pod->assumed == node && pod->uid == after[keys::kMetadata][keys::kUid]) {
+    table.update_pod(after, after, node);
+    queue.remove(pod);
+    return;
+  }
+  // Somebody else has placed it.
+  if (pod) release(pod, after);
+  table.add_pod(after, node);
+  help_by(after);
+}
+
+void Scheduler::Impl::on_unplaced(const Value& pod, const std::string& node) {
+  table.remove_pod(pod, node);
+  help_at(node, pod);
+}
+
+// A pod that needs no node any more gives back what was assumed or reserved for it.
+void Scheduler::Impl::release(const PendingPtr& pod, const Value& object) {
+  if (!pod->assumed.empty()) {
+    table.remove_pod(object, pod->assumed);
+    help_at(pod->assumed, object);
+  }
+  if (!pod->nominated.empty()) table.withdraw(object, pod->nominated);
+  queue.remove(pod);
+}
+
+void Scheduler::Impl::on_waiting(const Value& after) {
+  const ObjectKey key = key_of(after);
+  const auto known = queue.find(key);
+  if (known && !(known->uid == after[keys::kMetadata][keys::kUid])) {
+    // A namesake: what was known is of its predecessor.
+    release(known, after.with_at({keys::kMetadata, keys::kUid}, known->uid));
+  } else if (known) {
+    return;
+  }
+  if (!after[keys::kSpec][keys::kSchedulingGates].empty()) {
+    gated.insert(key);
+    return;
+  }
+  gated.erase(key);
+  queue.add(after);
+  const auto nominated = after[keys::kStatus][keys::kNominatedNodeName].as_string();
+  if (nominated.empty()) return;
+  queue.find(key)->nominated = nominated;
+  table.nominate(after, nominated);
+}
+
+void Scheduler::Impl::on_node(const Value& before, const Value& after) {
+  if (!after.has_value()) {
+    table.remove_node(object_name(before));
+  } else if (table.put_node(after)) {
+    help_at(std::string(object_name(after)), Value());
+  }
+}
+
+void Scheduler::Impl::wake() {
+  if (wake_scheduled || !started || !queue.has_active()) return;
+  wake_scheduled = true;
+  executor.post([weak = weak_from_this()] {
+    if (const auto self = weak.lock()) {
+      self->wake_scheduled = false;
+      self->work();
     }
-  };
-  struct Waiting {
-    Turn turn;
-    int attempts = 0;
-    enum class Where : uint8_t { kActive, kBackOff, kUnschedulable, kBinding } where = Where::kActive;
-    std::string last_message;
-  };
+  });
+}
 
-  Impl(Executor& e, Client& c, InformerSet& i, EventRecorder& r, MetricRegistry& m, Rng g, std::string n)
-      : executor(e),
-        client(c),
-        informers(i),
-        events(r),
-        rng(g),
-        name(std::move(n)),
-        flush_timer(e),
-        scheduled(m.counter("scheduler_schedule_attempts_total", "Attempts to schedule pods.",
-                            {{"profile", name}, {"result", "scheduled"}})),
-        unschedulable(m.counter("scheduler_schedule_attempts_total", "Attempts to schedule pods.",
-                                {{"profile", name}, {"result", "unschedulable"}})) {}
+void Scheduler::Impl::work() {
+  for (int i = 0; i < kBatch && queue.has_active(); ++i) place(queue.take());
+  count_pending();
+  wake();
+}
 
-  const ObjectCache& pods() const { return informers.find(kinds::kPods)->cache(); }
+void Scheduler::Impl::count_pending() {
+  metrics.pending(queue.active(), queue.backing_off(), queue.unschedulable(), gated.size());
+}
 
-  bool is_mine(const Value& pod) const {
-    return node_of(pod).empty() && !is_deleting(pod) && !has_ended(pod) &&
-           pod[keys::kSpec][keys::kSchedulerName].as_string("default-scheduler") == name &&
-           pod[keys::kSpec][keys::kSchedulingGates].empty();
-  }
-
-  // Where the table counts the pod: its node, or where it is assumed to go.
-  std::string placed_on(const Value& pod) const {
-    if (has_ended(pod)) return {};
-    if (!node_of(pod).empty()) return std::string(node_of(pod));
-    const auto found = assumed.find(object_uid(pod));
-    return found == assumed.end() ? std::string() : found->second;
-  }
-
-  void on_pod(const Value& before, const Value& after) {
-    const std::string old_place = before.has_value() ? placed_on(before) : std::string();
-    if (after.has_value() && !node_of(after).empty()) assumed.erase(std::string(object_uid(after)));
-    if (!after.has_value()) assumed.erase(std::string(object_uid(before)));
-    const std::string new_place = after.has_value() ? placed_on(after) : std::string();
-    if (old_place != new_place) {
-      if (!old_place.empty()) table.remove_pod(before, old_place);
-      if (!new_place.empty()) table.add_pod(after, new_place);
-      if (!old_place.empty()) wake_unschedulable();
+int Scheduler::Impl::choose_node(const PendingPtr& pod, const Value& object, const Profile& profile,
+                                 std::shared_ptr<Candidates>& candidates) {
+  PodClassKey fresh;
+  candidates = classes.find(object, profile, fresh);
+  if (!candidates) {
+    const PodClass pod_class(std::move(fresh));
+    const bool known = classes.seen_before(pod_class.key);
+    if ((!known || !pod_class.pinned.empty()) && pod->nominated.empty() &&
+        quick(pod_class, table)) {
+      const auto rules = classes.rules_of(pod_class.key);
+      const int node = quick_pick(pod_class, table, *rules, profile, salt, cursor);
+      if (node >= 0) return node;
     }
-    const ObjectKey key = key_of(after.has_value() ? after : before);
-    if (after.has_value() && is_mine(after)) {
-      enqueue(key, after);
-    } else {
-      forget(key);
-    }
+    candidates = classes.make(pod_class, profile);
   }
-
-  void on_node(const Value& before, const Value& after) {
-    const uint64_t changes = table.log_end();
-    if (after.has_value()) {
-      table.put_node(after);
-    } else {
-      table.remove_node(object_name(before));
-    }
-    if (table.log_end() != changes && after.has_value()) wake_unschedulable();
+  // What was emptied for the pod comes first, as its own.
+  if (!pod->nominated.empty()) {
+    const int nominated = table.find(pod->nominated);
+    if (nominated >= 0 && candidates->could_take(table, nominated)) return nominated;
   }
+  return candidates->best(table);
+}
 
-  void enqueue(const ObjectKey& key, const Value& pod) {
-    const auto found = waiting.find(key);
-    if (found != waiting.end()) return;
-    Waiting entry;
-    entry.turn = {pod[keys::kSpec][keys::kPriority].as_int(), next_sequence++, key};
-    active.insert(entry.turn);
-    waiting.emplace(key, std::move(entry));
-    wake();
+void Scheduler::Impl::place(const PendingPtr& pod) {
+  const Value object = pods().find(pod->key.namespace_, pod->key.name);
+  const Profile* profile = is_mine(object) ? profile_of(object) : nullptr;
+  if (!profile) {
+    queue.remove(pod);
+    return;
   }
-
-  void forget(const ObjectKey& key) {
-    const auto found = waiting.find(key);
-    if (found == waiting.end()) return;
-    active.erase(found->second.turn);
-    waiting.erase(found);
+  // Its own reservation must not be in its way.
+  if (!pod->nominated.empty()) table.withdraw(object, pod->nominated);
+  std::shared_ptr<Candidates> candidates;
+  const int node = choose_node(pod, object, *profile, candidates);
+  if (node < 0) {
+    if (!pod->nominated.empty()) table.nominate(object, pod->nominated);
+    metrics.attempt(profile->name, "unschedulable");
+    no_room(pod, object, candidates);
+    return;
   }
+  const std::string target = table.node(node).name;
+  pod->assumed = target;
+  pod->nominated.clear();
+  table.add_pod(object, target);
+  bind(pod, object, target);
+  help_by(object);
+  // What helped this one may help the next of its class.
+  if (candidates) queue.wake(candidates->id());
+}
 
-  void wake() {
-    if (wake_scheduled || !started || active.empty()) return;
-    wake_scheduled = true;
-    executor.post([weak = weak_from_this()] {
-      if (const auto self = weak.lock()) {
-        self->wake_scheduled = false;
-        self->work();
-      }
-    });
+void Scheduler::Impl::bind(const PendingPtr& pod, const Value& object, const std::string& node) {
+  client.send(binding_request(object, node),
+              [weak = weak_from_this(), pod, object, node](Result<ApiResponse> result) {
+                if (const auto self = weak.lock()) self->on_bound(pod, object, node, result);
+              });
+}
+
+void Scheduler::Impl::on_bound(const PendingPtr& pod, const Value& object, const std::string& node,
+                               const Result<ApiResponse>& result) {
+  const Profile* profile = profile_of(object);
+  metrics.attempt(profile->name, result ? "scheduled" : "error");
+  if (result) {
+    metrics.scheduled(executor.now() - pod->added, pod->attempts);
+    events.record({with_pod_kind(object), "Normal", "Scheduled",
+                   cat("Successfully assigned ", pod->key.text(), " to ", node)});
+    return;
   }
-
-  void work() {
-    for (int i = 0; i < kBatch && !active.empty(); ++i) {
-      const ObjectKey key = active.begin()->key;
-      active.erase(active.begin());
-      schedule(key);
-    }
-    wake();
-  }
-
-  Candidates& candidates_of(const Value& pod) {
-    const uint64_t hash = pod_class_hash(pod);
-    auto found = classes.find(hash);
-    if (found != classes.end() && same_pod_class(found->second->pod_class(), pod)) return *found->second;
-    if (classes.size() >= kClassesMax) classes.clear();
-    return *(classes[hash] = std::make_unique<Candidates>(make_pod_class(pod), salt));
-  }
-
-  void schedule(const ObjectKey& key) {
-    auto& entry = waiting.at(key);
-    const Value& pod = pods().find(key.namespace_, key.name);
-    if (!pod.has_value() || !is_mine(pod)) {
-      waiting.erase(key);
-      return;
-    }
-    ++entry.attempts;
-    Candidates& candidates = candidates_of(pod);
-    const auto& pod_class = candidates.pod_class();
-    int node = -1;
-    size_t crowded = 0;
-    if (pod_class.refusal.empty()) {
-      const auto domains = count_domains(pod_class);
-      node = candidates.best(table, [&](int n) {
-        if (spreads(pod_class, domains, n)) return true;
-        ++crowded;
-        return false;
-      });
-    }
-    if (node < 0) {
-      no_room(key, pod, candidates, crowded);
-      return;
-    }
-    const std::string target = table.nodes()[static_cast<size_t>(node)].name;
-    assumed[std::string(object_uid(pod))] = target;
-    table.add_pod(pod, target);
-    bind(key, pod, target);
-  }
-
-  // For each hard constraint: matching pods per topology value, over the nodes that carry the key.
-  using Domains = std::vector<std::map<std::string, int64_t, std::less<>>>;
-  Domains count_domains(const PodClass& pod_class) const {
-    Domains domains;
-    for (const auto& constraint : pod_class.spread) {
-      auto& counts = domains.emplace_back();
-      if (!constraint.hard) continue;
-      for (const auto& node : table.nodes()) {
-        if (node.used && node.labels[constraint.topology_key].is_string()) {
-          counts.try_emplace(node.labels[constraint.topology_key].string(), 0);
-        }
-      }
-      for (const auto& pod : pods().list(pod_class.namespace_)) {
-        if (is_deleting(pod) || !constraint.selector.matches(pod[keys::kMetadata][keys::kLabels])) continue;
-        const int index = table.find(placed_on(pod));
-        if (index < 0) continue;
-        const auto& value = table.nodes()[static_cast<size_t>(index)].labels[constraint.topology_key];
-        if (const auto found = counts.find(value.as_string()); found != counts.end()) ++found->second;
-      }
-    }
-    return domains;
-  }
-
-  bool spreads(const PodClass& pod_class, const Domains& domains, int node) const {
-    for (size_t i = 0; i < pod_class.spread.size(); ++i) {
-      const auto& constraint = pod_class.spread[i];
-      if (!constraint.hard) continue;
-      const auto& labels = table.nodes()[static_cast<size_t>(node)].labels;
-      const auto mine = domains[i].find(labels[constraint.topology_key].as_string());
-      if (mine == domains[i].end()) return false;
-      int64_t least = mine->second;
-      for (const auto& [value, count] : domains[i]) least = std::min(least, count);
-      const bool counts_itself = constraint.selector.matches(pod_class.labels);
-      if (mine->second + (counts_itself ? 1 : 0) - least > constraint.max_skew) return false;
-    }
-    return true;
-  }
-
-  void bind(const ObjectKey& key, const Value& pod, const std::string& target) {
-    waiting.at(key).where = Waiting::Where::kBinding;
-    ApiRequest request;
-    request.verb = Verb::kCreate;
-    request.kind = kinds::kPods;
-    request.namespace_ = key.namespace_;
-    request.name = key.name;
-    request.subresource = "binding";
-    request.body = Value::map(
-        {{keys::kMetadata, Value::map({{keys::kName, key.name},
-                                       {keys::kNamespace, key.namespace_},
-                                       {keys::kUid, pod[keys::kMetadata][keys::kUid]}})},
-         {keys::kTarget, Value::map({{keys::kApiVersion, "v1"}, {keys::kKind, "Node"}, {keys::kName, target}})}});
-    client.send(std::move(request), [weak = weak_from_this(), key, pod, target](Result<ApiResponse> result) {
-      if (const auto self = weak.lock()) self->on_bound(key, pod, target, result);
-    });
-  }
-
-  void on_bound(const ObjectKey& key, const Value& pod, const std::string& target,
-                const Result<ApiResponse>& result) {
-    if (result) {
-      scheduled.add();
-      events.record({with_kind(pod), "Normal", "Scheduled",
-                     cat("Successfully assigned ", key.text(), " to ", target)});
-      return;
-    }
-    const auto found = assumed.find(object_uid(pod));
-    if (found != assumed.end()) {
-      assumed.erase(found);
-      table.remove_pod(pod, target);
-    }
-    if (waiting.contains(key)) back_off(key);
-  }
-
-  static Value with_kind(const Value& pod) {
-    return pod.with(keys::kKind, "Pod").with(keys::kApiVersion, "v1");
-  }
-
-  void back_off(const ObjectKey& key) {
-    auto& entry = waiting.at(key);
-    entry.where = Waiting::Where::kBackOff;
-    const int doublings = std::min(entry.attempts - 1, 4);
-    const Duration delay = std::min(kBackOffFirst * (1 << std::max(0, doublings)), kBackOffLast);
-    executor.after(delay, [weak = weak_from_this(), key] {
-      if (const auto self = weak.lock()) self->activate(key, Waiting::Where::kBackOff);
-    });
-  }
-
-  void activate(const ObjectKey& key, Waiting::Where from) {
-    const auto found = waiting.find(key);
-    if (found == waiting.end() || found->second.where != from) return;
-    found->second.where = Waiting::Where::kActive;
-    active.insert(found->second.turn);
-    wake();
-  }
-
-  // Something changed that may make room: those that wait for it go through their back-off.
-  void wake_unschedulable() {
-    for (const auto& key : std::exchange(unschedulable_keys, {})) {
-      const auto found = waiting.find(key);
-      if (found != waiting.end() && found->second.where == Waiting::Where::kUnschedulable) back_off(key);
-    }
-  }
-
-  void arm_flush() {
-    flush_timer.arm(kUnschedulableFlush, [this] {
-      wake_unschedulable();
-      arm_flush();
-    });
-  }
-
-  void no_room(const ObjectKey& key, const Value& pod, const Candidates& candidates, size_t crowded) {
-    unschedulable.add();
-    auto& entry = waiting.at(key);
-    entry.where = Waiting::Where::kUnschedulable;
-    unschedulable_keys.insert(key);
-    std::string message;
-    if (!candidates.pod_class().refusal.empty()) {
-      message = candidates.pod_class().refusal;
-    } else if (table.count() == 0) {
-      message = "no nodes available to schedule pods";
-    } else {
-      std::vector<std::string> parts;
-      for (const auto& [reason, count] : candidates.reasons(table)) parts.push_back(cat(count, " ", reason));
-      if (crowded > 0) {
-        parts.push_back(cat(crowded, " node(s) didn't match pod topology spread constraints"));
-      }
-      std::ranges::sort(parts);
-      message = cat("0/", table.count(), " nodes are available: ", join(parts, ", "), ".");
-    }
-    if (entry.last_message != message || entry.attempts == 1) {
-      events.record({with_kind(pod), "Warning", "FailedScheduling", message});
-      mark_unschedulable(key, pod, message);
-      entry.last_message = message;
-    }
-  }
-
-  void mark_unschedulable(const ObjectKey& key, const Value& pod, const std::string& message) {
-    ApiRequest request;
-    request.verb = Verb::kPatch;
-    request.kind = kinds::kPods;
-    request.namespace_ = key.namespace_;
-    request.name = key.name;
-    request.subresource = "status";
-    request.patch_type = PatchType::kStrategicMerge;
-    const Value condition =
-        Value::map({{keys::kType, "PodScheduled"},
-                    {keys::kStatus, "False"},
-                    {keys::kReason, "Unschedulable"},
-                    {keys::kMessage, message},
-                    {keys::kLastProbeTime, nullptr},
-                    {keys::kLastTransitionTime, format_time(executor.wall_now())}});
-    request.body = Value::map({{keys::kMetadata, Value::map({{keys::kUid, pod[keys::kMetadata][keys::kUid]}})},
-                               {keys::kStatus, Value::map({{keys::kConditions, Value::array({condition})}})}});
-    client.send(std::move(request), [](const Result<ApiResponse>&) {});
-  }
-
-  Executor& executor;
-  Client& client;
-  InformerSet& informers;
-  EventRecorder& events;
-  Rng rng;
-  std::string name;
-  uint64_t salt = rng.next();
-  NodeTable table;
-  std::map<std::string, std::string, std::less<>> assumed;  // pod uid to node, until the cache shows it
-  std::set<Turn> active;
-  std::map<ObjectKey, Waiting> waiting;
-  std::set<ObjectKey> unschedulable_keys;
-  std::map<uint64_t, std::unique_ptr<Candidates>> classes;
-  ScopedTimer flush_timer;
-  Counter& scheduled;
-  Counter& unschedulable;
-  uint64_t next_sequence = 0;
-  bool started = false;
-  bool wake_scheduled = false;
-};
+  // The informer may have told already that the pod is gone, or somewhere else.
+  if (queue.find(pod->key) != pod || pod->assumed != node) return;
+  pod->assumed.clear();
+  table.remove_pod(object, node);
+  queue.back_off(pod);
+  help_at(node, object);
+}
 
 Scheduler::Scheduler(Executor& executor, Client& client, InformerSet& informers,
-                     EventRecorder& events, MetricRegistry& metrics, Rng rng, std::string name)
-    : impl_(std::make_shared<Impl>(executor, client, informers, events, metrics, rng, std::move(name))) {
-  const std::weak_ptr<Impl> weak = impl_;
-  informers.of(kinds::kNodes).subscribe([weak](const Value& before, const Value& after) {
-    if (const auto impl = weak.lock()) impl->on_node(before, after);
+                     EventRecorder& events, MetricRegistry& metrics, Rng rng,
+                     std::vector<Profile> profiles)
+    : impl_(std::make_shared<Impl>(executor, client, informers, events, metrics, rng,
+                                   std::move(profiles))) {
+  const auto subscribe = [&](KindId kind, auto handler) {
+    informers.of(kind).subscribe(
+        [weak = std::weak_ptr(impl_), handler](const Value& before, const Value& after) {
+          if (const auto impl = weak.lock()) handler(*impl, before, after);
+        });
+  };
+  subscribe(kinds::kNamespaces, [](Impl& impl, const Value&, const Value& after) {
+    if (after.has_value()) impl.table.counts().put_namespace(after);
   });
-  informers.of(kinds::kPods).subscribe([weak](const Value& before, const Value& after) {
-    if (const auto impl = weak.lock()) impl->on_pod(before, after);
+  subscribe(kinds::kPoddisruptionbudgets, [](Impl& impl, const Value& before, const Value& after) {
+    impl.budgets.put(before, after);
+  });
+  subscribe(kinds::kNodes, [](Impl& impl, const Value& before, const Value& after) {
+    impl.on_node(before, after);
+  });
+  subscribe(kinds::kPods, [](Impl& impl, const Value& before, const Value& after) {
+    impl.on_pod(before, after);
   });
 }
 
@@ -377,6 +270,8 @@ void Scheduler::start() {
   });
 }
 
-size_t Scheduler::pending() const { return impl_->waiting.size(); }
+size_t Scheduler::pending() const {
+  return impl_->queue.size();
+}
 
 }  // namespace minik::control

@@ -122,6 +122,67 @@ TEST_F(Filters, ADeletedPodMakesRoomForTheOneThatWaits) {
   EXPECT_EQ(node_of("second"), "a");
 }
 
+TEST_F(Filters, HostPortsMayNotMeet) {
+  add_node("a");
+  const auto port = [](const std::string& more) {
+    return cat("ports: [{containerPort: 80, hostPort: 8080", more, "}]");
+  };
+  add_pod("first", port(", hostIP: 127.0.0.1"));
+  run();
+  add_pod("udp", port(", protocol: UDP"));
+  add_pod("elsewhere", port(", hostIP: 10.0.0.1"));
+  add_pod("everywhere", port(""));
+  run();
+  EXPECT_EQ(node_of("udp"), "a");
+  EXPECT_EQ(node_of("elsewhere"), "a");
+  EXPECT_TRUE(why_pending("everywhere")
+                  .starts_with("0/1 nodes are available: 1 node(s) didn't have free ports for the "
+                               "requested pod ports."));
+}
+
+TEST_F(Filters, ACordonedNodeTakesPodsThatTolerateIt) {
+  add_node("a", "4", "8Gi", "", "unschedulable: true");
+  add_pod("web");
+  add_pod("daemon", "",
+          "tolerations: [{key: node.kubernetes.io/unschedulable, operator: Exists, effect: "
+          "NoSchedule}]");
+  run();
+  EXPECT_EQ(node_of("web"), "");
+  EXPECT_EQ(node_of("daemon"), "a");
+  ASSERT_TRUE(patch(kinds::kNodes, "", "a", R"({"spec":{"unschedulable":null}})"));
+  run();
+  EXPECT_EQ(node_of("web"), "a");
+}
+
+TEST_F(Filters, APodThatNamesItsOneNodeSaysSoOfTheOthers) {
+  add_node("a", "100m");
+  add_node("b");
+  add_node("c");
+  add_pod(
+      "daemon", requests("1"),
+      "affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: "
+      "{nodeSelectorTerms: [{matchFields: [{key: metadata.name, operator: In, values: [a]}]}]}}}");
+  run();
+  EXPECT_TRUE(
+      why_pending("daemon").starts_with("0/3 nodes are available: 1 Insufficient cpu, 2 node(s) "
+                                        "didn't satisfy plugin(s) [NodeAffinity]."))
+      << why_pending("daemon");
+}
+
+TEST_F(Filters, PodsWithGatesWaitUntilTheyAreGone) {
+  add_node("a");
+  add_pod("web", "", "schedulingGates: [{name: example.com/quota}]");
+  run(seconds(20));
+  EXPECT_EQ(node_of("web"), "");
+  EXPECT_EQ(condition("web")[keys::kReason].as_string(), "SchedulingGated");
+  EXPECT_EQ(condition("web")[keys::kMessage].as_string(),
+            "Scheduling is blocked due to non-empty scheduling gates");
+  EXPECT_NE(metrics.text().find("scheduler_pending_pods{queue=\"gated\"} 1"), std::string::npos);
+  ASSERT_TRUE(patch(kinds::kPods, "default", "web", R"({"spec":{"schedulingGates":null}})"));
+  run();
+  EXPECT_EQ(node_of("web"), "a");
+}
+
 TEST_F(Filters, LeavesPodsOfOtherSchedulersAlone) {
   add_node("a");
   add_pod("theirs", "", "schedulerName: custom");

@@ -1,0 +1,170 @@
+#include "control/scheduler/node_rules.h"
+
+#include <algorithm>
+
+#include "control/base/text.h"
+#include "control/object/keys.h"
+
+namespace minik::control {
+
+namespace {
+
+bool matches_requirement(const Value& requirement, const Value& value) {
+  const auto op = requirement[keys::kOperator].as_string();
+  const bool present = value.is_string();
+  const auto listed = [&] {
+    return std::ranges::any_of(requirement[keys::kValues].items(),
+                               [&](const Value& v) { return v == value; });
+  };
+  if (op == "In") return present && listed();
+  if (op == "NotIn") return !present || !listed();
+  if (op == "Exists") return present;
+  if (op == "DoesNotExist") return !present;
+  if ((op == "Gt" || op == "Lt") && present && requirement[keys::kValues].size() == 1) {
+    const auto have = parse_int64(value.as_string());
+    const auto bound = parse_int64(requirement[keys::kValues].items()[0].as_string());
+    return have && bound && (op == "Gt" ? *have > *bound : *have < *bound);
+  }
+  return false;
+}
+
+bool matches_term(const Value& term, const NodeEntry& node) {
+  const Value& expressions = term[keys::kMatchExpressions];
+  const Value& fields = term[keys::kMatchFields];
+  if (expressions.empty() && fields.empty()) return false;  // an empty term matches nothing
+  const auto label_matches = [&](const Value& r) {
+    return matches_requirement(r, node.labels.get(r[keys::kKey].as_string()));
+  };
+  if (!std::ranges::all_of(expressions.items(), label_matches)) return false;
+  if (fields.empty()) return true;
+  const Value name(node.name);  // metadata.name is the only field there is
+  return std::ranges::all_of(fields.items(),
+                             [&](const Value& r) { return matches_requirement(r, name); });
+}
+
+const Value& unschedulable_taint() {
+  static const Value taint =
+      Value::map({{keys::kKey, "node.kubernetes.io/unschedulable"}, {keys::kEffect, "NoSchedule"}});
+  return taint;
+}
+
+}  // namespace
+
+bool tolerates(const Value& tolerations, const Value& taint) {
+  const auto effect = taint[keys::kEffect].as_string();
+  const auto key = taint[keys::kKey].as_string();
+  return std::ranges::any_of(tolerations.items(), [&](const Value& t) {
+    const auto wanted_effect = t[keys::kEffect].as_string();
+    if (!wanted_effect.empty() && wanted_effect != effect) return false;
+    const auto wanted_key = t[keys::kKey].as_string();
+    if (!wanted_key.empty() && wanted_key != key) return false;
+    if (t[keys::kOperator].as_string() == "Exists") return true;
+    return !wanted_key.empty() && t[keys::kValue].as_string() == taint[keys::kValue].as_string();
+  });
+}
+
+const Value& untolerated_taint(const Value& tolerations, const Value& taints) {
+  for (const auto& taint : taints.items()) {
+    const auto effect = taint[keys::kEffect].as_string();
+    if (effect == "PreferNoSchedule" || tolerates(tolerations, taint)) continue;
+    return taint;
+  }
+  return Value::absent();
+}
+
+bool matches_node_affinity(const Value& node_selector, const Value& affinity,
+                           const NodeEntry& node) {
+  const bool selected = std::ranges::all_of(
+      node_selector.entries(), [&](const MapEntry& e) { return node.labels[e.key] == e.value; });
+  if (!selected) return false;
+  const Value& terms =
+      affinity[keys::kNodeAffinity][keys::kRequiredDuringSchedulingIgnoredDuringExecution]
+              [keys::kNodeSelectorTerms];
+  return !terms.is_array() || std::ranges::any_of(terms.items(), [&](const Value& term) {
+    return matches_term(term, node);
+  });
+}
+
+NodeRules::NodeRules(Value node_selector, Value affinity, Value tolerations)
+    : node_selector_(std::move(node_selector)),
+      affinity_(Value::map({{keys::kNodeAffinity, affinity[keys::kNodeAffinity]}})),
+      tolerations_(std::move(tolerations)) {}
+
+bool NodeRules::same(const Value& node_selector, const Value& affinity,
+                     const Value& tolerations) const {
+  return tolerations_ == tolerations && node_selector_ == node_selector &&
+         affinity_[keys::kNodeAffinity] == affinity[keys::kNodeAffinity];
+}
+
+NodeRules::Verdict NodeRules::judge(const NodeEntry& node) const {
+  Verdict verdict;
+  verdict.version = node.version;
+  if (!node.used) return verdict;
+  verdict.selected = matches_node_affinity(node_selector_, affinity_, node);
+  verdict.tolerated = untolerated_taint(tolerations_, node.taints).is_absent();
+  if (node.unschedulable && !tolerates(tolerations_, unschedulable_taint())) {
+    verdict.refusal = Refusal::kUnschedulable;
+  } else if (!verdict.tolerated) {
+    verdict.refusal = Refusal::kTaint;
+  } else {
+    verdict.refusal = verdict.selected ? Refusal::kNone : Refusal::kAffinity;
+  }
+  for (const auto& taint : node.taints.items()) {
+    const bool soft = taint[keys::kEffect].as_string() == "PreferNoSchedule";
+    if (soft && !tolerates(tolerations_, taint)) ++verdict.disliked;
+  }
+  const Value& preferred =
+      affinity_[keys::kNodeAffinity][keys::kPreferredDuringSchedulingIgnoredDuringExecution];
+  for (const auto& term : preferred.items()) {
+    if (matches_term(term[keys::kPreference], node))
+      verdict.preferred += term[keys::kWeight].as_int();
+  }
+  return verdict;
+}
+
+void NodeRules::refresh(const NodeTable& table, const ScoreWeights& weights) {
+  if (seen_ == table.nodes_version() && verdicts_.size() == table.nodes().size()) return;
+  seen_ = table.nodes_version();
+  verdicts_.resize(table.nodes().size());
+  int64_t most_disliked = 0, most_preferred = 0;
+  for (size_t i = 0; i < verdicts_.size(); ++i) {
+    auto& verdict = verdicts_[i];
+    if (verdict.version != table.nodes()[i].version) {
+      verdict = judge(table.nodes()[i]);
+    }
+    if (verdict.refusal != Refusal::kNone) continue;
+    most_disliked = std::max(most_disliked, verdict.disliked);
+    most_preferred = std::max(most_preferred, verdict.preferred);
+  }
+  if (most_disliked != most_disliked_ || most_preferred != most_preferred_) ++generation_;
+  most_disliked_ = most_disliked;
+  most_preferred_ = most_preferred;
+  for (auto& verdict : verdicts_) {
+    const int64_t taints =
+        most_disliked == 0 ? 100
+                           : 100 - std::min<int64_t>(100, 100 * verdict.disliked / most_disliked);
+    const int64_t liked = most_preferred == 0 ? 0 : 100 * verdict.preferred / most_preferred;
+    verdict.score = weights.taints * taints + weights.node_affinity * liked;
+  }
+}
+
+std::string NodeRules::why_not(const NodeEntry& node) const {
+  const Verdict verdict = judge(node);
+  switch (verdict.refusal) {
+    case Refusal::kUnschedulable:
+      return "node(s) were unschedulable";
+    case Refusal::kTaint: {
+      const Value& taint = untolerated_taint(tolerations_, node.taints);
+      return cat("node(s) had untolerated taint {", taint[keys::kKey].as_string(), ": ",
+                 taint[keys::kValue].as_string(), "}");
+    }
+    case Refusal::kAffinity:
+      return "node(s) didn't match Pod's node affinity/selector";
+    case Refusal::kNone:
+    case Refusal::kGone:
+      break;
+  }
+  return {};
+}
+
+}  // namespace minik::control

@@ -1,0 +1,71 @@
+// Node rules: what a node's own properties mean for a pod, without regard to what is placed there:
+// cordons, taints, selector and affinity, and how much the pod likes the node for them.
+//
+// NodeRules evaluates them for all pods that have the same tolerations, selector and affinity, once
+// a node and again when that node's own properties change. Refusals come in the order of
+// Kubernetes' filters (NodeUnschedulable, TaintToleration, NodeAffinity) and words. Scores are the
+// weighted sum of TaintToleration and NodeAffinity, each normalised over the nodes that the rules
+// allow; when that changes the best or the worst value, every score may change, and generation()
+// grows.
+//
+// Shared by the candidate orders of the classes that have the same rules; control thread only.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "control/scheduler/node_table.h"
+#include "control/scheduler/profile.h"
+
+namespace minik::control {
+
+bool tolerates(const Value& tolerations, const Value& taint);
+// The first NoSchedule or NoExecute taint that is not tolerated, or absent.
+const Value& untolerated_taint(const Value& tolerations, const Value& taints);
+// spec.nodeSelector and the required node affinity.
+bool matches_node_affinity(const Value& node_selector, const Value& affinity,
+                           const NodeEntry& node);
+
+class NodeRules {
+ public:
+  NodeRules(Value node_selector, Value affinity, Value tolerations);
+
+  bool same(const Value& node_selector, const Value& affinity, const Value& tolerations) const;
+  // Brings the verdicts up to date; cheap when no node has changed.
+  void refresh(const NodeTable& table, const ScoreWeights& weights);
+
+  bool allows(int node) const {
+    return verdicts_[static_cast<size_t>(node)].refusal == Refusal::kNone;
+  }
+  // For the counting of topology domains: the two halves apart.
+  bool selected(int node) const { return verdicts_[static_cast<size_t>(node)].selected; }
+  bool tolerated(int node) const { return verdicts_[static_cast<size_t>(node)].tolerated; }
+  int64_t score(int node) const { return verdicts_[static_cast<size_t>(node)].score; }
+  // The verdict on one node, without a look at the others.
+  bool would_allow(const NodeEntry& node) const { return judge(node).refusal == Refusal::kNone; }
+  // In Kubernetes' words; empty when the node is allowed.
+  std::string why_not(const NodeEntry& node) const;
+  uint64_t generation() const { return generation_; }
+
+ private:
+  enum class Refusal : uint8_t { kNone, kGone, kUnschedulable, kTaint, kAffinity };
+  struct Verdict {
+    uint64_t version = 0;
+    Refusal refusal = Refusal::kGone;
+    bool selected = false;
+    bool tolerated = false;
+    int64_t disliked = 0;   // PreferNoSchedule taints that are not tolerated
+    int64_t preferred = 0;  // weights of the preferred terms that match
+    int64_t score = 0;
+  };
+  Verdict judge(const NodeEntry& node) const;
+
+  Value node_selector_, affinity_, tolerations_;
+  std::vector<Verdict> verdicts_;
+  uint64_t seen_ = 0;
+  int64_t most_disliked_ = 0, most_preferred_ = 0;
+  uint64_t generation_ = 0;
+};
+
+}  // namespace minik::control

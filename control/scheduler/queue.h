@@ -1,0 +1,95 @@
+// SchedulingQueue: the pods that wait for a node, each in one of Kubernetes' queues.
+//
+//   add --> active --take--> (being placed) --> bound: removed
+//             ^  ^                |
+//             |  +--- back-off <--+ an error
+//             |                   v
+//             +---- wake ---- unschedulable, by class
+//
+// Active pods are taken by priority, then by the order of their arrival. Pods that fit nowhere wait
+// by class: what can help one can help all, and one of them tries for all: wake() activates the
+// first of a class, and when it finds a node the next may follow (woken by the caller). Back-off is
+// 1 s doubling to 10 s by attempts. Holds no pod's document but its key; control thread only.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "control/base/executor.h"
+#include "control/object/object_ref.h"
+#include "control/scheduler/candidates.h"
+
+namespace minik::control {
+
+struct PendingPod {
+  enum class Where : uint8_t { kActive, kBackOff, kUnschedulable, kBeingPlaced };
+  ObjectKey key;
+  Value uid;
+  int64_t priority = 0;
+  uint64_t sequence = 0;
+  Instant added;
+  int attempts = 0;
+  Where where = Where::kActive;
+  std::string assumed;    // the node it is being bound to
+  std::string nominated;  // the node on which room is being made
+  std::string last_message;
+  std::shared_ptr<Candidates> candidates;  // while it is unschedulable
+};
+using PendingPtr = std::shared_ptr<PendingPod>;
+
+class SchedulingQueue {
+ public:
+  // `on_active` is called when a pod has become active.
+  SchedulingQueue(Executor& executor, std::function<void()> on_active);
+  ~SchedulingQueue();
+  SchedulingQueue(const SchedulingQueue&) = delete;
+  SchedulingQueue& operator=(const SchedulingQueue&) = delete;
+
+  // Null when it does not wait.
+  PendingPtr find(const ObjectKey& key) const;
+  void add(const Value& pod);
+  void remove(const PendingPtr& pod);
+
+  bool has_active() const { return !active_.empty(); }
+  // The first active pod; it is being placed from now on.
+  PendingPtr take();
+
+  void back_off(const PendingPtr& pod);
+  void park(const PendingPtr& pod, std::shared_ptr<Candidates> candidates);
+  void activate(const PendingPtr& pod);
+  // The first pod of the class that is parked; false when there is none.
+  bool wake(uint64_t candidates_id);
+  void wake_all();
+  // The classes of parked pods, by their number.
+  std::vector<std::shared_ptr<Candidates>> parked() const;
+
+  size_t size() const { return pods_.size(); }
+  size_t active() const { return active_.size(); }
+  size_t backing_off() const { return backing_off_; }
+  size_t unschedulable() const { return parked_pods_; }
+
+ private:
+  using Turn = std::pair<int64_t, uint64_t>;  // the priority, turned round, and the sequence
+  static Turn turn_of(const PendingPod& pod) { return {-pod.priority, pod.sequence}; }
+  struct Parked {
+    std::shared_ptr<Candidates> candidates;
+    std::map<Turn, PendingPtr> pods;
+  };
+  void leave(PendingPod& pod);
+
+  Executor& executor_;
+  std::function<void()> on_active_;
+  std::map<ObjectKey, PendingPtr> pods_;
+  std::map<Turn, PendingPtr> active_;
+  std::map<uint64_t, Parked> parked_;
+  size_t backing_off_ = 0;
+  size_t parked_pods_ = 0;
+  uint64_t next_sequence_ = 0;
+  std::shared_ptr<bool> alive_;
+};
+
+}  // namespace minik::control

@@ -1,0 +1,70 @@
+#include "control/scheduler/quick_pick.h"
+
+#include <algorithm>
+
+#include "control/scheduler/room.h"
+
+namespace minik::control {
+
+namespace {
+
+constexpr size_t kLookedAtMin = 100;
+
+size_t nodes_to_find(size_t nodes) {
+  if (nodes < kLookedAtMin) return nodes;
+  const size_t percent = nodes / 125 >= 45 ? 5 : 50 - nodes / 125;
+  return std::max(kLookedAtMin, nodes * percent / 100);
+}
+
+}  // namespace
+
+bool quick(const PodClass& pod_class, NodeTable& table) {
+  if (!pod_class.near.empty() || !pod_class.apart.empty() || !pod_class.preferred.empty() ||
+      !pod_class.spread.empty() || table.counts().any_carried()) {
+    return false;
+  }
+  // Siblings elsewhere are a reason to spread.
+  return !pod_class.spreads_by_default || !pod_class.pinned.empty() ||
+         table.counts().owned_by(pod_class.key.owner)->total() == 0;
+}
+
+int quick_pick(const PodClass& pod_class, const NodeTable& table, NodeRules& rules,
+               const Profile& profile, uint64_t salt, size_t& cursor) {
+  const auto& demand = pod_class.demand();
+  const int64_t priority = pod_class.key.priority;
+  if (!pod_class.pinned.empty()) {
+    const int node = table.find(pod_class.pinned);
+    if (node < 0 || !rules.would_allow(table.node(node))) return -1;
+    return has_room(demand, priority, table.node(node)) ? node : -1;
+  }
+  rules.refresh(table, profile.weights);
+  const auto& nodes = table.nodes();
+  size_t wanted = nodes_to_find(table.count());
+  int best = -1;
+  int64_t best_score = 0;
+  for (size_t looked = 0; looked < nodes.size() && wanted > 0; ++looked) {
+    const size_t index = cursor % nodes.size();
+    cursor = index + 1;
+    const int node = static_cast<int>(index);
+    const NodeEntry& entry = nodes[index];
+    if (!rules.allows(node) || !has_room(demand, priority, entry)) continue;
+    --wanted;
+    int64_t score =
+        rules.score(node) + profile.weights.allocation * allocation_score(profile, demand, entry);
+    if (!demand.requests.asks_nothing())
+      score += profile.weights.balance * balance_score(demand, entry);
+    if (!pod_class.key.images.empty()) {
+      score += profile.weights.image * image_score(pod_class.key.images, table, node);
+    }
+    const bool better =
+        best < 0 || score > best_score ||
+        (score == best_score && (entry.tie ^ salt) < (nodes[static_cast<size_t>(best)].tie ^ salt));
+    if (better) {
+      best = node;
+      best_score = score;
+    }
+  }
+  return best;
+}
+
+}  // namespace minik::control

@@ -1,0 +1,90 @@
+// The scheduler's state and its steps, apart from Scheduler so that they can stand in two files:
+// scheduler.cpp has the life of a pod that finds a node, unschedulable.cpp that of one that does
+// not.
+//
+// Invariants: a pod that is assumed is counted on its node in the table, once, until the informer
+// shows it bound there; a nominated pod has its nomination in the table except while it is being
+// placed; `assumed` and `nominated` of a pending pod name those nodes. Owned by Scheduler through a
+// shared_ptr, so that callbacks can tell whether it is still there.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "control/scheduler/class_cache.h"
+#include "control/scheduler/node_table.h"
+#include "control/scheduler/preemption.h"
+#include "control/scheduler/queue.h"
+#include "control/scheduler/scheduler.h"
+#include "control/scheduler/scheduler_metrics.h"
+
+namespace minik::control {
+
+struct Scheduler::Impl : std::enable_shared_from_this<Impl> {
+  Impl(Executor& executor, Client& client, InformerSet& informers, EventRecorder& events,
+       MetricRegistry& metrics, Rng rng, std::vector<Profile> profiles);
+
+  // scheduler.cpp: what the informers say.
+  void on_pod(const Value& before, const Value& after);
+  void on_node(const Value& before, const Value& after);
+  void on_placed(const Value& before, const Value& after);
+  void on_waiting(const Value& after);
+  void on_unplaced(const Value& pod, const std::string& node);
+  void release(const PendingPtr& pod, const Value& object);
+
+  // scheduler.cpp: placing.
+  const Profile* profile_of(const Value& pod) const;
+  bool is_mine(const Value& pod) const;
+  void wake();
+  void work();
+  void place(const PendingPtr& pod);
+  int choose_node(const PendingPtr& pod, const Value& object, const Profile& profile,
+                  std::shared_ptr<Candidates>& candidates);
+  void bind(const PendingPtr& pod, const Value& object, const std::string& node);
+  void on_bound(const PendingPtr& pod, const Value& object, const std::string& node,
+                const Result<ApiResponse>& result);
+  void count_pending();
+
+  // unschedulable.cpp
+  void no_room(const PendingPtr& pod, const Value& object,
+               const std::shared_ptr<Candidates>& candidates);
+  std::string preempt(const PendingPtr& pod, const Value& object, Candidates& candidates);
+  bool waits_for_victims(const PendingPod& pod) const;
+  void evict(const PendingPtr& pod, const Value& object, const std::string& node,
+             const std::vector<Value>& victims);
+  void clear_lower_nominations(int node, int64_t priority);
+  void help_at(const std::string& node, const Value& gone);
+  void help_by(const Value& placed);
+  void arm_flush();
+
+  const ObjectCache& pods() const { return pods_cache; }
+
+  Executor& executor;
+  Client& client;
+  InformerSet& informers;
+  EventRecorder& events;
+  const ObjectCache& pods_cache;
+  std::vector<Profile> profiles;
+  NodeTable table;
+  ClassCache classes;
+  Budgets budgets;
+  Preemption preemption{budgets};
+  SchedulingQueue queue;
+  SchedulerMetrics metrics;
+  std::set<ObjectKey> gated;
+  std::set<std::string, std::less<>>
+      victims;  // uids of pods that are being evicted, until they are gone
+  uint64_t salt;
+  size_t cursor = 0;
+  ScopedTimer flush_timer;
+  bool started = false;
+  bool wake_scheduled = false;
+};
+
+// What events and conditions are about: stored objects do not say their kind.
+Value with_pod_kind(const Value& pod);
+
+}  // namespace minik::control

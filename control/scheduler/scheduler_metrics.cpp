@@ -1,0 +1,84 @@
+#include "control/scheduler/scheduler_metrics.h"
+
+#include "control/base/text.h"
+
+namespace minik::control {
+
+namespace {
+
+constexpr int kAttemptsLabelMax = 15;
+
+Gauge& pending_gauge(MetricRegistry& registry, const char* queue) {
+  return registry.gauge("scheduler_pending_pods", "Pods that wait for a node, by queue.",
+                        {{"queue", queue}});
+}
+
+// Whole numbers stand in a histogram of durations as whole seconds.
+std::vector<Duration> powers_of_two(int count) {
+  std::vector<Duration> bounds;
+  for (int i = 0; i < count; ++i) bounds.push_back(seconds(int64_t{1} << i));
+  return bounds;
+}
+
+std::vector<Duration> sli_bounds() {
+  std::vector<Duration> bounds;
+  for (int i = 0; i < 20; ++i) bounds.push_back(milliseconds(10) * (int64_t{1} << i));
+  return bounds;
+}
+
+}  // namespace
+
+SchedulerMetrics::SchedulerMetrics(MetricRegistry& registry)
+    : registry_(registry),
+      active_(pending_gauge(registry, "active")),
+      back_off_(pending_gauge(registry, "backoff")),
+      unschedulable_(pending_gauge(registry, "unschedulable")),
+      gated_(pending_gauge(registry, "gated")),
+      preemptions_(registry.counter("scheduler_preemption_attempts_total",
+                                    "Attempts to make room by preemption that found victims.")),
+      victims_(registry.histogram("scheduler_preemption_victims", "Victims of one preemption.", {},
+                                  powers_of_two(7))),
+      attempts_(registry.histogram("scheduler_pod_scheduling_attempts",
+                                   "Attempts until a pod was bound.", {}, powers_of_two(5))) {}
+
+void SchedulerMetrics::attempt(const std::string& profile, const std::string& result) {
+  if (!last_attempt_ || profile != last_profile_ || result != last_result_) {
+    last_attempt_ = &registry_.counter("scheduler_schedule_attempts_total",
+                                       "Attempts to schedule pods, by the result.",
+                                       {{"profile", profile}, {"result", result}});
+    last_profile_ = profile;
+    last_result_ = result;
+  }
+  last_attempt_->add();
+}
+
+void SchedulerMetrics::scheduled(Duration waited, int attempts) {
+  const auto series = [&](const std::string& label) -> Histogram& {
+    return registry_.histogram("scheduler_pod_scheduling_sli_duration_seconds",
+                               "Time from a pod's arrival in the queue to its binding.",
+                               {{"attempts", label}}, sli_bounds());
+  };
+  attempts_.observe(seconds(attempts));
+  if (attempts == 1) {
+    if (!first_attempt_) first_attempt_ = &series("1");
+    first_attempt_->observe(waited);
+  } else {
+    series(attempts > kAttemptsLabelMax ? cat(kAttemptsLabelMax, "+") : cat(attempts))
+        .observe(waited);
+  }
+}
+
+void SchedulerMetrics::preemption(size_t victims) {
+  preemptions_.add();
+  victims_.observe(seconds(static_cast<int64_t>(victims)));
+}
+
+void SchedulerMetrics::pending(size_t active, size_t backing_off, size_t unschedulable,
+                               size_t gated) {
+  active_.set(static_cast<int64_t>(active));
+  back_off_.set(static_cast<int64_t>(backing_off));
+  unschedulable_.set(static_cast<int64_t>(unschedulable));
+  gated_.set(static_cast<int64_t>(gated));
+}
+
+}  // namespace minik::control

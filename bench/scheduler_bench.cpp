@@ -1,0 +1,223 @@
+// Pods placed a second on one core, store and API included: the API server on a memory log, a
+// scheduler that lists, watches and binds through a local client, and virtual time, so that nothing
+// but work takes time. The pods are there before the clock starts; it stops when the last binding
+// has come back by the watch. Nodes have the sizes of a mixed cluster and three zones.
+#include <benchmark/benchmark.h>
+
+#include <cstdlib>
+#include <functional>
+
+#include "control/api/api_server.h"
+#include "control/api/local_client.h"
+#include "control/base/text.h"
+#include "control/object/json.h"
+#include "control/object/keys.h"
+#include "control/scheduler/scheduler.h"
+#include "control/schema/kinds.h"
+#include "control/store/memory_log.h"
+#include "sim/virtual_executor.h"
+
+namespace {
+
+using namespace minik;
+using namespace minik::control;
+
+Value json(std::string_view text) {
+  auto value = parse_json(text);
+  CHECK(value.ok()) << value.error().message;
+  return *std::move(value);
+}
+
+class World {
+ public:
+  explicit World(int64_t nodes) {
+    api_.bootstrap();
+    create(kinds::kServiceaccounts, "default", json(R"({"metadata":{"name":"default"}})"));
+    for (int64_t i = 0; i < nodes; ++i) {
+      const int64_t size = 8 << (i % 3);
+      create(kinds::kNodes, "",
+             json(cat(R"({"metadata":{"name":"node-)", i,
+                      R"(","labels":{"kubernetes.io/hostname":"node-)", i,
+                      R"(","topology.kubernetes.io/zone":"zone-)", i % 3,
+                      R"("}},"status":{"allocatable":{"cpu":")", size, R"(","memory":")", size * 4,
+                      R"(Gi","pods":"110"}}})")));
+    }
+  }
+
+  void create(KindId kind, std::string_view namespace_, Value object) {
+    ApiRequest request;
+    request.verb = Verb::kCreate;
+    request.kind = kind;
+    request.namespace_ = namespace_;
+    request.body = std::move(object);
+    client_.send(std::move(request), [](const Result<ApiResponse>& result) {
+      CHECK(result.ok()) << result.error().message;
+    });
+    if (!scheduler_ && ++unsent_ % 1024 == 0) settle();
+  }
+  void add_pod(int64_t number, const Value& labels, const Value& spec) {
+    create(kinds::kPods, "default",
+           Value::map({{keys::kMetadata,
+                        Value::map({{keys::kName, cat("pod-", number)}, {keys::kLabels, labels}})},
+                       {keys::kSpec, spec}}));
+  }
+  // Everything that is due now, and nothing that waits for a timer.
+  void settle() { executor_.run_until(executor_.now()); }
+
+  void start_scheduler() {
+    informers_ = std::make_unique<InformerSet>(executor_, client_, Rng(2));
+    events_ = std::make_unique<EventRecorder>(executor_, client_, kinds::kEvents,
+                                              "default-scheduler", "", Rng(3));
+    scheduler_ =
+        std::make_unique<Scheduler>(executor_, client_, *informers_, *events_, metrics_, Rng(4));
+    scheduler_->start();
+    informers_->start();
+    settle();
+  }
+  size_t unbound() const {
+    size_t unbound = 0;
+    store_.for_each(kinds::kPods, [&](const Value& pod) {
+      if (pod[keys::kSpec][keys::kNodeName].as_string().empty()) ++unbound;
+    });
+    return unbound;
+  }
+
+ private:
+  sim::VirtualExecutor executor_{1, WallTime{1'767'225'600'000'000'000}};
+  MetricRegistry metrics_;
+  MemoryLog log_;
+  Store store_{log_, [](const Error& error) { CHECK(false) << error.message; }};
+  ApiServer api_{executor_, store_, Schema::builtin(), metrics_, Rng(1), {}};
+  LocalClient client_{executor_, api_, component_user("system:kube-scheduler")};
+  std::unique_ptr<InformerSet> informers_;
+  std::unique_ptr<EventRecorder> events_;
+  std::unique_ptr<Scheduler> scheduler_;
+  uint64_t unsent_ = 0;
+};
+
+Value pod_spec(int64_t milli_cpu, int64_t mebibytes, std::string_view more = "") {
+  return json(cat(R"({"terminationGracePeriodSeconds":0,)", more, more.empty() ? "" : ",",
+                  R"("containers":[{"name":"web","image":"registry.example.com/shop/web:1.2.3",)",
+                  R"("resources":{"requests":{"cpu":")", milli_cpu, R"(m","memory":")", mebibytes,
+                  R"(Mi"}}}]})"));
+}
+
+bool tiny() {
+  return std::getenv("MINIK_BENCH_TINY") != nullptr;
+}
+
+// `fill` makes the pods that are to be placed; `before` what is there when the clock starts.
+void place(benchmark::State& state, int64_t nodes, int64_t pods,
+           const std::function<void(World&, int64_t)>& add,
+           const std::function<void(World&, int64_t)>& before = nullptr) {
+  if (tiny()) {
+    nodes = std::min<int64_t>(nodes, 60);
+    pods = std::min<int64_t>(pods, nodes);
+  }
+  int64_t placed = 0;
+  for (auto _ : state) {
+    state.PauseTiming();
+    auto world = std::make_unique<World>(nodes);
+    if (before) {
+      before(*world, nodes);
+      world->settle();
+      world->start_scheduler();
+    }
+    for (int64_t i = 0; i < pods; ++i) add(*world, i);
+    if (!before) world->settle();
+    state.ResumeTiming();
+    if (before) {
+      world->settle();
+    } else {
+      world->start_scheduler();
+    }
+    state.PauseTiming();
+    CHECK(world->unbound() == 0) << world->unbound() << " pods of " << pods << " are not bound";
+    placed += pods;
+    world.reset();
+    state.ResumeTiming();
+  }
+  state.counters["per_s"] =
+      benchmark::Counter(static_cast<double>(placed), benchmark::Counter::kIsRate);
+}
+
+const Value kWeb = json(R"({"app":"web"})");
+
+void identical(benchmark::State& state, int64_t nodes, int64_t pods) {
+  const Value spec = pod_spec(100, 64);
+  place(state, nodes, pods, [&](World& world, int64_t i) { world.add_pod(i, kWeb, spec); });
+}
+
+// No two pods ask for the same, so that no order is of use twice.
+void distinct(benchmark::State& state, int64_t nodes, int64_t pods) {
+  place(state, nodes, pods, [](World& world, int64_t i) {
+    world.add_pod(i, json(cat(R"({"app":"web-)", i, R"("})")),
+                  pod_spec(50 + i % 100, 32 + i / 100));
+  });
+}
+
+void with_rule(benchmark::State& state, int64_t nodes, int64_t pods, std::string_view rule) {
+  const Value spec = pod_spec(100, 64, rule);
+  place(state, nodes, pods, [&](World& world, int64_t i) { world.add_pod(i, kWeb, spec); });
+}
+
+constexpr std::string_view kApart =
+    R"("affinity":{"podAntiAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":[)"
+    R"({"topologyKey":"kubernetes.io/hostname","labelSelector":{"matchLabels":{"app":"web"}}}]}})";
+constexpr std::string_view kSpread =
+    R"("topologySpreadConstraints":[{"maxSkew":1,"topologyKey":"topology.kubernetes.io/zone",)"
+    R"("whenUnsatisfiable":"DoNotSchedule","labelSelector":{"matchLabels":{"app":"web"}}},)"
+    R"({"maxSkew":1,"topologyKey":"kubernetes.io/hostname","whenUnsatisfiable":"ScheduleAnyway",)"
+    R"("labelSelector":{"matchLabels":{"app":"web"}}}])";
+
+void identical_5000x5000(benchmark::State& state) {
+  identical(state, 5000, 5000);
+}
+void identical_8000x100(benchmark::State& state) {
+  identical(state, 100, 8000);
+}
+void identical_8000x1000(benchmark::State& state) {
+  identical(state, 1000, 8000);
+}
+void identical_8000x10000(benchmark::State& state) {
+  identical(state, 10'000, 8000);
+}
+void identical_8000x100000(benchmark::State& state) {
+  identical(state, 100'000, 8000);
+}
+void distinct_5000x5000(benchmark::State& state) {
+  distinct(state, 5000, 5000);
+}
+void anti_affinity(benchmark::State& state) {
+  with_rule(state, 5000, 5000, kApart);
+}
+void topology_spread(benchmark::State& state) {
+  with_rule(state, 5000, 5000, kSpread);
+}
+
+// A full cluster of four pods a node; each pod that comes must evict one.
+void preemption(benchmark::State& state) {
+  const Value low = pod_spec(2000, 64, R"("priority":0)");
+  const Value high = pod_spec(2000, 64, R"("priorityClassName":"system-cluster-critical")");
+  place(
+      state, 5000, 5000, [&](World& world, int64_t i) { world.add_pod(i, kWeb, high); },
+      [&](World& world, int64_t nodes) {
+        int64_t number = 1'000'000;
+        for (int64_t i = 0; i < nodes; ++i) {
+          const Value spec = low.with(keys::kNodeName, cat("node-", i));
+          for (int64_t n = 0; n < (4 << (i % 3)); ++n) world.add_pod(number++, kWeb, spec);
+        }
+      });
+}
+
+BENCHMARK(identical_5000x5000)->Unit(benchmark::kMillisecond);
+BENCHMARK(distinct_5000x5000)->Unit(benchmark::kMillisecond);
+BENCHMARK(anti_affinity)->Unit(benchmark::kMillisecond);
+BENCHMARK(topology_spread)->Unit(benchmark::kMillisecond);
+BENCHMARK(preemption)->Unit(benchmark::kMillisecond);
+BENCHMARK(identical_8000x100)->Unit(benchmark::kMillisecond);
+BENCHMARK(identical_8000x1000)->Unit(benchmark::kMillisecond);
+BENCHMARK(identical_8000x10000)->Unit(benchmark::kMillisecond);
+BENCHMARK(identical_8000x100000)->Unit(benchmark::kMillisecond);
+
+}  // namespace

@@ -1,0 +1,129 @@
+// Who is tried when: order, back-off, waking, restarts, and what the metrics say of it.
+#include "tests/scheduler/scheduler_world.h"
+
+namespace minik::control {
+namespace {
+
+class Queue : public SchedulerWorld {
+ protected:
+  int64_t failures_of(const std::string& name) const {
+    int64_t count = 0;
+    for (const auto& text : events_of(name)) count += text.starts_with("FailedScheduling") ? 1 : 0;
+    return count;
+  }
+  bool metric_is(const std::string& line) const {
+    return metrics.text().find(line + "\n") != std::string::npos;
+  }
+};
+
+TEST_F(Queue, AnEventThatCannotHelpWakesNobody) {
+  add_node("a", "1");
+  add_node("b", "100m");
+  add_pod("filler", requests("800m"));
+  add_pod("tiny", requests("50m"), "nodeSelector: {kubernetes.io/hostname: b}");
+  run();
+  add_pod("waits", requests("800m"));
+  run();
+  const auto attempts =
+      "scheduler_schedule_attempts_total{profile=\"default-scheduler\",result=\"unschedulable\"} 1";
+  EXPECT_TRUE(metric_is(attempts));
+  remove(kinds::kPods, "default", "tiny");
+  ASSERT_TRUE(patch(kinds::kNodes, "", "b", R"({"metadata":{"labels":{"new":"label"}}})"));
+  run(seconds(30));
+  EXPECT_TRUE(metric_is(attempts));
+  remove(kinds::kPods, "default", "filler");
+  run(milliseconds(1));
+  EXPECT_EQ(node_of("waits"), "a");
+}
+
+TEST_F(Queue, OneOfAClassTriesForAllAndTheRestFollow) {
+  add_node("a", "1");
+  for (int i = 0; i < 20; ++i) add_pod(cat("web-", i), requests("800m"));
+  run();
+  EXPECT_TRUE(metric_is("scheduler_pending_pods{queue=\"unschedulable\"} 19"));
+  add_node("b", "8");
+  run();
+  // Ten fit on the new node, one stood already; the one that failed last waits again with the
+  // others.
+  EXPECT_TRUE(metric_is("scheduler_pending_pods{queue=\"unschedulable\"} 9"));
+  EXPECT_TRUE(
+      metric_is("scheduler_schedule_attempts_total{profile=\"default-scheduler\",result="
+                "\"unschedulable\"} 20"));
+}
+
+TEST_F(Queue, TheSameMessageIsSaidOnce) {
+  add_node("a", "1");
+  add_pod("web", requests("2"));
+  run(minutes(16));
+  EXPECT_EQ(failures_of("web"), 1);
+}
+
+TEST_F(Queue, ARestartedSchedulerCountsWhatIsBound) {
+  add_node("a", "1");
+  add_pod("first", requests("800m"));
+  run();
+  restart_scheduler();
+  add_pod("second", requests("800m"));
+  run(seconds(20));
+  EXPECT_EQ(node_of("second"), "");
+}
+
+TEST_F(Queue, ARefusedBindingIsTakenBackAndTriedAgain) {
+  add_node("a", "1");
+  add_pod("web", requests("800m"));
+  // Somebody else deletes the pod while its binding is on the way.
+  ApiRequest request;
+  request.verb = Verb::kDelete;
+  request.kind = kinds::kPods;
+  request.namespace_ = "default";
+  request.name = "web";
+  client.send(request, [](const Result<ApiResponse>&) {});
+  run();
+  add_pod("next", requests("800m"));
+  run();
+  EXPECT_EQ(node_of("next"), "a");
+}
+
+TEST_F(Queue, ANamesakeIsAnotherPod) {
+  add_node("a", "1");
+  add_pod("web", requests("800m"));
+  run();
+  for (int i = 0; i < 3; ++i) {
+    remove(kinds::kPods, "default", "web");
+    add_pod("web", requests("900m"));
+    run();
+    EXPECT_EQ(node_of("web"), "a");
+  }
+}
+
+TEST_F(Queue, EndedPodsGiveTheirRoomBack) {
+  add_node("a", "1");
+  add_pod("job", requests("800m"));
+  run();
+  add_pod("web", requests("800m"));
+  run();
+  EXPECT_EQ(node_of("web"), "");
+  ASSERT_TRUE(
+      patch(kinds::kPods, "default", "job", R"({"status":{"phase":"Succeeded"}})", "status"));
+  run();
+  EXPECT_EQ(node_of("web"), "a");
+}
+
+TEST_F(Queue, MetricsCountAttemptsAndTimes) {
+  add_node("a", "1");
+  add_pod("first", requests("800m"));
+  add_pod("second", requests("800m"));
+  run(seconds(3));
+  EXPECT_TRUE(metric_is(
+      "scheduler_schedule_attempts_total{profile=\"default-scheduler\",result=\"scheduled\"} 1"));
+  EXPECT_TRUE(metric_is("scheduler_pod_scheduling_sli_duration_seconds_count{attempts=\"1\"} 1"));
+  EXPECT_TRUE(metric_is("scheduler_pending_pods{queue=\"unschedulable\"} 1"));
+  remove(kinds::kPods, "default", "first");
+  run();
+  EXPECT_TRUE(metric_is("scheduler_pod_scheduling_sli_duration_seconds_count{attempts=\"2\"} 1"));
+  EXPECT_TRUE(metric_is("scheduler_pod_scheduling_attempts_bucket{le=\"2\"} 2"));
+  EXPECT_TRUE(metric_is("scheduler_pending_pods{queue=\"unschedulable\"} 0"));
+}
+
+}  // namespace
+}  // namespace minik::control

@@ -147,6 +147,7 @@ Result<Value> Admission::admit_create(const ResourceInfo& resource, Value object
     }
   }
   if (resource.id == kinds::kPods) return admit_pod(std::move(object));
+  if (resource.id == kinds::kPriorityclasses) memos_.clear();
   if (resource.id == kinds::kServices) return admit_service(std::move(object), Value());
   if (resource.id == kinds::kNamespaces) {
     const Key label("kubernetes.io/metadata.name");
@@ -175,10 +176,12 @@ Value Admission::with_default_ingress_class(Value ingress) const {
 
 Result<Value> Admission::admit_update(const ResourceInfo& resource, Value object, const Value& old) {
   if (resource.id == kinds::kServices) return admit_service(std::move(object), old);
+  if (resource.id == kinds::kPriorityclasses) memos_.clear();
   return object;
 }
 
 Status Admission::admit_delete(const ResourceInfo& resource, const Value& object) {
+  if (resource.id == kinds::kPriorityclasses) memos_.clear();
   if (resource.id != kinds::kNamespaces) return {};
   for (const auto name : kNamespacesForever) {
     if (object_name(object) == name) {
@@ -232,21 +235,43 @@ Result<Value> Admission::admit_pod_spec(const Value& spec, std::string_view name
       if (spec[key].is_array()) builder.set(key, with_token_mounts(spec[key], volume));
     }
   }
-  const auto class_name = spec[keys::kPriorityClassName].as_string();
-  int64_t priority = 0;
-  std::string_view preemption = "PreemptLowerPriority";
+  MINIK_TRY(add_priority(spec, builder));
+  return with_default_tolerations(std::move(builder).build());
+}
+
+// The admission plugin Priority: a class's value and policy, from the class that is named or from the one
+// that is everybody's default.
+Status Admission::add_priority(const Value& spec, MapBuilder& builder) const {
+  const Value* chosen = nullptr;
+  std::string class_name = spec[keys::kPriorityClassName].string();
   if (!class_name.empty()) {
-    const Value& priority_class = store_.find(kinds::kPriorityclasses, "", class_name);
-    if (priority_class.is_absent()) {
+    chosen = &store_.find(kinds::kPriorityclasses, "", class_name);
+    if (chosen->is_absent()) {
       return forbidden(schema_.resource(kinds::kPods), "",
                        cat("no PriorityClass with name ", class_name, " was found"));
     }
-    priority = priority_class[keys::kValue].as_int();
-    preemption = priority_class[keys::kPreemptionPolicy].as_string("PreemptLowerPriority");
+  } else {
+    // Two defaults are a mistake; the lower value does less harm.
+    store_.for_each(kinds::kPriorityclasses, [&](const Value& priority_class) {
+      if (!priority_class[keys::kGlobalDefault].as_bool()) return;
+      const auto rank = [](const Value& c) { return std::pair(c[keys::kValue].as_int(), object_name(c)); };
+      if (!chosen || rank(priority_class) < rank(*chosen)) chosen = &priority_class;
+    });
+    if (chosen) builder.set(keys::kPriorityClassName, object_name(*chosen));
+  }
+  const int64_t priority = chosen ? (*chosen)[keys::kValue].as_int() : 0;
+  const Value& wanted = spec[keys::kPriority];
+  if (wanted.is_int() && wanted.as_int() != priority) {
+    return forbidden(schema_.resource(kinds::kPods), "",
+                     cat("the integer value of priority (", wanted.as_int(),
+                         ") must not be provided in pod spec; priority admission controller computed ", priority,
+                         " from the given PriorityClass name"));
   }
   builder.set(keys::kPriority, priority);
-  builder.set(keys::kPreemptionPolicy, preemption);
-  return with_default_tolerations(std::move(builder).build());
+  builder.set(keys::kPreemptionPolicy,
+              chosen ? (*chosen)[keys::kPreemptionPolicy].as_string("PreemptLowerPriority")
+                     : std::string_view("PreemptLowerPriority"));
+  return {};
 }
 
 Result<std::string> Admission::allocate_address(std::string_view wanted) {

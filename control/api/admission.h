@@ -49,6 +49,7 @@ class Admission {
 
   Value with_default_ingress_class(Value ingress) const;
   Result<Value> admit_pod(Value pod);
+  Status add_priority(const Value& spec, MapBuilder& builder) const;
   Result<Value> admit_pod_spec(const Value& spec, std::string_view namespace_, const Value& account);
   Result<Value> admit_service(Value service, const Value& old);
   Result<std::string> allocate_address(std::string_view wanted);

@@ -123,8 +123,11 @@ Result<ApiResponse> Subresources::bind() {
     if (c[keys::kType].as_string() != "PodScheduled") conditions.push_back(c);
   }
   conditions.push_back(condition);
-  const Value next = old.with_at({keys::kSpec, keys::kNodeName}, node)
-                         .with_at({keys::kStatus, keys::kConditions}, Value::array(std::move(conditions)));
+  // What was nominated is decided now.
+  const Value status = old[keys::kStatus]
+                           .with(keys::kConditions, Value::array(std::move(conditions)))
+                           .without(keys::kNominatedNodeName);
+  const Value next = old.with_at({keys::kSpec, keys::kNodeName}, node).with(keys::kStatus, status);
   Writer(server_, request_).store_update(next, old);
   return ApiResponse{success(201), true, false, {}};
 }

@@ -72,6 +72,7 @@ TEST_F(PreemptionRules, NominatesWhileTheVictimEndsGracefully) {
   ASSERT_TRUE(call(request));
   run(seconds(5));
   EXPECT_EQ(node_of("chief"), "a");
+  EXPECT_TRUE(pod("chief")[keys::kStatus][keys::kNominatedNodeName].is_absent());
   EXPECT_EQ(node_of("thief"), "a") << "200m are left over";
 }
 
@@ -216,6 +217,30 @@ TEST_F(PreemptionRules, EachPreemptorMakesItsOwnRoom) {
   EXPECT_EQ(nodes.size(), 3U);
   EXPECT_FALSE(nodes.contains(""));
   EXPECT_EQ(survivors, 1);
+}
+
+TEST_F(PreemptionRules, PrioritiesComeFromTheClassOrTheDefaultOne) {
+  add_pod("plain");
+  EXPECT_EQ(pod("plain")[keys::kSpec][keys::kPriority].as_int(-1), 0);
+  add("{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: usual}, value: 7, "
+      "globalDefault: "
+      "true, preemptionPolicy: Never}");
+  add_pod("later");
+  EXPECT_EQ(pod("later")[keys::kSpec][keys::kPriority].as_int(), 7);
+  EXPECT_EQ(pod("later")[keys::kSpec][keys::kPriorityClassName].as_string(), "usual");
+  EXPECT_EQ(pod("later")[keys::kSpec][keys::kPreemptionPolicy].as_string(), "Never");
+  ApiRequest request;
+  request.verb = Verb::kCreate;
+  request.kind = kinds::kPods;
+  request.namespace_ = "default";
+  request.body = *parse_json(
+      R"({"metadata":{"name":"cheat"},"spec":{"priority":9,"containers":[{"name":"m","image":"x"}]}})");
+  const auto refused = call(std::move(request));
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(
+      refused.error().message.ends_with("the integer value of priority (9) must not be provided in "
+                                        "pod spec; priority admission controller computed "
+                                        "7 from the given PriorityClass name"));
 }
 
 TEST_F(PreemptionRules, MoreImportantPodsAreTakenFirst) {

@@ -1,7 +1,11 @@
 // What documents cost: reading, writing, changing, comparing and finding them.
 #include <benchmark/benchmark.h>
+#include <malloc.h>
+
+#include <cstdlib>
 
 #include "bench/sample_pod.h"
+#include "bench/simulated_deployment.h"
 #include "control/object/keys.h"
 #include "control/object/object_table.h"
 #include "control/object/patch.h"
@@ -100,8 +104,7 @@ void find_among_100k(benchmark::State& state) {
 }
 BENCHMARK(find_among_100k);
 
-// As if nothing were shared; object.bytes_per_running_pod of a whole control plane is another
-// figure.
+// As if nothing were shared.
 void size_of_a_pod(benchmark::State& state) {
   const Value pod = sample_pod(7, 1);
   for (auto _ : state) benchmark::DoNotOptimize(pod.heap_bytes());
@@ -109,5 +112,34 @@ void size_of_a_pod(benchmark::State& state) {
   state.counters["json_bytes"] = static_cast<double>(to_json(pod).size());
 }
 BENCHMARK(size_of_a_pod);
+
+// What the store's heap grows by for each pod of a running Deployment, as its controllers, the
+// scheduler and kubelets left it; every pod is read from a text of its own.
+void bytes_per_running_pod(benchmark::State& state) {
+  const int64_t pods = std::getenv("MINIK_BENCH_TINY") ? 50 : 5'000;
+  std::vector<std::string> texts;
+  {
+    sim::SimulatedDeployment deployment;
+    deployment.scale_to(pods);
+    deployment.cluster().store().for_each(kinds::kPods,
+                                          [&](const Value& pod) { texts.push_back(to_json(pod)); });
+  }
+  size_t bytes = 0;
+  for (auto _ : state) {
+    MemoryLog log;
+    Store store(log, [](const Error& error) { CHECK(false) << error.message; },
+                {.window_events_max = 1});
+    const size_t before = mallinfo2().uordblks;
+    for (const auto& text : texts) {
+      Value pod = *parse_json(text);
+      store.put(kinds::kPods, pod.with_at({keys::kMetadata, keys::kResourceVersion},
+                                          std::to_string(store.next_revision().value)));
+      store.commit();
+    }
+    bytes = mallinfo2().uordblks - before;
+  }
+  state.counters["figure"] = static_cast<double>(bytes) / static_cast<double>(pods);
+}
+BENCHMARK(bytes_per_running_pod)->Unit(benchmark::kMillisecond);
 
 }  // namespace

@@ -1,0 +1,91 @@
+// A simulated cluster with one Deployment, for benchmarks: real control plane, 100 machines of 110
+// pods, containers that start and become ready within seconds of virtual time.
+#pragma once
+
+#include <cstdlib>
+#include <string>
+
+#include "control/base/check.h"
+#include "control/base/text.h"
+#include "control/controllers/pods.h"
+#include "control/object/json.h"
+#include "control/object/keys.h"
+#include "control/schema/kinds.h"
+#include "sim/cluster.h"
+
+namespace minik::sim {
+
+class SimulatedDeployment {
+ public:
+  static constexpr int64_t kNodes = 100;
+
+  SimulatedDeployment() : cluster_(options(), nullptr) {
+    cluster_.start();
+    cluster_.executor().run_until(Instant{seconds(30).ns});
+    control::ApiRequest request;
+    request.verb = control::Verb::kCreate;
+    request.kind = control::kinds::kDeployments;
+    request.namespace_ = "default";
+    request.body = *control::parse_json(R"({"apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "web"}, "spec": {"replicas": 0, "selector": {"matchLabels": {"app": "web"}},
+        "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "web",
+        "image": "web:1", "ports": [{"containerPort": 8080}],
+        "readinessProbe": {"httpGet": {"path": "/readyz", "port": 8080}},
+        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}}}]}}}})");
+    send(std::move(request));
+  }
+
+  SimulatedCluster& cluster() { return cluster_; }
+
+  // Until so many pods are Ready and no others are left.
+  void scale_to(int64_t replicas) {
+    control::ApiRequest request;
+    request.verb = control::Verb::kPatch;
+    request.patch_type = control::PatchType::kMerge;
+    request.kind = control::kinds::kDeployments;
+    request.namespace_ = "default";
+    request.name = "web";
+    request.body = control::Value::empty_map().with_at(
+        {control::keys::kSpec, control::keys::kReplicas}, replicas);
+    send(std::move(request));
+    const Instant deadline = cluster_.executor().now() + minutes(30);
+    while (!settled(replicas)) {
+      CHECK(cluster_.executor().now() < deadline) << "the pods never came to " << replicas;
+      cluster_.executor().run_until(cluster_.executor().now() + seconds(1));
+    }
+  }
+
+ private:
+  static ClusterOptions options() {
+    ClusterOptions options;
+    options.seed = 7;
+    NodePool pool;
+    pool.count = kNodes;
+    pool.milli_cpu = 64'000;
+    pool.memory_bytes = 256LL << 30;
+    options.pools = {pool};
+    ImageBehaviour web;
+    web.preloaded = true;
+    options.images = {web};
+    return options;
+  }
+
+  void send(control::ApiRequest request) {
+    cluster_.request(std::move(request),
+                     [](const auto& result) { CHECK(result.ok()) << result.error().message; });
+  }
+
+  bool settled(int64_t replicas) const {
+    const auto& store = cluster_.store();
+    if (store.count(control::kinds::kPods) != static_cast<size_t>(replicas)) return false;
+    int64_t ready = 0;
+    store.for_each(control::kinds::kPods, [&](const control::Value& pod) {
+      ready += control::is_condition_true(pod, "Ready") ? 1 : 0;
+    });
+    return ready == replicas;
+  }
+
+  SimulatedCluster cluster_;
+};
+
+}  // namespace minik::sim

@@ -14,6 +14,10 @@ constexpr Duration kCacheWaitMax = seconds(30);
 // Independent writes of one plan in flight at once. A plan begins with one and each success allows
 // one more, so that a quota that refuses is asked once and not five hundred times.
 constexpr size_t kInFlightMax = 64;
+// A key whose decision reads many objects rests in proportion before it is decided on again: its
+// objects change in swarms, and one look then answers for many changes. 10,000 pods: 0.1 s.
+constexpr Duration kRestForObject = microseconds(10);
+constexpr size_t kSwarm = 64;
 
 void replace_all(std::string& text, std::string_view what, std::string_view with) {
   for (size_t at = text.find(what); at != std::string::npos;
@@ -57,6 +61,7 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
     std::optional<Error> error;  // the first one: nothing more is sent after it
     TimerId give_up;             // of the wait for the caches
     Instant started;
+    size_t listed = 0;
     std::vector<std::pair<KindId, Revision>> written;  // to be seen in the caches before the end
   };
 
@@ -100,7 +105,9 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
     reconciles.add();
     Env env{executor.wall_now(), rng};
     auto run = std::make_shared<Run>();
+    const size_t listed_before = snapshot.listed();
     run->plan = spec.decide(snapshot, key, env);
+    run->listed = snapshot.listed() - listed_before;
     run->key = std::move(key);
     run->started = executor.now();
     step(run);
@@ -223,7 +230,9 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
 
   void end(const std::shared_ptr<Run>& run) {
     --running;
-    queue.done(run->key);
+    const size_t swarm = run->listed < kSwarm ? 0 : run->listed;
+    const Duration rest = kRestForObject * static_cast<int64_t>(swarm);
+    queue.done_after(run->key, rest - (executor.now() - run->started));
     wake();
   }
 

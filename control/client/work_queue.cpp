@@ -14,6 +14,7 @@ WorkQueue::WorkQueue(Executor& executor, Task on_ready)
 
 WorkQueue::~WorkQueue() {
   for (const auto& [key, delay] : delayed_) executor_.cancel(delay.timer);
+  for (const auto& [key, timer] : resting_) executor_.cancel(timer);
 }
 
 void WorkQueue::add(const ObjectKey& key) {
@@ -46,7 +47,9 @@ void WorkQueue::add_rate_limited(const ObjectKey& key) {
   add_after(key, std::min(kBackOffFirst * (int64_t{1} << doublings), kBackOffLast));
 }
 
-void WorkQueue::forget(const ObjectKey& key) { failures_.erase(key); }
+void WorkQueue::forget(const ObjectKey& key) {
+  failures_.erase(key);
+}
 
 int WorkQueue::failures(const ObjectKey& key) const {
   const auto found = failures_.find(key);
@@ -67,6 +70,23 @@ void WorkQueue::done(const ObjectKey& key) {
   if (!dirty_.contains(key)) return;
   queue_.push_back(key);
   if (queue_.size() == 1) on_ready_();
+}
+
+void WorkQueue::done_after(const ObjectKey& key, Duration rest) {
+  if (rest <= Duration{}) {
+    done(key);
+    return;
+  }
+  resting_[key] = executor_.after(rest, [this, key] {
+    resting_.erase(key);
+    done(key);
+  });
+}
+
+bool WorkQueue::idle() const {
+  const bool none_waits = std::ranges::none_of(
+      resting_, [this](const auto& resting) { return dirty_.contains(resting.first); });
+  return queue_.empty() && delayed_.empty() && processing_.size() == resting_.size() && none_waits;
 }
 
 }  // namespace minik::control

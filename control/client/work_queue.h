@@ -1,4 +1,5 @@
-// WorkQueue: the keys that a controller still has to look at, each at most once, and one worker per key.
+// WorkQueue: the keys that a controller still has to look at, each at most once, and one worker per
+// key.
 //
 //           add            take                 done
 //   (none) -----> queued -------> processing ----------> (none)
@@ -6,8 +7,9 @@
 //                                   +-----> dirty ----------+ done: queued again
 //
 // The semantics of client-go's work queue: a key added while it is processed runs again afterwards,
-// never beside itself. add_rate_limited() backs off per key (5 ms doubling to 1000 s) until forget().
-// A pure state machine plus timers from the executor; control thread only. FIFO among ready keys.
+// never beside itself. add_rate_limited() backs off per key (5 ms doubling to 1000 s) until
+// forget(). A pure state machine plus timers from the executor; control thread only. FIFO among
+// ready keys.
 #pragma once
 
 #include <deque>
@@ -38,10 +40,12 @@ class WorkQueue {
 
   std::optional<ObjectKey> take();
   void done(const ObjectKey& key);
+  // Done now, but not taken again before the rest is over.
+  void done_after(const ObjectKey& key, Duration rest);
 
   size_t depth() const { return queue_.size(); }
-  // Nothing queued, delayed or processing.
-  bool idle() const { return queue_.empty() && delayed_.empty() && processing_.empty(); }
+  // Nothing queued, delayed or processing; a rest with nothing behind it does not count.
+  bool idle() const;
 
  private:
   Executor& executor_;
@@ -54,6 +58,7 @@ class WorkQueue {
     TimerId timer;
   };
   std::map<ObjectKey, Delay> delayed_;
+  std::map<ObjectKey, TimerId> resting_;  // still in processing_
   std::map<ObjectKey, int> failures_;
 };
 

@@ -60,7 +60,7 @@ void plan_claims(Plan& plan, const Snapshot& snapshot, KindId kind, const Claima
     return true;
   });
   if (is_deleting(owner)) return;
-  for (const auto& object : snapshot.cache(kind).indexed(kOrphans, object_namespace(owner))) {
+  for (const auto& object : snapshot.indexed(kind, kOrphans, object_namespace(owner))) {
     if (!may_adopt(object) || !claimant.selector.matches(labels_of(object))) continue;
     plan_owner_patch(plan, kind, object,
                      controller_reference(owner, claimant.api_version, claimant.kind_name));

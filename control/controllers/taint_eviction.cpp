@@ -95,7 +95,7 @@ ControllerSpec taint_eviction_controller() {
        [has_no_execute](const Snapshot& snapshot, const Value& before, const Value& after, std::vector<ObjectKey>& keys) {
          if (!after.has_value() || before[keys::kSpec][keys::kTaints] == after[keys::kSpec][keys::kTaints]) return;
          if (!has_no_execute(after)) return;
-         for (const auto& pod : snapshot.cache(kinds::kPods).indexed(kByNode, object_name(after))) {
+         for (const auto& pod : snapshot.indexed(kinds::kPods, kByNode, object_name(after))) {
            keys.push_back(key_of(pod));
          }
        },

@@ -186,7 +186,7 @@ void Kubelet::renew_lease() {
   request.body = Value::map({{keys::kMetadata, Value::map({{keys::kName, config_.node_name},
                                                            {keys::kNamespace, kLeaseNamespace}})},
                              {keys::kSpec, spec}});
-  client_.send(std::move(request), [this, alive = alive_, first](const Result<ApiResponse>& result) {
+  client_.send(std::move(request), [this, alive = alive_](const Result<ApiResponse>& result) {
     if (!*alive) return;
     if (result) {
       lease_ = result->object;

@@ -130,7 +130,7 @@ Result<NodePool> read_pool(const Reader& r, const Value& v, const std::string& a
 }
 
 Result<ImageBehaviour> read_image(const Reader& r, const Value& v, const std::string& at) {
-  MINIK_TRY(r.only(v, at, {"match", "pull", "preloaded", "missing", "start", "ready", "neverReady", "stop", "exitAfter", "exitCode"}));
+  MINIK_TRY(r.only(v, at, {"match", "pull", "preloaded", "missing", "start", "startError", "ready", "neverReady", "stop", "exitAfter", "exitCode"}));
   ImageBehaviour image;
   MINIK_ASSIGN(image.match, r.text(v, at, "match", "*"));
   MINIK_ASSIGN(image.pull, r.spread(v, at, "pull", image.pull));
@@ -140,6 +140,7 @@ Result<ImageBehaviour> read_image(const Reader& r, const Value& v, const std::st
   image.preloaded = v.get("preloaded").as_bool();
   image.missing = v.get("missing").as_bool();
   image.never_ready = v.get("neverReady").as_bool();
+  image.start_error = v.get("startError").string();
   if (v.get("exitAfter").has_value()) {
     MINIK_ASSIGN(image.exit_after, r.spread(v, at, "exitAfter", {}));
   }

@@ -138,6 +138,10 @@ void SimulatedRuntime::start_container(const std::string& id, Done<ContainerStat
       return;
     }
     Container& c = container->second;
+    if (!c.behaviour->start_error.empty()) {
+      done(Error(ErrorCode::kInternalError, cat("failed to start container: ", c.behaviour->start_error)));
+      return;
+    }
     c.status.state = ContainerState::kRunning;
     c.status.started = executor_.wall_now();
     c.ready_at = executor_.now() + c.behaviour->ready.draw(rng_);

@@ -33,6 +33,7 @@ struct ImageBehaviour {
   bool preloaded = false;  // on every machine from the start
   bool missing = false;    // no registry has it
   Spread start{milliseconds(50), milliseconds(300)};
+  std::string start_error;  // its program cannot be run, for this reason
   // From the start until HTTP and TCP probes succeed.
   Spread ready{milliseconds(500), seconds(2)};
   bool never_ready = false;

@@ -314,8 +314,8 @@ bool PodWorker::restart_or_wait(const Value& container, bool init) {
   const Instant now = context_.executor.now();
   if (record.exited()) {
     if (!wants_restart(container, record, init)) return false;
-    if (now - record.last_start > kBackOffReset) record.back_off = {};
     if (record.waiting_reason.empty()) {
+      if (now - record.last_start > kBackOffReset) record.back_off = {};
       // The first restart is at once, the next ones wait.
       record.next_start = record.restart_count == 0 ? now : now + record.back_off;
       record.waiting_reason = "CrashLoopBackOff";
@@ -504,7 +504,8 @@ void PodWorker::create_container(const Value& container, const ImageStatus& imag
               }
               // A program that cannot be run is a container that ended with 128, as CRI runtimes say.
               auto& r = state_.containers[container[keys::kName].string()];
-              if (r.current) r.last = std::move(r.current);
+              keep_as_last(r);
+              r.last_start = context_.executor.now();
               ContainerStatus failed;
               failed.id = id;
               failed.name = container[keys::kName].string();
@@ -523,13 +524,17 @@ void PodWorker::create_container(const Value& container, const ImageStatus& imag
       }));
 }
 
+// The newest container becomes the one before it, whose place a new one takes.
+void PodWorker::keep_as_last(ContainerRecord& record) {
+  if (!record.current) return;
+  if (record.last) context_.runtime.remove_container(record.last->id, [](const Result<Unit>&) {});
+  record.last = std::move(record.current);
+}
+
 void PodWorker::on_started(const Value& container, const ContainerStatus& status) {
   const std::string name = container[keys::kName].string();
   auto& record = state_.containers[name];
-  if (record.last && record.current) {
-    context_.runtime.remove_container(record.last->id, [](const Result<Unit>&) {});
-  }
-  if (record.current) record.last = std::move(record.current);
+  keep_as_last(record);
   record.current = status;
   record.current->name = name;
   if (record.current->image.empty()) record.current->image = container[keys::kImage].string();

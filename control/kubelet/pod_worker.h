@@ -87,6 +87,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void create_container(const Value& container, const ImageStatus& image);
   void on_started(const Value& container, const ContainerStatus& status);
   void run_post_start(const Value& container, const std::string& id);
+  void keep_as_last(ContainerRecord& record);
   void start_failed(const Value& container, std::string_view reason, const Error& error, Duration first_back_off);
   void check_deadline();
 

@@ -38,8 +38,10 @@ spec:
 
 class ClusterTest : public ::testing::Test {
  protected:
-  void make(uint64_t seed, int64_t nodes, Trace* trace = nullptr) {
+  void make(uint64_t seed, int64_t nodes, Trace* trace = nullptr,
+            const ImageBehaviour& image = {}) {
     ClusterOptions options;
+    options.images = {image};
     options.seed = seed;
     NodePool pool;
     pool.count = nodes;
@@ -133,6 +135,28 @@ TEST_F(ClusterTest, ReplacesThePodsOfADeadNode) {
     if (control::is_deleting(pod)) continue;
     EXPECT_NE(pod[keys::kSpec][keys::kNodeName].as_string(), "node-0");
   }
+}
+
+TEST_F(ClusterTest, WaitsLongerAndLongerForAProgramThatCannotBeRun) {
+  ImageBehaviour broken;
+  broken.start_error = "exec format error";
+  make(5, 1, nullptr, broken);
+  run(seconds(5));
+  apply(R"(
+apiVersion: v1
+kind: Pod
+metadata: {name: broken, namespace: default}
+spec: {containers: [{name: broken, image: "broken:1"}]}
+)");
+  const auto container = [&] {
+    return get(kinds::kPods, "default", "broken")[keys::kStatus][keys::kContainerStatuses].items()[0];
+  };
+  run(seconds(100));  // tries after 0, 10, 20 and 40 s
+  EXPECT_EQ(container()[keys::kRestartCount].as_int(), 4);
+  EXPECT_EQ(container()[keys::kState][keys::kWaiting][keys::kReason], Value("CrashLoopBackOff"));
+  EXPECT_EQ(container()[keys::kLastState][keys::kTerminated][keys::kReason], Value("StartError"));
+  run(minutes(20));  // then 80, 160, and 300 s from there on
+  EXPECT_EQ(container()[keys::kRestartCount].as_int(), 9);
 }
 
 TEST_F(ClusterTest, DeletesWhatADeploymentOwned) {

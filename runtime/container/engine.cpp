@@ -14,6 +14,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <tuple>
 
 #include "control/base/text.h"
 #include "runtime/container/codec.h"
@@ -70,7 +71,11 @@ Result<SandboxInfo> decode_sandbox(std::string_view bytes) {
 
 std::string encode(const ContainerInfo& info) {
   Writer w;
-  w.put(info.id).put(info.sandbox_id).put(info.created.ns).put(info.started.ns).put(int64_t{info.pid});
+  w.put(info.id)
+      .put(info.sandbox_id)
+      .put(info.created.ns)
+      .put(info.started.ns)
+      .put(int64_t{info.pid});
   put(w, info.annotations);
   return std::move(w).take();
 }
@@ -88,8 +93,8 @@ Result<ContainerInfo> decode_container(std::string_view bytes) {
   return info;
 }
 
-// On the thread that is in the sandbox's namespaces. Only names that belong to one of them: any other, or
-// one of a namespace that is the machine's, would change the machine.
+// On the thread that is in the sandbox's namespaces. Only names that belong to one of them: any
+// other, or one of a namespace that is the machine's, would change the machine.
 Status set_sysctls(const SandboxConfig& config) {
   if (config.sysctls.empty()) return {};
   if (!config.network_namespace.empty()) {
@@ -101,22 +106,24 @@ Status set_sysctls(const SandboxConfig& config) {
     if (result != 0) return error_from_errno(error, "join the network namespace");
   }
   for (const auto& [name, value] : config.sysctls) {
-    const bool of_ipc = name.starts_with("kernel.shm") || name.starts_with("kernel.msg") || name == "kernel.sem" ||
-                        name.starts_with("fs.mqueue.");
+    const bool of_ipc = name.starts_with("kernel.shm") || name.starts_with("kernel.msg") ||
+                        name == "kernel.sem" || name.starts_with("fs.mqueue.");
     const bool of_net = name.starts_with("net.");
     if (!(of_ipc && !config.host_ipc) && !(of_net && !config.network_namespace.empty())) {
-      return Error(ErrorCode::kInvalid, cat("sysctl ", minik::quoted(name), " is not one of the pod's own namespaces"));
+      return Error(ErrorCode::kInvalid,
+                   cat("sysctl ", minik::quoted(name), " is not one of the pod's own namespaces"));
     }
     std::string path = "/proc/sys/";
     for (const char c : name) path += c == '.' ? '/' : c;
-    if (path.find("//") != std::string::npos) return Error(ErrorCode::kInvalid, cat("sysctl ", minik::quoted(name), " is no name"));
+    if (path.find("//") != std::string::npos)
+      return Error(ErrorCode::kInvalid, cat("sysctl ", minik::quoted(name), " is no name"));
     MINIK_TRY(write_kernel_file(path, value));
   }
   return {};
 }
 
-// Makes IPC and UTS namespaces on a thread of its own and binds them to files; a thread may leave its
-// namespaces without the process noticing.
+// Makes IPC and UTS namespaces on a thread of its own and binds them to files; a thread may leave
+// its namespaces without the process noticing.
 Status make_namespaces(const std::string& directory, const SandboxConfig& config) {
   Status status;
   std::thread worker([&] {
@@ -133,10 +140,12 @@ Status make_namespaces(const std::string& directory, const SandboxConfig& config
     const auto make = [&]() -> Status {
       const int flags = CLONE_NEWUTS | (config.host_ipc ? 0 : CLONE_NEWIPC);
       if (unshare(flags) != 0) return error_from_errno(errno, "new namespaces (is this root?)");
-      if (sethostname(config.hostname.c_str(), config.hostname.size()) != 0) return error_from_errno(errno, "set host name");
+      if (sethostname(config.hostname.c_str(), config.hostname.size()) != 0)
+        return error_from_errno(errno, "set host name");
       MINIK_TRY(bind("uts", "/proc/thread-self/ns/uts"));
       MINIK_TRY(bind("ipc", "/proc/thread-self/ns/ipc"));
-      MINIK_TRY(bind("net", config.network_namespace.empty() ? "/proc/thread-self/ns/net" : config.network_namespace));
+      MINIK_TRY(bind("net", config.network_namespace.empty() ? "/proc/thread-self/ns/net"
+                                                             : config.network_namespace));
       return set_sysctls(config);
     };
     status = make();
@@ -145,27 +154,63 @@ Status make_namespaces(const std::string& directory, const SandboxConfig& config
   return status;
 }
 
+// Whether "/" is the root of the mount namespace too. Containers leave the machine's tree behind by
+// pivot_root(2), which in a chroot(2) replaces the chroot only: the tree around it would stay in
+// reach.
+bool has_the_namespace_root() {
+  bool same = true;
+  std::thread worker([&] {
+    using Place = std::tuple<uint64_t, uint32_t, uint32_t, uint64_t>;  // mount, device, inode
+    const auto place_of_root = []() -> Place {
+      struct statx root {};
+      if (statx(AT_FDCWD, "/", 0, STATX_INO | STATX_MNT_ID, &root) != 0) return {};
+      return {root.stx_mnt_id, root.stx_dev_major, root.stx_dev_minor, root.stx_ino};
+    };
+    const Place ours = place_of_root();
+    const int fd = open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    // To enter a mount namespace, even one's own, is to stand at its root.
+    if (fd >= 0 && unshare(CLONE_FS) == 0 && setns(fd, CLONE_NEWNS) == 0)
+      same = place_of_root() == ours;
+    if (fd >= 0) close(fd);
+  });
+  worker.join();
+  return same;
+}
+
 }  // namespace
 
 std::vector<HostProblem> check_host() {
   std::vector<HostProblem> problems;
   if (geteuid() != 0) {
-    problems.push_back({"containers need root", "run minik as root (sudo minik start); running as an ordinary user is not there yet"});
+    problems.push_back(
+        {"containers need root",
+         "run minik as root (sudo minik start); running as an ordinary user is not there yet"});
+  }
+  if (geteuid() == 0 && !has_the_namespace_root()) {
+    problems.push_back(
+        {"this is a chroot, and what runs in its containers could leave it",
+         "enter the folder by pivot_root instead, as systemd-nspawn and containers do"});
   }
   const auto filesystems = read_whole_file("/proc/filesystems");
-  if (filesystems && filesystems->find("overlay") == std::string::npos) {
-    problems.push_back({"the kernel has no overlayfs", "modprobe overlay, or a kernel with CONFIG_OVERLAY_FS"});
+  if (!filesystems) {
+    problems.push_back({"there is no /proc", "mount -t proc proc /proc"});
+  } else if (filesystems->find("overlay") == std::string::npos) {
+    problems.push_back(
+        {"the kernel has no overlayfs", "modprobe overlay, or a kernel with CONFIG_OVERLAY_FS"});
   }
   for (const auto* ns : {"pid", "ipc", "uts", "net", "mnt"}) {
     if (access(cat("/proc/self/ns/", ns).c_str(), F_OK) != 0) {
-      problems.push_back({cat("the kernel has no ", ns, " namespaces"), "a kernel with namespaces enabled"});
+      problems.push_back(
+          {cat("the kernel has no ", ns, " namespaces"), "a kernel with namespaces enabled"});
     }
   }
   return problems;
 }
 
 Engine::Engine(std::string state, std::string cgroup_prefix, ExitListener on_exit)
-    : state_(std::move(state)), cgroup_prefix_(std::move(cgroup_prefix)), on_exit_(std::move(on_exit)) {}
+    : state_(std::move(state)),
+      cgroup_prefix_(std::move(cgroup_prefix)),
+      on_exit_(std::move(on_exit)) {}
 
 Engine::~Engine() {
   const uint64_t one = 1;
@@ -176,8 +221,10 @@ Engine::~Engine() {
   if (wake_ >= 0) close(wake_);
 }
 
-Result<std::unique_ptr<Engine>> Engine::open(std::string state, std::string cgroup_prefix, ExitListener on_exit) {
-  std::unique_ptr<Engine> engine(new Engine(std::move(state), std::move(cgroup_prefix), std::move(on_exit)));
+Result<std::unique_ptr<Engine>> Engine::open(std::string state, std::string cgroup_prefix,
+                                             ExitListener on_exit) {
+  std::unique_ptr<Engine> engine(
+      new Engine(std::move(state), std::move(cgroup_prefix), std::move(on_exit)));
   MINIK_TRY(make_directories(engine->state_ + "/sandboxes", 0700));
   MINIK_TRY(make_directories(engine->state_ + "/containers", 0700));
   engine->epoll_ = epoll_create1(EPOLL_CLOEXEC);
@@ -202,7 +249,8 @@ Status Engine::recover() {
       continue;
     }
     // After a reboot the bound namespaces are plain empty files.
-    struct stat ns {}, directory {};
+    struct stat ns {
+    }, directory{};
     const bool bound = stat((entry.path().string() + "/ns/uts").c_str(), &ns) == 0 &&
                        stat(entry.path().c_str(), &directory) == 0 && ns.st_dev != directory.st_dev;
     info->ready = info->ready && bound;
@@ -342,7 +390,8 @@ Status Engine::stop_sandbox(const std::string& id) {
     found->second.ready = false;
     MINIK_TRY(write_file_atomically(sandbox_directory(id) + "/config", encode(found->second)));
     for (const auto& [container_id, info] : containers_) {
-      if (info.sandbox_id == id && info.phase == ContainerPhase::kRunning) inside.push_back(container_id);
+      if (info.sandbox_id == id && info.phase == ContainerPhase::kRunning)
+        inside.push_back(container_id);
     }
   }
   for (const auto& container_id : inside) (void)signal_container(container_id, SIGKILL).ok();
@@ -378,7 +427,8 @@ std::vector<SandboxInfo> Engine::sandboxes() const {
 
 // --- containers ---
 
-Status Engine::create_container(const std::string& sandbox_id, ContainerSpec spec, const Annotations& annotations) {
+Status Engine::create_container(const std::string& sandbox_id, ContainerSpec spec,
+                                const Annotations& annotations) {
   ContainerInfo info;
   info.id = spec.id;
   info.sandbox_id = sandbox_id;
@@ -386,7 +436,8 @@ Status Engine::create_container(const std::string& sandbox_id, ContainerSpec spe
   info.annotations = annotations;
   {
     const std::lock_guard lock(mutex_);
-    if (!sandboxes_.contains(sandbox_id)) return Error(ErrorCode::kNotFound, cat("no sandbox ", sandbox_id));
+    if (!sandboxes_.contains(sandbox_id))
+      return Error(ErrorCode::kNotFound, cat("no sandbox ", sandbox_id));
   }
   spec.namespace_directory = sandbox_directory(sandbox_id) + "/ns";
   spec.cgroup = cgroup_of(info);
@@ -407,7 +458,8 @@ Status Engine::create_container(const std::string& sandbox_id, ContainerSpec spe
 
 Result<ContainerInfo> Engine::start_container(const std::string& id) {
   MINIK_ASSIGN(const auto known, container(id));
-  if (known.phase != ContainerPhase::kCreated) return Error(ErrorCode::kConflict, cat("container ", id, " has been started before"));
+  if (known.phase != ContainerPhase::kCreated)
+    return Error(ErrorCode::kConflict, cat("container ", id, " has been started before"));
   int handshake[2];
   if (pipe2(handshake, O_CLOEXEC) != 0) return error_from_errno(errno, "pipe");
   posix_spawn_file_actions_t actions;
@@ -431,12 +483,14 @@ Result<ContainerInfo> Engine::start_container(const std::string& id) {
   std::string answer;
   char buffer[4096];
   ssize_t n = 0;
-  while ((n = read(handshake[0], buffer, sizeof buffer)) > 0) answer.append(buffer, static_cast<size_t>(n));
+  while ((n = read(handshake[0], buffer, sizeof buffer)) > 0)
+    answer.append(buffer, static_cast<size_t>(n));
   close(handshake[0]);
   waitpid(pid, nullptr, 0);
   Reader reader(answer);
   const auto kind = static_cast<ShimMessage>(reader.number());
-  if (!reader.ok()) return Error(ErrorCode::kInternalError, "the container's shim died while starting");
+  if (!reader.ok())
+    return Error(ErrorCode::kInternalError, "the container's shim died while starting");
   if (kind == ShimMessage::kError) return Error(ErrorCode::kInvalid, reader.text());
   const auto child = static_cast<int>(reader.number());
   const auto connection = connect_shim(id);
@@ -463,7 +517,9 @@ Status Engine::signal_container(const std::string& id, int signal_number) {
   const auto connection = connect_shim(id);
   if (!connection) return {};  // it has ended: nothing to signal
   const std::string request =
-      std::move(Writer().put(static_cast<int64_t>(ShimMessage::kSignal)).put(int64_t{signal_number})).take();
+      std::move(
+          Writer().put(static_cast<int64_t>(ShimMessage::kSignal)).put(int64_t{signal_number}))
+          .take();
   auto sent = send_message(*connection, request);
   if (sent.ok()) (void)receive_message(*connection).ok();
   close(*connection);
@@ -481,7 +537,9 @@ Status Engine::remove_container(const std::string& id) {
   if (info.phase == ContainerPhase::kRunning) {
     (void)signal_container(id, SIGKILL).ok();
     constexpr int kTries = 200;
-    for (int i = 0; i < kTries && access((container_directory(id) + "/exit").c_str(), F_OK) != 0; ++i) usleep(5000);
+    for (int i = 0; i < kTries && access((container_directory(id) + "/exit").c_str(), F_OK) != 0;
+         ++i)
+      usleep(5000);
   }
   (void)Cgroup(Cgroup::kDefaultRoot, cgroup_of(info)).remove().ok();
   MINIK_TRY(remove_mounted_tree(container_directory(id)));
@@ -517,8 +575,8 @@ Result<Terminal> Engine::open_terminal(const std::string& id) const {
   return runtime::open_terminal(cat("/proc/", info.pid, "/root"));
 }
 
-Result<ExecSession> Engine::exec(const std::string& id, const std::vector<std::string>& args, bool terminal, int in,
-                                 int out, int err) {
+Result<ExecSession> Engine::exec(const std::string& id, const std::vector<std::string>& args,
+                                 bool terminal, int in, int out, int err) {
   auto connection = connect_shim(id);
   if (!connection) return Error(ErrorCode::kNotFound, cat("container ", id, " is not running"));
   const std::string request = std::move(Writer()
@@ -531,13 +589,15 @@ Result<ExecSession> Engine::exec(const std::string& id, const std::vector<std::s
     close(*connection);
     return error;
   };
-  if (auto sent = send_message(*connection, request, {in, out, err}); !sent.ok()) return fail(std::move(sent).error());
+  if (auto sent = send_message(*connection, request, {in, out, err}); !sent.ok())
+    return fail(std::move(sent).error());
   auto answer = receive_message(*connection);
   if (!answer) return fail(std::move(answer).error());
   Reader reader(*answer);
   const auto kind = static_cast<ShimMessage>(reader.number());
   if (kind == ShimMessage::kError) return fail(Error(ErrorCode::kInvalid, reader.text()));
-  if (kind != ShimMessage::kStarted) return fail(Error(ErrorCode::kNotFound, cat("container ", id, " has ended")));
+  if (kind != ShimMessage::kStarted)
+    return fail(Error(ErrorCode::kNotFound, cat("container ", id, " has ended")));
   return ExecSession{*connection};
 }
 
@@ -546,7 +606,8 @@ Result<int> Engine::wait_exec(const ExecSession& session) {
   Reader reader(bytes);
   const auto kind = static_cast<ShimMessage>(reader.number());
   const auto code = static_cast<int>(reader.number());
-  if (kind != ShimMessage::kExit || !reader.ok()) return 137;  // the container ended, and this with it
+  if (kind != ShimMessage::kExit || !reader.ok())
+    return 137;  // the container ended, and this with it
   return code;
 }
 
@@ -558,7 +619,8 @@ Status Engine::attach(const std::string& id, int in, int out, int err) {
     if (fd >= 0) descriptors.push_back(fd);
   }
   const std::string request =
-      std::move(Writer().put(static_cast<int64_t>(ShimMessage::kAttach)).put(int64_t{in >= 0})).take();
+      std::move(Writer().put(static_cast<int64_t>(ShimMessage::kAttach)).put(int64_t{in >= 0}))
+          .take();
   auto sent = send_message(*connection, request, descriptors);
   if (sent.ok()) (void)receive_message(*connection).ok();
   close(*connection);

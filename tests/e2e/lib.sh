@@ -14,13 +14,13 @@ kc() { kubectl --context "$profile" "$@"; }
 background=()
 cleanup() {
   local code=$?
-  for pid in "${background[@]}"; do kill "$pid" 2>/dev/null || true; done
   if [[ $code -ne 0 && $code -ne 77 ]]; then
     echo "=== failed with $code; the daemon's last lines:"
     tail -n 30 "$MINIK_HOME/$profile/daemon.log" 2>/dev/null || true
     kc get pods -A 2>/dev/null || true
   fi
   run delete >/dev/null 2>&1 || true
+  for pid in "${background[@]}"; do kill "$pid" 2>/dev/null || true; done
   rm -rf "$root"
 }
 trap cleanup EXIT

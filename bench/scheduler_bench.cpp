@@ -195,6 +195,13 @@ void topology_spread(benchmark::State& state) {
   with_rule(state, 5000, 5000, kSpread);
 }
 
+// Ten pods a node; the figure is how long the last one waits.
+void million_pods_100k_nodes(benchmark::State& state) {
+  identical(state, 100'000, 1'000'000);
+  state.counters["s"] = benchmark::Counter(
+      1, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+}
+
 // A full cluster of four pods a node; each pod that comes must evict one.
 void preemption(benchmark::State& state) {
   const Value low = pod_spec(2000, 64, R"("priority":0)");
@@ -219,5 +226,6 @@ BENCHMARK(identical_8000x100)->Unit(benchmark::kMillisecond);
 BENCHMARK(identical_8000x1000)->Unit(benchmark::kMillisecond);
 BENCHMARK(identical_8000x10000)->Unit(benchmark::kMillisecond);
 BENCHMARK(identical_8000x100000)->Unit(benchmark::kMillisecond);
+BENCHMARK(million_pods_100k_nodes)->Unit(benchmark::kSecond);
 
 }  // namespace

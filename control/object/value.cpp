@@ -1,7 +1,5 @@
 #include "control/object/value.h"
 
-#include <sys/single_threaded.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -13,54 +11,30 @@
 
 namespace minik::control {
 
-namespace {
-
-struct Rep {
-  uint32_t refs;
-  uint32_t size;
-};
-
-struct StringRep : Rep {
+struct Value::StringRep : Rep {
   char* bytes() { return reinterpret_cast<char*>(this + 1); }
 };
 
-struct NumberRep : Rep {  // size 0: an integer too wide for the inline form; 1: a double
+struct Value::NumberRep : Rep {  // size 0: an integer too wide for the inline form; 1: a double
   union {
     int64_t integer;
     double real;
   };
 };
 
-// Shared head of arrays and maps. The hash is filled on first use; 0 means not yet. Two threads may
-// compute it at once and write the same number, hence the relaxed atomic access.
-struct NodeRep : Rep {
-  uint64_t hash;
-};
-
-struct ArrayRep : NodeRep {
+struct Value::ArrayRep : NodeRep {
   Value* items() { return reinterpret_cast<Value*>(this + 1); }
 };
 
-struct MapRep : NodeRep {
+struct Value::MapRep : NodeRep {
   MapEntry* entries() { return reinterpret_cast<MapEntry*>(this + 1); }
 };
+
+namespace {
 
 constexpr size_t kInlineMax = 7;
 constexpr int64_t kIntMax = (int64_t{1} << 60) - 1;
 constexpr int64_t kIntMin = -(int64_t{1} << 60);
-
-void add_reference(Rep* rep) {
-  if (__libc_single_threaded) {
-    ++rep->refs;
-  } else {
-    std::atomic_ref<uint32_t>(rep->refs).fetch_add(1, std::memory_order_relaxed);
-  }
-}
-
-bool drop_reference(Rep* rep) {
-  if (__libc_single_threaded) return --rep->refs == 0;
-  return std::atomic_ref<uint32_t>(rep->refs).fetch_sub(1, std::memory_order_acq_rel) == 1;
-}
 
 // Finalises a 64-bit hash (Murmur3's mixer) so that nested combinations spread well.
 uint64_t mix(uint64_t h) {
@@ -84,8 +58,6 @@ R* allocate_node(size_t count) {
   node->hash = 0;
   return node;
 }
-
-constexpr Value kAbsentValue;
 
 }  // namespace
 
@@ -126,12 +98,6 @@ Value::Value(std::string_view text) {
 }
 
 Value::Value(const Key& key) : Value(key.text_) {}
-
-void Value::retain() const { add_reference(rep<Rep>()); }
-
-void Value::release() {
-  if (drop_reference(rep<Rep>())) destroy();
-}
 
 void Value::destroy() {
   switch (tag()) {
@@ -242,20 +208,6 @@ std::string_view Value::as_string(std::string_view fallback) const& {
   }
 }
 
-size_t Value::size() const {
-  return tag() == kArrayTag || tag() == kMapTag ? rep<Rep>()->size : 0;
-}
-
-std::span<const Value> Value::items() const {
-  if (!is_array()) return {};
-  return {rep<ArrayRep>()->items(), rep<ArrayRep>()->size};
-}
-
-std::span<const MapEntry> Value::entries() const {
-  if (!is_map()) return {};
-  return {rep<MapRep>()->entries(), rep<MapRep>()->size};
-}
-
 Key::Key(const Value& text) : text_(text) { CHECK(text.is_string()); }
 
 bool operator<(const Key& a, const Key& b) {
@@ -265,20 +217,7 @@ bool operator<(const Key& a, const Key& b) {
   return a.text() < b.text();
 }
 
-const Value& Value::operator[](const Key& key) const {
-  const auto all = entries();
-  // Most maps are small and most keys are symbols: comparing eight bytes in a row beats a search.
-  constexpr size_t kScanMax = 24;
-  if (all.size() <= kScanMax) {
-    for (const auto& entry : all) {
-      if (entry.key == key) return entry.value;
-    }
-    return kAbsentValue;
-  }
-  const auto found = std::lower_bound(all.begin(), all.end(), key,
-                                      [](const MapEntry& e, const Key& k) { return e.key < k; });
-  return found != all.end() && found->key == key ? found->value : kAbsentValue;
-}
+const Value& Value::search(const Key& key) const { return get(key.text()); }
 
 const Value& Value::get(std::string_view key) const {
   const auto all = entries();

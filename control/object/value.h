@@ -22,6 +22,9 @@
 // take it from a temporary.
 #pragma once
 
+#include <sys/single_threaded.h>
+
+#include <atomic>
 #include <cstdint>
 #include <initializer_list>
 #include <span>
@@ -155,9 +158,37 @@ class Value {
   Rep* rep() const {
     return reinterpret_cast<Rep*>(bits_ & ~kTagMask);
   }
-  void retain() const;
-  void release();
+  // The heads of what a pointer leads to; value.cpp knows the rest.
+  struct Rep {
+    uint32_t refs;
+    uint32_t size;
+  };
+  // Of arrays and maps. The hash is filled on first use; 0 means not yet. Two threads may compute it
+  // at once and write the same number, hence the relaxed atomic access.
+  struct NodeRep : Rep {
+    uint64_t hash;
+  };
+  struct StringRep;
+  struct NumberRep;
+  struct ArrayRep;
+  struct MapRep;
+
+  void retain() const {
+    if (__libc_single_threaded) {
+      ++rep<Rep>()->refs;
+    } else {
+      std::atomic_ref<uint32_t>(rep<Rep>()->refs).fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+  bool drop() {
+    if (__libc_single_threaded) return --rep<Rep>()->refs == 0;
+    return std::atomic_ref<uint32_t>(rep<Rep>()->refs).fetch_sub(1, std::memory_order_acq_rel) == 1;
+  }
+  void release() {
+    if (drop()) destroy();
+  }
   void destroy();
+  const Value& search(const Key& key) const;
   bool equals(const Value& other) const;
   static Value finish_map(MapEntry* entries, size_t count);
 
@@ -200,6 +231,34 @@ struct MapEntry {
   Value value;
 };
 static_assert(sizeof(MapEntry) == 16);
+
+inline constexpr Value kAbsentValue;
+
+inline size_t Value::size() const {
+  return tag() == kArrayTag || tag() == kMapTag ? rep<Rep>()->size : 0;
+}
+
+inline std::span<const Value> Value::items() const {
+  if (!is_array()) return {};
+  return {reinterpret_cast<const Value*>(rep<NodeRep>() + 1), rep<Rep>()->size};
+}
+
+inline std::span<const MapEntry> Value::entries() const {
+  if (!is_map()) return {};
+  return {reinterpret_cast<const MapEntry*>(rep<NodeRep>() + 1), rep<Rep>()->size};
+}
+
+// Most maps are small and most keys are symbols: comparing eight bytes in a row beats a search.
+inline const Value& Value::operator[](const Key& key) const {
+  constexpr size_t kScanMax = 24;
+  if (!key.text_.is_symbol()) return search(key);
+  const auto all = entries();
+  if (all.size() > kScanMax) return search(key);
+  for (const auto& entry : all) {
+    if (entry.key.text_.bits_ == key.text_.bits_) return entry.value;
+  }
+  return kAbsentValue;
+}
 
 // Collects entries for a new map, usually a changed copy of an old one; cheaper than chained with().
 class MapBuilder {

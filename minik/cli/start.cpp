@@ -13,6 +13,7 @@
 #include "minik/cli/command.h"
 #include "minik/process/kubeconfig.h"
 #include "minik/process/profile.h"
+#include "minik/process/scheduler_config.h"
 #include "runtime/container/engine.h"
 #include "runtime/container/files.h"
 
@@ -90,12 +91,19 @@ Status write_kubeconfig(const Profile& profile) {
   return add_to_kubeconfig(path, entry, CurrentContext::kSwitch);
 }
 
-void start(const Globals& globals, bool wait) {
+void start(const Globals& globals, bool wait, const std::string& scheduler_config) {
   Profile profile = value_or_fail(Profile::open(globals.profile));
   const bool running = daemon_pid(profile) != 0;
+  if (running && !scheduler_config.empty()) {
+    fail(Error(ErrorCode::kConflict,
+               "the cluster runs already: stop it first, then start it with another scheduler "
+               "configuration"),
+         2);
+  }
   if (!running) {
     check(can_run_here());
     const bool is_new = !profile.exists();
+    if (!scheduler_config.empty()) check(keep_scheduler_config(profile, scheduler_config));
     const auto launched = launch(profile);
     // A first start that failed leaves no trace; what an earlier one stored stays.
     if (!launched.ok() && is_new) (void)runtime::remove_mounted_tree(profile.directory).ok();
@@ -118,9 +126,15 @@ void add_start(CLI::App& app, Globals& globals) {
   command->footer("Example: minik start -p lab");
   static bool wait = true;
   static int nodes = 1;
+  static std::string scheduler_config;
   command->add_flag("--wait,!--no-wait", wait, "Return when every node is Ready")
       ->capture_default_str();
   command->add_option("--nodes", nodes, "Number of nodes")->capture_default_str();
+  command
+      ->add_option(
+          "--scheduler-config", scheduler_config,
+          "A KubeSchedulerConfiguration with the scheduler's profiles, kept for later starts")
+      ->type_name("FILE");
   command->callback([&globals] {
     if (nodes != 1) {
       fail(Error(ErrorCode::kBadRequest,
@@ -128,7 +142,7 @@ void add_start(CLI::App& app, Globals& globals) {
                  "minik sim"),
            2);
     }
-    start(globals, wait);
+    start(globals, wait, scheduler_config);
   });
 }
 

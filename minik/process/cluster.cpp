@@ -30,6 +30,7 @@
 #include "minik/process/node_services.h"
 #include "minik/process/node_streams.h"
 #include "minik/process/pki.h"
+#include "minik/process/scheduler_config.h"
 #include "minik/process/service_account_token.h"
 #include "minik/process/worker_pool.h"
 #include "runtime/container/files.h"
@@ -125,6 +126,7 @@ struct Cluster::Parts {
   std::unique_ptr<control::LocalClient> controller_client, scheduler_client, kubelet_client;
   std::unique_ptr<control::ControllerManager> controllers;
   std::unique_ptr<control::EventRecorder> scheduler_events;
+  std::vector<control::Profile> scheduler_profiles;
   std::unique_ptr<control::Scheduler> scheduler;
   std::unique_ptr<control::Kubelet> kubelet;
   std::unique_ptr<NodeStreams> streams;
@@ -233,9 +235,9 @@ void Cluster::Parts::assemble() {
   scheduler_events = std::make_unique<control::EventRecorder>(
       executor, *scheduler_client, control::kinds::kEvents, "default-scheduler", "",
       rng.fork("scheduler/events"));
-  scheduler =
-      std::make_unique<control::Scheduler>(executor, *scheduler_client, controllers->informers(),
-                                           *scheduler_events, metrics, rng.fork("scheduler"));
+  scheduler = std::make_unique<control::Scheduler>(
+      executor, *scheduler_client, controllers->informers(), *scheduler_events, metrics,
+      rng.fork("scheduler"), scheduler_profiles);
   auto config = node_config(profile.name, profile.directory);
   config.addresses = {network->pods().gateway()};
   kubelet = std::make_unique<control::Kubelet>(
@@ -304,6 +306,7 @@ Result<std::unique_ptr<Cluster>> Cluster::open(Profile profile) {
   MINIK_TRY(runtime::make_directories(p.profile.run(), 0700));
   for (const auto& path : {p.profile.pods(), p.profile.logs()})
     MINIK_TRY(runtime::make_directories(path, 0755));
+  MINIK_ASSIGN(p.scheduler_profiles, kept_scheduler_profiles(p.profile));
   MINIK_TRY(p.open_keys());
   MINIK_TRY(p.open_images());
   MINIK_TRY(p.open_store());

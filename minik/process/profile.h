@@ -2,6 +2,7 @@
 //
 //   $MINIK_HOME (default ~/.minik)/<profile>/
 //     config          ports and sizes that the next start keeps
+//     scheduler.yaml  the scheduler's configuration, when it was given one
 //     pki/ state.db   keys, the store
 //     run/            daemon.pid, control files, the container engine's state
 //     images/         OCI image layout; pods/, logs/, daemon.log
@@ -27,6 +28,7 @@ struct Profile {
   std::string images() const { return directory + "/images"; }
   std::string pods() const { return directory + "/pods"; }
   std::string logs() const { return directory + "/logs"; }
+  std::string scheduler_config() const { return directory + "/scheduler.yaml"; }
   std::string daemon_log() const { return directory + "/daemon.log"; }
   std::string pid_file() const { return run() + "/daemon.pid"; }
   bool exists() const;

@@ -99,14 +99,15 @@ void Candidates::refresh(NodeTable& table) {
     build_terms(table);
     groups_.clear();
     seats_.assign(table.nodes().size(), {});
-    notes_.assign(table.nodes().size(), {});
+    notes_.clear();
     tally_.clear();
+    if (explaining_) notes_.resize(table.nodes().size());
     for (size_t i = 0; i < table.nodes().size(); ++i) evaluate(table, static_cast<int>(i));
     built_ = true;
     rules_generation_ = rules_->generation();
   } else {
     seats_.resize(table.nodes().size());
-    notes_.resize(table.nodes().size());
+    if (explaining_) notes_.resize(table.nodes().size());
     for (; position_ < table.log_end(); ++position_) evaluate(table, table.changed(position_));
   }
   position_ = table.log_end();
@@ -302,6 +303,7 @@ void Candidates::explain(NodeTable& table) {
   refresh(table);
   if (explaining_) return;
   explaining_ = true;
+  notes_.resize(table.nodes().size());
   for (size_t i = 0; i < notes_.size(); ++i) note_refusals(table, static_cast<int>(i));
 }
 

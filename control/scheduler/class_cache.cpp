@@ -7,7 +7,9 @@
 namespace minik::control {
 
 namespace {
-constexpr size_t kClassesMax = 1024;
+// A class keeps about a hundred bytes for each node.
+constexpr size_t kClassesMin = 16, kClassesMax = 1024;
+constexpr size_t kNodesOfClassesMax = 4'000'000;
 constexpr size_t kRulesMax = 64;
 constexpr size_t kSeenMax = 1 << 16;
 }  // namespace
@@ -54,7 +56,8 @@ bool ClassCache::seen_before(const PodClassKey& key) {
 }
 
 std::shared_ptr<Candidates> ClassCache::make(const PodClass& pod_class, const Profile& profile) {
-  if (count_ >= kClassesMax) {
+  const size_t nodes = std::max<size_t>(1, table_.nodes().size());
+  if (count_ >= std::clamp(kNodesOfClassesMax / nodes, kClassesMin, kClassesMax)) {
     classes_.clear();
     count_ = 0;
   }

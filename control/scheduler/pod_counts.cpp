@@ -222,12 +222,14 @@ bool PodCounts::selects_by_namespace() const {
          });
 }
 
-void PodCounts::put_namespace(const Value& object) {
+bool PodCounts::put_namespace(const Value& object) {
   const Value& labels = object[keys::kMetadata][keys::kLabels];
   auto& known = namespace_labels_[std::string(object_name(object))];
-  if (known == labels) return;
+  if (known == labels) return false;
   known = labels;
-  if (selects_by_namespace()) recount();
+  if (!selects_by_namespace()) return false;
+  recount();
+  return true;
 }
 
 void PodCounts::recount() {

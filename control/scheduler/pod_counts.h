@@ -74,7 +74,8 @@ class PodCounts {
 
   bool matches(const PodMatcher& matcher, std::string_view namespace_, const Value& labels) const;
 
-  void put_namespace(const Value& namespace_);
+  // Whether counts have changed.
+  bool put_namespace(const Value& namespace_);
   void change(const Value& pod, int node, int sign);
   // Grows when terms that a pod's class was made with may have changed.
   uint64_t version() const { return version_; }

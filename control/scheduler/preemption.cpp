@@ -12,6 +12,7 @@ namespace {
 // Priorities may be negative; their sum must grow with each victim.
 constexpr int64_t kPriorityOffset = int64_t{1} << 31;
 constexpr size_t kDryRunsMin = 100;
+constexpr size_t kOrdersMax = 64;
 
 // Pods that have not started count as the youngest; the texts of times compare as the times do.
 std::string start_of(const Value& pod) {
@@ -147,6 +148,9 @@ Preemption::DryRun Preemption::dry_run(NodeTable& table, Candidates& candidates,
 }
 
 const Preemption::Order& Preemption::order_of(NodeTable& table, Candidates& candidates) {
+  // The class that was made first is the likeliest to be out of use.
+  if (orders_.size() >= kOrdersMax && !orders_.contains(candidates.id()))
+    orders_.erase(orders_.begin());
   Order& order = orders_[candidates.id()];
   const auto evaluate = [&](int node) {
     const auto index = static_cast<size_t>(node);

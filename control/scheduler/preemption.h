@@ -54,8 +54,6 @@ class Preemption {
   explicit Preemption(const Budgets& budgets) : budgets_(budgets) {}
 
   PreemptionPlan plan(NodeTable& table, Candidates& candidates);
-  // Forgets what is kept for classes that are gone.
-  void clear() { orders_.clear(); }
 
  private:
   struct Rank {

@@ -30,8 +30,14 @@ bool occupies(const Value& pod) {
 
 }  // namespace
 
-Value with_pod_kind(const Value& pod) {
-  return pod.with(keys::kKind, "Pod").with(keys::kApiVersion, "v1");
+Value reference_to_pod(const Value& pod) {
+  const Value& metadata = pod[keys::kMetadata];
+  return Value::map({{keys::kKind, "Pod"},
+                     {keys::kApiVersion, "v1"},
+                     {keys::kNamespace, metadata[keys::kNamespace]},
+                     {keys::kName, metadata[keys::kName]},
+                     {keys::kUid, metadata[keys::kUid]},
+                     {keys::kResourceVersion, metadata[keys::kResourceVersion]}});
 }
 
 Scheduler::Impl::Impl(Executor& e, Client& c, InformerSet& i, EventRecorder& r, MetricRegistry& m,
@@ -60,27 +66,31 @@ bool Scheduler::Impl::is_mine(const Value& pod) const {
 }
 
 void Scheduler::Impl::on_pod(const Value& before, const Value& after) {
+  const bool same = before.has_value() && after.has_value() &&
+                    before[keys::kMetadata][keys::kUid] == after[keys::kMetadata][keys::kUid] &&
+                    node_of(before) == node_of(after);
+  if (same && occupies(before) && occupies(after)) {
+    table.update_pod(before, after, node_of(after));
+    return;
+  }
+  // After a gap in the watch a namesake may stand where the pod before was.
+  if (occupies(before)) on_unplaced(before, std::string(node_of(before)));
   if (occupies(after)) {
-    on_placed(before, after);
-  } else if (occupies(before)) {
-    on_unplaced(before, std::string(node_of(before)));
+    on_placed(after);
   } else if (is_mine(after)) {
-    on_waiting(after);
+    on_waiting(before, after);
   } else {
     const Value& object = after.has_value() ? after : before;
     const ObjectKey key = key_of(object);
     gated.erase(key);
-    if (const auto pod = queue.find(key)) release(pod, object);
+    const auto pod = queue.find(key);
+    if (pod) release(pod, object.with_at({keys::kMetadata, keys::kUid}, pod->uid));
   }
   count_pending();
 }
 
-void Scheduler::Impl::on_placed(const Value& before, const Value& after) {
+void Scheduler::Impl::on_placed(const Value& after) {
   const std::string node(node_of(after));
-  if (occupies(before)) {
-    table.update_pod(before, after, node);
-    return;
-  }
   const auto pod = queue.find(key_of(after));
   if (pod && pod->assumed == node && pod->uid == after[keys::kMetadata][keys::kUid]) {
     table.update_pod(after, after, node);
@@ -88,7 +98,7 @@ void Scheduler::Impl::on_placed(const Value& before, const Value& after) {
     return;
   }
   // Somebody else has placed it.
-  if (pod) release(pod, after);
+  if (pod) release(pod, after.with_at({keys::kMetadata, keys::kUid}, pod->uid));
   table.add_pod(after, node);
   help_by(after);
 }
@@ -108,13 +118,18 @@ void Scheduler::Impl::release(const PendingPtr& pod, const Value& object) {
   queue.remove(pod);
 }
 
-void Scheduler::Impl::on_waiting(const Value& after) {
+void Scheduler::Impl::on_waiting(const Value& before, const Value& after) {
   const ObjectKey key = key_of(after);
   const auto known = queue.find(key);
   if (known && !(known->uid == after[keys::kMetadata][keys::kUid])) {
     // A namesake: what was known is of its predecessor.
     release(known, after.with_at({keys::kMetadata, keys::kUid}, known->uid));
   } else if (known) {
+    // A toleration or a label may be what it waited for.
+    const bool changed =
+        !(before[keys::kSpec] == after[keys::kSpec]) ||
+        !(before[keys::kMetadata][keys::kLabels] == after[keys::kMetadata][keys::kLabels]);
+    if (changed && known->where == PendingPod::Where::kUnschedulable) queue.activate(known);
     return;
   }
   if (!after[keys::kSpec][keys::kSchedulingGates].empty()) {
@@ -134,6 +149,13 @@ void Scheduler::Impl::on_node(const Value& before, const Value& after) {
     table.remove_node(object_name(before));
   } else if (table.put_node(after)) {
     help_at(std::string(object_name(after)), Value());
+  }
+}
+
+void Scheduler::Impl::on_namespace(const Value& after) {
+  if (!table.counts().put_namespace(after)) return;
+  for (const auto& candidates : queue.parked()) {
+    if (candidates->has_hard_terms()) queue.wake(candidates->id());
   }
 }
 
@@ -221,7 +243,7 @@ void Scheduler::Impl::on_bound(const PendingPtr& pod, const Value& object, const
   metrics.attempt(profile->name, result ? "scheduled" : "error");
   if (result) {
     metrics.scheduled(executor.now() - pod->added, pod->attempts);
-    events.record({with_pod_kind(object), "Normal", "Scheduled",
+    events.record({reference_to_pod(object), "Normal", "Scheduled",
                    cat("Successfully assigned ", pod->key.text(), " to ", node)});
     return;
   }
@@ -245,7 +267,7 @@ Scheduler::Scheduler(Executor& executor, Client& client, InformerSet& informers,
         });
   };
   subscribe(kinds::kNamespaces, [](Impl& impl, const Value&, const Value& after) {
-    if (after.has_value()) impl.table.counts().put_namespace(after);
+    if (after.has_value()) impl.on_namespace(after);
   });
   subscribe(kinds::kPoddisruptionbudgets, [](Impl& impl, const Value& before, const Value& after) {
     impl.budgets.put(before, after);

@@ -30,8 +30,9 @@ struct Scheduler::Impl : std::enable_shared_from_this<Impl> {
   // scheduler.cpp: what the informers say.
   void on_pod(const Value& before, const Value& after);
   void on_node(const Value& before, const Value& after);
-  void on_placed(const Value& before, const Value& after);
-  void on_waiting(const Value& after);
+  void on_placed(const Value& after);
+  void on_waiting(const Value& before, const Value& after);
+  void on_namespace(const Value& after);
   void on_unplaced(const Value& pod, const std::string& node);
   void release(const PendingPtr& pod, const Value& object);
 
@@ -84,7 +85,7 @@ struct Scheduler::Impl : std::enable_shared_from_this<Impl> {
   bool wake_scheduled = false;
 };
 
-// What events and conditions are about: stored objects do not say their kind.
-Value with_pod_kind(const Value& pod);
+// What events are about: stored objects do not say their kind.
+Value reference_to_pod(const Value& pod);
 
 }  // namespace minik::control

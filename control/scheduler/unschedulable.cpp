@@ -45,7 +45,7 @@ void Scheduler::Impl::no_room(const PendingPtr& pod, const Value& object,
   }
   const bool new_nomination = pod->nominated != nominated_before;
   if (message != pod->last_message || new_nomination) {
-    events.record({with_pod_kind(object), "Warning", "FailedScheduling", message});
+    events.record({reference_to_pod(object), "Warning", "FailedScheduling", message});
     client.send(unschedulable_request(object, message, new_nomination ? &pod->nominated : nullptr,
                                       executor.wall_now()),
                 [](const Result<ApiResponse>&) {});
@@ -96,7 +96,7 @@ void Scheduler::Impl::evict(const PendingPtr& pod, const Value& object, const st
   for (const auto& victim : evicted) {
     const std::string uid(object_uid(victim));
     if (is_deleting(victim) || !victims.insert(uid).second) continue;
-    events.record({with_pod_kind(victim), "Normal", "Preempted",
+    events.record({reference_to_pod(victim), "Normal", "Preempted",
                    cat("Preempted by pod ", pod->uid.as_string(), " on node ", node)});
     const std::weak_ptr<Impl> weak = weak_from_this();
     const auto failed = [weak, uid, pod](const Error& error) {

@@ -1,4 +1,5 @@
 // Who is tried when: order, back-off, waking, restarts, and what the metrics say of it.
+#include "sim/transport.h"
 #include "tests/scheduler/scheduler_world.h"
 
 namespace minik::control {
@@ -58,6 +59,21 @@ TEST_F(Queue, TheSameMessageIsSaidOnce) {
   EXPECT_EQ(failures_of("web"), 1);
 }
 
+TEST_F(Queue, ATolerationThatIsAddedLaterIsLookedAtAtOnce) {
+  add_node("a", "4", "8Gi", "", "taints: [{key: team, effect: NoSchedule}]");
+  add_pod("web");
+  run();
+  EXPECT_EQ(node_of("web"), "");
+  auto tolerations = std::vector<Value>(pod("web")[keys::kSpec][keys::kTolerations].items().begin(),
+                                        pod("web")[keys::kSpec][keys::kTolerations].items().end());
+  tolerations.push_back(*parse_json(R"({"key":"team","operator":"Exists"})"));
+  const Value change =
+      Value::map({{keys::kSpec, Value::map({{keys::kTolerations, Value::array(tolerations)}})}});
+  ASSERT_TRUE(patch(kinds::kPods, "default", "web", to_json(change)));
+  run();
+  EXPECT_EQ(node_of("web"), "a");
+}
+
 TEST_F(Queue, ARestartedSchedulerCountsWhatIsBound) {
   add_node("a", "1");
   add_pod("first", requests("800m"));
@@ -94,6 +110,29 @@ TEST_F(Queue, ANamesakeIsAnotherPod) {
     run();
     EXPECT_EQ(node_of("web"), "a");
   }
+}
+
+TEST_F(Queue, ANamesakeThatCameWhileNobodyWatchedIsPlacedToo) {
+  add_node("a", "1");
+  scheduler.reset();
+  sim::SimulatedClient link(
+      executor, [this] { return &api; }, "system:kube-scheduler", Rng(5), {}, nullptr);
+  informers = std::make_unique<InformerSet>(executor, link, Rng(2));
+  scheduler = std::make_unique<Scheduler>(executor, link, *informers, *events, metrics, Rng(4));
+  scheduler->start();
+  informers->start();
+  add_pod("web", requests("800m"));
+  run();
+  ASSERT_EQ(node_of("web"), "a");
+  link.set_connected(false);
+  remove(kinds::kPods, "default", "web");
+  add_pod("web", requests("900m"));
+  run(minutes(1));
+  link.set_connected(true);
+  run(minutes(1));
+  EXPECT_EQ(node_of("web"), "a");
+  scheduler.reset();
+  informers.reset();
 }
 
 TEST_F(Queue, EndedPodsGiveTheirRoomBack) {

@@ -64,7 +64,7 @@ PodClassKey class_key(const Value& pod, NodeTable& table) {
 }
 
 uint64_t PodClassKey::hash() const {
-  uint64_t hash = demand->requests.milli_cpu * 0x9e3779b97f4a7c15ULL;
+  uint64_t hash = static_cast<uint64_t>(demand->requests.milli_cpu) * 0x9e3779b97f4a7c15ULL;
   const auto mix = [&hash](uint64_t part) { hash = (hash ^ part) * 0x100000001b3ULL; };
   mix(static_cast<uint64_t>(demand->requests.memory_bytes));
   mix(static_cast<uint64_t>(demand->requests.ephemeral_bytes));

@@ -14,8 +14,8 @@
 #include "minik/process/kubeconfig.h"
 #include "minik/process/profile.h"
 #include "minik/process/scheduler_config.h"
-#include "runtime/container/engine.h"
 #include "runtime/container/files.h"
+#include "runtime/container/host_check.h"
 
 extern char** environ;
 

@@ -14,6 +14,7 @@
 #include "control/base/text.h"
 #include "runtime/container/capabilities.h"
 #include "runtime/container/files.h"
+#include "runtime/container/host_check.h"
 #include "runtime/image/registry_client.h"
 
 namespace minik {

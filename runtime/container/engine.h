@@ -60,12 +60,6 @@ struct ExecSession {
   int connection = -1;
 };
 
-struct HostProblem {
-  std::string what, remedy;
-};
-// What stands in the way of containers on this machine; empty when all is well.
-std::vector<HostProblem> check_host();
-
 class Engine {
  public:
   using ExitListener = std::function<void(const std::string& sandbox_id, const std::string& container_id)>;

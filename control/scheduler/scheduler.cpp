@@ -189,7 +189,12 @@ int Scheduler::Impl::choose_node(const PendingPtr& pod, const Value& object, con
     const bool known = classes.seen_before(pod_class.key);
     if ((!known || !pod_class.pinned.empty()) && pod->nominated.empty() &&
         quick(pod_class, table)) {
-      const auto rules = classes.rules_of(pod_class.key);
+      // The rules of a pod that names its node are nobody else's.
+      const auto& key = pod_class.key;
+      const auto rules =
+          pod_class.pinned.empty()
+              ? classes.rules_of(key)
+              : std::make_shared<NodeRules>(key.node_selector, key.affinity, key.tolerations);
       const int node = quick_pick(pod_class, table, *rules, profile, salt, cursor);
       if (node >= 0) return node;
     }
@@ -204,6 +209,7 @@ int Scheduler::Impl::choose_node(const PendingPtr& pod, const Value& object, con
 }
 
 void Scheduler::Impl::place(const PendingPtr& pod) {
+  const Instant begin = executor.now();
   const Value object = pods().find(pod->key.namespace_, pod->key.name);
   const Profile* profile = is_mine(object) ? profile_of(object) : nullptr;
   if (!profile) {
@@ -216,31 +222,34 @@ void Scheduler::Impl::place(const PendingPtr& pod) {
   const int node = choose_node(pod, object, *profile, candidates);
   if (node < 0) {
     if (!pod->nominated.empty()) table.nominate(object, pod->nominated);
-    metrics.attempt(profile->name, "unschedulable");
     no_room(pod, object, candidates);
+    metrics.attempt(profile->name, "unschedulable", executor.now() - begin);
     return;
   }
   const std::string target = table.node(node).name;
   pod->assumed = target;
   pod->nominated.clear();
   table.add_pod(object, target);
-  bind(pod, object, target);
+  bind(pod, object, target, begin);
   help_by(object);
   // What helped this one may help the next of its class.
   if (candidates) queue.wake(candidates->id());
 }
 
-void Scheduler::Impl::bind(const PendingPtr& pod, const Value& object, const std::string& node) {
+void Scheduler::Impl::bind(const PendingPtr& pod, const Value& object, const std::string& node,
+                           Instant begin) {
   client.send(binding_request(object, node),
-              [weak = weak_from_this(), pod, object, node](Result<ApiResponse> result) {
-                if (const auto self = weak.lock()) self->on_bound(pod, object, node, result);
+              [weak = weak_from_this(), pod, object, node, begin](Result<ApiResponse> result) {
+                const auto self = weak.lock();
+                if (!self) return;
+                self->metrics.attempt(self->profile_of(object)->name,
+                                      result ? "scheduled" : "error", self->executor.now() - begin);
+                self->on_bound(pod, object, node, result);
               });
 }
 
 void Scheduler::Impl::on_bound(const PendingPtr& pod, const Value& object, const std::string& node,
                                const Result<ApiResponse>& result) {
-  const Profile* profile = profile_of(object);
-  metrics.attempt(profile->name, result ? "scheduled" : "error");
   if (result) {
     metrics.scheduled(executor.now() - pod->added, pod->attempts);
     events.record({reference_to_pod(object), "Normal", "Scheduled",

@@ -44,7 +44,7 @@ struct Scheduler::Impl : std::enable_shared_from_this<Impl> {
   void place(const PendingPtr& pod);
   int choose_node(const PendingPtr& pod, const Value& object, const Profile& profile,
                   std::shared_ptr<Candidates>& candidates);
-  void bind(const PendingPtr& pod, const Value& object, const std::string& node);
+  void bind(const PendingPtr& pod, const Value& object, const std::string& node, Instant begin);
   void on_bound(const PendingPtr& pod, const Value& object, const std::string& node,
                 const Result<ApiResponse>& result);
   void count_pending();

@@ -26,6 +26,12 @@ std::vector<Duration> sli_bounds() {
   return bounds;
 }
 
+std::vector<Duration> attempt_bounds() {
+  std::vector<Duration> bounds;
+  for (int i = 0; i < 15; ++i) bounds.push_back(milliseconds(1) * (int64_t{1} << i));
+  return bounds;
+}
+
 }  // namespace
 
 SchedulerMetrics::SchedulerMetrics(MetricRegistry& registry)
@@ -41,15 +47,21 @@ SchedulerMetrics::SchedulerMetrics(MetricRegistry& registry)
       attempts_(registry.histogram("scheduler_pod_scheduling_attempts",
                                    "Attempts until a pod was bound.", {}, powers_of_two(5))) {}
 
-void SchedulerMetrics::attempt(const std::string& profile, const std::string& result) {
+void SchedulerMetrics::attempt(const std::string& profile, const std::string& result,
+                               Duration took) {
   if (!last_attempt_ || profile != last_profile_ || result != last_result_) {
     last_attempt_ = &registry_.counter("scheduler_schedule_attempts_total",
                                        "Attempts to schedule pods, by the result.",
                                        {{"profile", profile}, {"result", result}});
+    last_duration_ =
+        &registry_.histogram("scheduler_scheduling_attempt_duration_seconds",
+                             "Time of one attempt: the choice of a node and the binding to it.",
+                             {{"profile", profile}, {"result", result}}, attempt_bounds());
     last_profile_ = profile;
     last_result_ = result;
   }
   last_attempt_->add();
+  last_duration_->observe(took);
 }
 
 void SchedulerMetrics::scheduled(Duration waited, int attempts) {

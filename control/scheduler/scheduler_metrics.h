@@ -13,8 +13,9 @@ class SchedulerMetrics {
  public:
   explicit SchedulerMetrics(MetricRegistry& registry);
 
-  // One attempt of a profile: "scheduled", "unschedulable" or "error".
-  void attempt(const std::string& profile, const std::string& result);
+  // One attempt of a profile, from the choice of a node to the binding's answer: "scheduled",
+  // "unschedulable" or "error".
+  void attempt(const std::string& profile, const std::string& result, Duration took);
   // From the first time the pod waited to its binding, in that many attempts.
   void scheduled(Duration waited, int attempts);
   void preemption(size_t victims);
@@ -30,7 +31,8 @@ class SchedulerMetrics {
   Histogram& victims_;
   Histogram& attempts_;
   Histogram* first_attempt_ = nullptr;
-  Counter* last_attempt_ = nullptr;  // of last_profile_ and last_result_
+  Counter* last_attempt_ = nullptr;  // of last_profile_ and last_result_, as is the next
+  Histogram* last_duration_ = nullptr;
   std::string last_profile_, last_result_;
 };
 

@@ -156,6 +156,9 @@ TEST_F(Queue, MetricsCountAttemptsAndTimes) {
   EXPECT_TRUE(metric_is(
       "scheduler_schedule_attempts_total{profile=\"default-scheduler\",result=\"scheduled\"} 1"));
   EXPECT_TRUE(metric_is("scheduler_pod_scheduling_sli_duration_seconds_count{attempts=\"1\"} 1"));
+  EXPECT_TRUE(
+      metric_is("scheduler_scheduling_attempt_duration_seconds_count{profile=\"default-scheduler\","
+                "result=\"scheduled\"} 1"));
   EXPECT_TRUE(metric_is("scheduler_pending_pods{queue=\"unschedulable\"} 1"));
   remove(kinds::kPods, "default", "first");
   run();

@@ -174,14 +174,8 @@ bool Candidates::allowed(const Place& place, bool first) const {
   return true;
 }
 
-int Candidates::best(NodeTable& table) {
-  refresh(table);
+std::vector<Candidates::Choice> Candidates::choices() {
   const bool first = first_of_its_kind();
-  struct Choice {
-    int64_t attraction = 0, crowding = 0;
-    bool ignored = false;
-    const Rank* top = nullptr;
-  };
   std::vector<Choice> choices;
   for (auto at = groups_.begin(); at != groups_.end();) {
     if (at->second.empty()) {
@@ -194,42 +188,47 @@ int Candidates::best(NodeTable& table) {
     choice.top = &*order.begin();
     for (size_t i = 0; i < terms_.size(); ++i) {
       const auto& term = terms_[i];
-      if (term.kind == DomainTerm::Kind::kAttract)
+      if (term.kind == DomainTerm::Kind::kAttract) {
         choice.attraction += term.weight * term.pods_at(place[i]);
-      if (term.kind != DomainTerm::Kind::kPreferSpread) continue;
-      if (place[i] != DomainTerm::kNowhere) {
-        choice.crowding += term.crowding(place[i]);
-      } else if (!term.ignores_missing) {
-        choice.ignored = true;
+      } else if (term.kind == DomainTerm::Kind::kPreferSpread) {
+        if (place[i] != DomainTerm::kNowhere) {
+          choice.crowding += term.crowding(place[i]);
+        } else if (!term.ignores_missing) {
+          choice.unspread = true;
+        }
       }
     }
     choice.crowding = (choice.crowding + 500) / 1000;
     choices.push_back(choice);
   }
-  if (choices.empty()) return -1;
-  if (choices.size() == 1) return choices[0].top->node;
+  return choices;
+}
+
+int Candidates::best(NodeTable& table) {
+  refresh(table);
+  const auto groups = choices();
+  if (groups.empty()) return -1;
+  // Scores of rules about other pods are normalised over what is possible: from least to most.
   constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
   int64_t least_attraction = kMost, most_attraction = -kMost;
   int64_t least_crowding = kMost, most_crowding = 0;
-  for (const auto& choice : choices) {
+  for (const auto& choice : groups) {
     least_attraction = std::min(least_attraction, choice.attraction);
     most_attraction = std::max(most_attraction, choice.attraction);
-    if (choice.ignored) continue;
+    if (choice.unspread) continue;
     least_crowding = std::min(least_crowding, choice.crowding);
     most_crowding = std::max(most_crowding, choice.crowding);
   }
+  const auto& weights = profile_.weights;
   Rank winner{-1, 0, -1};
-  for (const auto& choice : choices) {
+  for (const auto& choice : groups) {
     Rank rank = *choice.top;
-    if (most_attraction > least_attraction) {
-      rank.score += profile_.weights.pod_affinity * 100 * (choice.attraction - least_attraction) /
-                    (most_attraction - least_attraction);
+    if (const int64_t range = most_attraction - least_attraction; range > 0) {
+      rank.score += weights.pod_affinity * 100 * (choice.attraction - least_attraction) / range;
     }
-    if (!choice.ignored) {
-      rank.score += profile_.weights.spread *
-                    (most_crowding == 0 ? 100
-                                        : 100 * (most_crowding + least_crowding - choice.crowding) /
-                                              most_crowding);
+    if (!choice.unspread) {
+      const int64_t room = most_crowding + least_crowding - choice.crowding;
+      rank.score += weights.spread * (most_crowding == 0 ? 100 : 100 * room / most_crowding);
     }
     if (winner.node < 0 || rank < winner) winner = rank;
   }

@@ -82,6 +82,15 @@ class Candidates {
     Order::iterator at;
   };
 
+  // The first node of a group, with what the group's place is worth.
+  struct Choice {
+    const Rank* top = nullptr;
+    int64_t attraction = 0;
+    int64_t crowding = 0;
+    bool unspread = false;  // a label is missing that soft spreading goes by
+  };
+
+  std::vector<Choice> choices();
   void build_terms(NodeTable& table);
   void add_spread_terms(NodeTable& table);
   bool outdated(const NodeTable& table) const;

@@ -27,6 +27,75 @@ bool more_important(const PlacedPod* a, const PlacedPod* b) {
   return key_of(a->pod) < key_of(b->pod);
 }
 
+// A node without its pods of lower priority than the class's, and how it fills again.
+class EmptiedNode {
+ public:
+  EmptiedNode(NodeTable& table, Candidates& candidates, int node)
+      : table_(table),
+        candidates_(candidates),
+        node_(node),
+        priority_(candidates.pod_class().key.priority),
+        taken_(taken_on(table.node(node), priority_)) {
+    const NodeEntry& entry = table.node(node);
+    for (const auto& placed : entry.pods) {
+      if (placed.priority() < priority_) {
+        gone_.push_back(&placed);
+        taken_.add(placed.demand->requests, -1);
+      } else {
+        take_ports(*placed.demand);
+      }
+    }
+    for (const auto& nomination : entry.nominations) {
+      if (nomination.priority >= priority_) take_ports(*nomination.demand);
+    }
+  }
+
+  const std::vector<const PlacedPod*>& thought_away() const { return gone_; }
+  bool too_small() const { return !fits(demand().requests, {}, table_.node(node_).allocatable); }
+  bool has_place() const {
+    return fits(demand().requests, taken_, table_.node(node_).allocatable) &&
+           ports_are_free(demand().ports, ports_) &&
+           (!candidates_.has_hard_terms() || candidates_.allows(table_, node_, gone_));
+  }
+  // Puts the pod back unless the place is gone then.
+  bool take_back(const PlacedPod& placed) {
+    const size_t ports_before = ports_.size();
+    taken_.add(placed.demand->requests, 1);
+    take_ports(*placed.demand);
+    std::erase(gone_, &placed);
+    if (has_place()) return true;
+    taken_.add(placed.demand->requests, -1);
+    ports_.resize(ports_before);
+    gone_.push_back(&placed);
+    return false;
+  }
+  // Why there is no place although they are gone.
+  std::string refusal() const {
+    NodeEntry emptied;
+    emptied.allocatable = table_.node(node_).allocatable;
+    emptied.requested = taken_;
+    emptied.ports = ports_;
+    const auto shorts = shortages(demand(), priority_, emptied);
+    return shorts.empty() ? candidates_.refusal_by_terms(node_) : shorts[0].reason;
+  }
+
+ private:
+  const PodDemand& demand() const { return candidates_.pod_class().demand(); }
+  void take_ports(const PodDemand& other) {
+    if (!demand().ports.empty()) {
+      ports_.insert(ports_.end(), other.ports.begin(), other.ports.end());
+    }
+  }
+
+  NodeTable& table_;
+  Candidates& candidates_;
+  int node_;
+  int64_t priority_;
+  Resources taken_;
+  std::vector<HostPort> ports_;
+  std::vector<const PlacedPod*> gone_;
+};
+
 }  // namespace
 
 void Budgets::put(const Value& before, const Value& after) {
@@ -70,67 +139,24 @@ bool Preemption::Rank::operator<(const Rank& other) const {
 
 Preemption::DryRun Preemption::dry_run(NodeTable& table, Candidates& candidates, int node) const {
   DryRun run;
-  const NodeEntry& entry = table.node(node);
-  const PodClass& pod = candidates.pod_class();
-  const int64_t priority = pod.key.priority;
+  EmptiedNode emptied(table, candidates, node);
   // More than the whole node has: no eviction makes it larger.
-  Resources nothing;
-  if (!candidates.rules().would_allow(entry) ||
-      !fits(pod.demand().requests, nothing, entry.allocatable)) {
-    return run;
-  }
-  std::vector<const PlacedPod*> lower;
-  for (const auto& placed : entry.pods) {
-    if (placed.priority() < priority) lower.push_back(&placed);
-  }
+  if (!candidates.rules().would_allow(table.node(node)) || emptied.too_small()) return run;
+  std::vector<const PlacedPod*> lower = emptied.thought_away();
   if (lower.empty()) {
     run.refusal = "No preemption victims found for incoming pod";
     return run;
   }
-  Resources taken = taken_on(entry, priority);
-  std::vector<HostPort> ports;
-  for (const auto* placed : lower) taken.add(placed->demand->requests, -1);
-  if (!pod.demand().ports.empty()) {
-    for (const auto& placed : entry.pods) {
-      if (placed.priority() < priority) continue;
-      ports.insert(ports.end(), placed.demand->ports.begin(), placed.demand->ports.end());
-    }
-  }
-  std::vector<const PlacedPod*> gone = lower;
-  const auto possible = [&] {
-    return fits(pod.demand().requests, taken, entry.allocatable) &&
-           ports_are_free(pod.demand().ports, ports) &&
-           (!candidates.has_hard_terms() || candidates.allows(table, node, gone));
-  };
-  if (!possible()) {
-    NodeEntry emptied;
-    emptied.allocatable = entry.allocatable;
-    emptied.requested = taken;
-    emptied.ports = ports;
-    const auto shorts = shortages(pod.demand(), priority, emptied);
-    run.refusal =
-        shorts.empty() ? std::string(candidates.refusal_by_terms(node)) : shorts[0].reason;
+  if (!emptied.has_place()) {
+    run.refusal = emptied.refusal();
     return run;
   }
   std::ranges::sort(lower, more_important);
   const std::vector<bool> violating =
       budgets_.empty() ? std::vector<bool>(lower.size(), false) : budgets_.violations(lower);
-  const auto reprieve = [&](const PlacedPod* placed) {
-    taken.add(placed->demand->requests, 1);
-    const size_t ports_before = ports.size();
-    if (!pod.demand().ports.empty()) {
-      ports.insert(ports.end(), placed->demand->ports.begin(), placed->demand->ports.end());
-    }
-    std::erase(gone, placed);
-    if (possible()) return true;
-    taken.add(placed->demand->requests, -1);
-    ports.resize(ports_before);
-    gone.push_back(placed);
-    return false;
-  };
   for (const bool first : {true, false}) {
     for (size_t i = 0; i < lower.size(); ++i) {
-      if (violating[i] != first || reprieve(lower[i])) continue;
+      if (violating[i] != first || emptied.take_back(*lower[i])) continue;
       run.victims.push_back(lower[i]);
       if (violating[i]) ++run.rank.violations;
       run.rank.priority_sum += lower[i]->priority() + kPriorityOffset;
@@ -142,7 +168,7 @@ Preemption::DryRun Preemption::dry_run(NodeTable& table, Candidates& candidates,
   run.rank.highest_priority = run.victims[0]->priority();
   run.rank.victims = run.victims.size();
   run.rank.start = start_of(run.victims[0]->pod);
-  run.rank.tie = entry.tie;
+  run.rank.tie = table.node(node).tie;
   run.rank.node = node;
   return run;
 }

@@ -3,6 +3,7 @@
 // but work takes time. The pods are there before the clock starts; it stops when the last binding
 // has come back by the watch. Nodes have the sizes of a mixed cluster and three zones.
 #include <benchmark/benchmark.h>
+#include <malloc.h>
 
 #include <cstdlib>
 #include <functional>
@@ -217,6 +218,25 @@ void preemption(benchmark::State& state) {
       });
 }
 
+// What the scheduler keeps of a pod that is bound: its place in the informer's cache and on its
+// node.
+void memory_of_bound_pods(benchmark::State& state) {
+  const int64_t nodes = tiny() ? 10 : 1000, pods = nodes * 50;
+  const Value spec = pod_spec(100, 64);
+  size_t bytes = 0;
+  for (auto _ : state) {
+    World world(nodes);
+    for (int64_t i = 0; i < pods; ++i) {
+      world.add_pod(i, kWeb, spec.with(keys::kNodeName, cat("node-", i % nodes)));
+    }
+    world.settle();
+    const size_t before = mallinfo2().uordblks;
+    world.start_scheduler();
+    bytes = mallinfo2().uordblks - before;
+  }
+  state.counters["bytes_per_pod"] = static_cast<double>(bytes) / static_cast<double>(pods);
+}
+
 BENCHMARK(identical_5000x5000)->Unit(benchmark::kMillisecond);
 BENCHMARK(distinct_5000x5000)->Unit(benchmark::kMillisecond);
 BENCHMARK(anti_affinity)->Unit(benchmark::kMillisecond);
@@ -226,6 +246,7 @@ BENCHMARK(identical_8000x100)->Unit(benchmark::kMillisecond);
 BENCHMARK(identical_8000x1000)->Unit(benchmark::kMillisecond);
 BENCHMARK(identical_8000x10000)->Unit(benchmark::kMillisecond);
 BENCHMARK(identical_8000x100000)->Unit(benchmark::kMillisecond);
+BENCHMARK(memory_of_bound_pods)->Unit(benchmark::kMillisecond);
 BENCHMARK(million_pods_100k_nodes)->Unit(benchmark::kSecond);
 
 }  // namespace

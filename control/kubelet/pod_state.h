@@ -15,6 +15,14 @@
 
 namespace minik::control {
 
+// Between the starts of a container that does not stay up: 10 s, doubling to 5 min.
+constexpr Duration kBackOffFirst = seconds(10);
+constexpr Duration kBackOffLast = minutes(5);
+constexpr Duration longer_back_off(Duration last, Duration first = kBackOffFirst) {
+  if (last.ns == 0) return first;
+  return last * 2 < kBackOffLast ? last * 2 : kBackOffLast;
+}
+
 struct ContainerRecord {
   // The newest container of this name, once created.
   std::optional<ContainerStatus> current;

@@ -65,6 +65,9 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   const PodState& state() const { return state_; }
 
  private:
+  // Until what was missing or refused is asked for again.
+  static constexpr Duration kRetry = seconds(2);
+
   struct ProbeRun {
     std::string container_id;
     std::string kind;  // "startup", "readiness", "liveness"
@@ -112,7 +115,15 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void later(Duration delay);
   // Wraps a callback so that it clears the busy mark, does nothing after destruction, and syncs.
   template <typename T>
-  std::function<void(Result<T>)> step(std::function<void(Result<T>)> then);
+  std::function<void(Result<T>)> step(std::function<void(Result<T>)> then) {
+    busy_ = true;
+    return [this, alive = alive_, then = std::move(then)](Result<T> result) {
+      if (!*alive) return;
+      busy_ = false;
+      then(std::move(result));
+      if (*alive) sync();
+    };
+  }
   PodSurroundings surroundings() const;
   const Value* find_container(std::string_view name) const;
   std::vector<std::string> pod_ips() const;

@@ -91,9 +91,22 @@ Status write_kubeconfig(const Profile& profile) {
   return add_to_kubeconfig(path, entry, CurrentContext::kSwitch);
 }
 
+// A daemon that holds its lock may be up, on its way, or already killed and not yet gone: waits until
+// it answers or the lock is free.
+bool is_running(const std::string& name) {
+  constexpr int kPatienceMs = 10'000, kStepMs = 5;
+  for (int waited = 0; waited < kPatienceMs; waited += kStepMs) {
+    const Profile profile = value_or_fail(Profile::open(name));
+    if (daemon_pid(profile) == 0) return false;
+    if (api_get(profile, "/version").ok()) return true;
+    usleep(kStepMs * 1000);
+  }
+  return true;  // what follows says what is wrong with it
+}
+
 void start(const Globals& globals, bool wait, const std::string& scheduler_config) {
   Profile profile = value_or_fail(Profile::open(globals.profile));
-  const bool running = daemon_pid(profile) != 0;
+  const bool running = is_running(globals.profile);
   if (running && !scheduler_config.empty()) {
     fail(Error(ErrorCode::kConflict,
                "the cluster runs already: stop it first, then start it with another scheduler "

@@ -63,7 +63,6 @@ ARROWS = {
 
 LINES_MAX = 600
 LONG_FILES = {
-    "control/kubelet/pod_worker.cpp": "one pod's whole life in one state machine",
     "minik/process/container_adapter.cpp": "the whole of CRI on one container engine",
 }
 

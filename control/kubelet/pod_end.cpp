@@ -1,0 +1,155 @@
+// How a pod goes: its containers stop within their grace, then everything of it is removed.
+#include <algorithm>
+
+#include "control/base/text.h"
+#include "control/kubelet/pod_worker.h"
+#include "control/object/keys.h"
+#include "control/object/object_ref.h"
+#include "control/schema/kinds.h"
+
+namespace minik::control {
+
+void PodWorker::terminate() {
+  if (busy_ || removed_) {
+    if (removed_) finish_deletion();
+    return;
+  }
+  terminating_ = true;
+  for (auto& [key, run] : probes_) context_.executor.cancel(run.timer);
+  probes_.clear();
+  const Value& spec = pod_[keys::kSpec];
+  int64_t grace = spec[keys::kTerminationGracePeriodSeconds].as_int(30);
+  if (is_deleting(pod_)) grace = pod_[keys::kMetadata][keys::kDeletionGracePeriodSeconds].as_int(grace);
+  busy_ = true;
+  stop_containers(seconds(gone_ ? std::min<int64_t>(grace, 2) : grace), [this] {
+    for (auto& [name, record] : state_.containers) record.ready = record.started = false;
+    remove_everything();
+  });
+}
+
+void PodWorker::stop_containers(Duration grace, std::function<void()> then) {
+  auto left = std::make_shared<size_t>(1);
+  auto done = std::make_shared<std::function<void()>>(std::move(then));
+  const auto one_less = [left, done] {
+    if (--*left == 0) (*done)();
+  };
+  for (auto& [name, record] : state_.containers) {
+    if (!record.running()) continue;
+    ++*left;
+    stop_one(name, grace, "Stopping container ", one_less);
+  }
+  one_less();
+}
+
+void PodWorker::stop_one(const std::string& name, Duration grace, const std::string& why,
+                         std::function<void()> then) {
+  auto& record = state_.containers[name];
+  const std::string id = record.current->id;
+  const Value* container = find_container(name);
+  event("Normal", "Killing", why == "Stopping container " ? cat(why, name) : why, container ? *container : Value());
+  const auto stop = [this, alive = alive_, id, name, then](Duration left) {
+    context_.runtime.stop_container(id, left, [this, alive, id, name, then](const Result<Unit>&) {
+      if (!*alive) return;
+      context_.runtime.container_status(id, [this, alive, name, then](Result<ContainerStatus> status) {
+        if (!*alive) return;
+        auto& r = state_.containers[name];
+        if (status && r.current && r.current->id == status->id) {
+          const std::string image = r.current->image;
+          r.current = *status;
+          r.current->name = name;
+          if (r.current->image.empty()) r.current->image = image;
+          on_exited(name);
+        }
+        then();
+        sync();
+      });
+    });
+  };
+  const Value* hook = container ? &(*container)[keys::kLifecycle][keys::kPreStop] : &Value::absent();
+  const Value& command = (*hook)[keys::kExec][keys::kCommand];
+  const int64_t sleep_seconds = (*hook)[keys::kSleep][keys::kSeconds].as_int();
+  if (grace > Duration{} && !command.empty()) {
+    std::vector<std::string> words;
+    for (const auto& word : command.items()) words.push_back(word.string());
+    const Instant begun = context_.executor.now();
+    context_.runtime.exec_sync(id, std::move(words), grace, [this, alive = alive_, stop, begun, grace](Result<ExecResult>) {
+      if (!*alive) return;
+      const Duration left = grace - (context_.executor.now() - begun);
+      stop(std::max(left, seconds(2)));
+    });
+  } else if (grace > Duration{} && sleep_seconds > 0) {
+    const Duration pause = std::min(grace, seconds(sleep_seconds));
+    context_.executor.after(pause, [alive = alive_, stop, grace, pause] {
+      if (*alive) stop(std::max(grace - pause, seconds(2)));
+    });
+  } else {
+    stop(grace);
+  }
+}
+
+void PodWorker::remove_everything() {
+  const bool keep = !gone_ && !is_deleting(pod_);  // ended pods keep their containers for their logs
+  auto then = [this, alive = alive_, keep](const Result<Unit>&) {
+    if (!*alive) return;
+    if (state_.sandbox) state_.sandbox->ready = false;
+    if (keep) {
+      busy_ = false;
+      state_.terminal = true;
+      write_status();
+      return;
+    }
+    // The final status is written before the containers go: their exit codes are in it.
+    const std::string sandbox = state_.sandbox ? state_.sandbox->id : std::string();
+    const auto cleaned = [this, alive](const Result<Unit>&) {
+      if (!*alive) return;
+      context_.runtime.remove_pod_directories(std::string(object_uid(pod_)), [this, alive](const Result<Unit>&) {
+        if (!*alive) return;
+        busy_ = false;
+        removed_ = true;
+        finish_deletion();
+      });
+    };
+    if (sandbox.empty()) {
+      cleaned(Unit{});
+    } else {
+      context_.runtime.remove_pod_sandbox(sandbox, cleaned);
+    }
+  };
+  if (state_.sandbox) {
+    context_.runtime.stop_pod_sandbox(state_.sandbox->id, then);
+  } else {
+    then(Unit{});
+  }
+}
+
+void PodWorker::finish_deletion() {
+  if (gone_) {
+    const auto done = context_.worker_done;
+    done(std::string(object_uid(pod_)));  // destroys this worker
+    return;
+  }
+  if (deleting_in_api_ || status_in_flight_) return;
+  state_.terminal = true;
+  write_status();
+  if (status_in_flight_) return;  // comes back when the status is written
+  deleting_in_api_ = true;
+  ApiRequest request;
+  request.verb = Verb::kDelete;
+  request.kind = kinds::kPods;
+  request.namespace_ = object_namespace(pod_);
+  request.name = object_name(pod_);
+  request.options.grace_period_seconds = 0;
+  request.options.preconditions.uid = object_uid(pod_);
+  context_.client.send(std::move(request), [this, alive = alive_](const Result<ApiResponse>& result) {
+    if (!*alive) return;
+    deleting_in_api_ = false;
+    if (result || result.error().code == ErrorCode::kNotFound || result.error().code == ErrorCode::kConflict) {
+      if (!result) gone_ = true;
+      if (gone_) finish_deletion();
+      return;  // else the watch tells that it is gone
+    }
+    later(kRetry);
+  });
+}
+
+}  // namespace minik::control

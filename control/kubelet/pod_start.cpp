@@ -1,0 +1,193 @@
+// How one container comes up: image, configuration, start, and what happens when one of them fails.
+#include <algorithm>
+
+#include "control/base/text.h"
+#include "control/kubelet/pod_worker.h"
+#include "control/object/keys.h"
+#include "control/object/object_ref.h"
+#include "control/schema/kinds.h"
+
+namespace minik::control {
+
+void PodWorker::start_container(const Value& container) {
+  const std::string reference = container[keys::kImage].string();
+  const auto policy = container[keys::kImagePullPolicy].as_string("IfNotPresent");
+  if (policy == "Always") {
+    pull_then_create(container, reference);
+    return;
+  }
+  context_.runtime.find_image(
+      reference, step<ImageStatus>([this, container, reference, never = policy == "Never"](Result<ImageStatus> found) {
+        if (found) {
+          event("Normal", "Pulled",
+                cat("Container image ", quoted(reference), " already present on machine"), container);
+          create_container(container, *found);
+        } else if (never) {
+          start_failed(container, "ErrImageNeverPull",
+                       Error(ErrorCode::kNotFound, cat("Container image ", quoted(reference),
+                                                       " is not present with pull policy of Never")),
+                       kBackOffFirst);
+        } else {
+          pull_then_create(container, reference);
+        }
+      }));
+}
+
+void PodWorker::pull_then_create(const Value& container, const std::string& reference) {
+  event("Normal", "Pulling", cat("Pulling image ", quoted(reference)), container);
+  const Instant begun = context_.executor.now();
+  context_.runtime.pull_image(
+      reference, std::nullopt, step<ImageStatus>([this, container, reference, begun](Result<ImageStatus> pulled) {
+        if (pulled) {
+          const Duration took = context_.executor.now() - begun;
+          event("Normal", "Pulled",
+                cat("Successfully pulled image ", quoted(reference), " in ",
+                    format_duration(milliseconds(took.milliseconds())), ". Image size: ", pulled->size_bytes, " bytes."),
+                container);
+          create_container(container, *pulled);
+          return;
+        }
+        event("Warning", "Failed",
+              cat("Failed to pull image ", quoted(reference), ": ", pulled.error().message), container);
+        event("Warning", "Failed", "Error: ErrImagePull", container);
+        start_failed(container, "ErrImagePull", pulled.error(), kBackOffFirst);
+      }));
+}
+
+// The container did not start: it waits with a reason, which turns into a back-off's while it lasts.
+void PodWorker::start_failed(const Value& container, std::string_view reason, const Error& error, Duration first) {
+  auto& record = state_.containers[container[keys::kName].string()];
+  record.back_off = longer_back_off(record.back_off, first);
+  record.next_start = context_.executor.now() + record.back_off;
+  record.waiting_reason = reason;
+  record.waiting_message = error.message;
+  if (reason != "ErrImagePull") event("Warning", "Failed", cat("Error: ", error.message), container);
+  write_status();
+  if (reason == "ErrImagePull") {
+    record.waiting_reason = "ImagePullBackOff";
+    record.waiting_message = cat("Back-off pulling image ", quoted(container[keys::kImage].as_string()), ": ",
+                                 error.message);
+    event("Normal", "BackOff", cat("Back-off pulling image ", quoted(container[keys::kImage].as_string())), container);
+  }
+  later(record.back_off);
+}
+
+void PodWorker::create_container(const Value& container, const ImageStatus& image) {
+  const auto around = surroundings();
+  const std::string name = container[keys::kName].string();
+  auto& record = state_.containers[name];
+  const auto refuse = [&](const Error& error) {
+    references_fetched_ = false;
+    config_maps_.clear();
+    secrets_.clear();
+    start_failed(container, "CreateContainerConfigError", error, kRetry);
+  };
+  auto env = make_environment(pod_, container, around, pod_ips());
+  if (!env) return refuse(env.error());
+  const std::string uid(object_uid(pod_));
+  auto mounts = container_mounts(pod_, container, context_.runtime.pod_volume_root(uid), *env);
+  if (!mounts) return refuse(mounts.error());
+  ContainerConfig config;
+  config.name = name;
+  config.attempt = static_cast<uint32_t>(record.current ? record.restart_count + 1 : record.restart_count);
+  config.image = image.id;
+  for (const auto& word : container[keys::kCommand].items()) {
+    config.command.push_back(expand_variables(word.as_string(), *env));
+  }
+  for (const auto& word : container[keys::kArgs].items()) {
+    config.args.push_back(expand_variables(word.as_string(), *env));
+  }
+  config.working_dir = container[keys::kWorkingDir].string();
+  config.env = *std::move(env);
+  config.mounts = *std::move(mounts);
+  config.security = make_security(pod_[keys::kSpec], container);
+  if (config.security.run_as_non_root && !config.security.run_as_user && (image.user.empty() || image.user == "0" || image.user == "root")) {
+    return refuse(Error(ErrorCode::kBadRequest, "container has runAsNonRoot and image will run as root"));
+  }
+  config.resources = make_resources(pod_[keys::kSpec], container, context_.node_memory_bytes);
+  config.stdin_open = container[keys::kStdin].as_bool();
+  config.stdin_once = container[keys::kStdinOnce].as_bool();
+  config.tty = container[keys::kTty].as_bool();
+  config.log_path = cat(context_.runtime.pod_log_directory(std::string(object_namespace(pod_)),
+                                                           std::string(object_name(pod_)), uid),
+                        "/", name, "/", config.attempt, ".log");
+  config.termination_message_path = container[keys::kTerminationMessagePath].string();
+  config.labels = {{"io.kubernetes.container.name", name},
+                   {"io.kubernetes.pod.uid", uid},
+                   {"io.kubernetes.container.image", container[keys::kImage].string()}};
+  const uint32_t attempt = config.attempt;
+  context_.runtime.create_container(
+      state_.sandbox->id, std::move(config), step<std::string>([this, container, attempt](Result<std::string> id) {
+        if (!id) {
+          start_failed(container, "CreateContainerError", id.error(), kBackOffFirst);
+          return;
+        }
+        event("Normal", "Created", cat("Created container: ", container[keys::kName].as_string()), container);
+        context_.runtime.start_container(
+            *id, step<ContainerStatus>([this, container, attempt, id = *id](Result<ContainerStatus> started) {
+              if (started) {
+                on_started(container, *started);
+                return;
+              }
+              // A program that cannot be run is a container that ended with 128, as CRI runtimes say.
+              auto& r = state_.containers[container[keys::kName].string()];
+              keep_as_last(r);
+              r.last_start = context_.executor.now();
+              ContainerStatus failed;
+              failed.id = id;
+              failed.name = container[keys::kName].string();
+              failed.attempt = attempt;
+              failed.state = ContainerState::kExited;
+              failed.exit_code = 128;
+              failed.reason = "StartError";
+              failed.message = started.error().message;
+              failed.finished = context_.executor.wall_now();
+              failed.image = container[keys::kImage].string();
+              r.current = std::move(failed);
+              r.waiting_reason.clear();
+              r.restart_count = attempt;
+              event("Warning", "Failed", cat("Error: ", started.error().message), container);
+            }));
+      }));
+}
+
+// The newest container becomes the one before it, whose place a new one takes.
+void PodWorker::keep_as_last(ContainerRecord& record) {
+  if (!record.current) return;
+  if (record.last) context_.runtime.remove_container(record.last->id, [](const Result<Unit>&) {});
+  record.last = std::move(record.current);
+}
+
+void PodWorker::on_started(const Value& container, const ContainerStatus& status) {
+  const std::string name = container[keys::kName].string();
+  auto& record = state_.containers[name];
+  keep_as_last(record);
+  record.current = status;
+  record.current->name = name;
+  if (record.current->image.empty()) record.current->image = container[keys::kImage].string();
+  record.restart_count = status.attempt;
+  record.waiting_reason.clear();
+  record.waiting_message.clear();
+  record.last_start = context_.executor.now();
+  record.started = !container[keys::kStartupProbe].has_value();
+  record.ready = record.started && !container[keys::kReadinessProbe].has_value();
+  event("Normal", "Started", cat("Started container ", name), container);
+  start_probes(container, status.id);
+  run_post_start(container, status.id);
+}
+
+void PodWorker::run_post_start(const Value& container, const std::string& id) {
+  const Value& hook = container[keys::kLifecycle][keys::kPostStart];
+  const Value& command = hook[keys::kExec][keys::kCommand];
+  if (command.empty()) return;
+  std::vector<std::string> words;
+  for (const auto& word : command.items()) words.push_back(word.string());
+  context_.runtime.exec_sync(id, std::move(words), minutes(2), step<ExecResult>([this, container](Result<ExecResult> result) {
+    if (result && result->exit_code == 0) return;
+    const std::string why = result ? cat("command exited with ", result->exit_code) : result.error().message;
+    event("Warning", "FailedPostStartHook", cat("PostStartHook failed: ", why), container);
+    stop_one(container[keys::kName].string(), seconds(30), "FailedPostStartHook", [] {});
+  }));
+}
+
+}  // namespace minik::control

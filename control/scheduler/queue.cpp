@@ -115,10 +115,12 @@ void SchedulingQueue::wake_all() {
   for (const auto& pod : all) activate(pod);
 }
 
-std::vector<std::shared_ptr<Candidates>> SchedulingQueue::parked() const {
-  std::vector<std::shared_ptr<Candidates>> classes;
-  for (const auto& [id, parked] : parked_) classes.push_back(parked.candidates);
-  return classes;
+void SchedulingQueue::wake_if(const std::function<bool(Candidates&)>& can_help) {
+  std::vector<uint64_t> helped;
+  for (const auto& [id, parked] : parked_) {
+    if (can_help(*parked.candidates)) helped.push_back(id);
+  }
+  for (const uint64_t id : helped) wake(id);
 }
 
 }  // namespace minik::control

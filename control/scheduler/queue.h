@@ -64,8 +64,8 @@ class SchedulingQueue {
   // The first pod of the class that is parked; false when there is none.
   bool wake(uint64_t candidates_id);
   void wake_all();
-  // The classes of parked pods, by their number.
-  std::vector<std::shared_ptr<Candidates>> parked() const;
+  // Wakes the first pod of each parked class for which `can_help` answers true.
+  void wake_if(const std::function<bool(Candidates&)>& can_help);
 
   size_t size() const { return pods_.size(); }
   size_t active() const { return active_.size(); }

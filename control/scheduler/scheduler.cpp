@@ -154,9 +154,7 @@ void Scheduler::Impl::on_node(const Value& before, const Value& after) {
 
 void Scheduler::Impl::on_namespace(const Value& after) {
   if (!table.counts().put_namespace(after)) return;
-  for (const auto& candidates : queue.parked()) {
-    if (candidates->has_hard_terms()) queue.wake(candidates->id());
-  }
+  queue.wake_if([](const Candidates& candidates) { return candidates.has_hard_terms(); });
 }
 
 void Scheduler::Impl::wake() {

@@ -147,25 +147,20 @@ void Scheduler::Impl::help_at(const std::string& name, const Value& gone) {
     const auto pod = queue.find(nomination.key);
     if (pod && pod->where == PendingPod::Where::kUnschedulable) queue.activate(pod);
   }
-  for (const auto& candidates : queue.parked()) {
+  queue.wake_if([&](Candidates& candidates) {
     // A rule about other pods may open other nodes of the domain too.
     const bool other_nodes =
-        gone.has_value() ? candidates->depends_on(table, gone) : candidates->has_hard_terms();
-    if (other_nodes ||
-        (candidates->has_place(table, node) && candidates->could_take(table, node))) {
-      queue.wake(candidates->id());
-    }
-  }
+        gone.has_value() ? candidates.depends_on(table, gone) : candidates.has_hard_terms();
+    return other_nodes || (candidates.has_place(table, node) && candidates.could_take(table, node));
+  });
 }
 
 // A pod was placed: who waits to be near it, or for the others to catch up?
 void Scheduler::Impl::help_by(const Value& placed) {
   if (queue.unschedulable() == 0) return;
-  for (const auto& candidates : queue.parked()) {
-    if (candidates->has_hard_terms() && candidates->depends_on(table, placed)) {
-      queue.wake(candidates->id());
-    }
-  }
+  queue.wake_if([&](const Candidates& candidates) {
+    return candidates.has_hard_terms() && candidates.depends_on(table, placed);
+  });
 }
 
 void Scheduler::Impl::arm_flush() {

@@ -240,6 +240,17 @@ bool Candidates::has_place(const NodeTable& table, int node) const {
   return has_room(class_.demand(), class_.key.priority, entry) && rules_->would_allow(entry);
 }
 
+void Candidates::forget() {
+  built_ = false;
+  explaining_ = false;
+  terms_.clear();
+  groups_.clear();
+  seats_ = {};
+  notes_ = {};
+  tally_.clear();
+  rules_->forget();
+}
+
 bool Candidates::could_take(NodeTable& table, int node) {
   refresh(table);
   if (!seats_[static_cast<size_t>(node)].order) return false;
@@ -247,6 +258,7 @@ bool Candidates::could_take(NodeTable& table, int node) {
 }
 
 bool Candidates::depends_on(NodeTable& table, const Value& pod) const {
+  if (!built_) return hard_terms_;  // forgotten: it may
   return std::ranges::any_of(terms_, [&](const DomainTerm& term) {
     return term.hard() && table.counts().counts(term.pods(), pod);
   });

@@ -61,6 +61,8 @@ class Candidates {
   std::vector<std::pair<int64_t, std::string>> diagnosis(NodeTable& table);
   // Nodes where fewer pods could help.
   std::vector<int> helpable(NodeTable& table);
+  // Lets go of what is kept by node; it is made again when it is asked for.
+  void forget();
   // Brings the order up to date without asking for a node.
   void refresh(NodeTable& table);
 

@@ -58,7 +58,12 @@ bool ClassCache::seen_before(const PodClassKey& key) {
 std::shared_ptr<Candidates> ClassCache::make(const PodClass& pod_class, const Profile& profile) {
   const size_t nodes = std::max<size_t>(1, table_.nodes().size());
   if (count_ >= std::clamp(kNodesOfClassesMax / nodes, kClassesMin, kClassesMax)) {
+    // Pods that fit nowhere hold on to theirs, and there may be many of them.
+    for (const auto& [hash, classes] : classes_) {
+      for (const auto& candidates : classes) candidates->forget();
+    }
     classes_.clear();
+    last_ = {};
     count_ = 0;
   }
   auto candidates =

@@ -47,6 +47,8 @@ class NodeRules {
   // In Kubernetes' words; empty when the node is allowed.
   std::string why_not(const NodeEntry& node) const;
   uint64_t generation() const { return generation_; }
+  // Lets go of the verdicts until the next refresh.
+  void forget() { verdicts_ = {}; }
 
  private:
   enum class Refusal : uint8_t { kNone, kGone, kUnschedulable, kTaint, kAffinity };

@@ -52,6 +52,17 @@ TEST_F(Queue, OneOfAClassTriesForAllAndTheRestFollow) {
                 "\"unschedulable\"} 20"));
 }
 
+TEST_F(Queue, ThousandsOfKindsThatWaitAreStillFoundWhenTheyFit) {
+  add_node("a", "1");
+  for (int i = 0; i < 1500; ++i) add_pod(cat("web-", i), requests(cat(2000 + i, "m")));
+  run();
+  EXPECT_TRUE(metric_is("scheduler_pending_pods{queue=\"unschedulable\"} 1500"));
+  add_node("b", "2");
+  run();
+  EXPECT_EQ(node_of("web-0"), "b");
+  EXPECT_TRUE(metric_is("scheduler_pending_pods{queue=\"unschedulable\"} 1499"));
+}
+
 TEST_F(Queue, TheSameMessageIsSaidOnce) {
   add_node("a", "1");
   add_pod("web", requests("2"));

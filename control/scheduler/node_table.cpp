@@ -149,6 +149,7 @@ void NodeTable::add_pod(const Value& pod, std::string_view node) {
   e.requested.add(demand->requests, 1);
   e.ports.insert(e.ports.end(), demand->ports.begin(), demand->ports.end());
   e.pods.push_back({pod, std::move(demand)});
+  ++priorities_[e.pods.back().priority()];
   counts_.change(pod, static_cast<int>(index), 1);
   note_change(index);
 }
@@ -162,6 +163,8 @@ void NodeTable::remove_pod(const Value& pod, std::string_view node) {
   e.requested.add(placed->demand->requests, -1);
   for (const auto& port : placed->demand->ports) e.ports.erase(std::ranges::find(e.ports, port));
   counts_.change(placed->pod, static_cast<int>(found->second), -1);
+  const auto peers = priorities_.find(placed->priority());
+  if (--peers->second == 0) priorities_.erase(peers);
   e.pods.erase(placed);
   note_change(found->second);
   drop_if_empty(found->second);
@@ -177,6 +180,7 @@ void NodeTable::update_pod(const Value& before, const Value& after, std::string_
   // Labels and resources may change while a pod runs, and with them where it counts.
   if (old[keys::kMetadata][keys::kLabels] == after[keys::kMetadata][keys::kLabels] &&
       old[keys::kSpec][keys::kContainers] == after[keys::kSpec][keys::kContainers] &&
+      old[keys::kSpec][keys::kPriority] == after[keys::kSpec][keys::kPriority] &&
       controller_of(old) == controller_of(after)) {
     placed->pod = after;
     return;

@@ -89,6 +89,10 @@ class NodeTable {
   // Grows when any node's own properties change.
   uint64_t nodes_version() const { return nodes_version_; }
 
+  // Whether any placed pod has a lower priority: else nobody can be evicted for it.
+  bool has_lower_than(int64_t priority) const {
+    return !priorities_.empty() && priorities_.begin()->first < priority;
+  }
   const Topology& topology(const Key& label);
   PodCounts& counts() { return counts_; }
   DemandMemo& demands() { return demands_; }
@@ -108,6 +112,7 @@ class NodeTable {
   uint64_t nodes_version_ = 0;
   std::vector<int> log_;
   uint64_t log_start_ = 0;
+  std::map<int64_t, size_t> priorities_;  // of the placed pods
   std::map<Key, Topology> topologies_;
   std::map<std::string, ImagePlaces, std::less<>> images_;
   PodCounts counts_;

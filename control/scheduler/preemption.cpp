@@ -13,6 +13,7 @@ namespace {
 constexpr int64_t kPriorityOffset = int64_t{1} << 31;
 constexpr size_t kDryRunsMin = 100;
 constexpr size_t kOrdersMax = 64;
+constexpr std::string_view kNoVictims = "No preemption victims found for incoming pod";
 
 // Pods that have not started count as the youngest; the texts of times compare as the times do.
 std::string start_of(const Value& pod) {
@@ -144,7 +145,7 @@ Preemption::DryRun Preemption::dry_run(NodeTable& table, Candidates& candidates,
   if (!candidates.rules().would_allow(table.node(node)) || emptied.too_small()) return run;
   std::vector<const PlacedPod*> lower = emptied.thought_away();
   if (lower.empty()) {
-    run.refusal = "No preemption victims found for incoming pod";
+    run.refusal = kNoVictims;
     return run;
   }
   if (!emptied.has_place()) {
@@ -224,7 +225,11 @@ int Preemption::best_of_some(NodeTable& table, Candidates& candidates,
 
 PreemptionPlan Preemption::plan(NodeTable& table, Candidates& candidates) {
   PreemptionPlan plan;
-  if (candidates.has_hard_terms()) {
+  if (!table.has_lower_than(candidates.pod_class().key.priority)) {
+    // The usual case of a cluster with one priority: no dry run is needed to know.
+    plan.refusals[std::string(kNoVictims)] =
+        static_cast<int64_t>(candidates.helpable(table).size());
+  } else if (candidates.has_hard_terms()) {
     const auto helpable = candidates.helpable(table);
     plan.node = best_of_some(table, candidates, helpable);
     for (const int node : helpable) {

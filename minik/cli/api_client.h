@@ -1,5 +1,5 @@
 // The command line's own requests to the cluster of a profile, with the administrator's
-// certificate. Blocking; HTTP by cpp-httplib.
+// certificate. Blocking.
 #pragma once
 
 #include <string>

@@ -22,6 +22,12 @@ as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/nonex
 refuses "root" as_nobody "$root/minik" start
 [[ -z $(ls -A "$root/nobody") ]]
 
+step "a kernel without what containers need"
+sed /overlay/d /proc/filesystems >"$root/filesystems"
+refuses "overlayfs" unshare --mount sh -ec "mount --bind $root/filesystems /proc/filesystems
+  MINIK_HOME=$root/nobody exec $minik -p $profile start"
+[[ -z $(ls -A "$root/nobody") ]]
+
 step "commands and profiles that do not exist"
 refuses "minik start" run kubectl -- get pods
 refuses "a/b" "$minik" -p a/b start

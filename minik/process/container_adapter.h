@@ -72,13 +72,25 @@ class ContainerAdapter : public control::ContainerRuntime {
  private:
   ContainerAdapter(Executor& executor, WorkerPool& workers, runtime::ImageStore& images,
                    PodNetworkPort* network, ContainerAdapterPaths paths);
+  // On a worker; the answer comes on the control thread, or never when the adapter has gone.
   template <typename T>
-  void run(std::function<Result<T>()> work, Done<T> done);
+  void run(std::function<Result<T>()> work, Done<T> done) {
+    auto shared = std::make_shared<Done<T>>(std::move(done));
+    const Status queued =
+        workers_.run_for(std::move(work), [shared, alive = alive_](Result<T> result) {
+          if (*alive) (*shared)(std::move(result));
+        });
+    if (queued.ok()) return;
+    executor_.post([shared, alive = alive_, error = queued.error()] {
+      if (*alive) (*shared)(error);
+    });
+  }
   Result<control::PodSandboxStatus> make_sandbox(const control::PodSandboxConfig& config);
   Result<std::string> make_container(const std::string& sandbox_id,
                                      const control::ContainerConfig& config);
   control::ContainerStatus status_of(const runtime::ContainerInfo& info) const;
   control::PodSandboxStatus sandbox_status_of(const runtime::SandboxInfo& info) const;
+  static std::string new_id();  // 32 hexadecimal digits
   void on_exit(const std::string& sandbox_id, const std::string& container_id);
 
   Executor& executor_;

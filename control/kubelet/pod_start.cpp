@@ -89,7 +89,8 @@ void PodWorker::create_container(const Value& container, const ImageStatus& imag
   if (!mounts) return refuse(mounts.error());
   ContainerConfig config;
   config.name = name;
-  config.attempt = static_cast<uint32_t>(record.current ? record.restart_count + 1 : record.restart_count);
+  const bool again = record.current || record.ran_before;
+  config.attempt = static_cast<uint32_t>(record.restart_count + (again ? 1 : 0));
   config.image = image.id;
   for (const auto& word : container[keys::kCommand].items()) {
     config.command.push_back(expand_variables(word.as_string(), *env));

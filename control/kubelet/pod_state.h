@@ -29,6 +29,8 @@ struct ContainerRecord {
   // The one before it, for lastState and `logs --previous`.
   std::optional<ContainerStatus> last;
   int64_t restart_count = 0;
+  // The API knows of one, from before this node agent or this machine came up.
+  bool ran_before = false;
   // Why nothing runs; shown while current is absent or has exited and will come back.
   std::string waiting_reason, waiting_message;
   bool started = false;  // the startup probe has passed, or there is none

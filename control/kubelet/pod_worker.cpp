@@ -32,6 +32,7 @@ PodWorker::PodWorker(KubeletContext& context, Value pod)
     for (const auto& status : pod_[keys::kStatus][list].items()) {
       auto& record = state_.containers[status[keys::kName].string()];
       record.restart_count = status[keys::kRestartCount].as_int();
+      record.ran_before = !status[keys::kContainerID].as_string().empty();
     }
   }
 }

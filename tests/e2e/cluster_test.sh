@@ -64,6 +64,13 @@ kc get configmap kept -o jsonpath='{.data.a}' | grep b >/dev/null
 [[ $(kc get pods -l app=demo -o jsonpath='{.items[*].status.containerStatuses[*].containerID}') == "$before" ]]
 [[ $(kc get pods -l app=demo -o jsonpath='{.items[*].status.containerStatuses[*].restartCount}') =~ ^(0 ?)+$ ]]
 
+step "stop and start: everything comes back, and the restarts are counted"
+run stop
+run start
+kc rollout status deployment/demo --timeout=60s
+restarted() { [[ $(kc get pods -l app=demo -o jsonpath='{.items[*].status.containerStatuses[*].restartCount}') =~ ^(1 ?)+$ ]]; }
+eventually restarted
+
 step "a namespace goes with everything in it"
 kc create namespace lab
 kc -n lab create deployment x --image=minik/demo:latest

@@ -137,6 +137,22 @@ TEST_F(ClusterTest, ReplacesThePodsOfADeadNode) {
   }
 }
 
+TEST_F(ClusterTest, CountsTheRestartsThatARebootCaused) {
+  make(6, 1);
+  run(seconds(5));
+  apply(kWeb);
+  run(seconds(30));
+  cluster->crash_node("node-0");
+  run(seconds(10));
+  cluster->start_node("node-0");
+  run(seconds(60));
+  EXPECT_EQ(status_of_web(keys::kAvailableReplicas), 20);
+  for (const auto& pod : cluster->store().list(kinds::kPods, "default")->objects) {
+    const Value& container = pod[keys::kStatus][keys::kContainerStatuses].items()[0];
+    EXPECT_EQ(container[keys::kRestartCount].as_int(), 1);
+  }
+}
+
 TEST_F(ClusterTest, WaitsLongerAndLongerForAProgramThatCannotBeRun) {
   ImageBehaviour broken;
   broken.start_error = "exec format error";

@@ -147,7 +147,8 @@ TEST_F(ClusterTest, CountsTheRestartsThatARebootCaused) {
   cluster->start_node("node-0");
   run(seconds(60));
   EXPECT_EQ(status_of_web(keys::kAvailableReplicas), 20);
-  for (const auto& pod : cluster->store().list(kinds::kPods, "default")->objects) {
+  const auto pods = cluster->store().list(kinds::kPods, "default");
+  for (const auto& pod : pods->objects) {
     const Value& container = pod[keys::kStatus][keys::kContainerStatuses].items()[0];
     EXPECT_EQ(container[keys::kRestartCount].as_int(), 1);
   }

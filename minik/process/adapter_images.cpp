@@ -69,7 +69,13 @@ void ContainerAdapter::list_images(Done<std::vector<ImageStatus>> done) {
 void ContainerAdapter::remove_image(const std::string& id, Done<Unit> done) {
   run<Unit>(
       [this, id]() -> Result<Unit> {
-        MINIK_ASSIGN(const auto removed, images_.remove(id, {}));
+        runtime::ImagesInUse in_use;
+        for (const auto& container : engine_->containers()) {
+          const auto note = container.annotations.find("minik.image-id");
+          if (note == container.annotations.end()) continue;
+          if (const auto image = runtime::Digest::parse(note->second)) in_use.insert(*image);
+        }
+        MINIK_ASSIGN(const auto removed, images_.remove(id, in_use));
         (void)removed;
         return Unit{};
       },

@@ -48,6 +48,10 @@ eventually ended
 [[ $(kc get pod ends -o jsonpath='{.status.containerStatuses[0].restartCount}') -ge 1 ]]
 kc delete pod ends --timeout=40s
 
+step "an image that containers use stays"
+fails "is used by a container" run image rm minik/demo
+run image ls | grep minik/demo >/dev/null
+
 step "a deleted pod is replaced"
 pod=pod/$(kc get pod -l app=demo -o jsonpath='{.items[0].metadata.name}')
 kc delete "$pod" --timeout=40s

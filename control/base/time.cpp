@@ -239,7 +239,8 @@ std::string format_duration(Duration duration) {
 
 std::string format_age(Duration age) {
   const int64_t s = age.seconds();
-  if (s < 0) return "<invalid>";
+  if (s < -1) return "<invalid>";
+  if (s < 0) return "0s";  // a clock that is a second behind
   if (s < 120) return cat(s, "s");
   const auto two = [](int64_t big, std::string_view big_unit, int64_t small,
                       std::string_view small_unit) {

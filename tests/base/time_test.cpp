@@ -35,6 +35,8 @@ TEST(Time, FormatsGoDurations) {
 }
 
 TEST(Time, FormatsAgesAsKubectl) {
+  EXPECT_EQ(format_age(seconds(-1)), "0s");
+  EXPECT_EQ(format_age(seconds(-2)), "<invalid>");
   EXPECT_EQ(format_age(seconds(119)), "119s");
   EXPECT_EQ(format_age(seconds(200)), "3m20s");
   EXPECT_EQ(format_age(minutes(50)), "50m");

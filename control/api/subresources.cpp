@@ -24,6 +24,61 @@ Value success(int code) {
                      {keys::kCode, code}});
 }
 
+// Disruptions that were granted and have not happened yet; more than this and the controller is behind.
+constexpr size_t kDisruptedPodsMax = 2000;
+
+// A pod that has ended, has not begun or is leaving serves nobody. One that is not ready spends nothing
+// while the budget's policy lets it go.
+bool needs_budget(const Value& pod, const Value& budget) {
+  const auto phase = pod[keys::kStatus][keys::kPhase].as_string();
+  if (phase == "Succeeded" || phase == "Failed" || phase == "Pending" || is_deleting(pod)) return false;
+  for (const auto& c : pod[keys::kStatus][keys::kConditions].items()) {
+    if (c[keys::kType].as_string() == "Ready" && c[keys::kStatus].as_string() == "True") return true;
+  }
+  if (budget[keys::kSpec][keys::kUnhealthyPodEvictionPolicy].as_string() == "AlwaysAllow") return false;
+  const Value& status = budget[keys::kStatus];
+  const int64_t desired = status[keys::kDesiredHealthy].as_int();
+  return desired <= 0 || status[keys::kCurrentHealthy].as_int() < desired;
+}
+
+Error disruption_refused(std::string cause) {
+  Error error(ErrorCode::kTooManyRequests,
+              "Cannot evict pod as it would violate the pod's disruption budget.");
+  error.causes.push_back({"DisruptionBudget", std::move(cause), ""});
+  return error;
+}
+
+Result<void> check_budget(const Value& budget) {
+  const Value& status = budget[keys::kStatus];
+  const auto name = object_name(budget);
+  if (status[keys::kObservedGeneration].as_int() <
+      budget[keys::kMetadata][keys::kGeneration].as_int()) {
+    Error error = disruption_refused(
+        cat("The disruption budget ", name, " is still being processed by the server."));
+    error.retry_after_seconds = 10;
+    return error;
+  }
+  if (status[keys::kDisruptedPods].size() > kDisruptedPodsMax) {
+    return Error(ErrorCode::kForbidden,
+                 cat("the disruption budget ", name, " has too many evictions under way"));
+  }
+  if (status[keys::kDisruptionsAllowed].as_int() > 0) return {};
+  return disruption_refused(cat("The disruption budget ", name, " needs ",
+                                status[keys::kDesiredHealthy].as_int(), " healthy pods and has ",
+                                status[keys::kCurrentHealthy].as_int(), " currently"));
+}
+
+// The budget after it let this pod go; its controller forgets the note when the pod is leaving.
+Value spent(const Value& budget, const Value& pod, WallTime now) {
+  const Value& status = budget[keys::kStatus];
+  MapBuilder noted(status[keys::kDisruptedPods]);
+  noted.set(Key(object_name(pod)), format_time(now));
+  MapBuilder next(status);
+  next.set(keys::kDisruptionsAllowed, status[keys::kDisruptionsAllowed].as_int() - 1);
+  next.set(keys::kDisruptedPods, std::move(noted).build());
+  return budget.with(keys::kStatus, std::move(next).build());
+}
+
 }  // namespace
 
 Subresources::Subresources(ApiServer& server, const ApiRequest& request)
@@ -132,23 +187,29 @@ Result<ApiResponse> Subresources::bind() {
   return ApiResponse{success(201), true, false, {}};
 }
 
+Result<Value> Subresources::budget_of(const Value& pod) const {
+  Value found;
+  const auto budgets = server_.store_.list(kinds::kPoddisruptionbudgets, request_.namespace_);
+  for (const auto& budget : budgets->objects) {
+    MINIK_ASSIGN(const auto selector,
+                 LabelSelector::from_object(budget[keys::kSpec][keys::kSelector]));
+    if (!selector.matches(pod[keys::kMetadata][keys::kLabels])) continue;
+    if (found.has_value()) {
+      return Error(ErrorCode::kInternalError,
+                   "This pod has more than one PodDisruptionBudget, which the eviction subresource "
+                   "does not support.");
+    }
+    found = budget;
+  }
+  return found;
+}
+
 Result<ApiResponse> Subresources::evict() {
   const Value pod = server_.store_.find(request_.kind, request_.namespace_, request_.name);
   if (pod.is_absent()) return not_found(resource_, request_.name);
-  const auto budgets = server_.store_.list(kinds::kPoddisruptionbudgets, request_.namespace_);
-  for (const auto& budget : budgets->objects) {
-    MINIK_ASSIGN(const auto selector, LabelSelector::from_object(budget[keys::kSpec][keys::kSelector]));
-    if (!selector.matches(pod[keys::kMetadata][keys::kLabels])) continue;
-    if (budget[keys::kStatus][keys::kDisruptionsAllowed].as_int() > 0) continue;
-    Error error(ErrorCode::kTooManyRequests,
-                "Cannot evict pod as it would violate the pod's disruption budget.");
-    error.causes.push_back({"DisruptionBudget",
-                            cat("The disruption budget ", object_name(budget),
-                                " does not allow an eviction now"),
-                            ""});
-    error.retry_after_seconds = 10;
-    return error;
-  }
+  MINIK_ASSIGN(const Value budget, budget_of(pod));
+  const bool spends = budget.has_value() && needs_budget(pod, budget);
+  if (spends) MINIK_TRY(check_budget(budget));
   ApiRequest removal = request_;
   removal.verb = Verb::kDelete;
   removal.subresource.clear();
@@ -157,6 +218,13 @@ Result<ApiResponse> Subresources::evict() {
   MINIK_ASSIGN(auto response, Writer(server_, removal).remove());
   response.object = success(201);
   response.created = true;
+  if (spends && !removal.options.dry_run) {
+    ApiRequest write = request_;
+    write.kind = kinds::kPoddisruptionbudgets;
+    write.name = object_name(budget);
+    write.subresource = "status";
+    Writer(server_, write).store_update(spent(budget, pod, server_.executor_.wall_now()), budget);
+  }
   return response;
 }
 

@@ -22,6 +22,8 @@ class Subresources {
   Result<ApiResponse> scale();
   Result<ApiResponse> bind();
   Result<ApiResponse> evict();
+  // The one budget that selects the pod, or absent; two are an error.
+  Result<Value> budget_of(const Value& pod) const;
   Result<ApiResponse> finalize();
   Result<ApiResponse> token();
   Value scale_of(const Value& object) const;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "control/controllers/deployment.h"
+#include "control/controllers/disruption.h"
 #include "control/controllers/endpoints.h"
 #include "control/controllers/namespaces.h"
 #include "control/controllers/pod_garbage.h"
@@ -23,6 +24,7 @@ ControllerManager::ControllerManager(const Schema& schema, Executor& executor, C
       informers_(executor, client, rng.fork("informers")) {
   add(deployment_controller());
   add(replica_set_controller());
+  add(disruption_controller());
   add(endpoint_slice_controller());
   add(endpoints_controller());
   add(namespace_controller(schema));

@@ -179,5 +179,58 @@ TEST_F(ClusterControllers, ACordonedNodeIsTaintedUntilItIsFree) {
   EXPECT_EQ(cordon(nullptr), "");
 }
 
+TEST_F(ClusterControllers, EvictionsSpendABudgetAndReplacementsRefillIt) {
+  create(R"(
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: default}
+spec:
+  replicas: 3
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: web}]}
+)");
+  create(R"(
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: keep, namespace: default}
+spec: {minAvailable: 2, selector: {matchLabels: {app: web}}}
+)");
+  run(seconds(30));
+  const auto allowed = [&] {
+    return cluster->store()
+        .find(kinds::kPoddisruptionbudgets, "default",
+              "keep")[keys::kStatus][keys::kDisruptionsAllowed]
+        .as_int();
+  };
+  const auto evict = [&](const Value& pod) {
+    ApiRequest request;
+    request.verb = Verb::kCreate;
+    request.kind = kinds::kPods;
+    request.subresource = "eviction";
+    request.namespace_ = "default";
+    request.name = object_name(pod);
+    request.body = Value::map({{keys::kApiVersion, "policy/v1"},
+                               {keys::kKind, "Eviction"},
+                               {keys::kMetadata, Value::map({{keys::kName, object_name(pod)}})}});
+    return call(std::move(request));
+  };
+  ASSERT_EQ(allowed(), 1);
+  const auto pods = cluster->store().list(kinds::kPods, "default")->objects;
+  ASSERT_EQ(pods.size(), 3U);
+  const auto first = evict(pods[0]);
+  EXPECT_TRUE(first) << first.error().message;
+  const auto second = evict(pods[1]);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::kTooManyRequests);
+  ASSERT_EQ(second.error().causes.size(), 1U);
+  EXPECT_EQ(second.error().causes[0].reason, "DisruptionBudget");
+  run(seconds(60));
+  EXPECT_EQ(allowed(), 1);
+  const auto third = evict(pods[1]);
+  EXPECT_TRUE(third) << third.error().message;
+}
+
 }  // namespace
 }  // namespace minik::control

@@ -1,0 +1,212 @@
+#include "control/controllers/disruption.h"
+
+#include <algorithm>
+#include <map>
+
+#include "control/base/text.h"
+#include "control/controllers/pods.h"
+#include "control/object/keys.h"
+#include "control/object/selector.h"
+#include "control/schema/kinds.h"
+
+namespace minik::control {
+
+namespace {
+
+// How long a granted eviction may take until its pod counts as healthy again.
+constexpr Duration kDeletionTimeout = seconds(120);
+
+bool is_percent_of(const Value& value) {
+  return value.has_value() && !value.is_int();
+}
+
+int64_t rounded_up(const Value& value, int64_t total) {
+  if (value.is_int()) return value.as_int();
+  const auto text = value.as_string();
+  const auto percent = parse_int64(text.substr(0, text.empty() ? 0 : text.size() - 1)).value_or(0);
+  return (percent * total + 99) / 100;
+}
+
+struct Scale {
+  std::string uid;
+  int64_t replicas = 0;
+};
+
+// The owner named by the reference, or absent when it is gone or a namesake.
+const Value& owner_by(const Snapshot& snapshot, KindId kind, std::string_view namespace_,
+                      const Value& reference) {
+  const Value& owner = snapshot.find(kind, namespace_, reference[keys::kName].as_string());
+  return owner.has_value() && object_uid(owner) == reference[keys::kUid].as_string()
+             ? owner
+             : Value::absent();
+}
+
+// What the topmost known owner of a pod wants; a set of a Deployment speaks through its Deployment.
+std::optional<Scale> scale_of(const Snapshot& snapshot, const Value& pod) {
+  const auto namespace_ = object_namespace(pod);
+  const Value reference = controller_of(pod);
+  const auto group = split(reference[keys::kApiVersion].as_string(), '/').front();
+  const auto kind = reference[keys::kKind].as_string();
+  Value owner;
+  if (group == "apps" && kind == "ReplicaSet") {
+    owner = owner_by(snapshot, kinds::kReplicasets, namespace_, reference);
+    if (owner.has_value() && controller_of(owner)[keys::kKind].as_string() == "Deployment") {
+      const Value& above =
+          owner_by(snapshot, kinds::kDeployments, namespace_, controller_of(owner));
+      if (above.has_value()) owner = above;
+    }
+  } else if (group == "apps" && kind == "StatefulSet") {
+    owner = owner_by(snapshot, kinds::kStatefulsets, namespace_, reference);
+  } else if (group == "v1" && kind == "ReplicationController") {
+    owner = owner_by(snapshot, kinds::kReplicationcontrollers, namespace_, reference);
+  }
+  if (!owner.has_value()) return std::nullopt;
+  return Scale{std::string(object_uid(owner)), owner[keys::kSpec][keys::kReplicas].as_int(1)};
+}
+
+struct Expectation {
+  int64_t pods = 0, healthy = 0;
+  std::vector<std::string> unmanaged;
+};
+
+Expectation expectation(const Snapshot& snapshot, const Value& budget,
+                        const std::vector<Value>& pods) {
+  const Value& spec = budget[keys::kSpec];
+  const Value& least = spec[keys::kMinAvailable];
+  Expectation expected;
+  if (least.is_int()) {
+    expected.pods = static_cast<int64_t>(pods.size());
+    expected.healthy = least.as_int();
+    return expected;
+  }
+  std::map<std::string, int64_t> wanted;  // by the owner's uid: each counts once
+  for (const auto& pod : pods) {
+    if (const auto scale = scale_of(snapshot, pod)) {
+      wanted[scale->uid] = scale->replicas;
+    } else {
+      expected.unmanaged.emplace_back(object_name(pod));
+    }
+  }
+  for (const auto& [uid, replicas] : wanted) expected.pods += replicas;
+  if (is_percent_of(least)) {
+    expected.healthy = rounded_up(least, expected.pods);
+  } else if (const Value& most = spec[keys::kMaxUnavailable]; most.has_value()) {
+    expected.healthy = std::max<int64_t>(0, expected.pods - rounded_up(most, expected.pods));
+  }
+  return expected;
+}
+
+// Evictions that were granted and have not yet reached their pod; `next` is when the first runs
+// out.
+Value still_disrupted(const Value& budget, const std::vector<Value>& pods, WallTime now,
+                      std::optional<Duration>& next) {
+  const Value& noted = budget[keys::kStatus][keys::kDisruptedPods];
+  MapBuilder kept;
+  for (const auto& pod : pods) {
+    const auto since = time_of(noted.get(object_name(pod)));
+    if (!since || is_deleting(pod) || *since + kDeletionTimeout <= now) continue;
+    kept.set(Key(object_name(pod)), noted.get(object_name(pod)));
+    const Duration left = *since + kDeletionTimeout - now;
+    next = next ? std::min(*next, left) : left;
+  }
+  return std::move(kept).build();
+}
+
+void wake_selecting(const Snapshot& snapshot, const Value& pod, std::vector<ObjectKey>& keys) {
+  if (!pod.has_value()) return;
+  for (const auto& budget : snapshot.list(kinds::kPoddisruptionbudgets, object_namespace(pod))) {
+    const auto selector = LabelSelector::from_object(budget[keys::kSpec][keys::kSelector]);
+    if (selector && selector->matches(pod[keys::kMetadata][keys::kLabels])) {
+      keys.push_back(key_of(budget));
+    }
+  }
+}
+
+// A changed scale concerns the budgets that select what the owner's template makes.
+KeysForChange scale_changes() {
+  return [](const Snapshot& snapshot, const Value& before, const Value& after,
+            std::vector<ObjectKey>& keys) {
+    if (before.has_value() && after.has_value() &&
+        before[keys::kSpec][keys::kReplicas] == after[keys::kSpec][keys::kReplicas]) {
+      return;
+    }
+    const Value& owner = after.has_value() ? after : before;
+    const Value& metadata = owner[keys::kSpec][keys::kTemplate][keys::kMetadata];
+    wake_selecting(snapshot,
+                   owner.with_at({keys::kMetadata, keys::kLabels}, metadata[keys::kLabels]), keys);
+  };
+}
+
+}  // namespace
+
+Plan reconcile_disruption_budget(const Snapshot& snapshot, const ObjectKey& key, Env& env) {
+  const Value& budget = snapshot.find(kinds::kPoddisruptionbudgets, key.namespace_, key.name);
+  if (!budget.has_value() || is_deleting(budget)) return Plan::done();
+  const auto selector = LabelSelector::from_object(budget[keys::kSpec][keys::kSelector]);
+  if (!selector) return Plan::done();  // validation keeps such a budget out
+  std::vector<Value> pods = snapshot.list(kinds::kPods, key.namespace_);
+  std::erase_if(pods, [&](const Value& pod) {
+    return !selector->matches(pod[keys::kMetadata][keys::kLabels]);
+  });
+
+  Plan plan;
+  std::optional<Duration> look_again;
+  const Expectation expected = expectation(snapshot, budget, pods);
+  const Value disrupted = still_disrupted(budget, pods, env.now, look_again);
+  const auto healthy = std::ranges::count_if(pods, [&](const Value& pod) {
+    return !is_deleting(pod) && !disrupted.contains(object_name(pod)) && is_pod_ready(pod);
+  });
+  const int64_t allowed = expected.pods <= 0 ? 0 : std::max<int64_t>(0, healthy - expected.healthy);
+
+  const Value& generation = budget[keys::kMetadata][keys::kGeneration];
+  const Value verdict =
+      Value::map({{keys::kType, "DisruptionAllowed"},
+                  {keys::kStatus, allowed > 0 ? "True" : "False"},
+                  {keys::kReason, allowed > 0 ? "SufficientPods" : "InsufficientPods"},
+                  {keys::kMessage, ""},
+                  {keys::kObservedGeneration, generation}});
+  const Value judged = with_condition(budget, verdict, env.now);
+  MapBuilder status(judged[keys::kStatus]);
+  status.set(keys::kCurrentHealthy, static_cast<int64_t>(healthy));
+  status.set(keys::kDesiredHealthy, expected.healthy);
+  status.set(keys::kExpectedPods, expected.pods);
+  status.set(keys::kDisruptionsAllowed, allowed);
+  status.set(keys::kDisruptedPods, disrupted.empty() ? Value() : disrupted);
+  status.set(keys::kObservedGeneration, generation);
+  const Value next = std::move(status).build();
+  if (!(next == budget[keys::kStatus])) {
+    plan.update_status(kinds::kPoddisruptionbudgets, budget.with(keys::kStatus, next)).on_error =
+        OnError::kTolerateNotFound;
+    // Events go with a change only: a settled world is silent.
+    const Value about = typed(budget, "policy/v1", "PodDisruptionBudget");
+    if (pods.empty()) plan.note(about, "Normal", "NoPods", "No matching pods found");
+    if (!expected.unmanaged.empty()) {
+      plan.note(about, "Warning", "UnmanagedPods",
+                cat("Pods selected by this PodDisruptionBudget (selector: ", selector->text(),
+                    ") were found to be unmanaged: ", join(expected.unmanaged, ", ")));
+    }
+  }
+  if (look_again) plan.look_again_after(*look_again + milliseconds(1));
+  return plan;
+}
+
+ControllerSpec disruption_controller() {
+  ControllerSpec spec;
+  spec.name = "disruption-controller";
+  spec.kind = kinds::kPoddisruptionbudgets;
+  const KeysForChange pod_changes = [](const Snapshot& snapshot, const Value& before,
+                                       const Value& after, std::vector<ObjectKey>& keys) {
+    wake_selecting(snapshot, before, keys);
+    wake_selecting(snapshot, after, keys);
+  };
+  spec.watches = {{kinds::kPoddisruptionbudgets, own_key(), {}},
+                  {kinds::kPods, pod_changes, {}},
+                  {kinds::kDeployments, scale_changes(), {}},
+                  {kinds::kReplicasets, scale_changes(), {}},
+                  {kinds::kStatefulsets, scale_changes(), {}},
+                  {kinds::kReplicationcontrollers, scale_changes(), {}}};
+  spec.decide = reconcile_disruption_budget;
+  return spec;
+}
+
+}  // namespace minik::control

@@ -1,0 +1,23 @@
+// The disruption controller: keeps the status of every PodDisruptionBudget, which says how many of
+// its pods may be taken away on purpose now. What kube-controller-manager calls
+// DisruptionController.
+//
+// The eviction subresource spends the budget: it lowers status.disruptionsAllowed and notes the pod
+// in status.disruptedPods in the same write. A noted pod counts as not healthy until it is being
+// deleted or two minutes have passed, so a slow deletion is never counted twice in the budget's
+// favour.
+//
+// Percentages and maxUnavailable count against what the pods' owners want (Deployment, ReplicaSet,
+// StatefulSet, ReplicationController). Pods without such an owner add nothing to it and are named
+// in a Warning event, as in Kubernetes; owners known only by their scale subresource are not asked.
+// Pure decisions on a snapshot.
+#pragma once
+
+#include "control/client/controller.h"
+
+namespace minik::control {
+
+Plan reconcile_disruption_budget(const Snapshot& snapshot, const ObjectKey& key, Env& env);
+ControllerSpec disruption_controller();
+
+}  // namespace minik::control

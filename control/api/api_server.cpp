@@ -127,6 +127,25 @@ Result<ApiResponse> ApiServer::get(const ApiRequest& request) {
   return ApiResponse{found, false, false, {}};
 }
 
+// The newest version, unless exactly another was asked for and is still known.
+Result<std::shared_ptr<const ListSnapshot>> ApiServer::first_page(const ApiRequest& request) {
+  const auto& text = request.options.resource_version;
+  if (text.empty() || text == "0") return store_.list(request.kind, request.namespace_);
+  const auto wanted = parse_revision(text);
+  if (!wanted) return Error(ErrorCode::kBadRequest, cat("invalid resource version ", quoted(text)));
+  if (*wanted > store_.revision()) {
+    Error error(ErrorCode::kTimeout, cat("Too large resource version: ", wanted->value,
+                                         ", current: ", store_.revision().value));
+    error.causes.push_back({"ResourceVersionTooLarge", "Too large resource version", ""});
+    error.retry_after_seconds = 1;
+    return error;
+  }
+  if (request.options.resource_version_match != "Exact") return store_.list(request.kind, request.namespace_);
+  auto exact = store_.list_at(request.kind, request.namespace_, *wanted);
+  if (!exact) return Error(ErrorCode::kExpired, "The resourceVersion for the provided list is too old.");
+  return exact;
+}
+
 Result<ApiResponse> ApiServer::list(const ApiRequest& request) {
   const auto& resource = schema_.resource(request.kind);
   MINIK_ASSIGN(const auto labels, LabelSelector::parse(request.options.label_selector));
@@ -134,8 +153,11 @@ Result<ApiResponse> ApiServer::list(const ApiRequest& request) {
   std::shared_ptr<const ListSnapshot> snapshot;
   size_t start = 0;
   if (request.options.continue_token.empty()) {
-    snapshot = store_.list(request.kind, request.namespace_);
+    MINIK_ASSIGN(snapshot, first_page(request));
   } else {
+    if (!request.options.resource_version.empty() && request.options.resource_version != "0") {
+      return Error(ErrorCode::kBadRequest, "specifying resource version is not allowed when using continue");
+    }
     // "revision/offset": opaque to clients, and useless once the snapshot is forgotten.
     const auto parts = split(request.options.continue_token, '.');
     const auto revision = parse_revision(parts[0]);

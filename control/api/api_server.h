@@ -91,6 +91,7 @@ class ApiServer {
   Result<ApiResponse> dispatch(ApiRequest& request);
   Result<ApiResponse> get(const ApiRequest& request);
   Result<ApiResponse> list(const ApiRequest& request);
+  Result<std::shared_ptr<const ListSnapshot>> first_page(const ApiRequest& request);
   void schedule_commit();
   Status authorize(const ApiRequest& request) const;
 

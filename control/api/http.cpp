@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "control/api/options.h"
 #include "control/base/text.h"
 #include "control/object/json.h"
 #include "control/object/keys.h"
@@ -13,7 +14,7 @@ namespace minik::control {
 
 namespace {
 
-using Parameters = std::vector<std::pair<std::string, std::string>>;
+using Parameters = QueryParameters;
 
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -92,64 +93,6 @@ Result<Value> parse_body(const HttpCall& call, std::vector<std::string>& duplica
   return parse_json(call.body, &duplicates);
 }
 
-Status read_options(const Parameters& parameters, RequestOptions& options) {
-  const auto number = [](const std::string& name, const std::string& text, int64_t& into) -> Status {
-    const auto parsed = parse_int64(text);
-    if (!parsed) return Error(ErrorCode::kBadRequest, cat("invalid ", name, " ", quoted(text)));
-    into = *parsed;
-    return {};
-  };
-  const auto truth = [](const std::string& text) { return text == "true" || text == "1"; };
-  for (const auto& [name, value] : parameters) {
-    if (name == "labelSelector") options.label_selector = value;
-    if (name == "fieldSelector") options.field_selector = value;
-    if (name == "limit") MINIK_TRY(number(name, value, options.limit));
-    if (name == "continue") options.continue_token = value;
-    if (name == "resourceVersion") options.resource_version = value;
-    if (name == "resourceVersionMatch") options.resource_version_match = value;
-    if (name == "allowWatchBookmarks") options.allow_watch_bookmarks = truth(value);
-    if (name == "sendInitialEvents") options.send_initial_events = truth(value);
-    if (name == "timeoutSeconds") MINIK_TRY(number(name, value, options.timeout_seconds));
-    if (name == "fieldManager") options.field_manager = value;
-    if (name == "force") options.force = truth(value);
-    if (name == "dryRun") {
-      if (value != "All") return Error(ErrorCode::kBadRequest, cat("invalid dryRun ", quoted(value), ": only All is known"));
-      options.dry_run = true;
-    }
-    if (name == "fieldValidation") {
-      options.field_validation = value == "Strict"   ? FieldValidation::kStrict
-                                 : value == "Ignore" ? FieldValidation::kIgnore
-                                                     : FieldValidation::kWarn;
-    }
-    if (name == "gracePeriodSeconds") {
-      int64_t grace = 0;
-      MINIK_TRY(number(name, value, grace));
-      options.grace_period_seconds = grace;
-    }
-    if (name == "propagationPolicy") {
-      options.propagation = value == "Orphan"       ? PropagationPolicy::kOrphan
-                            : value == "Foreground" ? PropagationPolicy::kForeground
-                                                    : PropagationPolicy::kBackground;
-    }
-  }
-  return {};
-}
-
-// metav1.DeleteOptions in a body say the same as the query.
-void read_delete_options(const Value& body, RequestOptions& options) {
-  if (body[keys::kGracePeriodSeconds].is_int()) {
-    options.grace_period_seconds = body[keys::kGracePeriodSeconds].as_int();
-  }
-  const auto policy = body[keys::kPropagationPolicy].as_string();
-  if (policy == "Orphan") options.propagation = PropagationPolicy::kOrphan;
-  if (policy == "Background") options.propagation = PropagationPolicy::kBackground;
-  if (policy == "Foreground") options.propagation = PropagationPolicy::kForeground;
-  if (body[keys::kOrphanDependents].as_bool()) options.propagation = PropagationPolicy::kOrphan;
-  options.preconditions.uid = body[keys::kPreconditions][keys::kUid].string();
-  options.preconditions.resource_version = body[keys::kPreconditions][keys::kResourceVersion].string();
-  if (!body[keys::kDryRun].empty()) options.dry_run = true;
-}
-
 Result<PatchType> patch_type(std::string_view content_type) {
   if (content_type.starts_with("application/json-patch+json")) return PatchType::kJson;
   if (content_type.starts_with("application/merge-patch+json")) return PatchType::kMerge;
@@ -218,8 +161,8 @@ Result<ParsedCall> parse_resource(const Schema& schema, const HttpCall& call, st
   if (rest.size() > 2) request.subresource = rest[2];
   if (rest.size() > 3 && request.subresource != "proxy") return no_such_resource();
   if (!request.subresource.empty() && !resource->subresource(request.subresource)) return no_such_resource();
-  MINIK_TRY(read_options(result.parameters, request.options));
   MINIK_ASSIGN(request.verb, verb_of(call, request, result.parameters));
+  MINIK_TRY(read_options(request.verb, result.parameters, request.options));
   const bool log = request.subresource == "log";
   if (request.subresource.empty() && !resource->has_verb(verb_name(request.verb))) return no_such_method();
   if (resource->namespaced && request.namespace_.empty() && (!request.name.empty() || request.verb == Verb::kCreate) && !log) {
@@ -239,7 +182,7 @@ Result<ParsedCall> parse_resource(const Schema& schema, const HttpCall& call, st
                    cat("strict decoding error: duplicate field ", quoted(duplicates[0])));
     }
     if (request.verb == Verb::kDelete || request.verb == Verb::kDeleteCollection) {
-      read_delete_options(request.body, request.options);
+      MINIK_TRY(read_delete_options(request.body, request.options));
     }
     // Objects that name their namespace only on the URL, or their name only in the body, are one.
     if (request.verb == Verb::kCreate && !request.body.is_map()) {

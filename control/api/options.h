@@ -1,0 +1,27 @@
+// What a request's query and DeleteOptions ask for: metav1's ListOptions, CreateOptions,
+// UpdateOptions, PatchOptions and DeleteOptions as one RequestOptions.
+//
+// A value that Kubernetes does not know is refused as Invalid with the field in its causes rather
+// than taken for a default: a mistyped propagationPolicy must not delete dependents, a mistyped
+// dryRun must not write. Unknown parameters are ignored, as Kubernetes ignores them. Pure functions
+// on values, any thread. Whether a revision is still there is the ApiServer's question.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "control/base/result.h"
+#include "control/client/request.h"
+
+namespace minik::control {
+
+using QueryParameters = std::vector<std::pair<std::string, std::string>>;
+
+// `verb` names the options in messages and says which combinations are allowed.
+Status read_options(Verb verb, const QueryParameters& parameters, RequestOptions& options);
+
+// metav1.DeleteOptions in the body of a delete say the same as the query, and win.
+Status read_delete_options(const Value& body, RequestOptions& options);
+
+}  // namespace minik::control

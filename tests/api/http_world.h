@@ -1,0 +1,82 @@
+// An API server on virtual time behind its HTTP conventions, without sockets: text in, status code,
+// headers and a parsed body out, as a client would see them.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <string>
+
+#include "control/api/api_server.h"
+#include "control/api/http.h"
+#include "control/api/local_client.h"
+#include "control/base/text.h"
+#include "control/object/json.h"
+#include "control/object/keys.h"
+#include "control/store/memory_log.h"
+#include "sim/virtual_executor.h"
+
+namespace minik::control {
+
+constexpr std::string_view kConfigMaps = "/api/v1/namespaces/default/configmaps";
+
+struct Answer {
+  int status = 0;
+  Value body;
+  std::vector<std::string> warnings;
+
+  std::string reason() const { return body[keys::kReason].string(); }
+  std::string message() const { return body[keys::kMessage].string(); }
+  std::string cause(size_t at = 0) const {
+    const auto& causes = body[keys::kDetails][keys::kCauses];
+    if (at >= causes.items().size()) return "";
+    const Value& cause = causes.items()[at];
+    return cat(cause[keys::kField].as_string(), " ", cause[keys::kReason].as_string());
+  }
+  std::string version() const { return body[keys::kMetadata][keys::kResourceVersion].string(); }
+};
+
+class HttpWorld : public ::testing::Test {
+ protected:
+  HttpWorld() { api.bootstrap(); }
+
+  // `target` is a path with an optional query.
+  Answer call(const std::string& method, const std::string& target, const std::string& body = "",
+              const std::string& content_type = "application/json") {
+    HttpCall http;
+    const size_t mark = target.find('?');
+    http.method = method;
+    http.path = target.substr(0, mark);
+    if (mark != std::string::npos) http.query = target.substr(mark + 1);
+    http.headers["content-type"] = content_type;
+    http.body = body;
+    auto parsed = parse_call(Schema::builtin(), http);
+    if (!parsed) return answer(reply_with(parsed.error()));
+    const auto& resource = std::get<ResourceCall>(*parsed);
+    std::optional<Result<ApiResponse>> result;
+    client.send(resource.request, [&](Result<ApiResponse> r) { result = std::move(r); });
+    executor.run_until(executor.now(), [&] { return result.has_value(); });
+    if (!result) return {};
+    return answer(reply_to(Schema::builtin(), resource, *result, executor.wall_now()));
+  }
+
+  Answer create_config_map(const std::string& name, const std::string& query = "") {
+    return call("POST", cat(kConfigMaps, query),
+                cat("{\"metadata\":{\"name\":\"", name, "\"},\"data\":{\"a\":\"1\"}}"));
+  }
+  std::string path(std::string_view name) { return cat(kConfigMaps, "/", name); }
+
+  static Answer answer(const HttpReply& reply) {
+    auto body = parse_json(reply.body);
+    return {reply.status, body ? *body : Value(), reply.warnings};
+  }
+
+  sim::VirtualExecutor executor{1, WallTime{1'767'225'600'000'000'000}};
+  MetricRegistry metrics;
+  MemoryLog log;
+  Store store{log, [](const Error& error) { CHECK(false) << error.message; }};
+  ApiServer api{executor, store, Schema::builtin(), metrics, Rng(1), {}};
+  LocalClient client{executor, api, component_user("tester")};
+};
+
+}  // namespace minik::control

@@ -1,0 +1,93 @@
+#include "tests/api/http_world.h"
+
+namespace minik::control {
+namespace {
+
+class Options : public HttpWorld {};
+
+TEST_F(Options, RefuseAMistypedDryRunInsteadOfWriting) {
+  const auto answer = create_config_map("a", "?dryRun=al");
+  EXPECT_EQ(answer.status, 422);
+  EXPECT_EQ(answer.reason(), "Invalid");
+  EXPECT_EQ(answer.cause(), "dryRun FieldValueNotSupported");
+  EXPECT_EQ(call("GET", path("a")).status, 404);
+}
+
+TEST_F(Options, RefuseAMistypedPropagationPolicyInsteadOfDeleting) {
+  create_config_map("a");
+  EXPECT_EQ(call("DELETE", cat(path("a"), "?propagationPolicy=orphan")).cause(),
+            "propagationPolicy FieldValueNotSupported");
+  EXPECT_EQ(call("DELETE", path("a"), R"({"propagationPolicy":"orphan"})").status, 422);
+  EXPECT_EQ(call("DELETE", path("a"), R"({"propagationPolicy":"Orphan","orphanDependents":true})")
+                .cause(),
+            "propagationPolicy FieldValueInvalid");
+  EXPECT_EQ(call("GET", path("a")).status, 200);
+}
+
+TEST_F(Options, RefuseAnUnknownFieldValidation) {
+  EXPECT_EQ(create_config_map("a", "?fieldValidation=strict").cause(),
+            "fieldValidation FieldValueNotSupported");
+}
+
+TEST_F(Options, NameTheKindOfOptionsInTheMessage) {
+  EXPECT_TRUE(
+      create_config_map("a", "?dryRun=x").message().starts_with("CreateOptions.meta.k8s.io"));
+  EXPECT_TRUE(call("PUT", cat(path("a"), "?dryRun=x"), "{}")
+                  .message()
+                  .starts_with("UpdateOptions.meta.k8s.io"));
+}
+
+TEST_F(Options, RefuseContradictoryStartsOfAList) {
+  const std::string list(kConfigMaps);
+  EXPECT_EQ(call("GET", list + "?resourceVersionMatch=Exact").cause(),
+            "resourceVersionMatch FieldValueForbidden");
+  EXPECT_EQ(call("GET", list + "?resourceVersionMatch=Exact&resourceVersion=0").status, 422);
+  EXPECT_EQ(call("GET", list + "?resourceVersionMatch=Newest&resourceVersion=1").cause(),
+            "resourceVersionMatch FieldValueNotSupported");
+  EXPECT_EQ(call("GET", list + "?sendInitialEvents=true").cause(),
+            "sendInitialEvents FieldValueForbidden");
+}
+
+TEST_F(Options, RefuseContradictoryStartsOfAWatch) {
+  const std::string watch = cat(kConfigMaps, "?watch=true");
+  EXPECT_EQ(call("GET", watch + "&sendInitialEvents=true").cause(),
+            "resourceVersionMatch FieldValueForbidden");
+  EXPECT_EQ(call("GET", watch + "&resourceVersionMatch=NotOlderThan&resourceVersion=1").status,
+            422);
+}
+
+TEST_F(Options, PageThroughOneSnapshot) {
+  for (const auto* name : {"a", "b", "c"}) create_config_map(name);
+  const auto first = call("GET", cat(kConfigMaps, "?limit=2&labelSelector="));
+  ASSERT_EQ(first.body[keys::kItems].items().size(), 2u);
+  const auto next = first.body[keys::kMetadata][keys::kContinue].string();
+  create_config_map("d");
+  const auto second = call("GET", cat(kConfigMaps, "?limit=2&continue=", next));
+  EXPECT_EQ(second.body[keys::kItems].items().size(), 1u);
+  EXPECT_EQ(second.version(), first.version());
+  EXPECT_EQ(call("GET", cat(kConfigMaps, "?resourceVersion=5&continue=", next)).status, 400);
+}
+
+TEST_F(Options, ListExactlyTheVersionThatWasAskedForOrSayThatItIsGone) {
+  create_config_map("a");
+  const auto old = call("GET", std::string(kConfigMaps)).version();
+  EXPECT_EQ(
+      call("GET", cat(kConfigMaps, "?resourceVersionMatch=Exact&resourceVersion=", old)).version(),
+      old);
+  create_config_map("b");
+  const auto gone =
+      call("GET", cat(kConfigMaps, "?resourceVersionMatch=Exact&resourceVersion=", old));
+  EXPECT_EQ(gone.status, 410);
+  EXPECT_EQ(gone.reason(), "Expired");
+}
+
+TEST_F(Options, AskToRetryForAVersionFromTheFuture) {
+  const auto answer = call("GET", cat(kConfigMaps, "?resourceVersion=999999"));
+  EXPECT_EQ(answer.status, 504);
+  EXPECT_EQ(answer.reason(), "Timeout");
+  EXPECT_EQ(answer.cause(), " ResourceVersionTooLarge");
+  EXPECT_EQ(answer.body[keys::kDetails][keys::kRetryAfterSeconds].as_int(), 1);
+}
+
+}  // namespace
+}  // namespace minik::control

@@ -33,13 +33,6 @@ int64_t revision_of(const Value& object) {
       .value_or(0);
 }
 
-int64_t scaled(const Value& value, int64_t total, bool round_up) {
-  if (value.is_int()) return value.as_int();
-  const auto text = value.as_string();
-  const auto percent = parse_int64(text.substr(0, text.empty() ? 0 : text.size() - 1)).value_or(0);
-  return round_up ? (percent * total + 99) / 100 : percent * total / 100;
-}
-
 // The template without the label that the controller itself adds: what two revisions differ in.
 Value bare_template(const Value& pod_template) {
   const Value& labels = pod_template[keys::kMetadata][keys::kLabels];

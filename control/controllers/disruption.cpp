@@ -20,13 +20,6 @@ bool is_percent_of(const Value& value) {
   return value.has_value() && !value.is_int();
 }
 
-int64_t rounded_up(const Value& value, int64_t total) {
-  if (value.is_int()) return value.as_int();
-  const auto text = value.as_string();
-  const auto percent = parse_int64(text.substr(0, text.empty() ? 0 : text.size() - 1)).value_or(0);
-  return (percent * total + 99) / 100;
-}
-
 struct Scale {
   std::string uid;
   int64_t replicas = 0;
@@ -89,9 +82,9 @@ Expectation expectation(const Snapshot& snapshot, const Value& budget,
   }
   for (const auto& [uid, replicas] : wanted) expected.pods += replicas;
   if (is_percent_of(least)) {
-    expected.healthy = rounded_up(least, expected.pods);
+    expected.healthy = scaled(least, expected.pods, true);
   } else if (const Value& most = spec[keys::kMaxUnavailable]; most.has_value()) {
-    expected.healthy = std::max<int64_t>(0, expected.pods - rounded_up(most, expected.pods));
+    expected.healthy = std::max<int64_t>(0, expected.pods - scaled(most, expected.pods, true));
   }
   return expected;
 }

@@ -1,9 +1,17 @@
 #include "control/controllers/pods.h"
 
+#include "control/base/text.h"
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
 
 namespace minik::control {
+
+int64_t scaled(const Value& value, int64_t total, bool round_up) {
+  if (value.is_int()) return value.as_int();
+  const auto text = value.as_string();
+  const auto percent = parse_int64(text.substr(0, text.empty() ? 0 : text.size() - 1)).value_or(0);
+  return round_up ? (percent * total + 99) / 100 : percent * total / 100;
+}
 
 bool is_pod_ended(const Value& pod) {
   const auto phase = pod[keys::kStatus][keys::kPhase].as_string();

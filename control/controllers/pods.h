@@ -1,4 +1,4 @@
-// What controllers ask about pods and conditions. Pure readers.
+// What controllers ask about pods, conditions and shares of replicas. Pure readers.
 #pragma once
 
 #include <optional>
@@ -28,5 +28,8 @@ Value with_condition(const Value& object, const Value& condition, WallTime now);
 Value controller_reference(const Value& owner, std::string_view api_version, std::string_view kind);
 // With apiVersion and kind, as events and references want it; stored objects do not repeat them.
 Value typed(const Value& object, std::string_view api_version, std::string_view kind);
+
+// An IntOrString: the number, or so many percent of `total`.
+int64_t scaled(const Value& value, int64_t total, bool round_up);
 
 }  // namespace minik::control

@@ -52,14 +52,8 @@ void PodWorker::stop_one(const std::string& name, Duration grace, const std::str
       if (!*alive) return;
       context_.runtime.container_status(id, [this, alive, name, then](Result<ContainerStatus> status) {
         if (!*alive) return;
-        auto& r = state_.containers[name];
-        if (status && r.current && r.current->id == status->id) {
-          const std::string image = r.current->image;
-          r.current = *status;
-          r.current->name = name;
-          if (r.current->image.empty()) r.current->image = image;
-          on_exited(name);
-        }
+        const auto& r = state_.containers[name];
+        if (status && r.current && r.current->id == status->id) on_exited(name, *std::move(status));
         then();
         sync();
       });

@@ -274,19 +274,18 @@ void PodWorker::refresh_container(const std::string& id) {
     if (!*alive || !status || status->state != ContainerState::kExited) return;
     for (auto& [name, record] : state_.containers) {
       if (!record.current || record.current->id != id || record.exited()) continue;
-      const std::string image = record.current->image;
-      record.current = *status;
-      record.current->name = name;
-      if (record.current->image.empty()) record.current->image = image;
-      on_exited(name);
+      on_exited(name, *std::move(status));
       sync();
       return;
     }
   });
 }
 
-void PodWorker::on_exited(const std::string& name) {
+void PodWorker::on_exited(const std::string& name, ContainerStatus status) {
   auto& record = state_.containers[name];
+  status.name = name;
+  if (status.image.empty()) status.image = record.current->image;
+  record.current = std::move(status);
   record.started = record.ready = false;
   stop_probes(name);
 }

@@ -101,7 +101,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void finish_deletion();
 
   void refresh_container(const std::string& id);
-  void on_exited(const std::string& name);
+  void on_exited(const std::string& name, ContainerStatus status);
   bool wants_restart(const Value& container, const ContainerRecord& record, bool init) const;
 
   void start_probes(const Value& container, const std::string& id);

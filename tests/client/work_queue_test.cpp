@@ -43,6 +43,22 @@ TEST_F(WorkQueueTest, WaitsTwiceAsLongAfterEachFailureUntilSuccess) {
   EXPECT_EQ(queue.failures(key), 0);
 }
 
+TEST_F(WorkQueueTest, LetsAKeyRestHoweverOftenItChangesMeanwhile) {
+  queue.add(key);
+  queue.take();
+  queue.done_after(key, seconds(1));
+  EXPECT_TRUE(queue.idle());
+  queue.add(key);
+  queue.add(key);
+  EXPECT_FALSE(queue.idle());
+  executor.run_until(executor.now() + milliseconds(999));
+  EXPECT_FALSE(queue.take());
+  executor.run_until(executor.now() + milliseconds(1));
+  EXPECT_EQ(queue.take(), key);
+  queue.done(key);
+  EXPECT_TRUE(queue.idle());
+}
+
 TEST_F(WorkQueueTest, KeepsTheEarlierOfTwoDelays) {
   queue.add_after(key, seconds(5));
   queue.add_after(key, seconds(1));

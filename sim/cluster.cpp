@@ -10,6 +10,16 @@ namespace minik::sim {
 namespace keys = control::keys;
 namespace kinds = control::kinds;
 
+namespace {
+
+bool is_write(control::Verb verb) {
+  using control::Verb;
+  return verb == Verb::kCreate || verb == Verb::kUpdate || verb == Verb::kPatch || verb == Verb::kDelete ||
+         verb == Verb::kDeleteCollection;
+}
+
+}  // namespace
+
 class SimulatedCluster::TracedLog : public control::Log {
  public:
   TracedLog(Trace* trace, const Executor& executor) : trace_(trace), executor_(executor) {}
@@ -32,7 +42,8 @@ SimulatedCluster::SimulatedCluster(ClusterOptions options, Trace* trace)
       executor_(options_.seed, options_.begin),
       rng_(options_.seed),
       log_(std::make_unique<TracedLog>(trace, executor_)),
-      store_(std::make_unique<control::Store>(*log_, [](const Error& error) { CHECK(false) << error.message; })) {
+      store_(std::make_unique<control::Store>(*log_, [](const Error& error) { CHECK(false) << error.message; })),
+      crash_rng_(rng_.fork("crashes")) {
   control::ApiServerOptions api_options;
   api_options.issue_token = [](const control::TokenOrder& order) -> Result<std::string> {
     return cat("simulated-token-of-", order.namespace_, "-", order.service_account);
@@ -84,7 +95,9 @@ void SimulatedCluster::start() {
 
 void SimulatedCluster::restart_controllers() {
   controllers_.reset();
+  ++controller_lives_;
   controller_client_ = make_client("system:controllers");
+  trouble_controllers();
   control::ControllerManagerOptions options;
   options.node_lifecycle.grace_period = options_.node_grace;
   options.cluster_ca_pem = "simulated";
@@ -92,6 +105,33 @@ void SimulatedCluster::restart_controllers() {
                                                               *controller_client_, metrics_,
                                                               rng_.fork(cat("controllers/", lives_)), options);
   controllers_->start();
+}
+
+void SimulatedCluster::set_controller_faults(ComponentFaults faults) {
+  controller_faults_ = faults;
+  if (controller_client_) trouble_controllers();
+}
+
+void SimulatedCluster::trouble_controllers() {
+  controller_client_->set_faults(controller_faults_.link);
+  controller_client_->on_send([this, life = controller_lives_](const control::ApiRequest& request) {
+    if (!is_write(request.verb)) return;
+    if (controller_faults_.crash_at_write == 0 || !crash_rng_.chance_ppm(controller_faults_.crash_at_write)) return;
+    // As long as the write and its answer are on their way: the crash falls before, between or after.
+    const Duration round_trip = options_.delays.request_max * 3;
+    executor_.after(crash_rng_.between(Duration{}, round_trip), [this, life] {
+      if (life == controller_lives_ && controllers_) crash_controllers();
+    });
+  });
+}
+
+void SimulatedCluster::crash_controllers() {
+  ++controller_crashes_;
+  controllers_.reset();
+  controller_client_.reset();
+  executor_.after(controller_faults_.down.draw(crash_rng_), [this, life = controller_lives_] {
+    if (life == controller_lives_) restart_controllers();
+  });
 }
 
 void SimulatedCluster::restart_scheduler() {

@@ -48,6 +48,15 @@ struct ClusterOptions {
   Duration node_grace = seconds(50);
 };
 
+// Random trouble of one component of the control plane, for as long as it is set.
+struct ComponentFaults {
+  LinkFaults link;
+  // Per write, in parts per million: the component dies around it, before the write arrives, before its
+  // answer does, or just after, and is back after `down`.
+  uint32_t crash_at_write = 0;
+  Spread down{Duration{}, seconds(5)};
+};
+
 class SimulatedCluster {
  public:
   SimulatedCluster(ClusterOptions options, Trace* trace);
@@ -76,6 +85,9 @@ class SimulatedCluster {
   void set_node_slowness(const std::string& name, int64_t factor);
   void restart_controllers();
   void restart_scheduler();
+  void set_controller_faults(ComponentFaults faults);
+  // How often the controllers have died.
+  uint64_t controller_crashes() const { return controller_crashes_; }
 
  private:
   struct Machine {
@@ -87,6 +99,8 @@ class SimulatedCluster {
     uint64_t lives = 0;
   };
   std::unique_ptr<SimulatedClient> make_client(const std::string& component);
+  void trouble_controllers();
+  void crash_controllers();
   void boot(Machine& machine);
   void start_kubelet(Machine& machine);
   Machine& machine(const std::string& name);
@@ -109,6 +123,9 @@ class SimulatedCluster {
   std::unique_ptr<control::Scheduler> scheduler_;
   std::map<std::string, Machine> machines_;
   uint64_t lives_ = 0;
+  ComponentFaults controller_faults_;
+  Rng crash_rng_;
+  uint64_t controller_lives_ = 0, controller_crashes_ = 0;
 };
 
 }  // namespace minik::sim

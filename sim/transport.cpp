@@ -33,7 +33,11 @@ struct Pipe {
 
 struct SimulatedClient::Link : std::enable_shared_from_this<Link> {
   Link(Executor& e, std::function<control::ApiServer*()> s, std::string c, Rng r, LinkDelays d, DeliveryHook h)
-      : executor(e), server(std::move(s)), component(std::move(c)), rng(r), delays(d), on_delivery(std::move(h)) {}
+      : executor(e), server(std::move(s)), component(std::move(c)), rng(r), delays(d), on_delivery(std::move(h)), trouble(r.fork("trouble")) {}
+
+  // One draw of the trouble's stream, and none where there is no such trouble.
+  bool strikes(uint32_t chance) { return chance > 0 && trouble.chance_ppm(chance); }
+  Duration extra(uint32_t chance) { return strikes(chance) ? trouble.between(Duration{}, faults.delay_max) : Duration{}; }
 
   Duration request_delay() { return rng.between(delays.request_min, delays.request_max); }
 
@@ -43,6 +47,15 @@ struct SimulatedClient::Link : std::enable_shared_from_this<Link> {
     pipe->inner.reset();
     std::erase(pipes, pipe);
     pipe->callbacks.on_end(std::move(status));
+  }
+
+  // Not from inside the server's call.
+  void end_later(const std::weak_ptr<Pipe>& weak_pipe, const Status& status) {
+    executor.post([weak = weak_from_this(), weak_pipe, status] {
+      const auto link = weak.lock();
+      const auto pipe = weak_pipe.lock();
+      if (link && pipe) link->end(pipe, status);
+    });
   }
 
   void deliver(const std::shared_ptr<Pipe>& pipe) {
@@ -65,7 +78,12 @@ struct SimulatedClient::Link : std::enable_shared_from_this<Link> {
   }
 
   void enqueue(const std::shared_ptr<Pipe>& pipe, const WatchEvent& event) {
-    const Instant at = executor.now() + rng.between(delays.watch_min, delays.watch_max);
+    if (strikes(faults.end_watch)) {
+      end_later(pipe, unreachable());
+      return;
+    }
+    const Instant at =
+        executor.now() + rng.between(delays.watch_min, delays.watch_max) + extra(faults.hold_watch);
     pipe->last = std::max(pipe->last, at);
     pipe->queue.emplace_back(pipe->last, event);
     schedule(pipe);
@@ -78,6 +96,9 @@ struct SimulatedClient::Link : std::enable_shared_from_this<Link> {
   Rng rng;
   LinkDelays delays;
   DeliveryHook on_delivery;
+  Rng trouble;
+  LinkFaults faults;
+  std::function<void(const ApiRequest&)> on_send;
   bool connected = true;
   std::vector<std::shared_ptr<Pipe>> pipes;
 };
@@ -96,6 +117,10 @@ SimulatedClient::~SimulatedClient() {
 
 bool SimulatedClient::connected() const { return link_->connected; }
 
+void SimulatedClient::set_faults(LinkFaults faults) { link_->faults = faults; }
+
+void SimulatedClient::on_send(std::function<void(const ApiRequest&)> hook) { link_->on_send = std::move(hook); }
+
 void SimulatedClient::set_connected(bool connected) {
   link_->connected = connected;
   if (connected) return;
@@ -104,20 +129,27 @@ void SimulatedClient::set_connected(bool connected) {
 
 void SimulatedClient::send(ApiRequest request, ResponseCallback done) {
   request.user = link_->user;
+  if (link_->on_send) link_->on_send(request);
   const std::weak_ptr<Link> weak = link_;
   const auto answer = [weak, done = std::move(done)](Result<ApiResponse> result) {
     const auto link = weak.lock();
     if (!link) return;
-    link->executor.after(link->request_delay(), [weak, done, result = std::move(result)]() mutable {
+    Duration delay = link->request_delay() + link->extra(link->faults.delay_answer);
+    if (link->strikes(link->faults.lose_answer)) {
+      delay = link->delays.time_out;
+      result = unreachable();
+    }
+    link->executor.after(delay, [weak, done, result = std::move(result)]() mutable {
       if (weak.lock()) done(std::move(result));
     });
   };
-  const bool reachable = link_->connected && link_->server() != nullptr;
+  const bool lost = link_->strikes(link_->faults.lose_request);
+  const bool reachable = !lost && link_->connected && link_->server() != nullptr;
   const Duration delay = reachable ? link_->request_delay() : link_->delays.time_out;
-  link_->executor.after(delay, [weak, answer, request = std::move(request)]() mutable {
+  link_->executor.after(delay, [weak, answer, lost, request = std::move(request)]() mutable {
     const auto link = weak.lock();
     if (!link) return;
-    control::ApiServer* server = link->connected ? link->server() : nullptr;
+    control::ApiServer* server = link->connected && !lost ? link->server() : nullptr;
     if (!server) {
       answer(unreachable());
       return;
@@ -157,13 +189,7 @@ std::unique_ptr<WatchHandle> SimulatedClient::watch(ApiRequest request, WatchCal
       if (l && p && p->open) l->enqueue(p, event);
     };
     inner.on_end = [weak, weak_pipe](const Status& status) {
-      const auto l = weak.lock();
-      if (!l) return;
-      l->executor.post([weak, weak_pipe, status] {
-        const auto link2 = weak.lock();
-        const auto p = weak_pipe.lock();
-        if (link2 && p) link2->end(p, status);
-      });
+      if (const auto l = weak.lock()) l->end_later(weak_pipe, status);
     };
     auto handle = server->watch(request, std::move(inner));
     if (handle) {

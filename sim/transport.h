@@ -4,6 +4,10 @@
 //
 // A component's Client in the simulator. All delays come from the link's own random stream. The order of
 // events inside one watch is kept, as TCP keeps it; between two watches it is not.
+//
+// A link may also be troubled (LinkFaults): then requests and answers get lost, answers come late and are
+// stale by then, and watches stall or end. Trouble has a random stream of its own, so that a link without
+// it behaves to the byte as if there were no such thing.
 #pragma once
 
 #include <functional>
@@ -20,6 +24,18 @@ struct LinkDelays {
   Duration request_min = microseconds(200), request_max = milliseconds(2);
   Duration watch_min = microseconds(500), watch_max = milliseconds(10);
   Duration time_out = seconds(10);  // of a request into a link that is cut
+};
+
+// Random trouble. The chances are parts per million: of each request, answer, or watch event.
+struct LinkFaults {
+  uint32_t lose_request = 0;  // it never arrives; its sender hears so after the time-out
+  uint32_t lose_answer = 0;   // it took effect, and its sender hears of a time-out all the same
+  uint32_t delay_answer = 0;  // a list is stale by the time that it comes
+  uint32_t hold_watch = 0;    // this event and all behind it wait; what other watches tell overtakes them
+  uint32_t end_watch = 0;     // the watch ends before this event
+  Duration delay_max = seconds(10);
+
+  bool any() const { return lose_request + lose_answer + delay_answer + hold_watch + end_watch > 0; }
 };
 
 // What the trace wants to know of a delivery.
@@ -39,6 +55,10 @@ class SimulatedClient : public control::Client {
   // Cuts or heals the link; open watches end when it is cut.
   void set_connected(bool connected);
   bool connected() const;
+  // From now on; LinkFaults{} ends the trouble, and what is held comes when its time is up.
+  void set_faults(LinkFaults faults);
+  // Called for each request when it leaves.
+  void on_send(std::function<void(const control::ApiRequest&)> hook);
 
   struct Link;
 

@@ -115,6 +115,11 @@ Value slice_metadata(const Value& service, std::string_view name) {
        {keys::kOwnerReferences, Value::array({controller_reference(service, "v1", "Service")})}});
 }
 
+// Under which slices of equal ports are found. The API keeps no empty lists.
+std::string ports_id(const Value& ports) {
+  return ports.empty() ? "" : cat(ports.hash());
+}
+
 // An existing slice with this content, keeping what the server put into its metadata.
 Value refreshed(const Value& slice, const Value& service, const Value& ports,
                 std::vector<Value> endpoints) {
@@ -156,6 +161,7 @@ void plan_port_group(Plan& plan, const Value& service, const Value& ports,
     while (next != by_uid.end() && fresh.second.size() < kSliceMax)
       fresh.second.push_back((next++)->second);
   }
+  if (filled.empty()) filled.emplace_back();
   bool kept_one = false;
   for (auto& [slice, endpoints] : filled) {
     if (!slice.has_value()) {
@@ -250,28 +256,18 @@ Plan reconcile_endpoint_slices(const Snapshot& snapshot, const ObjectKey& key, E
   std::map<std::string, std::pair<Value, std::vector<Value>>> groups;  // by the ports' content
   for (const auto& pod : selected_pods(snapshot, service)) {
     const Value ports = resolved_ports(service, pod);
-    auto& group = groups[cat(ports.hash())];
+    auto& group = groups[ports_id(ports)];
     group.first = ports;
     group.second.push_back(endpoint_of(service, pod, snapshot));
   }
   std::map<std::string, std::vector<Value>> slices;
   for (const auto& slice : snapshot.owned_by(kinds::kEndpointslices, object_uid(service))) {
-    if (!is_deleting(slice)) slices[cat(slice[keys::kPorts].hash())].push_back(slice);
+    if (!is_deleting(slice)) slices[ports_id(slice[keys::kPorts])].push_back(slice);
   }
   Plan plan;
-  if (groups.empty()) {
-    // A Service without pods shows one empty slice, so that its consumers see that it is known.
-    if (slices.empty()) {
-      plan.create(kinds::kEndpointslices,
-                  Value::map({{keys::kMetadata, slice_metadata(service, "")},
-                              {keys::kAddressType, "IPv4"},
-                              {keys::kPorts, Value::empty_array()},
-                              {keys::kEndpoints, Value::empty_array()}}));
-      return plan;
-    }
-    const std::string first = slices.begin()->first;
-    groups[first] = {slices[first][0][keys::kPorts], {}};
-  }
+  // A Service without pods shows one empty slice, so that its consumers see that it is known; whatever
+  // slices were there before, it has no ports, for they are those of pods.
+  if (groups.empty()) groups[ports_id({})] = {Value::empty_array(), {}};
   for (auto& [id, group] : groups) {
     plan_port_group(plan, service, group.first, std::move(group.second), slices[id]);
     slices.erase(id);

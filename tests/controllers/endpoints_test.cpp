@@ -50,6 +50,23 @@ TEST(EndpointSlices, SayOfEachPodWhetherItIsReadyServingOrLeaving) {
   EXPECT_EQ(conditions(2), "serving terminating");
 }
 
+TEST(EndpointSlices, OfAServiceWhosePodsAreGoneAreOneWithoutPorts) {
+  DecisionWorld world(endpoint_slice_controller());
+  world.add(kService);
+  world.add(R"(
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: web-1, namespace: default, uid: slice-1, labels: {kubernetes.io/service-name: web},
+  ownerReferences: [{apiVersion: v1, kind: Service, name: web, uid: svc-1, controller: true}]}
+addressType: IPv4
+ports: [{name: http, port: 8080, protocol: TCP}]
+endpoints: [{addresses: [10.1.0.1], targetRef: {kind: Pod, name: a, uid: uid-a}}]
+)");
+  const Plan plan = world.decide("default", "web");
+  EXPECT_EQ(text_of(plan), "create endpointslices \ndelete endpointslices web-1\n");
+  EXPECT_TRUE(plan.writes[0].request.body[keys::kPorts].empty());
+}
+
 TEST(EndpointSlices, HoldAHundredEndpointsEach) {
   DecisionWorld world(endpoint_slice_controller());
   world.add(kService);

@@ -1,0 +1,87 @@
+// What the controllers do together, whatever happens to them. A controller of its own story has it beside
+// its decision tests.
+#include "tests/controllers/converge.h"
+
+#include "control/base/text.h"
+
+namespace minik::sim {
+namespace {
+
+std::string deployment(int replicas) {
+  return cat(R"(
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: )",
+             replicas, R"(
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: "web:1"}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+)");
+}
+
+constexpr std::string_view kNewImage =
+    R"({"spec":{"template":{"spec":{"containers":[{"name":"web","image":"web:2"}]}}}})";
+
+TEST(Convergence, ARolloutEndsWithTheNewPodsOnly) {
+  ConvergenceCase story;
+  story.changes = apply_at(seconds(0), deployment(8));
+  // Late enough that the first image has its ReplicaSet by then, whatever happens: it is part of the history.
+  story.changes.push_back(merge_patch_at(seconds(80), "deployments", "web", kNewImage));
+  story.trouble = seconds(160);
+  expect_convergence(story);
+}
+
+TEST(Convergence, ScalingUpAndDownEndsAtTheLastNumber) {
+  ConvergenceCase story;
+  story.changes = apply_at(seconds(0), deployment(3));
+  story.changes.push_back(merge_patch_at(seconds(15), "deployments", "web", R"({"spec":{"replicas":15}})"));
+  story.changes.push_back(merge_patch_at(seconds(25), "deployments", "web", R"({"spec":{"replicas":5}})"));
+  expect_convergence(story);
+}
+
+TEST(Convergence, NothingIsLeftOfADeletedDeployment) {
+  ConvergenceCase story;
+  story.changes = apply_at(seconds(0), deployment(5));
+  story.changes.push_back(delete_at(seconds(20), "deployments", "web"));
+  expect_convergence(story);
+}
+
+TEST(Convergence, ADeletedNamespaceTakesEverythingWithIt) {
+  ConvergenceCase story;
+  story.changes = apply_at(seconds(0), R"(
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+)");
+  auto inside = apply_at(seconds(10), R"(
+apiVersion: apps/v1
+kind: ReplicaSet
+metadata: {name: web, namespace: shop}
+spec:
+  replicas: 4
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: "web:1"}]}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings, namespace: shop}
+data: {colour: green}
+)");
+  story.changes.insert(story.changes.end(), inside.begin(), inside.end());
+  auto gone = delete_at(seconds(40), "namespaces", "shop", "");
+  story.changes.push_back(gone);
+  expect_convergence(story);
+}
+
+}  // namespace
+}  // namespace minik::sim

@@ -1,6 +1,7 @@
 #include "control/client/controller.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "control/base/log.h"
 #include "control/base/text.h"
@@ -59,7 +60,8 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
     size_t in_flight = 0;
     size_t window = 1;
     std::optional<Error> error;  // the first one: nothing more is sent after it
-    TimerId give_up;             // of the wait for the caches
+    std::optional<ApiRequest> amends;
+    TimerId give_up;  // of the wait for the caches
     Instant started;
     size_t listed = 0;
     std::vector<std::pair<KindId, Revision>> written;  // to be seen in the caches before the end
@@ -117,6 +119,7 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
   void step(const std::shared_ptr<Run>& run) {
     auto& writes = run->plan.writes;
     if (run->in_flight == 0 && (run->error || run->next == writes.size())) {
+      if (run->amends) return make_amends(run);
       run->error ? fail(run) : finish(run);
       return;
     }
@@ -141,7 +144,7 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
     }
     if (result) {
       run->window = std::min(run->window + 1, kInFlightMax);
-      remember(*run, write, *result);
+      remember(*run, write.request.kind, *result);
       if (write.event) {
         replace_all(write.event->message, "%name%", object_name(result->object));
         recorder.record(*write.event);
@@ -151,9 +154,25 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
         replace_all(write.failure_event->message, "%error%", result.error().message);
         recorder.record(*write.failure_event);
       }
-      if (!run->error) run->error = result.error();
+      if (!run->error) {
+        run->error = result.error();
+        if (write.amends) run->amends = write.amends(result.error());
+      }
     }
     step(run);
+  }
+
+  void make_amends(const std::shared_ptr<Run>& run) {
+    const ApiRequest request = *std::exchange(run->amends, std::nullopt);
+    ++run->in_flight;
+    client.send(request,
+                [weak = weak_from_this(), run, kind = request.kind](Result<ApiResponse> result) {
+                  const auto self = weak.lock();
+                  if (!self) return;
+                  --run->in_flight;
+                  if (result) self->remember(*run, kind, *result);
+                  self->step(run);
+                });
   }
 
   static bool is_tolerated(const PlannedWrite& write, const Error& error) {
@@ -163,16 +182,16 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
 
   // A plan waits for the newest revision of each kind that it wrote and that this controller
   // watches.
-  void remember(Run& run, const PlannedWrite& write, const ApiResponse& response) {
+  void remember(Run& run, KindId of, const ApiResponse& response) {
     const Revision revision = object_revision(response.object);
-    if (revision.value == 0 || !watches(write.request.kind)) return;
+    if (revision.value == 0 || !watches(of)) return;
     for (auto& [kind, newest] : run.written) {
-      if (kind == write.request.kind) {
+      if (kind == of) {
         newest = std::max(newest, revision);
         return;
       }
     }
-    run.written.emplace_back(write.request.kind, revision);
+    run.written.emplace_back(of, revision);
   }
 
   bool watches(KindId kind) const {

@@ -45,6 +45,9 @@ struct PlannedWrite {
   std::optional<EventNote> event;
   // Recorded when it fails; %error% in its message stands for the error.
   std::optional<EventNote> failure_event;
+  // Sent once after the plan has stopped at this write: how its object tells of the failure. A pure
+  // function; what becomes of the request changes nothing.
+  std::function<ApiRequest(const Error&)> amends;
 };
 
 struct Plan {

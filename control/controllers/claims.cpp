@@ -30,8 +30,17 @@ IndexFunction orphans_by_namespace() {
   };
 }
 
-KeysForChange claimant_keys(KindId owner_kind, std::string owner_kind_name) {
-  return [owner_kind, by_owner = owner_key(std::move(owner_kind_name))](
+Result<LabelSelector> spec_selector(const Value& owner) {
+  return LabelSelector::from_object(owner[keys::kSpec][keys::kSelector]);
+}
+
+Result<LabelSelector> spec_selector_map(const Value& owner) {
+  return LabelSelector::from_map(owner[keys::kSpec][keys::kSelector]);
+}
+
+KeysForChange claimant_keys(KindId owner_kind, std::string owner_kind_name,
+                            LabelSelectorOf selector_of) {
+  return [owner_kind, selector_of, by_owner = owner_key(std::move(owner_kind_name))](
              const Snapshot& snapshot, const Value& before, const Value& after,
              std::vector<ObjectKey>& keys) {
     by_owner(snapshot, before, after, keys);
@@ -41,7 +50,7 @@ KeysForChange claimant_keys(KindId owner_kind, std::string owner_kind_name) {
                           after[keys::kMetadata][keys::kOwnerReferences];
     if (same) return;
     for (const auto& owner : snapshot.list(owner_kind, object_namespace(after))) {
-      const auto selector = LabelSelector::from_object(owner[keys::kSpec][keys::kSelector]);
+      const auto selector = selector_of(owner);
       if (selector && selector->matches(labels_of(after))) keys.push_back(key_of(owner));
     }
   };

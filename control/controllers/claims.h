@@ -20,8 +20,13 @@ inline constexpr std::string_view kOrphans = "orphans";
 
 // By namespace, the objects that nobody controls.
 IndexFunction orphans_by_namespace();
+// Which labels an owner selects.
+using LabelSelectorOf = Result<LabelSelector> (*)(const Value& owner);
+Result<LabelSelector> spec_selector(const Value& owner);      // spec.selector, a LabelSelector
+Result<LabelSelector> spec_selector_map(const Value& owner);  // spec.selector, a plain map
 // The controlling owner; for an object without one, every owner of its namespace that selects it.
-KeysForChange claimant_keys(KindId owner_kind, std::string owner_kind_name);
+KeysForChange claimant_keys(KindId owner_kind, std::string owner_kind_name,
+                            LabelSelectorOf selector_of = spec_selector);
 
 struct Claimant {
   const Value& owner;

@@ -24,6 +24,7 @@ ControllerManager::ControllerManager(const Schema& schema, Executor& executor, C
       informers_(executor, client, rng.fork("informers")) {
   add(deployment_controller());
   add(replica_set_controller());
+  add(replication_controller_controller());
   add(disruption_controller());
   add(endpoint_slice_controller());
   add(endpoints_controller());

@@ -1,0 +1,27 @@
+// Convergence of the controllers that keep order in a namespace; see converge.h.
+#include "tests/controllers/converge.h"
+
+namespace minik::sim {
+namespace {
+
+TEST(PolicyConvergence, AReplicationControllerEndsAtItsLastNumber) {
+  ConvergenceCase story;
+  story.changes = apply_at(seconds(0), R"(
+apiVersion: v1
+kind: ReplicationController
+metadata: {name: web}
+spec:
+  replicas: 3
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: "web:1"}]}
+)");
+  story.changes.push_back(
+      merge_patch_at(seconds(15), "replicationcontrollers", "web", R"({"spec":{"replicas":9}})"));
+  story.changes.push_back(
+      merge_patch_at(seconds(25), "replicationcontrollers", "web", R"({"spec":{"replicas":4}})"));
+  expect_convergence(story);
+}
+
+}  // namespace
+}  // namespace minik::sim

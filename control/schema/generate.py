@@ -109,6 +109,11 @@ def bound(value):
     return "{}" if value is None else "%dLL" % value
 
 
+def keeps_zero(field):
+    # A number or percentage is a struct in Go, or a pointer to one: neither is dropped when it is 0.
+    return field.form.get("zero") == "kept" or field.form.get("required") or field.base == "int-or-string"
+
+
 def field_row(field, enums):
     form = field.form
     keys = form.get("keys") or ([form["key"]] if form.get("list") == "map" and "key" in form else [])
@@ -120,7 +125,7 @@ def field_row(field, enums):
         cpp(field.name), "Shape::" + field.shape,
         "BaseType::" + (SCALARS[field.base] if field.scalar else "kObject"),
         str(field.type.index if field.type else -1), flag(form.get("required")),
-        flag(form.get("zero") == "kept" or form.get("required")), flag("merge" in patch),
+        flag(keeps_zero(field)), flag("merge" in patch),
         flag("retainKeys" in patch), cpp(form.get("key", "")),
         "ListType::k" + (form.get("list") or "none").capitalize(),
         "{%s}" % ", ".join(cpp(k) for k in keys), flag(form.get("map") == "atomic"),

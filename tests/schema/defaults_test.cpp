@@ -108,6 +108,13 @@ TEST(Defaults, OfControllersWithAnOrder) {
       R"({"rollingUpdate":{"maxSurge":0,"maxUnavailable":1},"type":"RollingUpdate"})");
 }
 
+TEST(Defaults, LeaveAZeroThatIsANumberOrPercentage) {
+  const Value set = complete("apps/v1", "DaemonSet",
+                             R"({"spec":{"updateStrategy":{"rollingUpdate":{"maxUnavailable":0}}}})");
+  EXPECT_EQ(to_json(set.at({"spec", "updateStrategy", "rollingUpdate"})),
+            R"({"maxSurge":0,"maxUnavailable":0})");
+}
+
 TEST(Defaults, OfNetworkKinds) {
   EXPECT_EQ(
       golden("networking.k8s.io/v1", "NetworkPolicy",

@@ -20,13 +20,6 @@
 
 namespace minik::control {
 
-bool tolerates(const Value& tolerations, const Value& taint);
-// The first NoSchedule or NoExecute taint that is not tolerated, or absent.
-const Value& untolerated_taint(const Value& tolerations, const Value& taints);
-// spec.nodeSelector and the required node affinity.
-bool matches_node_affinity(const Value& node_selector, const Value& affinity,
-                           const NodeEntry& node);
-
 class NodeRules {
  public:
   NodeRules(Value node_selector, Value affinity, Value tolerations);

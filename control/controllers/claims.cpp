@@ -57,7 +57,8 @@ KeysForChange claimant_keys(KindId owner_kind, std::string owner_kind_name,
 }
 
 void plan_claims(Plan& plan, const Snapshot& snapshot, KindId kind, const Claimant& claimant,
-                 bool (*may_adopt)(const Value& object), std::vector<Value>& owned) {
+                 const std::function<bool(const Value& object)>& may_adopt,
+                 std::vector<Value>& owned) {
   const Value& owner = claimant.owner;
   std::erase_if(owned, [&](const Value& object) {
     if (claimant.selector.matches(labels_of(object))) return false;

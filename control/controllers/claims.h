@@ -7,6 +7,7 @@
 // claimant_keys(). Pure decisions on a snapshot; an owner that is being deleted adopts nothing.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,7 @@ struct Claimant {
 };
 // `owned` as the index knows it becomes what belongs to the owner after these writes.
 void plan_claims(Plan& plan, const Snapshot& snapshot, KindId kind, const Claimant& claimant,
-                 bool (*may_adopt)(const Value& object), std::vector<Value>& owned);
+                 const std::function<bool(const Value& object)>& may_adopt,
+                 std::vector<Value>& owned);
 
 }  // namespace minik::control

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "control/controllers/daemon_set.h"
 #include "control/controllers/deployment.h"
 #include "control/controllers/disruption.h"
 #include "control/controllers/endpoints.h"
@@ -25,6 +26,7 @@ ControllerManager::ControllerManager(const Schema& schema, Executor& executor, C
   add(deployment_controller());
   add(replica_set_controller());
   add(replication_controller_controller());
+  add(daemon_set_controller());
   add(disruption_controller());
   add(endpoint_slice_controller());
   add(endpoints_controller());

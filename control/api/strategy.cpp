@@ -34,6 +34,23 @@ Value gated_condition() {
                      {keys::kLastTransitionTime, nullptr}});
 }
 
+// A Job's pods are told apart by its uid, unless somebody insists on a selector of their own.
+Value with_job_selector(const Value& job) {
+  const Value& spec = job[keys::kSpec];
+  if (spec[keys::kManualSelector].as_bool()) return job;
+  const Value& uid = job[keys::kMetadata][keys::kUid];
+  const Value& name = job[keys::kMetadata][keys::kName];
+  MapBuilder labels(spec[keys::kTemplate][keys::kMetadata][keys::kLabels]);
+  // Once by the names of today and once by those that older clients look for.
+  labels.set("batch.kubernetes.io/controller-uid", uid).set("batch.kubernetes.io/job-name", name);
+  labels.set("controller-uid", uid).set("job-name", name);
+  const Value pod_labels = std::move(labels).build();
+  Value next = job.with_at({keys::kSpec, keys::kTemplate, keys::kMetadata, keys::kLabels}, pod_labels);
+  next = next.with_at({keys::kSpec, keys::kSelector, keys::kMatchLabels, "batch.kubernetes.io/controller-uid"}, uid);
+  if (!next[keys::kMetadata][keys::kLabels].empty()) return next;
+  return next.with_at({keys::kMetadata, keys::kLabels}, pod_labels);
+}
+
 }  // namespace
 
 bool has_status_subresource(const ResourceInfo& resource) {
@@ -77,6 +94,10 @@ Value prepare_for_create(const ResourceInfo& resource, const Value& object) {
   }
   if (resource.id != kinds::kNamespaces) return fresh;
   return fresh.with_at({keys::kSpec, keys::kFinalizers}, Value::array({"kubernetes"}));
+}
+
+Value complete_new(const ResourceInfo& resource, const Value& object) {
+  return resource.id == kinds::kJobs ? with_job_selector(object) : object;
 }
 
 Value prepare_for_update(const ResourceInfo& resource, const Value& updated, const Value& old) {

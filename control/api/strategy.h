@@ -22,6 +22,8 @@ Result<Value> decode_and_default(const ResourceInfo& resource, const Value& body
 Value prepare_for_create(const ResourceInfo& resource, const Value& object);
 // The object to be stored when `updated` is written over `old` through the main resource: status and
 // what the server owns stay as they are.
+// What follows from the uid: the selector of a Job and the labels of its pods.
+Value complete_new(const ResourceInfo& resource, const Value& object);
 Value prepare_for_update(const ResourceInfo& resource, const Value& updated, const Value& old);
 // The same through the status subresource: everything but the status stays.
 Value prepare_for_status_update(const ResourceInfo& resource, const Value& updated, const Value& old);

@@ -121,6 +121,7 @@ Result<ApiResponse> Writer::create() {
   object = prepare_for_create(resource_, object);
   object = stamp_new(object, resource_.namespaced ? std::string_view(request_.namespace_) : "",
                      server_.executor_.wall_now(), has_generation(resource_), server_.rng_);
+  object = complete_new(resource_, object);
   MINIK_ASSIGN(object, server_.admission_->admit_create(resource_, std::move(object)));
   MINIK_TRY(server_.admission_->cached_validate(
       resource_, object, [&] { return validate_create(resource_, object); }));
@@ -235,8 +236,16 @@ int64_t Writer::grace_seconds(const Value& object) const {
   return wanted < 0 ? 1 : wanted;
 }
 
-Value Writer::with_propagation(const Value& object) const {
-  switch (request_.options.propagation) {
+Value Writer::with_propagation(const Value& object) {
+  PropagationPolicy propagation = request_.options.propagation;
+  if (propagation == PropagationPolicy::kUnset && resource_.id == kinds::kJobs) {
+    // The one kind of today whose first clients were promised this.
+    propagation = PropagationPolicy::kOrphan;
+    warnings_.emplace_back(
+        "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them "
+        "or set propagationPolicy=Orphan to suppress this warning");
+  }
+  switch (propagation) {
     case PropagationPolicy::kOrphan:
       return without_finalizer(with_finalizer(object, kOrphanFinalizer), kForegroundFinalizer);
     case PropagationPolicy::kForeground:
@@ -258,6 +267,7 @@ Result<ApiResponse> Writer::remove_object(const Value& object) {
   if (grace == 0 && !held) {
     if (!request_.options.dry_run) store_removal(marked);
     response.object = success_status(resource_, object);
+    response.warnings = std::move(warnings_);
     return response;
   }
   if (is_deleting(object)) {
@@ -276,6 +286,7 @@ Result<ApiResponse> Writer::remove_object(const Value& object) {
   }
   response.object = request_.options.dry_run ? next : store_update(next, object);
   response.accepted = true;
+  response.warnings = std::move(warnings_);
   return response;
 }
 

@@ -29,7 +29,7 @@ class Writer {
   Result<ApiResponse> write_over(const Value& old, Value updated);
   Result<Value> apply_patch(const Value& old) const;
   Result<ApiResponse> remove_object(const Value& object);
-  Value with_propagation(const Value& object) const;
+  Value with_propagation(const Value& object);
   int64_t grace_seconds(const Value& object) const;
   Result<Value> decoded(const Value& body, const Value& known);
 

@@ -6,6 +6,7 @@
 #include "control/controllers/deployment.h"
 #include "control/controllers/disruption.h"
 #include "control/controllers/endpoints.h"
+#include "control/controllers/job.h"
 #include "control/controllers/namespaces.h"
 #include "control/controllers/pod_garbage.h"
 #include "control/controllers/replica_set.h"
@@ -27,6 +28,7 @@ ControllerManager::ControllerManager(const Schema& schema, Executor& executor, C
   add(replica_set_controller());
   add(replication_controller_controller());
   add(daemon_set_controller());
+  add(job_controller());
   add(disruption_controller());
   add(endpoint_slice_controller());
   add(endpoints_controller());

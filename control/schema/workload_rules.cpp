@@ -136,14 +136,57 @@ void check_daemon_set_spec(const Value& spec, const FieldPath& at, FieldErrors& 
   check_lasting_template(spec, "DaemonSet", at, errors);
 }
 
+void check_failure_rules(const JobSpecView& spec, const FieldPath& at, FieldErrors& errors) {
+  size_t i = 0;
+  const FieldPath rules_at = at.field("podFailurePolicy.rules");
+  for (const auto& rule : spec.podFailurePolicy().raw()[keys::kRules].items()) {
+    const FieldPath here = rules_at.index(i++);
+    const bool codes = rule[keys::kOnExitCodes].has_value();
+    if (codes == !rule[keys::kOnPodConditions].empty()) {
+      errors.invalid(here, rule, codes ? "specifying both OnExitCodes and OnPodConditions is not supported"
+                                       : "specifying one of OnExitCodes and OnPodConditions is required");
+    }
+    if (rule[keys::kAction].as_string() == "FailIndex" && !spec.has_backoffLimitPerIndex()) {
+      errors.invalid(here.field("action"), rule[keys::kAction], "requires the backoffLimitPerIndex field");
+    }
+    for (const auto& code : rule[keys::kOnExitCodes][keys::kValues].items()) {
+      if (code.as_int() != 0 || rule[keys::kOnExitCodes][keys::kOperator].as_string() != "In") continue;
+      errors.invalid(here.field("onExitCodes.values"), code, "must not be 0 for the In operator");
+    }
+  }
+}
+
 void check_job_spec(const Value& value, const FieldPath& at, FieldErrors& errors) {
   const JobSpecView spec(value);
   const Value& policy = value.at({keys::kTemplate, keys::kSpec, keys::kRestartPolicy});
   const FieldPath here = at.field("template.spec.restartPolicy");
   if (policy.as_string() == "Always") {
     errors.required(here, "valid values: \"OnFailure\", \"Never\"");
+  } else if (spec.has_podFailurePolicy() && policy.as_string() != "Never") {
+    errors.invalid(here, policy, "only \"Never\" is supported when podFailurePolicy is specified");
   }
-  if (spec.completionMode() != "Indexed") return;
+  if (spec.has_podFailurePolicy() && spec.podReplacementPolicy() == "TerminatingOrFailed") {
+    errors.invalid(at.field("podReplacementPolicy"), value[keys::kPodReplacementPolicy],
+                   "only Failed is supported when podFailurePolicy is specified");
+  }
+  check_failure_rules(spec, at, errors);
+  const Value& labels = spec.selector_value()[keys::kMatchLabels];
+  const bool generated = labels.size() == 1 && labels.contains("batch.kubernetes.io/controller-uid") &&
+                         spec.selector_value().size() == 1;
+  if (spec.has_selector() && !generated && !spec.manualSelector()) {
+    errors.invalid(at.field("selector"), spec.selector_value(),
+                   "`selector` not auto-generated: leave it out, or set manualSelector");
+  }
+  if (spec.has_maxFailedIndexes() && !spec.has_backoffLimitPerIndex()) {
+    errors.required(at.field("backoffLimitPerIndex"), "when maxFailedIndexes is specified");
+  }
+  if (spec.completionMode() != "Indexed") {
+    for (const auto* field : {"backoffLimitPerIndex", "maxFailedIndexes", "successPolicy"}) {
+      if (!value.get(field).has_value()) continue;
+      errors.invalid(at.field(field), value.get(field), "requires indexed completion mode");
+    }
+    return;
+  }
   if (!spec.has_completions()) {
     errors.required(at.field("completions"), "when completion mode is Indexed");
   }

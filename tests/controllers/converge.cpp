@@ -41,12 +41,13 @@ bool is_of_chance(const Key& key) {
 
 using Names = std::map<std::string, std::string, std::less<>>;
 
-// The names that were drawn, and what to say instead.
-Names generated_names(const control::Store& store) {
+// The names and uids that were drawn, and what to say instead.
+Names drawn_names(const control::Store& store) {
   Names names;
   for (const auto& resource : control::Schema::builtin().resources()) {
     if (is_noise(resource.id)) continue;
     store.for_each(resource.id, [&](const Value& object) {
+      names[object[keys::kMetadata][keys::kUid].string()] = "uid";
       const std::string base = object[keys::kMetadata][keys::kGenerateName].string();
       if (!base.empty()) names[object[keys::kMetadata][keys::kName].string()] = base + "*";
     });
@@ -159,6 +160,14 @@ ComponentFaults trouble() {
   return faults;
 }
 
+// So much of a line as shows where it differs.
+std::string around(const std::string& line, size_t at) {
+  constexpr size_t kBefore = 100, kLength = 400;
+  if (line.size() <= kLength) return line;
+  const size_t head = line.find('{');
+  return cat(line.substr(0, head), "... ", line.substr(at < kBefore ? 0 : at - kBefore, kLength));
+}
+
 std::string first_difference(const std::string& wanted, const std::string& have) {
   std::istringstream a(wanted), b(have);
   std::string line_a, line_b;
@@ -167,7 +176,11 @@ std::string first_difference(const std::string& wanted, const std::string& have)
     const bool more_b = static_cast<bool>(std::getline(b, line_b));
     if (!more_a && !more_b) return "none";
     if (!more_a || !more_b || line_a != line_b) {
-      return cat("\n  without trouble: ", more_a ? line_a : "(nothing)", "\n  with trouble:    ", more_b ? line_b : "(nothing)");
+      const auto differs = std::ranges::mismatch(line_a, line_b).in1 - line_a.begin();
+      const auto show = [&](bool more, const std::string& line) {
+        return more ? around(line, static_cast<size_t>(differs)) : "(nothing)";
+      };
+      return cat("\n  without trouble: ", show(more_a, line_a), "\n  with trouble:    ", show(more_b, line_b));
     }
   }
 }
@@ -245,7 +258,7 @@ Change delete_at(Duration at, std::string_view kind, std::string name, std::stri
 }
 
 std::string settled_state(const control::Store& store) {
-  const Names names = generated_names(store);
+  const Names names = drawn_names(store);
   std::vector<std::string> lines;
   for (const auto& resource : control::Schema::builtin().resources()) {
     if (is_noise(resource.id)) continue;

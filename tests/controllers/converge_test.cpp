@@ -83,5 +83,41 @@ data: {colour: green}
   expect_convergence(story);
 }
 
+ConvergenceCase job_story(std::string_view spec, ImageBehaviour image) {
+  ConvergenceCase story;
+  image.exit_after = Spread{seconds(2), seconds(8)};
+  story.images = {image};
+  story.changes = apply_at(seconds(0), cat(R"(
+apiVersion: batch/v1
+kind: Job
+metadata: {name: sum}
+spec:
+  template: {spec: {restartPolicy: Never, containers: [{name: main, image: "sum:1"}]}}
+)", spec));
+  return story;
+}
+
+TEST(Convergence, AJobCountsEachSuccessOnce) {
+  expect_convergence(job_story("  completions: 12\n  parallelism: 4\n", {}));
+}
+
+TEST(Convergence, AnIndexedJobSucceedsOnceForEachIndex) {
+  expect_convergence(job_story("  completions: 12\n  parallelism: 4\n  completionMode: Indexed\n", {}));
+}
+
+TEST(Convergence, AFailingJobEndsAtItsLimit) {
+  ImageBehaviour failing;
+  failing.exit_code = 1;
+  expect_convergence(job_story("  completions: 3\n  backoffLimit: 2\n", failing));
+}
+
+TEST(Convergence, NothingIsLeftOfAJobThatIsDeletedWithItsPods) {
+  auto story = job_story("  completions: 50\n  parallelism: 5\n", {});
+  auto gone = delete_at(seconds(15), "jobs", "sum");
+  gone.request.options.propagation = control::PropagationPolicy::kBackground;
+  story.changes.push_back(gone);
+  expect_convergence(story);
+}
+
 }  // namespace
 }  // namespace minik::sim

@@ -89,8 +89,9 @@ std::string suffix_of(uint64_t hash) {
 
 }  // namespace
 
-Admission::Admission(Store& store, const Schema& schema, std::string service_cidr)
-    : store_(store), schema_(schema) {
+Admission::Admission(Store& store, const Schema& schema, Executor& executor,
+                     std::string service_cidr)
+    : store_(store), schema_(schema), quota_(store, schema, executor) {
   const auto parts = split(service_cidr, '/');
   CHECK(parts.size() == 2 && parse_ipv4(parts[0], service_network_)) << service_cidr;
   service_prefix_ = static_cast<int>(parse_int64(parts[1]).value_or(12));
@@ -98,6 +99,7 @@ Admission::Admission(Store& store, const Schema& schema, std::string service_cid
 
 void Admission::load() {
   store_.for_each(kinds::kServices, [this](const Value& service) { claim(service); });
+  quota_.load();
 }
 
 Admission::Memo* Admission::memo_of_decoded(const Value& spec) {
@@ -146,6 +148,12 @@ Result<Value> Admission::admit_create(const ResourceInfo& resource, Value object
                            " because it is being terminated"));
     }
   }
+  MINIK_ASSIGN(object, complete_new(resource, std::move(object)));
+  MINIK_TRY(quota_.check(resource, object, Value()));
+  return object;
+}
+
+Result<Value> Admission::complete_new(const ResourceInfo& resource, Value object) {
   if (resource.id == kinds::kPods) return admit_pod(std::move(object));
   if (resource.id == kinds::kPriorityclasses) memos_.clear();
   if (resource.id == kinds::kServices) return admit_service(std::move(object), Value());
@@ -175,9 +183,16 @@ Value Admission::with_default_ingress_class(Value ingress) const {
 }
 
 Result<Value> Admission::admit_update(const ResourceInfo& resource, Value object, const Value& old) {
-  if (resource.id == kinds::kServices) return admit_service(std::move(object), old);
+  if (resource.id == kinds::kServices) {
+    MINIK_ASSIGN(object, admit_service(std::move(object), old));
+  }
   if (resource.id == kinds::kPriorityclasses) memos_.clear();
+  MINIK_TRY(quota_.check(resource, object, old));
   return object;
+}
+
+Value Admission::admit_status(const ResourceInfo& resource, Value object) const {
+  return resource.id == kinds::kResourcequotas ? quota_.with_exact_usage(object) : object;
 }
 
 Status Admission::admit_delete(const ResourceInfo& resource, const Value& object) {
@@ -392,9 +407,11 @@ void Admission::release(const Value& service) {
 
 void Admission::created(const ResourceInfo& resource, const Value& object) {
   if (resource.id == kinds::kServices) claim(object);
+  quota_.charge(resource, object, Value());
 }
 
 void Admission::updated(const ResourceInfo& resource, const Value& object, const Value& old) {
+  quota_.charge(resource, object, old);
   if (resource.id != kinds::kServices) return;
   release(old);
   claim(object);
@@ -402,6 +419,7 @@ void Admission::updated(const ResourceInfo& resource, const Value& object, const
 
 void Admission::deleted(const ResourceInfo& resource, const Value& object) {
   if (resource.id == kinds::kServices) release(object);
+  quota_.forget(resource, object);
 }
 
 }  // namespace minik::control

@@ -1,5 +1,6 @@
 // Admission: what the cluster adds to an object or refuses about it, between decoding and validation.
-// NamespaceLifecycle, ServiceAccount, Priority, DefaultTolerationSeconds, and the allocation of Service
+// NamespaceLifecycle, ServiceAccount, Priority, DefaultTolerationSeconds, ResourceQuota (in
+// quota_admission.h), and the allocation of Service
 // addresses and node ports, which a kube-apiserver does at the same place.
 //
 // Pods of one template arrive with one and the same spec node, so what decoding, admission and validation
@@ -13,12 +14,13 @@
 #include <string>
 
 #include "control/api/api_server.h"
+#include "control/api/quota_admission.h"
 
 namespace minik::control {
 
 class Admission {
  public:
-  Admission(Store& store, const Schema& schema, std::string service_cidr);
+  Admission(Store& store, const Schema& schema, Executor& executor, std::string service_cidr);
 
   // Rebuilds the allocations from what is stored.
   void load();
@@ -27,11 +29,13 @@ class Admission {
                               const std::function<Result<Value>()>& decode);
   Result<Value> admit_create(const ResourceInfo& resource, Value object);
   Result<Value> admit_update(const ResourceInfo& resource, Value object, const Value& old);
+  // Of the subresource status.
+  Value admit_status(const ResourceInfo& resource, Value object) const;
   Status admit_delete(const ResourceInfo& resource, const Value& object);
   Status cached_validate(const ResourceInfo& resource, const Value& object,
                          const std::function<Status()>& validate);
 
-  // What has been stored, for the allocations.
+  // What has been stored, for the allocations and the quotas.
   void created(const ResourceInfo& resource, const Value& object);
   void updated(const ResourceInfo& resource, const Value& object, const Value& old);
   void deleted(const ResourceInfo& resource, const Value& object);
@@ -47,6 +51,7 @@ class Admission {
   };
   Memo* memo_of_decoded(const Value& spec);
 
+  Result<Value> complete_new(const ResourceInfo& resource, Value object);
   Value with_default_ingress_class(Value ingress) const;
   Result<Value> admit_pod(Value pod);
   Status add_priority(const Value& spec, MapBuilder& builder) const;
@@ -59,6 +64,7 @@ class Admission {
 
   Store& store_;
   const Schema& schema_;
+  QuotaAdmission quota_;
   uint32_t service_network_ = 0;
   int service_prefix_ = 12;
   uint32_t next_address_ = 0;

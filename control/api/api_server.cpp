@@ -42,7 +42,7 @@ ApiServer::ApiServer(Executor& executor, Store& store, const Schema& schema,
       rng_(rng),
       options_(std::move(options)),
       event_timer_(executor),
-      admission_(std::make_unique<Admission>(store, schema, options_.service_cidr_prefix)),
+      admission_(std::make_unique<Admission>(store, schema, executor, options_.service_cidr_prefix)),
       alive_(std::make_shared<bool>(true)) {
   store_.add_index(kinds::kPods, kNodeNameIndex, node_of_pod);
   admission_->load();

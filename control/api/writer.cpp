@@ -128,8 +128,8 @@ Result<ApiResponse> Writer::create() {
   if (exists(object_name(object))) return already_exists(resource_, object_name(object));
   object = with_revision(object, server_.store_.next_revision());
   if (!request_.options.dry_run) {
-    server_.admission_->created(resource_, object);
     server_.store_.put(request_.kind, object);
+    server_.admission_->created(resource_, object);
   }
   ApiResponse response;
   response.object = std::move(object);
@@ -193,7 +193,9 @@ Result<ApiResponse> Writer::write_over(const Value& old, Value updated) {
   for (const auto& key : {keys::kSpec, keys::kStatus}) {
     if (updated[key] == old[key]) updated = updated.with(key, old[key]);
   }
-  if (!status_only) {
+  if (status_only) {
+    updated = server_.admission_->admit_status(resource_, std::move(updated));
+  } else {
     MINIK_ASSIGN(updated, server_.admission_->admit_update(resource_, std::move(updated), old));
   }
   MINIK_TRY(validate_update(resource_, updated, old, request_.subresource));
@@ -214,8 +216,8 @@ Value Writer::store_update(const Value& next, const Value& old) {
       next[keys::kSpec][keys::kFinalizers].empty();
   if (last_finalizer_gone) return store_removal(next);
   Value stamped = with_revision(next, server_.store_.next_revision());
-  server_.admission_->updated(resource_, stamped, old);
   server_.store_.put(resource_.id, stamped);
+  server_.admission_->updated(resource_, stamped, old);
   return stamped;
 }
 

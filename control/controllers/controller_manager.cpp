@@ -10,6 +10,7 @@
 #include "control/controllers/namespaces.h"
 #include "control/controllers/pod_garbage.h"
 #include "control/controllers/replica_set.h"
+#include "control/controllers/resource_quota.h"
 #include "control/controllers/service_accounts.h"
 #include "control/controllers/taint_eviction.h"
 #include "control/schema/kinds.h"
@@ -36,6 +37,7 @@ ControllerManager::ControllerManager(const Schema& schema, Executor& executor, C
   add(service_account_controller());
   add(taint_eviction_controller());
   add(pod_garbage_controller());
+  add(resource_quota_controller(schema));
   if (!options.cluster_ca_pem.empty()) add(root_ca_controller(options.cluster_ca_pem));
   recorders_.push_back(std::make_unique<EventRecorder>(executor, client, kinds::kEvents,
                                                        "garbage-collector-controller", "",

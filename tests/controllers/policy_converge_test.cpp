@@ -23,5 +23,32 @@ spec:
   expect_convergence(story);
 }
 
+TEST(PolicyConvergence, AQuotaLetsASetHaveAsManyPodsAsItAllows) {
+  ConvergenceCase story;
+  story.changes = apply_at(seconds(0), R"(
+apiVersion: v1
+kind: ResourceQuota
+metadata: {name: q}
+spec: {hard: {pods: "4", count/configmaps: "10"}}
+)");
+  const auto set = apply_at(seconds(10), R"(
+apiVersion: apps/v1
+kind: ReplicaSet
+metadata: {name: web}
+spec:
+  replicas: 9
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: "web:1"}]}
+)");
+  story.changes.insert(story.changes.end(), set.begin(), set.end());
+  story.changes.push_back(
+      merge_patch_at(seconds(40), "resourcequotas", "q", R"({"spec":{"hard":{"pods":"6"}}})"));
+  story.changes.push_back(
+      merge_patch_at(seconds(50), "replicasets", "web", R"({"spec":{"replicas":5}})"));
+  expect_convergence(story);
+}
+
 }  // namespace
 }  // namespace minik::sim

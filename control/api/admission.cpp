@@ -91,7 +91,7 @@ std::string suffix_of(uint64_t hash) {
 
 Admission::Admission(Store& store, const Schema& schema, Executor& executor,
                      std::string service_cidr)
-    : store_(store), schema_(schema), quota_(store, schema, executor) {
+    : store_(store), schema_(schema), limit_ranger_(store, schema), quota_(store, schema, executor) {
   const auto parts = split(service_cidr, '/');
   CHECK(parts.size() == 2 && parse_ipv4(parts[0], service_network_)) << service_cidr;
   service_prefix_ = static_cast<int>(parse_int64(parts[1]).value_or(12));
@@ -154,7 +154,13 @@ Result<Value> Admission::admit_create(const ResourceInfo& resource, Value object
 }
 
 Result<Value> Admission::complete_new(const ResourceInfo& resource, Value object) {
-  if (resource.id == kinds::kPods) return admit_pod(std::move(object));
+  if (resource.id == kinds::kPods) {
+    MINIK_ASSIGN(object, limit_ranger_.admit_pod(object));
+    return admit_pod(std::move(object));
+  }
+  if (resource.id == kinds::kPersistentvolumeclaims) {
+    MINIK_TRY(limit_ranger_.check_claim(object));
+  }
   if (resource.id == kinds::kPriorityclasses) memos_.clear();
   if (resource.id == kinds::kServices) return admit_service(std::move(object), Value());
   if (resource.id == kinds::kNamespaces) {
@@ -187,6 +193,9 @@ Result<Value> Admission::admit_update(const ResourceInfo& resource, Value object
     MINIK_ASSIGN(object, admit_service(std::move(object), old));
   }
   if (resource.id == kinds::kPriorityclasses) memos_.clear();
+  if (resource.id == kinds::kPersistentvolumeclaims) {
+    MINIK_TRY(limit_ranger_.check_claim(object));
+  }
   MINIK_TRY(quota_.check(resource, object, old));
   return object;
 }

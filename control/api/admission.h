@@ -1,6 +1,6 @@
 // Admission: what the cluster adds to an object or refuses about it, between decoding and validation.
-// NamespaceLifecycle, ServiceAccount, Priority, DefaultTolerationSeconds, ResourceQuota (in
-// quota_admission.h), and the allocation of Service
+// NamespaceLifecycle, ServiceAccount, Priority, DefaultTolerationSeconds, LimitRanger and
+// ResourceQuota (limit_ranger.h, quota_admission.h), and the allocation of Service
 // addresses and node ports, which a kube-apiserver does at the same place.
 //
 // Pods of one template arrive with one and the same spec node, so what decoding, admission and validation
@@ -14,6 +14,7 @@
 #include <string>
 
 #include "control/api/api_server.h"
+#include "control/api/limit_ranger.h"
 #include "control/api/quota_admission.h"
 
 namespace minik::control {
@@ -64,6 +65,7 @@ class Admission {
 
   Store& store_;
   const Schema& schema_;
+  LimitRanger limit_ranger_;
   QuotaAdmission quota_;
   uint32_t service_network_ = 0;
   int service_prefix_ = 12;

@@ -276,6 +276,25 @@ Value complete_definition(const Value& definition) {
              : definition.with(keys::kNames, std::move(completed));
 }
 
+// What a range says of containers fills what it leaves open: no default limit but a maximum, no default
+// request but a limit or a minimum.
+Value complete_limit_range_item(const Value& item) {
+  if (item[keys::kType].as_string() != "Container") return item;
+  const auto filled = [](Value list, const Value& from) {
+    MapBuilder builder(list);
+    for (const auto& [name, amount] : from.entries()) {
+      if (list.get(name.text()).is_absent()) builder.set(name, amount);
+    }
+    return std::move(builder).build();
+  };
+  const Value limits = filled(item[keys::kDefault], item[keys::kMax]);
+  const Value requests = filled(filled(item[keys::kDefaultRequest], limits), item[keys::kMin]);
+  Value completed = item;
+  if (!limits.empty()) completed = completed.with(keys::kDefault, limits);
+  if (!requests.empty()) completed = completed.with(keys::kDefaultRequest, requests);
+  return completed == item ? item : completed;
+}
+
 struct Rule {
   std::string_view package, type;
   CompleteRule complete;
@@ -283,6 +302,7 @@ struct Rule {
 
 constexpr Rule kRules[] = {
     {"core", "Container", complete_container},
+    {"core", "LimitRangeItem", complete_limit_range_item},
     {"core", "EphemeralContainer", complete_container},
     {"core", "PodSpec", complete_pod_spec},
     {"core", "Pod", complete_pod},

@@ -12,6 +12,7 @@
 #include "control/controllers/replica_set.h"
 #include "control/controllers/resource_quota.h"
 #include "control/controllers/service_accounts.h"
+#include "control/controllers/stateful_set.h"
 #include "control/controllers/taint_eviction.h"
 #include "control/schema/kinds.h"
 
@@ -30,6 +31,7 @@ ControllerManager::ControllerManager(const Schema& schema, Executor& executor, C
   add(replication_controller_controller());
   add(daemon_set_controller());
   add(job_controller());
+  add(stateful_set_controller());
   add(disruption_controller());
   add(endpoint_slice_controller());
   add(endpoints_controller());

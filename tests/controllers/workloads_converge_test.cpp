@@ -20,6 +20,22 @@ spec:
 )");
 }
 
+std::string stateful_set(std::string_view policy, int replicas, std::string_view further = "") {
+  return cat(R"(
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: agent}
+spec:
+  replicas: )",
+             replicas, "\n  podManagementPolicy: ", policy, "\n", further, R"(
+  serviceName: agent
+  selector: {matchLabels: {app: agent}}
+  template:
+    metadata: {labels: {app: agent}}
+    spec: {containers: [{name: main, image: "agent:1"}]}
+)");
+}
+
 constexpr std::string_view kNewImage =
     R"({"spec":{"template":{"spec":{"containers":[{"name":"main","image":"agent:2"}]}}}})";
 
@@ -47,6 +63,33 @@ TEST(Convergence, NothingIsLeftOfADeletedDaemonSet) {
   ConvergenceCase story;
   story.changes = apply_at(seconds(0), daemon_set("{maxUnavailable: 1, maxSurge: 0}"));
   story.changes.push_back(delete_at(seconds(20), "daemonsets", "agent"));
+  expect_convergence(story);
+}
+
+TEST(Convergence, AnOrderedStatefulSetEndsWithTheNewPods) {
+  expect_convergence(rollout_of("statefulsets", "agent", stateful_set("OrderedReady", 3)));
+}
+
+TEST(Convergence, AParallelStatefulSetKeepsThePodsBelowItsPartition) {
+  expect_convergence(
+      rollout_of("statefulsets", "agent",
+                 stateful_set("Parallel", 5, "  updateStrategy: {rollingUpdate: {partition: 2}}")));
+}
+
+TEST(Convergence, AStatefulSetScaledUpAndDownEndsAtTheLastNumber) {
+  ConvergenceCase story;
+  story.changes = apply_at(seconds(0), stateful_set("OrderedReady", 2));
+  story.changes.push_back(
+      merge_patch_at(seconds(15), "statefulsets", "agent", R"({"spec":{"replicas":6}})"));
+  story.changes.push_back(
+      merge_patch_at(seconds(25), "statefulsets", "agent", R"({"spec":{"replicas":3}})"));
+  expect_convergence(story);
+}
+
+TEST(Convergence, NothingIsLeftOfADeletedStatefulSet) {
+  ConvergenceCase story;
+  story.changes = apply_at(seconds(0), stateful_set("Parallel", 4));
+  story.changes.push_back(delete_at(seconds(20), "statefulsets", "agent"));
   expect_convergence(story);
 }
 

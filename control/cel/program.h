@@ -1,0 +1,78 @@
+// Program: one expression of the Common Expression Language, compiled once and evaluated many
+// times.
+//
+//   static const Environment environment({{"object", Type()}, {"replicas", Kind::kInt}});
+//   MINIK_ASSIGN(const auto program, Program::compile("object.spec.replicas <= replicas",
+//   environment)); const std::vector<Datum> bindings = {Datum::document(object),
+//   Datum::integer(5)}; MINIK_ASSIGN(const bool holds, program.evaluate_bool(bindings));
+//
+// Compilation errors carry line and column and read as cel-go's. An evaluation that fails (a
+// missing key, an overflow) or costs more than it may is an Error too: the language knows no other
+// outcome, and the caller decides what a failure means (Kubernetes: the rule does not hold).
+//
+// Deterministic: no clock, no chance, no order but that of lists and sorted maps. A Program never
+// changes once made; any thread may evaluate it. Expressions cannot loop and every step has a cost,
+// so an evaluation ends after at most Budget::limit steps.
+//
+// Supported: cel-spec's standard library and macros, two-variable macros, optional values,
+// Kubernetes' libraries (README.md of this folder). Not: messages of protocol buffers, the
+// authorizer, named time zones. Costs are Kubernetes' numbers for calls on text and lists; those of
+// macros are close to them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "control/base/result.h"
+#include "control/cel/datum.h"
+#include "control/cel/limits.h"
+#include "control/cel/type.h"
+
+namespace minik::control::cel {
+
+struct Variable {
+  std::string name;
+  Type type;  // dyn for documents without a schema
+};
+
+// The variables that expressions of one place may name, in the order of their bindings.
+class Environment {
+ public:
+  explicit Environment(std::vector<Variable> variables) : variables_(std::move(variables)) {}
+  const std::vector<Variable>& variables() const { return variables_; }
+
+ private:
+  std::vector<Variable> variables_;
+};
+
+// What evaluations may cost; shared by all that it is handed to.
+struct Budget {
+  uint64_t limit = kCostMax;
+  uint64_t spent = 0;
+};
+
+struct Tree;
+
+class Program {
+ public:
+  // `wanted` is what the expression must yield; dyn takes anything.
+  static Result<Program> compile(std::string_view expression, const Environment& environment,
+                                 const Type& wanted = {});
+
+  const std::string& source() const;
+  const Type& type() const;
+
+  // One binding for each variable of the environment.
+  Result<Datum> evaluate(std::span<const Datum> bindings, Budget& budget) const;
+  Result<bool> evaluate_bool(std::span<const Datum> bindings) const;
+
+ private:
+  explicit Program(std::shared_ptr<const Tree> tree) : tree_(std::move(tree)) {}
+  std::shared_ptr<const Tree> tree_;
+};
+
+}  // namespace minik::control::cel

@@ -101,6 +101,15 @@ void SimulatedCluster::restart_controllers() {
   control::ControllerManagerOptions options;
   options.node_lifecycle.grace_period = options_.node_grace;
   options.cluster_ca_pem = "simulated";
+  // A simulated directory is gone as soon as its machine is there to say so.
+  options.remove_volume_directory = [this](const std::string& node, const std::string&,
+                                           std::function<void(Status)> done) {
+    executor_.after(options_.delays.request_max, [this, node, done = std::move(done)] {
+      const bool there = machines_.contains(node) && node_running(node);
+      done(there ? Status() : Status(Error(ErrorCode::kServiceUnavailable,
+                                                        cat("node ", quoted(node), " is down"))));
+    });
+  };
   controllers_ = std::make_unique<control::ControllerManager>(control::Schema::builtin(), executor_,
                                                               *controller_client_, metrics_,
                                                               rng_.fork(cat("controllers/", lives_)), options);

@@ -6,6 +6,8 @@
 #include "control/base/ipv4.h"
 #include "control/base/text.h"
 #include "control/object/keys.h"
+#include "control/object/quantity.h"
+#include "control/object/volume_match.h"
 #include "control/schema/kinds.h"
 
 namespace minik::control {
@@ -77,6 +79,14 @@ Value with_token_mounts(const Value& containers, std::string_view volume) {
     result.push_back(container.with(keys::kVolumeMounts, Value::array(std::move(all))));
   }
   return Value::array(std::move(result));
+}
+
+Value with_finalizer(const Value& object, std::string_view finalizer) {
+  const auto held = object[keys::kMetadata][keys::kFinalizers].items();
+  if (std::ranges::find(held, Value(finalizer)) != held.end()) return object;
+  std::vector<Value> finalizers(held.begin(), held.end());
+  finalizers.emplace_back(finalizer);
+  return object.with_at({keys::kMetadata, keys::kFinalizers}, Value::array(std::move(finalizers)));
 }
 
 // A stable suffix from the spec's content: pods of one template share one admitted spec.
@@ -168,7 +178,40 @@ Result<Value> Admission::complete_new(const ResourceInfo& resource, Value object
     return object.with_at({keys::kMetadata, keys::kLabels, label}, Value(object_name(object)));
   }
   if (resource.id == kinds::kIngresses) return with_default_ingress_class(std::move(object));
+  if (resource.id == kinds::kPersistentvolumeclaims) return admit_claim(std::move(object));
+  if (resource.id == kinds::kPersistentvolumes) {
+    return with_finalizer(object, "kubernetes.io/pv-protection");
+  }
   return object;
+}
+
+// The admission plugins DefaultStorageClass and StorageObjectInUseProtection.
+Value Admission::admit_claim(Value claim) const {
+  claim = with_finalizer(claim, "kubernetes.io/pvc-protection");
+  if (!asks_for_default_class(claim)) return claim;
+  std::vector<Value> classes;
+  store_.for_each(kinds::kStorageclasses, [&](const Value& c) { classes.push_back(c); });
+  const Value chosen = default_storage_class(classes);
+  if (chosen.is_absent()) return claim;
+  return claim.with_at({keys::kSpec, keys::kStorageClassName}, Value(object_name(chosen)));
+}
+
+// The admission plugin PersistentVolumeClaimResize.
+Status Admission::admit_claim_update(const Value& claim, const Value& old) const {
+  const auto size = [](const Value& object) {
+    return Quantity::of_value(object[keys::kSpec][keys::kResources][keys::kRequests].get("storage"));
+  };
+  if (size(claim) <= size(old)) return {};
+  const auto refuse = [&](std::string_view why) {
+    return forbidden(schema_.resource(kinds::kPersistentvolumeclaims), object_name(claim), why);
+  };
+  if (old[keys::kStatus][keys::kPhase].as_string() != "Bound") {
+    return refuse("Only bound persistent volume claims can be expanded");
+  }
+  const Value& storage_class = store_.find(kinds::kStorageclasses, "", storage_class_of(old));
+  if (storage_class[keys::kAllowVolumeExpansion].as_bool()) return {};
+  return refuse("only dynamically provisioned pvc can be resized and the storageclass that "
+                "provisions the pvc must support resize");
 }
 
 // The admission plugin DefaultIngressClass: an Ingress that names no class gets the default one.
@@ -197,6 +240,9 @@ Result<Value> Admission::admit_update(const ResourceInfo& resource, Value object
     MINIK_TRY(limit_ranger_.check_claim(object));
   }
   MINIK_TRY(quota_.check(resource, object, old));
+  if (resource.id == kinds::kPersistentvolumeclaims) {
+    MINIK_TRY(admit_claim_update(object, old));
+  }
   return object;
 }
 

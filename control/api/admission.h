@@ -1,7 +1,7 @@
 // Admission: what the cluster adds to an object or refuses about it, between decoding and validation.
 // NamespaceLifecycle, ServiceAccount, Priority, DefaultTolerationSeconds, LimitRanger and
-// ResourceQuota (limit_ranger.h, quota_admission.h), and the allocation of Service
-// addresses and node ports, which a kube-apiserver does at the same place.
+// ResourceQuota (limit_ranger.h, quota_admission.h), DefaultStorageClass,
+// StorageObjectInUseProtection, PersistentVolumeClaimResize, and the allocation of Service addresses and node ports, which a kube-apiserver does at the same place.
 //
 // Pods of one template arrive with one and the same spec node, so what decoding, admission and validation
 // made of it is remembered by that node's identity: the second pod costs three pointer comparisons.
@@ -54,6 +54,8 @@ class Admission {
 
   Result<Value> complete_new(const ResourceInfo& resource, Value object);
   Value with_default_ingress_class(Value ingress) const;
+  Value admit_claim(Value claim) const;
+  Status admit_claim_update(const Value& claim, const Value& old) const;
   Result<Value> admit_pod(Value pod);
   Status add_priority(const Value& spec, MapBuilder& builder) const;
   Result<Value> admit_pod_spec(const Value& spec, std::string_view namespace_, const Value& account);

@@ -1,8 +1,9 @@
 // What every cluster has before anyone asks: the four namespaces, the kubernetes Service with its
-// endpoints, the system's priority classes and the ingress class. Idempotent: what is there stays.
+// endpoints, the system's priority classes, the ingress class and the storage class. Idempotent: what is there stays.
 #include "control/api/api_server.h"
 #include "control/base/text.h"
 #include "control/object/keys.h"
+#include "control/object/volume_match.h"
 #include "control/schema/kinds.h"
 
 namespace minik::control {
@@ -45,6 +46,14 @@ void ApiServer::bootstrap() {
                           keys::kAnnotations,
                           Value::map({{"ingressclass.kubernetes.io/is-default-class", "true"}}))},
                      {keys::kSpec, Value::map({{keys::kController, "minik.dev/ingress"}})}}));
+  create(kinds::kStorageclasses, "",
+         Value::map({{keys::kMetadata,
+                      named("standard").with(keys::kAnnotations,
+                                             Value::map({{Key(volume_notes::kDefaultClass), "true"}}))},
+                     {keys::kProvisioner, kLocalPathProvisioner},
+                     {keys::kReclaimPolicy, "Delete"},
+                     {keys::kVolumeBindingMode, "Immediate"},
+                     {keys::kAllowVolumeExpansion, true}}));
   const Value labels = Value::map({{"component", "apiserver"}, {"provider", "kubernetes"}});
   const Value port = Value::map({{keys::kName, "https"},
                                  {keys::kPort, 443},

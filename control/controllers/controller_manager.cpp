@@ -7,6 +7,7 @@
 #include "control/controllers/disruption.h"
 #include "control/controllers/endpoints.h"
 #include "control/controllers/job.h"
+#include "control/controllers/local_path.h"
 #include "control/controllers/namespaces.h"
 #include "control/controllers/pod_garbage.h"
 #include "control/controllers/replica_set.h"
@@ -14,6 +15,8 @@
 #include "control/controllers/service_accounts.h"
 #include "control/controllers/stateful_set.h"
 #include "control/controllers/taint_eviction.h"
+#include "control/controllers/volume_binder.h"
+#include "control/controllers/volume_protection.h"
 #include "control/schema/kinds.h"
 
 namespace minik::control {
@@ -40,6 +43,11 @@ ControllerManager::ControllerManager(const Schema& schema, Executor& executor, C
   add(taint_eviction_controller());
   add(pod_garbage_controller());
   add(resource_quota_controller(schema));
+  add(claim_binder());
+  add(volume_binder());
+  add(claim_protection_controller());
+  add(volume_protection_controller());
+  add(local_path_provisioner(options.local_volume_root));
   if (!options.cluster_ca_pem.empty()) add(root_ca_controller(options.cluster_ca_pem));
   recorders_.push_back(std::make_unique<EventRecorder>(executor, client, kinds::kEvents,
                                                        "garbage-collector-controller", "",
@@ -50,6 +58,13 @@ ControllerManager::ControllerManager(const Schema& schema, Executor& executor, C
       executor, client, kinds::kEvents, "node-controller", "", rng_.fork("node-controller")));
   node_lifecycle_ = std::make_unique<NodeLifecycle>(executor, client, informers_,
                                                     *recorders_.back(), options.node_lifecycle);
+  if (!options.remove_volume_directory) return;
+  recorders_.push_back(std::make_unique<EventRecorder>(executor, client, kinds::kEvents,
+                                                       "local-path-provisioner", "",
+                                                       rng_.fork("volume-cleaner")));
+  volume_cleaner_ =
+      std::make_unique<VolumeCleaner>(executor, client, informers_, *recorders_.back(),
+                                      std::move(options.remove_volume_directory));
 }
 
 ControllerManager::~ControllerManager() = default;

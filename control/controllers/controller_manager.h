@@ -9,12 +9,16 @@
 #include "control/client/controller.h"
 #include "control/controllers/garbage_collector.h"
 #include "control/controllers/node_lifecycle.h"
+#include "control/controllers/volume_cleaner.h"
 
 namespace minik::control {
 
 struct ControllerManagerOptions {
   std::string cluster_ca_pem;
   NodeLifecycleOptions node_lifecycle;
+  // Where nodes keep the directories of dynamically made volumes.
+  std::string local_volume_root = "/var/lib/minik/volumes";
+  RemoveVolumeDirectory remove_volume_directory;  // none: released volumes stay
 };
 
 class ControllerManager {
@@ -40,6 +44,7 @@ class ControllerManager {
   std::vector<std::unique_ptr<ControllerRunner>> runners_;
   std::unique_ptr<GarbageCollector> garbage_collector_;
   std::unique_ptr<NodeLifecycle> node_lifecycle_;
+  std::unique_ptr<VolumeCleaner> volume_cleaner_;
 };
 
 }  // namespace minik::control

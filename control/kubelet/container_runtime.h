@@ -83,6 +83,8 @@ struct ContainerMount {
   bool read_only = false;
   std::string propagation;  // "", "HostToContainer", "Bidirectional"
   int64_t size_limit_bytes = 0;
+  // Of a kBind whose host_path is missing: the directory that is made has this mode; 0: none is made.
+  int mode_when_missing = 0;
 };
 
 struct ContainerSecurity {

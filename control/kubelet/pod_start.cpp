@@ -85,7 +85,8 @@ void PodWorker::create_container(const Value& container, const ImageStatus& imag
   auto env = make_environment(pod_, container, around, pod_ips());
   if (!env) return refuse(env.error());
   const std::string uid(object_uid(pod_));
-  auto mounts = container_mounts(pod_, container, context_.runtime.pod_volume_root(uid), *env);
+  auto mounts = container_mounts(pod_with_claimed_volumes(), container,
+                                 context_.runtime.pod_volume_root(uid), *env);
   if (!mounts) return refuse(mounts.error());
   ContainerConfig config;
   config.name = name;

@@ -1,10 +1,12 @@
-// What a pod's volumes are made of: ConfigMaps, Secrets and tokens, fetched before they are written.
+// What a pod's volumes are made of: claims, ConfigMaps, Secrets and tokens, fetched before they are
+// written.
 #include <algorithm>
 
 #include "control/base/text.h"
 #include "control/kubelet/pod_worker.h"
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
+#include "control/object/volume_match.h"
 #include "control/schema/kinds.h"
 
 namespace minik::control {
@@ -36,6 +38,81 @@ bool PodWorker::fetch_references() {
   }
   references_fetched_ = true;
   return false;
+}
+
+void PodWorker::claim_not_ready(const Value& volume, const std::string& claim, const std::string& why) {
+  const std::string name = volume[keys::kName].string();
+  event("Warning", "FailedMount",
+        cat("Unable to attach or mount volumes: unmounted volumes=[", name,
+            "], unattached volumes=[], failed to process volumes=[", name, "]: error processing PVC ",
+            object_namespace(pod_), "/", claim, ": ", why));
+  claims_.erase(claim);
+  later(kRetry);
+}
+
+bool PodWorker::fetch_claims() {
+  if (volumes_written_) return false;
+  for (const auto& volume : pod_[keys::kSpec][keys::kVolumes].items()) {
+    const std::string name = claim_of_volume(pod_, volume);
+    if (name.empty() || claimed_volumes_.contains(name)) continue;
+    if (wake_.armed()) return true;
+    ApiRequest request;
+    request.verb = Verb::kGet;
+    const auto known = claims_.find(name);
+    if (known == claims_.end()) {
+      request.kind = kinds::kPersistentvolumeclaims;
+      request.namespace_ = object_namespace(pod_);
+      request.name = name;
+      context_.client.send(std::move(request), step<ApiResponse>([this, volume, name](Result<ApiResponse> claim) {
+        if (!claim) {
+          claim_not_ready(volume, name, cat("failed to fetch PVC from API server: ", claim.error().message));
+        } else if (!is_fully_bound(claim->object)) {
+          claim_not_ready(volume, name, "PVC is not bound");
+        } else {
+          claims_[name] = claim->object;
+        }
+      }));
+      return true;
+    }
+    request.kind = kinds::kPersistentvolumes;
+    request.name = known->second[keys::kSpec][keys::kVolumeName].string();
+    context_.client.send(std::move(request), step<ApiResponse>([this, volume, name](Result<ApiResponse> found) {
+      if (!found) {
+        claim_not_ready(volume, name, cat("failed to fetch PV from API server: ", found.error().message));
+        return;
+      }
+      const Value& spec = found->object[keys::kSpec];
+      if (!is_reserved_for(found->object, claims_[name])) {
+        claim_not_ready(volume, name, cat("PV ", quoted(object_name(found->object)), " is bound to another claim"));
+      } else if (!spec[keys::kHostPath].has_value() && !spec[keys::kLocal].has_value()) {
+        claim_not_ready(volume, name, "only hostPath and local volumes are served");
+      } else if (spec[keys::kVolumeMode].as_string() == "Block") {
+        claim_not_ready(volume, name, "block volumes are not served");
+      } else {
+        claimed_volumes_[name] = found->object;
+      }
+    }));
+    return true;
+  }
+  return false;
+}
+
+// The pod as if its claims' volumes were its own: a claim is a path of this node.
+Value PodWorker::pod_with_claimed_volumes() const {
+  if (claimed_volumes_.empty()) return pod_;
+  std::vector<Value> volumes;
+  for (const auto& volume : pod_[keys::kSpec][keys::kVolumes].items()) {
+    const auto found = claimed_volumes_.find(claim_of_volume(pod_, volume));
+    if (found == claimed_volumes_.end()) {
+      volumes.push_back(volume);
+      continue;
+    }
+    const Value& spec = found->second[keys::kSpec];
+    volumes.push_back(volume.with(keys::kHostPath, spec[keys::kHostPath].has_value()
+                                                       ? spec[keys::kHostPath]
+                                                       : Value::map({{keys::kPath, spec[keys::kLocal][keys::kPath]}})));
+  }
+  return pod_.with_at({keys::kSpec, keys::kVolumes}, Value::array(std::move(volumes)));
 }
 
 bool PodWorker::fetch_tokens() {
@@ -75,7 +152,7 @@ bool PodWorker::write_volumes() {
   if (volumes_written_) return false;
   if (wake_.armed()) return true;
   const std::string root = context_.runtime.pod_volume_root(std::string(object_uid(pod_)));
-  auto contents = volume_contents(pod_, surroundings(), tokens_, root, pod_ips());
+  auto contents = volume_contents(pod_with_claimed_volumes(), surroundings(), tokens_, root, pod_ips());
   if (!contents) {
     event("Warning", "FailedMount", contents.error().message);
     references_fetched_ = false;  // what was missing may be there next time

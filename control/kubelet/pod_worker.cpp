@@ -150,7 +150,7 @@ void PodWorker::sync() {
 
 bool PodWorker::prepare() {
   if (!state_.start_time) state_.start_time = context_.executor.wall_now();
-  return fetch_references() || run_sandbox() || fetch_tokens() || write_volumes();
+  return fetch_references() || fetch_claims() || run_sandbox() || fetch_tokens() || write_volumes();
 }
 
 void PodWorker::check_deadline() {

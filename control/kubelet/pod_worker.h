@@ -79,6 +79,9 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   // Steps of sync(); true when one was started and sync() must end.
   bool prepare();
   bool fetch_references();
+  bool fetch_claims();
+  void claim_not_ready(const Value& volume, const std::string& claim, const std::string& why);
+  Value pod_with_claimed_volumes() const;
   bool fetch_tokens();
   bool write_volumes();
   bool run_sandbox();
@@ -133,6 +136,8 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   PodState state_;
   std::map<std::string, Value> config_maps_, secrets_;
   TokensByPath tokens_;
+  // PersistentVolumeClaims by name, and what they are bound to; fetched once, as a bond lasts.
+  std::map<std::string, Value> claims_, claimed_volumes_;
   bool references_fetched_ = false, volumes_written_ = false;
   bool busy_ = false;
   bool gone_ = false;         // no longer in the API

@@ -160,6 +160,10 @@ Result<std::vector<ContainerMount>> container_mounts(const Value& pod, const Val
     m.host_path = directory_of(root, *volume);
     if (const Value& host = (*volume)[keys::kHostPath]; host.has_value()) {
       m.host_path = host[keys::kPath].string();
+      const bool claimed = (*volume)[keys::kPersistentVolumeClaim].has_value() || (*volume)[keys::kEphemeral].has_value();
+      m.read_only = m.read_only || (*volume)[keys::kPersistentVolumeClaim][keys::kReadOnly].as_bool();
+      // What was provisioned is for whatever user the container runs as.
+      if (host[keys::kType].as_string() == "DirectoryOrCreate") m.mode_when_missing = claimed ? 0777 : 0755;
     } else if (const Value& empty = (*volume)[keys::kEmptyDir]; empty.has_value()) {
       m.kind = empty[keys::kMedium].as_string() == "Memory" ? ContainerMount::Kind::kMemory
                                                             : ContainerMount::Kind::kEmptyDir;
@@ -176,6 +180,7 @@ Result<std::vector<ContainerMount>> container_mounts(const Value& pod, const Val
         return Error(ErrorCode::kBadRequest, cat("subPath ", quoted(sub_path), " must stay inside the volume"));
       }
       m.host_path += cat("/", sub_path);
+      if (!m.read_only && m.mode_when_missing == 0) m.mode_when_missing = 0750;
     }
     mounts.push_back(std::move(m));
   }

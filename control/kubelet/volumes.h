@@ -1,8 +1,8 @@
 // A pod's volumes: what has to be written where, and what each container mounts. Pure functions; the
 // worker carries the writes to the runtime and fetches tokens before.
 //
-// Served: emptyDir (also in memory), configMap, secret, projected, downwardAPI, hostPath. Anything else
-// is an error that names the volume, and the pod waits with FailedMount.
+// Served: emptyDir (also in memory), configMap, secret, projected, downwardAPI, hostPath, and claims,
+// which the worker hands in as the paths that they are bound to. Anything else is an error that names the volume, and the pod waits with FailedMount.
 #pragma once
 
 #include <map>

@@ -206,7 +206,11 @@ void check_claim(const Value& object, const Value& old, FieldErrors& errors) {
         .without(keys::kVolumeAttributesClassName);
   };
   const Value& spec = object[keys::kSpec];
-  const Value& before = old[keys::kSpec];
+  Value before = old[keys::kSpec];
+  // A default class may come after a claim that named none.
+  if (!before[keys::kStorageClassName].has_value()) {
+    before = before.with(keys::kStorageClassName, spec[keys::kStorageClassName]);
+  }
   const bool rebound = !before[keys::kVolumeName].as_string().empty() &&
                        !(spec[keys::kVolumeName] == before[keys::kVolumeName]);
   if (rebound || !(fixed(spec) == fixed(before))) {

@@ -94,6 +94,11 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
                      static_cast<gid_t>(*config.security.fs_group));
       }
     }
+    if (m.kind == ContainerMount::Kind::kBind && m.mode_when_missing != 0 &&
+        access(m.host_path.c_str(), F_OK) != 0) {
+      MINIK_TRY(runtime::make_directories(m.host_path, m.mode_when_missing));
+      chmod(m.host_path.c_str(), static_cast<mode_t>(m.mode_when_missing));
+    }
     if (m.kind == ContainerMount::Kind::kMemory && config.mounts.size() > 0) {
       mount.type = "tmpfs";
       mount.size_bytes = m.size_limit_bytes;

@@ -230,6 +230,21 @@ void Cluster::Parts::assemble() {
   kubelet_client = client("system:node:minik");
   control::ControllerManagerOptions manager;
   manager.cluster_ca_pem = pki.ca.certificate_pem;
+  manager.local_volume_root = cat(profile.directory, "/volumes");
+  manager.remove_volume_directory = [this, root = manager.local_volume_root](
+                                        const std::string& node, const std::string& path,
+                                        std::function<void(Status)> done) {
+    // After a rename of the profile nobody will ever be that node.
+    if (!kubelet || node != kubelet->node_name()) {
+      executor.post([done = std::move(done), node] {
+        done(Error(ErrorCode::kNotFound, cat("node ", quoted(node), " is not here")));
+      });
+      return;
+    }
+    containers->remove_volume_directory(root, path, [done = std::move(done)](Result<Unit> result) {
+      done(result ? Status() : Status(result.error()));
+    });
+  };
   controllers = std::make_unique<control::ControllerManager>(
       schema, executor, *controller_client, metrics, rng.fork("controllers"), manager);
   scheduler_events = std::make_unique<control::EventRecorder>(

@@ -255,6 +255,23 @@ void ContainerAdapter::remove_pod_directories(const std::string& pod_uid, Done<U
       std::move(done));
 }
 
+void ContainerAdapter::remove_volume_directory(const std::string& root, const std::string& path,
+                                               Done<Unit> done) {
+  run<Unit>(
+      [root, path]() -> Result<Unit> {
+        // The path comes from the API, where others may write.
+        const std::string prefix = cat(root, "/");
+        const std::string name = path.starts_with(prefix) ? path.substr(prefix.size()) : "";
+        if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos) {
+          return Error(ErrorCode::kInvalid,
+                       cat("volume path ", minik::quoted(path), " is not directly below ", root));
+        }
+        MINIK_TRY(runtime::remove_mounted_tree(path));
+        return Unit{};
+      },
+      std::move(done));
+}
+
 std::string ContainerAdapter::pod_volume_root(const std::string& pod_uid) const {
   return cat(paths_.pods, "/", pod_uid, "/volumes");
 }

@@ -66,6 +66,9 @@ class ContainerAdapter : public control::ContainerRuntime {
                                 const std::string& uid) const override;
   void on_event(std::function<void(const control::RuntimeEvent&)> listener) override;
 
+  // A provisioned directory, which must stand directly below `root`; missing is fine.
+  void remove_volume_directory(const std::string& root, const std::string& path, Done<Unit> done);
+
   // The address by which probes and forwarded ports reach a sandbox.
   std::string sandbox_address(const std::string& sandbox_id) const;
 

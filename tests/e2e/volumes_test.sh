@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# Claims of the default class: data outlives its pod, goes with its claim, and stays when the policy says so.
+source "$(dirname "$0")/lib.sh" "$1"
+run start >/dev/null
+load_busybox
+contains "standard (default)   rancher.io/local-path   Delete" kc get storageclass
+
+claim() {  # NAME CLASS
+  kc create -f - <<YAML
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: $1}
+spec:
+  accessModes: [ReadWriteOnce]
+  ${2:+storageClassName: $2}
+  resources: {requests: {storage: 1Gi}}
+YAML
+}
+pod() {  # NAME CLAIM COMMAND
+  kc create -f - <<YAML
+apiVersion: v1
+kind: Pod
+metadata: {name: $1}
+spec:
+  restartPolicy: Never
+  terminationGracePeriodSeconds: 0
+  containers:
+  - name: shell
+    image: busybox:test
+    command: [sh, -c, "$3"]
+    volumeMounts: [{name: data, mountPath: /data, subPath: inner}]
+  volumes: [{name: data, persistentVolumeClaim: {claimName: $2}}]
+YAML
+}
+ended() { [[ $(kc get pod "$1" -o jsonpath='{.status.phase}') == Succeeded ]]; }
+phase() { [[ $(kc get "$1" "$2" -o jsonpath='{.status.phase}') == "$3" ]]; }
+gone() { [[ -z $(kc get "$1" --ignore-not-found -o name) ]]; }
+
+step "what one pod writes the next one reads"
+claim data
+pod writer data "echo kept > /data/file"
+eventually ended writer
+phase pvc data Bound
+kc get pvc data
+volume=$(kc get pvc data -o jsonpath='{.spec.volumeName}')
+contains "$volume" kc get pv
+kc delete pod writer
+pod reader data "cat /data/file; sleep 600"
+eventually contains kept kc logs reader
+directory=$(kc get pv "$volume" -o jsonpath='{.spec.hostPath.path}')
+[[ $directory == "$MINIK_HOME/$profile"/volumes/* && $(<"$directory/inner/file") == kept ]]
+
+step "a claim grows"
+kc patch pvc data --type=merge -p '{"spec":{"resources":{"requests":{"storage":"2Gi"}}}}'
+grown() { [[ $(kc get pvc data -o jsonpath='{.status.capacity.storage}') == 2Gi ]]; }
+eventually grown
+
+step "a claim in use stays until its pod is gone, then its directory goes with it"
+kc delete pvc data --wait=false
+contains Terminating kc get pvc data
+[[ -d $directory ]]
+kc delete pod reader
+eventually gone pvc
+eventually gone pv
+[[ ! -e $directory ]]
+
+step "Retain keeps volume and data"
+kc create -f - <<YAML
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: keep}
+provisioner: rancher.io/local-path
+reclaimPolicy: Retain
+YAML
+claim kept keep
+pod writer kept "echo stays > /data/file"
+eventually ended writer
+volume=$(kc get pvc kept -o jsonpath='{.spec.volumeName}')
+directory=$(kc get pv "$volume" -o jsonpath='{.spec.hostPath.path}')
+kc delete pod writer
+kc delete pvc kept
+eventually phase pv "$volume" Released
+[[ $(<"$directory/inner/file") == stays ]]
+
+step "a claim that nothing can serve says why"
+claim stuck nowhere
+pod waiter stuck "true"
+eventually contains 'storageclass.storage.k8s.io "nowhere" not found' kc describe pvc stuck
+echo "all held"

@@ -57,7 +57,7 @@ spec:
 ---
 )";
 
-TEST(VolumeConvergence, ClaimsAreBoundGrownReleasedAndTheirVolumesCleaned) {
+TEST(VolumeConvergence, ClaimsAreBoundAndReleasedVolumesCleaned) {
   ConvergenceCase story;
   story.changes = apply_at(seconds(5), cat(kClasses, claim("kept", "quick", "1Gi"), claim("gone", "quick", "1Gi"),
                                            claim("manual", "manual", "2Gi")));

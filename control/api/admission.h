@@ -1,7 +1,8 @@
 // Admission: what the cluster adds to an object or refuses about it, between decoding and validation.
 // NamespaceLifecycle, ServiceAccount, Priority, DefaultTolerationSeconds, LimitRanger and
 // ResourceQuota (limit_ranger.h, quota_admission.h), DefaultStorageClass,
-// StorageObjectInUseProtection, PersistentVolumeClaimResize, and the allocation of Service addresses and node ports, which a kube-apiserver does at the same place.
+// StorageObjectInUseProtection, PersistentVolumeClaimResize, and the allocation of Service
+// addresses and node ports, which a kube-apiserver does at the same place.
 //
 // Pods of one template arrive with one and the same spec node, so what decoding, admission and validation
 // made of it is remembered by that node's identity: the second pod costs three pointer comparisons.

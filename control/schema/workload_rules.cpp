@@ -1,6 +1,7 @@
 // Validation of the kinds that make pods: their selector fits their template, their bounds make
 // sense.
 #include "control/base/text.h"
+#include "control/calendar/cron_schedule.h"
 #include "control/object/keys.h"
 #include "control/object/selector.h"
 #include "control/schema/names.h"
@@ -196,38 +197,31 @@ void check_job_spec(const Value& value, const FieldPath& at, FieldErrors& errors
   }
 }
 
-// Five fields, or a word that stands for them; the values of the fields are the controller's
-// matter.
-bool is_schedule(std::string_view text) {
-  if (text.starts_with('@')) {
-    return text == "@yearly" || text == "@annually" || text == "@monthly" || text == "@weekly" ||
-           text == "@daily" || text == "@midnight" || text == "@hourly" ||
-           text.starts_with("@every ");
+// Whether the zone exists is known where its file is: the controller says it in an Event.
+void check_time_zone(const Value& name, const FieldPath& at, FieldErrors& errors) {
+  if (name.as_string().empty()) {
+    errors.invalid(at, name, "timeZone must be nil or non-empty string");
+  } else if (to_lower(name.as_string()) == "local") {
+    errors.invalid(at, name,
+                   "timeZone must be an explicit time zone as defined in "
+                   "https://www.iana.org/time-zones");
+  } else if (!TimeZones::is_name(name.as_string())) {
+    errors.invalid(at, name, cat("unknown time zone ", name.as_string()));
   }
-  size_t fields = 0;
-  for (const auto part : split(text, ' ')) {
-    if (part.empty()) continue;
-    ++fields;
-    for (const char c : part) {
-      const bool allowed = (c >= '0' && c <= '9') || c == '*' || c == '/' || c == '-' || c == ',' ||
-                           c == '?' || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-      if (!allowed) return false;
-    }
-  }
-  return fields == 5;
 }
 
 void check_cron_job_spec(const Value& value, const FieldPath& at, FieldErrors& errors) {
   const CronJobSpecView spec(value);
+  if (spec.has_timeZone()) check_time_zone(spec.timeZone_value(), at.field("timeZone"), errors);
   const std::string_view schedule = spec.schedule();
   if (schedule.empty()) return;
-  if (schedule.starts_with("TZ=") || schedule.starts_with("CRON_TZ=")) {
+  if (schedule.find("TZ=") != std::string_view::npos) {
     errors.invalid(at.field("schedule"), spec.schedule_value(),
-                   "cannot use TZ or CRON_TZ in schedule, use timeZone field instead");
-  } else if (!is_schedule(schedule)) {
-    errors.invalid(at.field("schedule"), spec.schedule_value(),
-                   cat("expected exactly 5 fields, found ", split(trim(schedule), ' ').size(),
-                       ": [", schedule, "]"));
+                   spec.has_timeZone()
+                       ? "cannot use both timeZone field and TZ or CRON_TZ in schedule"
+                       : "cannot use TZ or CRON_TZ in schedule, use timeZone field instead");
+  } else if (const auto parsed = CronSchedule::parse(schedule); !parsed) {
+    errors.invalid(at.field("schedule"), spec.schedule_value(), parsed.error().message);
   }
 }
 

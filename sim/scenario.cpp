@@ -4,6 +4,7 @@
 
 #include "control/base/text.h"
 #include "control/object/quantity.h"
+#include "control/object/selector.h"
 #include "control/object/yaml.h"
 
 namespace minik::sim {
@@ -212,8 +213,33 @@ Result<Action> read_action(const Reader& r, const Value& v, const std::string& a
   return action;
 }
 
+// `cel:` beside `object` or `list`, over the one variable of that name.
+Status read_expression(const Reader& r, const Value& v, const std::string& at, std::string_view variable, Expectation& e) {
+  const Value& text = v.get("cel");
+  const std::string text_at = Reader::child(at, "cel");
+  if (!text.is_string()) return r.error(text_at, "must be a text");
+  const bool is_list = variable == "objects";
+  const control::cel::Environment environment(
+      {{std::string(variable), is_list ? control::cel::Type::list({}) : control::cel::Type()}});
+  auto program = control::cel::Program::compile(text.as_string(), environment, control::cel::Kind::kBool);
+  if (!program) return r.error(text_at, program.error().message);
+  e.expression = *std::move(program);
+  return {};
+}
+
+Status read_selection(const Reader& r, const Value& v, const std::string& at, Expectation& e) {
+  MINIK_ASSIGN(const auto kind_name, r.text(v, at, "kind", ""));
+  MINIK_ASSIGN(e.selected_kind, r.kind(at, kind_name));
+  MINIK_ASSIGN(e.namespace_, r.text(v, at, "namespace", ""));
+  MINIK_ASSIGN(e.label_selector, r.text(v, at, "labelSelector", ""));
+  MINIK_ASSIGN(e.field_selector, r.text(v, at, "fieldSelector", ""));
+  if (!control::LabelSelector::parse(e.label_selector)) return r.error(at + ".labelSelector", "must be one such as app=web,tier!=back");
+  if (!control::FieldSelector::parse(e.field_selector)) return r.error(at + ".fieldSelector", "must be one such as spec.nodeName=node-1");
+  return {};
+}
+
 Result<Expectation> read_expectation(const Reader& r, const Value& v, const std::string& at) {
-  MINIK_TRY(r.only(v, at, {"name", "after", "within", "always", "object", "matches", "count"}));
+  MINIK_TRY(r.only(v, at, {"name", "after", "within", "always", "object", "matches", "count", "list", "cel"}));
   Expectation e;
   e.place = r.place(at);
   MINIK_ASSIGN(e.name, r.text(v, at, "name", ""));
@@ -223,10 +249,27 @@ Result<Expectation> read_expectation(const Reader& r, const Value& v, const std:
   if (!always) {
     MINIK_ASSIGN(e.within, r.duration(v, at, "within", {}));
   }
-  if (v.contains("object") == v.contains("count")) return r.error(at, "needs either `object` (with `matches`) or `count`");
+  if (v.contains("object") + v.contains("count") + v.contains("list") != 1) {
+    return r.error(at, "needs one of `object` (with `matches` or `cel`), `count` and `list` (with `cel`)");
+  }
+  if (v.contains("count") ? v.contains("cel") || v.contains("matches") : v.contains("cel") == v.contains("matches")) {
+    return r.error(at, "needs one of `matches` and `cel` beside `object`, `cel` beside `list`, neither beside `count`");
+  }
+  if (v.contains("list")) {
+    const std::string list_at = at + ".list";
+    MINIK_TRY(r.only(v.get("list"), list_at, {"kind", "namespace", "labelSelector", "fieldSelector"}));
+    MINIK_TRY(read_selection(r, v.get("list"), list_at, e));
+    if (!v.contains("cel")) return r.error(at, "needs `cel` beside `list`");
+    MINIK_TRY(read_expression(r, v, at, "objects", e));
+    return e;
+  }
   if (v.contains("object")) {
     MINIK_TRY(r.only(v.get("object"), at + ".object", {"kind", "namespace", "name"}));
     MINIK_ASSIGN(e.object, r.reference(v.get("object"), at + ".object"));
+    if (v.contains("cel")) {
+      MINIK_TRY(read_expression(r, v, at, "object", e));
+      return e;
+    }
     e.matches = v.get("matches");
     if (!e.matches.is_map()) return r.error(at, "needs `matches` beside `object`");
     return e;
@@ -234,11 +277,7 @@ Result<Expectation> read_expectation(const Reader& r, const Value& v, const std:
   const Value& count = v.get("count");
   const std::string count_at = at + ".count";
   MINIK_TRY(r.only(count, count_at, {"kind", "namespace", "labelSelector", "fieldSelector", "condition", "equals", "atLeast", "atMost"}));
-  MINIK_ASSIGN(const auto kind_name, r.text(count, count_at, "kind", ""));
-  MINIK_ASSIGN(e.count_kind, r.kind(count_at, kind_name));
-  MINIK_ASSIGN(e.namespace_, r.text(count, count_at, "namespace", ""));
-  MINIK_ASSIGN(e.label_selector, r.text(count, count_at, "labelSelector", ""));
-  MINIK_ASSIGN(e.field_selector, r.text(count, count_at, "fieldSelector", ""));
+  MINIK_TRY(read_selection(r, count, count_at, e));
   MINIK_ASSIGN(e.condition, r.text(count, count_at, "condition", ""));
   for (const auto& [name, into] : {std::pair{"equals", &e.equals}, std::pair{"atLeast", &e.at_least}, std::pair{"atMost", &e.at_most}}) {
     if (!count.contains(name)) continue;

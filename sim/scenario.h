@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "control/base/result.h"
+#include "control/cel/program.h"
 #include "control/object/value.h"
 #include "sim/cluster.h"
 
@@ -48,10 +49,13 @@ struct Expectation {
   // An object that has this part…
   std::optional<ObjectReference> object;
   control::Value matches;
-  // …or a number of objects.
-  std::optional<control::KindId> count_kind;
+  // …or a number of objects…
+  std::optional<control::KindId> selected_kind;
   std::string namespace_, label_selector, field_selector, condition;
   std::optional<int64_t> equals, at_least, at_most;
+  // …or an expression over the variable `object` (null when it is not there) or, over all selected ones,
+  // `objects`.
+  std::optional<control::cel::Program> expression;
   std::string place;  // file:line
 };
 

@@ -1,0 +1,124 @@
+// Scenario files: what is refused, and how expectations in CEL hold or break.
+#include "sim/scenario.h"
+
+#include <gtest/gtest.h>
+
+#include "control/base/text.h"
+#include "sim/run.h"
+
+namespace minik::sim {
+namespace {
+
+// A scenario of one Deployment with three pods; `expectation` is one item of `expect`, which starts
+// on line 24.
+std::string scenario_with(std::string_view expectation) {
+  return cat(R"(apiVersion: minik.dev/v1alpha1
+kind: Scenario
+metadata: {name: small}
+spec:
+  duration: 1m
+  nodes:
+  - {name: node, count: 2}
+  images:
+  - {match: "*", pull: 1s, start: 1s}
+  timeline:
+  - at: 1s
+    apply:
+    - apiVersion: apps/v1
+      kind: Deployment
+      metadata: {name: web, namespace: default}
+      spec:
+        replicas: 3
+        selector: {matchLabels: {app: web}}
+        template:
+          metadata: {labels: {app: web}}
+          spec:
+            containers: [{name: web, image: "web:1"}]
+  expect:
+  - )",
+             expectation, "\n");
+}
+
+std::string refusal(std::string_view expectation) {
+  const auto scenario = parse_scenario(scenario_with(expectation), "a.yaml");
+  return scenario ? "taken"
+                  : scenario.error().message.substr(0, scenario.error().message.find('\n'));
+}
+
+Finding finding_of(std::string_view expectation) {
+  const auto scenario = parse_scenario(scenario_with(expectation), "a.yaml");
+  EXPECT_TRUE(scenario.ok()) << scenario.error().message;
+  if (!scenario) return {};
+  const auto outcome = run_scenario(*scenario, {.seed = 1, .trace_file = {}, .on_action = {}});
+  EXPECT_TRUE(outcome.ok());
+  return outcome ? outcome->findings.at(0) : Finding{};
+}
+
+TEST(Scenario, HoldsAnExpressionOverOneObject) {
+  const auto finding = finding_of(
+      "{within: 50s, object: {kind: Deployment, name: web}, cel: "
+      "\"object.status.?readyReplicas.orValue(0) == object.spec.replicas\"}");
+  EXPECT_TRUE(finding.held) << finding.detail;
+}
+
+TEST(Scenario, HoldsAnExpressionOverAllObjectsOfAKind) {
+  const auto finding = finding_of(
+      "{after: 40s, always: true, list: {kind: Pod, labelSelector: app=web}, cel: \"objects.size() "
+      "== 3 && objects.all(p, "
+      "p.spec.nodeName.startsWith('node'))\"}");
+  EXPECT_TRUE(finding.held) << finding.detail;
+}
+
+TEST(Scenario, SaysWhyAnExpressionDoesNotHold) {
+  EXPECT_EQ(
+      finding_of("{after: 40s, always: true, list: {kind: Pod}, cel: \"objects.size() == 4\"}")
+          .detail,
+      "it is false for the 3 objects");
+  EXPECT_EQ(
+      finding_of(
+          "{within: 5s, object: {kind: Deployment, name: api}, cel: \"object.spec.replicas == 1\"}")
+          .detail,
+      "it does not exist");
+  const auto missing = finding_of(
+      "{within: 30s, object: {kind: Deployment, name: web}, cel: \"object.spec.nothing == 1\"}");
+  EXPECT_FALSE(missing.held);
+  EXPECT_TRUE(missing.detail.starts_with("no such key: nothing; its status is ")) << missing.detail;
+}
+
+TEST(Scenario, LetsAnExpressionDemandThatAnObjectIsGone) {
+  EXPECT_TRUE(
+      finding_of("{within: 5s, object: {kind: Deployment, name: api}, cel: object == null}").held);
+}
+
+TEST(Scenario, RefusesAWrongExpressionWithItsPlace) {
+  EXPECT_EQ(
+      refusal(
+          "{within: 5s, object: {kind: Deployment, name: web}, cel: \"object.spec.replicas == \"}"),
+      "a.yaml:24: spec.expect[0].cel: ERROR: <input>:1:25: Syntax error: found the end where an "
+      "expression should be");
+  EXPECT_EQ(
+      refusal("{within: 5s, object: {kind: Deployment, name: web}, cel: \"objects.size() > 1\"}"),
+      "a.yaml:24: spec.expect[0].cel: ERROR: <input>:1:1: undeclared reference to 'objects' (in "
+      "container ''); known here: object");
+  EXPECT_EQ(refusal("{within: 5s, list: {kind: Pod}, cel: objects.size()}"),
+            "a.yaml:24: spec.expect[0].cel: ERROR: <input>:1:1: expression must evaluate to bool, "
+            "but is of type int");
+}
+
+TEST(Scenario, RefusesExpectationsThatSayTwoThings) {
+  EXPECT_EQ(
+      refusal("{within: 5s, list: {kind: Pod}, count: {kind: Pod, equals: 1}, cel: \"true\"}"),
+      "a.yaml:24: spec.expect[0]: needs one of `object` (with `matches` or `cel`), `count` and "
+      "`list` (with `cel`)");
+  EXPECT_EQ(refusal("{within: 5s, count: {kind: Pod, equals: 1}, cel: \"true\"}"),
+            "a.yaml:24: spec.expect[0]: needs one of `matches` and `cel` beside `object`, `cel` "
+            "beside `list`, neither beside `count`");
+  EXPECT_EQ(refusal("{within: 5s, list: {kind: Pod}, matches: {}}"),
+            "a.yaml:24: spec.expect[0]: needs `cel` beside `list`");
+  EXPECT_EQ(
+      refusal("{within: 5s, count: {kind: Pod, labelSelector: \"a in\", equals: 1}}"),
+      "a.yaml:24: spec.expect[0].count.labelSelector: must be one such as app=web,tier!=back");
+}
+
+}  // namespace
+}  // namespace minik::sim

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "control/controllers/cron_job.h"
 #include "control/controllers/daemon_set.h"
 #include "control/controllers/deployment.h"
 #include "control/controllers/disruption.h"
@@ -15,6 +16,7 @@
 #include "control/controllers/service_accounts.h"
 #include "control/controllers/stateful_set.h"
 #include "control/controllers/taint_eviction.h"
+#include "control/controllers/ttl_after_finished.h"
 #include "control/controllers/volume_binder.h"
 #include "control/controllers/volume_protection.h"
 #include "control/schema/kinds.h"
@@ -34,6 +36,8 @@ ControllerManager::ControllerManager(const Schema& schema, Executor& executor, C
   add(replication_controller_controller());
   add(daemon_set_controller());
   add(job_controller());
+  add(cron_job_controller(options.time_zones));
+  add(ttl_after_finished_controller());
   add(stateful_set_controller());
   add(disruption_controller());
   add(endpoint_slice_controller());

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "control/calendar/time_zone.h"
 #include "control/client/controller.h"
 #include "control/controllers/garbage_collector.h"
 #include "control/controllers/node_lifecycle.h"
@@ -16,6 +17,7 @@ namespace minik::control {
 struct ControllerManagerOptions {
   std::string cluster_ca_pem;
   NodeLifecycleOptions node_lifecycle;
+  TimeZoneSource time_zones;  // none: CronJobs know UTC alone
   // Where nodes keep the directories of dynamically made volumes.
   std::string local_volume_root = "/var/lib/minik/volumes";
   RemoveVolumeDirectory remove_volume_directory;  // none: released volumes stay

@@ -32,6 +32,7 @@
 #include "minik/process/pki.h"
 #include "minik/process/scheduler_config.h"
 #include "minik/process/service_account_token.h"
+#include "minik/process/time_zone_files.h"
 #include "minik/process/worker_pool.h"
 #include "runtime/container/files.h"
 #include "runtime/image/image_maker.h"
@@ -230,6 +231,7 @@ void Cluster::Parts::assemble() {
   kubelet_client = client("system:node:minik");
   control::ControllerManagerOptions manager;
   manager.cluster_ca_pem = pki.ca.certificate_pem;
+  manager.time_zones = read_time_zone_file;
   manager.local_volume_root = cat(profile.directory, "/volumes");
   manager.remove_volume_directory = [this, root = manager.local_volume_root](
                                         const std::string& node, const std::string& path,

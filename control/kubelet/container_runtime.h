@@ -32,6 +32,7 @@ struct PodSandboxConfig {
   std::string uid;
   uint32_t attempt = 0;
   std::string hostname;
+  std::string full_name;  // hostname.subdomain.namespace.svc.domain; empty without a subdomain
   bool host_network = false;
   bool host_pid = false;
   bool host_ipc = false;

@@ -151,6 +151,9 @@ PodSandboxConfig make_sandbox_config(const Value& pod, const PodSurroundings& ar
                     : hostname.empty()                      ? config.name
                                                             : std::string(hostname);
   config.hostname = config.hostname.substr(0, 63);
+  if (const auto subdomain = spec[keys::kSubdomain].as_string(); !subdomain.empty()) {
+    config.full_name = cat(config.hostname, ".", subdomain, ".", config.namespace_, ".svc.", around.cluster_domain);
+  }
   for (const auto& sysctl : spec[keys::kSecurityContext][keys::kSysctls].items()) {
     config.sysctls[sysctl[keys::kName].string()] = sysctl[keys::kValue].string();
   }

@@ -28,7 +28,8 @@ std::string resolv_conf(const PodSandboxConfig& config) {
 
 std::string hosts_file(const PodSandboxConfig& config, const std::string& address) {
   std::string text = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
-  if (!address.empty()) text += cat(address, "\t", config.hostname, "\n");
+  const auto full = config.full_name.empty() ? std::string() : cat(config.full_name, "\t");
+  if (!address.empty()) text += cat(address, "\t", full, config.hostname, "\n");
   for (const auto& [ip, names] : config.host_aliases)
     text += cat(ip, "\t", join(names, "\t"), "\n");
   return text;

@@ -42,7 +42,7 @@ step "each has its name in the DNS and knows it"
 address=$(kc get pod web-1 -o jsonpath='{.status.podIP}')
 eventually contains "$address" kc exec web-0 -- nslookup web-1.web.default.svc.cluster.local
 [[ $(kc exec web-2 -- hostname) == web-2 ]]
-contains "$address web-1.web.default.svc.cluster.local" kc exec web-1 -- sh -c 'tr "\t" " " </etc/hosts'
+contains "$address web-1.web.default.svc.cluster.local web-1" kc exec web-1 -- sh -c 'tr "\t" " " </etc/hosts'
 
 step "a pod that is deleted comes back under its name"
 before=$(kc get pod web-1 -o jsonpath='{.metadata.uid}')

@@ -28,8 +28,7 @@ void check_mount_names(const Value& containers, const std::set<std::string_view>
   }
 }
 
-std::set<std::string_view> check_volumes(PodSpecView spec, const FieldPath& at,
-                                         FieldErrors& errors) {
+void check_volumes(PodSpecView spec, const FieldPath& at, FieldErrors& errors) {
   std::set<std::string_view> names;
   const FieldPath list = at.field("volumes");
   for (size_t i = 0; i < spec.volumes().size(); ++i) {
@@ -41,12 +40,11 @@ std::set<std::string_view> check_volumes(PodSpecView spec, const FieldPath& at,
     if (!names.insert(volume.name()).second)
       errors.duplicate(here.field("name"), volume.name_value());
   }
-  return names;
 }
 
 void check_containers(PodSpecView spec, const FieldPath& at, FieldErrors& errors) {
   std::set<std::string_view> names;
-  const auto volumes = check_volumes(spec, at, errors);
+  check_volumes(spec, at, errors);
   const std::tuple<std::string_view, const Value&, bool> lists[] = {
       {"containers", spec.containers_value(), false},
       {"initContainers", spec.initContainers_value(), true},
@@ -62,7 +60,6 @@ void check_containers(PodSpecView spec, const FieldPath& at, FieldErrors& errors
         errors.duplicate(here.field("name"), container[keys::kName]);
       }
     }
-    check_mount_names(containers, volumes, list, errors);
   }
 }
 
@@ -274,7 +271,17 @@ void check_host_alias(const Value& alias, const FieldPath& at, FieldErrors& erro
   }
 }
 
+void check_pod(const Value& pod, const FieldPath& at, FieldErrors& errors) {
+  check_mounts(pod[keys::kSpec], at.field("spec"), errors);
+}
+
+void check_pod_template(const Value& pod_template, const FieldPath& at, FieldErrors& errors) {
+  check_mounts(pod_template.at({keys::kTemplate, keys::kSpec}), at.field("template.spec"), errors);
+}
+
 constexpr NamedCheckRule kRules[] = {
+    {"core", "Pod", check_pod},
+    {"core", "PodTemplate", check_pod_template},
     {"core", "PodSpec", check_pod_spec},
     {"core", "Volume", check_volume},
     {"core", "KeyToPath", check_key_to_path},
@@ -292,6 +299,16 @@ constexpr NamedCheckRule kRules[] = {
 };
 
 }  // namespace
+
+void check_mounts(const Value& pod_spec, const FieldPath& at, FieldErrors& errors) {
+  std::set<std::string_view> volumes;
+  for (const auto& volume : pod_spec[keys::kVolumes].items()) {
+    volumes.insert(volume[keys::kName].as_string());
+  }
+  for (const auto* list : {"containers", "initContainers", "ephemeralContainers"}) {
+    check_mount_names(pod_spec.get(list), volumes, at.field(list), errors);
+  }
+}
 
 std::span<const NamedCheckRule> pod_rules() {
   return kRules;

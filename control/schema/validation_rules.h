@@ -31,6 +31,9 @@ CheckRule check_rule(std::string_view package, std::string_view type);
 void check_labels(const Value& labels, const FieldPath& at, FieldErrors& errors);
 void check_not_negative(const Value& number, const FieldPath& at, FieldErrors& errors);
 void check_port_or_name(const Value& port, const FieldPath& at, FieldErrors& errors);
+// Every mount of a pod's containers names one of its volumes. By the objects that know all of them:
+// the claims of a StatefulSet become volumes of its pods only later.
+void check_mounts(const Value& pod_spec, const FieldPath& at, FieldErrors& errors);
 void check_container(const Value& container, bool init, const FieldPath& at, FieldErrors& errors);
 
 }  // namespace minik::control

@@ -51,6 +51,7 @@ void check_lasting_template(const Value& spec, std::string_view kind, const Fiel
     errors.forbidden(at.field("template.spec.activeDeadlineSeconds"),
                      cat("activeDeadlineSeconds in ", kind, " is not Supported"));
   }
+  if (kind != "StatefulSet") check_mounts(pod, at.field("template.spec"), errors);
 }
 
 bool is_zero(const Value& count) {
@@ -144,14 +145,17 @@ void check_failure_rules(const JobSpecView& spec, const FieldPath& at, FieldErro
     const FieldPath here = rules_at.index(i++);
     const bool codes = rule[keys::kOnExitCodes].has_value();
     if (codes == !rule[keys::kOnPodConditions].empty()) {
-      errors.invalid(here, rule, codes ? "specifying both OnExitCodes and OnPodConditions is not supported"
-                                       : "specifying one of OnExitCodes and OnPodConditions is required");
+      errors.invalid(here, rule,
+                     codes ? "specifying both OnExitCodes and OnPodConditions is not supported"
+                           : "specifying one of OnExitCodes and OnPodConditions is required");
     }
     if (rule[keys::kAction].as_string() == "FailIndex" && !spec.has_backoffLimitPerIndex()) {
-      errors.invalid(here.field("action"), rule[keys::kAction], "requires the backoffLimitPerIndex field");
+      errors.invalid(here.field("action"), rule[keys::kAction],
+                     "requires the backoffLimitPerIndex field");
     }
     for (const auto& code : rule[keys::kOnExitCodes][keys::kValues].items()) {
-      if (code.as_int() != 0 || rule[keys::kOnExitCodes][keys::kOperator].as_string() != "In") continue;
+      if (code.as_int() != 0 || rule[keys::kOnExitCodes][keys::kOperator].as_string() != "In")
+        continue;
       errors.invalid(here.field("onExitCodes.values"), code, "must not be 0 for the In operator");
     }
   }
@@ -159,6 +163,7 @@ void check_failure_rules(const JobSpecView& spec, const FieldPath& at, FieldErro
 
 void check_job_spec(const Value& value, const FieldPath& at, FieldErrors& errors) {
   const JobSpecView spec(value);
+  check_mounts(value.at({keys::kTemplate, keys::kSpec}), at.field("template.spec"), errors);
   const Value& policy = value.at({keys::kTemplate, keys::kSpec, keys::kRestartPolicy});
   const FieldPath here = at.field("template.spec.restartPolicy");
   if (policy.as_string() == "Always") {
@@ -172,7 +177,8 @@ void check_job_spec(const Value& value, const FieldPath& at, FieldErrors& errors
   }
   check_failure_rules(spec, at, errors);
   const Value& labels = spec.selector_value()[keys::kMatchLabels];
-  const bool generated = labels.size() == 1 && labels.contains("batch.kubernetes.io/controller-uid") &&
+  const bool generated = labels.size() == 1 &&
+                         labels.contains("batch.kubernetes.io/controller-uid") &&
                          spec.selector_value().size() == 1;
   if (spec.has_selector() && !generated && !spec.manualSelector()) {
     errors.invalid(at.field("selector"), spec.selector_value(),

@@ -48,6 +48,14 @@ TEST(Validation, AcceptsAnOrdinaryDeployment) {
             "valid");
 }
 
+TEST(Validation, LetsPodsOfAStatefulSetMountItsClaims) {
+  const std::string spec =
+      R"({"selector":{"matchLabels":{"app":"web"}},"template":{"metadata":{"labels":{"app":"web"}},"spec":)"
+      R"({"containers":[{"name":"c","image":"i","volumeMounts":[{"name":"data","mountPath":"/d"}]}]}}})";
+  EXPECT_EQ(verdict(kinds::kStatefulsets, deployment(spec)), "valid");
+  EXPECT_NE(verdict(kinds::kDeployments, deployment(spec)), "valid");
+}
+
 TEST(Validation, NamesAMissingImage) {
   const auto errors = check_object(
       resource(kinds::kDeployments),

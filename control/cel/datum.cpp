@@ -299,8 +299,8 @@ std::string format_double(double d) {
   int exponent = 0;
   const std::string_view digits = text.substr(exponent_at + (text[exponent_at + 1] == '+' ? 2 : 1));
   std::from_chars(digits.data(), digits.data() + digits.size(), exponent);
-  // Go's %g takes the long form from 10^21 on when it prints the shortest digits.
-  if (exponent < -4 || exponent >= 21) return std::string(text);
+  // Where Go's %g changes its form when it prints the shortest digits.
+  if (exponent < -4 || exponent >= 6) return std::string(text);
   const auto plain = std::to_chars(buffer, buffer + sizeof buffer, d, std::chars_format::fixed);
   return std::string(buffer, plain.ptr);
 }

@@ -12,8 +12,10 @@ namespace {
 
 // cel-go's numbers: what a node costs beside its parts.
 constexpr uint64_t kNameCost = 1, kListCost = 10, kMapCost = 30;
-// One turn of a macro: reading the result so far and testing it, or growing a list.
-constexpr uint64_t kTestCost = 3, kGrowCost = 12;
+// A turn of a macro, which cel-go expands into a fold: reading the result so far and testing it, or
+// growing a list by another. At its end the fold reads its result once more.
+constexpr uint64_t kAllCost = 3, kExistsCost = 4, kCountCost = 2, kSkipCost = 1, kGrowCost = 12,
+                   kResultCost = 1;
 
 constexpr size_t kArgumentsMax = 4;
 
@@ -204,6 +206,7 @@ class Evaluator {
     if (node.macro == Macro::kOptMap || node.macro == Macro::kOptFlatMap)
       return optional_map(node, range);
     if (range.kind() != Kind::kList && range.kind() != Kind::kMap) return no_such_overload();
+    if (!charge(kResultCost)) return exhausted();
     switch (node.macro) {
       case Macro::kAll:
         return test(node, range, false);
@@ -241,7 +244,7 @@ class Evaluator {
   Datum test(const Node& node, const Datum& range, bool decisive) {
     Datum failure;
     for (size_t i = 0; i < range.size(); ++i) {
-      if (!charge(kTestCost)) return exhausted();
+      if (!charge(decisive ? kExistsCost : kAllCost)) return exhausted();
       bind(node, range, i);
       const Datum value = visit(node.children.back());
       if (exhausted_) return exhausted();
@@ -257,7 +260,7 @@ class Evaluator {
   Datum exactly_one(const Node& node, const Datum& range) {
     size_t count = 0;
     for (size_t i = 0; i < range.size(); ++i) {
-      if (!charge(kTestCost)) return exhausted();
+      if (!charge(kCountCost)) return exhausted();
       bind(node, range, i);
       const Datum value = visit(node.children.back());
       if (value.is_error()) return value;
@@ -274,12 +277,14 @@ class Evaluator {
     const bool has_filter = node.children.size() == 3 || node.macro == Macro::kFilter;
     for (size_t i = 0; i < range.size(); ++i) {
       bind(node, range, i);
-      if (!charge(kNameCost)) return exhausted();
       if (has_filter) {
         const Datum keep = visit(node.children[1]);
         if (keep.is_error()) return keep;
         if (keep.kind() != Kind::kBool) return no_such_overload();
-        if (keep.is_false()) continue;
+        if (keep.is_false()) {
+          if (!charge(kSkipCost)) return exhausted();
+          continue;
+        }
       }
       if (!charge(kGrowCost)) return exhausted();
       Datum value = node.macro == Macro::kFilter ? slots_[node.slot] : visit(node.children.back());

@@ -80,12 +80,12 @@ Datum intersects(const Call& c) {
 }
 
 constexpr OverloadText kTable[] = {
-    {"list<A>.isSorted() -> bool", is_sorted, Cost::kTraverse},
-    {"list<A>.sum() -> A", sum, Cost::kTraverse},
-    {"list<A>.min() -> A", extreme<true>, Cost::kTraverse},
-    {"list<A>.max() -> A", extreme<false>, Cost::kTraverse},
-    {"list<A>.indexOf(A) -> int", index_of<true>, Cost::kTraverse},
-    {"list<A>.lastIndexOf(A) -> int", index_of<false>, Cost::kTraverse},
+    {"list<A>.isSorted() -> bool", is_sorted, Cost::kItems},
+    {"list<A>.sum() -> A", sum, Cost::kItems},
+    {"list<A>.min() -> A", extreme<true>, Cost::kItems},
+    {"list<A>.max() -> A", extreme<false>, Cost::kItems},
+    {"list<A>.indexOf(A) -> int", index_of<true>, Cost::kItems},
+    {"list<A>.lastIndexOf(A) -> int", index_of<false>, Cost::kItems},
     {"sets.contains(list<A>, list<A>) -> bool",
      [](const Call& c) { return Datum::boolean(contains_all(c[0], c[1])); }, Cost::kSets},
     {"sets.equivalent(list<A>, list<A>) -> bool",

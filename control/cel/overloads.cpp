@@ -129,9 +129,14 @@ uint64_t tenths(uint64_t size) {
   return (size + 9) / 10;
 }
 
-uint64_t traversal(const Datum& datum) {
-  const bool text = datum.kind() == Kind::kString || datum.kind() == Kind::kBytes;
-  return text ? tenths(size_of(datum)) : size_of(datum);
+bool is_list(const Datum& datum) {
+  return datum.kind() == Kind::kList || datum.kind() == Kind::kMap;
+}
+
+uint64_t sum_of_sizes(std::span<const Datum> arguments, bool lists) {
+  uint64_t sum = 0;
+  for (const auto& argument : arguments) sum += is_list(argument) == lists ? size_of(argument) : 0;
+  return sum;
 }
 
 }  // namespace
@@ -176,19 +181,21 @@ uint64_t cost_of(const Overload& overload, std::span<const Datum> arguments) {
   switch (overload.cost) {
     case Cost::kOne:
       return 1;
-    case Cost::kTraverse: {
-      uint64_t sum = 1;
-      for (const auto& argument : arguments) sum += traversal(argument);
-      return sum;
-    }
+    case Cost::kTraverse:
+      return std::max<uint64_t>(
+          1, tenths(sum_of_sizes(arguments, false)) + sum_of_sizes(arguments, true));
+    case Cost::kReceiver:
+      return tenths(size_of(arguments[0]));
+    case Cost::kItems:
+      return sum_of_sizes(arguments, true);
     case Cost::kProduct:
-      return 1 + tenths(size_of(arguments[0])) * tenths(size_of(arguments[1]));
+      return tenths(size_of(arguments[0])) * tenths(size_of(arguments[1]));
     case Cost::kPattern:
-      return 1 + tenths(size_of(arguments[0]) + 1) * ((size_of(arguments[1]) + 3) / 4);
+      return tenths(size_of(arguments[0]) + 1) * ((size_of(arguments[1]) + 3) / 4);
     case Cost::kSmaller:
-      return 1 + std::min(traversal(arguments[0]), traversal(arguments[1]));
+      return tenths(std::min(size_of(arguments[0]), size_of(arguments[1])));
     case Cost::kSets:
-      return 1 + size_of(arguments[0]) * size_of(arguments[1]);
+      return size_of(arguments[0]) * size_of(arguments[1]);
   }
   return 1;
 }

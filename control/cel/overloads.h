@@ -22,11 +22,13 @@ namespace minik::control::cel {
 
 class Regex;
 
-// What a call costs, by the sizes of its arguments, in cel-go's and Kubernetes' numbers: text and
-// bytes cost a tenth a byte, lists one an item.
+// What a call costs by the sizes of its arguments, in cel-go's numbers: text and bytes cost a tenth
+// a byte, lists one an item.
 enum class Cost : uint8_t {
   kOne,
-  kTraverse,  // of all arguments
+  kTraverse,  // of all text, at least 1
+  kReceiver,  // of the first argument's text
+  kItems,     // of all lists
   kProduct,   // first times second: contains, indexOf
   kPattern,   // text times a quarter of the pattern's length
   kSmaller,   // equality stops at the end of the smaller

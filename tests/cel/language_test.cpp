@@ -199,6 +199,7 @@ TEST(Cel, ConvertsBetweenTypes) {
        {"double('1.5')", "1.5"},
        {"string(1.5)", "\"1.5\""},
        {"string(5u)", "\"5\""},
+       {"string(1000000.0) + string(0.00001)", "\"1e+061e-05\""},
        {"string(b'hi')", "\"hi\""},
        {"string(b'\\xff')", "error: invalid UTF-8 in bytes, cannot convert to string"},
        {"bool('true')", "true"},

@@ -97,6 +97,13 @@ TEST(Program, ChargesWhatWasRead) {
   EXPECT_EQ(cost("number + 1"), 2u);
   EXPECT_EQ(cost("[1, 2]"), 10u);
   EXPECT_EQ(cost("{'a': 1}"), 30u);
+  EXPECT_EQ(cost("[1, 2, 3].all(x, x > 0)"), 10u + 3 * (3 + 2) + 1);
+  EXPECT_EQ(cost("[1, 2, 3].exists(x, x > 9)"), 10u + 3 * (4 + 2) + 1);
+  EXPECT_EQ(cost("[1, 2].map(x, x)"), 10u + 2 * (12 + 1) + 1);
+  EXPECT_EQ(cost("number in [1, 2, 3]"), 1u + 10 + 3);
+  EXPECT_EQ(cost("words[0] == 'x'"), 3u);
+  EXPECT_EQ(cost("'0123456789abc' + 'x'"), 2u);
+  EXPECT_EQ(cost("'0123456789'.matches('[0-9]+')"), 2u * 2);
   EXPECT_GT(cost("'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'.contains('b')"),
             cost("'a'.contains('b')"));
 }

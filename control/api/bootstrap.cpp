@@ -52,7 +52,7 @@ void ApiServer::bootstrap() {
                                              Value::map({{Key(volume_notes::kDefaultClass), "true"}}))},
                      {keys::kProvisioner, kLocalPathProvisioner},
                      {keys::kReclaimPolicy, "Delete"},
-                     {keys::kVolumeBindingMode, "Immediate"},
+                     {keys::kVolumeBindingMode, "WaitForFirstConsumer"},
                      {keys::kAllowVolumeExpansion, true}}));
   const Value labels = Value::map({{"component", "apiserver"}, {"provider", "kubernetes"}});
   const Value port = Value::map({{keys::kName, "https"},

@@ -15,24 +15,31 @@ constexpr size_t kSeenMax = 1 << 16;
 }  // namespace
 
 std::shared_ptr<Candidates> ClassCache::find(const Value& pod, const Profile& profile,
-                                             PodClassKey& fresh) {
+                                             const Value& volume_rules, PodClassKey& fresh) {
   const Value& metadata = pod[keys::kMetadata];
   const Value& owner = controller_of(pod)[keys::kUid];
   if (last_.candidates && last_.profile == &profile && last_.spec.same_node(pod[keys::kSpec]) &&
       last_.labels == metadata[keys::kLabels] && last_.owner == owner &&
-      last_.namespace_ == metadata[keys::kNamespace] &&
+      last_.namespace_ == metadata[keys::kNamespace] && last_.volumes == volume_rules &&
       last_.counts_version == table_.counts().version() &&
       last_.nodes_version == table_.nodes_version()) {
     return last_.candidates;
   }
   fresh = class_key(pod, table_);
+  fresh.volumes = volume_rules;
   const auto found = classes_.find(fresh.hash());
   if (found == classes_.end()) return nullptr;
   for (const auto& candidates : found->second) {
     if (&candidates->profile() != &profile || !(candidates->pod_class().key == fresh)) continue;
-    last_ = {
-        pod[keys::kSpec],          metadata[keys::kLabels], owner,    metadata[keys::kNamespace],
-        table_.counts().version(), table_.nodes_version(),  &profile, candidates};
+    last_ = {pod[keys::kSpec],
+             metadata[keys::kLabels],
+             owner,
+             metadata[keys::kNamespace],
+             volume_rules,
+             table_.counts().version(),
+             table_.nodes_version(),
+             &profile,
+             candidates};
     return candidates;
   }
   return nullptr;
@@ -40,13 +47,14 @@ std::shared_ptr<Candidates> ClassCache::find(const Value& pod, const Profile& pr
 
 std::shared_ptr<NodeRules> ClassCache::rules_of(const PodClassKey& key) {
   for (size_t i = rules_.size(); i-- > 0;) {
-    if (!rules_[i]->same(key.node_selector, key.affinity, key.tolerations)) continue;
+    if (!rules_[i]->same(key.node_selector, key.affinity, key.tolerations, key.volumes)) continue;
     std::rotate(rules_.begin() + static_cast<ptrdiff_t>(i),
                 rules_.begin() + static_cast<ptrdiff_t>(i) + 1, rules_.end());
     return rules_.back();
   }
   if (rules_.size() >= kRulesMax) rules_.erase(rules_.begin());
-  rules_.push_back(std::make_shared<NodeRules>(key.node_selector, key.affinity, key.tolerations));
+  rules_.push_back(
+      std::make_shared<NodeRules>(key.node_selector, key.affinity, key.tolerations, key.volumes));
   return rules_.back();
 }
 

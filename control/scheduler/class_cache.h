@@ -22,7 +22,9 @@ class ClassCache {
   ClassCache(NodeTable& table, uint64_t salt) : table_(table), salt_(salt) {}
 
   // The candidates of the pod's class, or null when the class is new; then `fresh` is its key.
-  std::shared_ptr<Candidates> find(const Value& pod, const Profile& profile, PodClassKey& fresh);
+  // `volume_rules` are what the pod's claims ask of nodes (volume_rules.h), absent without claims.
+  std::shared_ptr<Candidates> find(const Value& pod, const Profile& profile,
+                                   const Value& volume_rules, PodClassKey& fresh);
   std::shared_ptr<Candidates> make(const PodClass& pod_class, const Profile& profile);
   std::shared_ptr<NodeRules> rules_of(const PodClassKey& key);
   // The class came once before without being made.
@@ -30,7 +32,7 @@ class ClassCache {
 
  private:
   struct Last {
-    Value spec, labels, owner, namespace_;
+    Value spec, labels, owner, namespace_, volumes;
     uint64_t counts_version = 0, nodes_version = 0;
     const Profile* profile = nullptr;
     std::shared_ptr<Candidates> candidates;

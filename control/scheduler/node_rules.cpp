@@ -5,6 +5,7 @@
 #include "control/base/text.h"
 #include "control/object/keys.h"
 #include "control/object/node_selection.h"
+#include "control/scheduler/volume_rules.h"
 
 namespace minik::control {
 
@@ -18,14 +19,15 @@ const Value& unschedulable_taint() {
 
 }  // namespace
 
-NodeRules::NodeRules(Value node_selector, Value affinity, Value tolerations)
+NodeRules::NodeRules(Value node_selector, Value affinity, Value tolerations, Value volumes)
     : node_selector_(std::move(node_selector)),
       affinity_(Value::map({{keys::kNodeAffinity, affinity[keys::kNodeAffinity]}})),
-      tolerations_(std::move(tolerations)) {}
+      tolerations_(std::move(tolerations)),
+      volumes_(std::move(volumes)) {}
 
-bool NodeRules::same(const Value& node_selector, const Value& affinity,
-                     const Value& tolerations) const {
-  return tolerations_ == tolerations && node_selector_ == node_selector &&
+bool NodeRules::same(const Value& node_selector, const Value& affinity, const Value& tolerations,
+                     const Value& volumes) const {
+  return volumes_ == volumes && tolerations_ == tolerations && node_selector_ == node_selector &&
          affinity_[keys::kNodeAffinity] == affinity[keys::kNodeAffinity];
 }
 
@@ -41,6 +43,10 @@ NodeRules::Verdict NodeRules::judge(const NodeEntry& node) const {
     verdict.refusal = Refusal::kTaint;
   } else {
     verdict.refusal = verdict.selected ? Refusal::kNone : Refusal::kAffinity;
+  }
+  if (verdict.refusal == Refusal::kNone &&
+      broken_volume_rule(volumes_, node.labels, node.name).has_value()) {
+    verdict.refusal = Refusal::kVolumes;
   }
   for (const auto& taint : node.taints.items()) {
     const bool soft = taint[keys::kEffect].as_string() == "PreferNoSchedule";
@@ -93,6 +99,8 @@ std::string NodeRules::why_not(const NodeEntry& node) const {
     }
     case Refusal::kAffinity:
       return "node(s) didn't match Pod's node affinity/selector";
+    case Refusal::kVolumes:
+      return broken_volume_rule(volumes_, node.labels, node.name)[keys::kReason].string();
     case Refusal::kNone:
     case Refusal::kGone:
       break;

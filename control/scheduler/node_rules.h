@@ -1,5 +1,6 @@
 // Node rules: what a node's own properties mean for a pod, without regard to what is placed there:
-// cordons, taints, selector and affinity, and how much the pod likes the node for them.
+// cordons, taints, selector and affinity, the rules of its claims, and how much the pod likes the
+// node for them.
 //
 // NodeRules evaluates them for all pods that have the same tolerations, selector and affinity, once
 // a node and again when that node's own properties change. Refusals come in the order of
@@ -22,9 +23,10 @@ namespace minik::control {
 
 class NodeRules {
  public:
-  NodeRules(Value node_selector, Value affinity, Value tolerations);
+  NodeRules(Value node_selector, Value affinity, Value tolerations, Value volumes);
 
-  bool same(const Value& node_selector, const Value& affinity, const Value& tolerations) const;
+  bool same(const Value& node_selector, const Value& affinity, const Value& tolerations,
+            const Value& volumes) const;
   // Brings the verdicts up to date; cheap when no node has changed.
   void refresh(const NodeTable& table, const ScoreWeights& weights);
 
@@ -44,7 +46,7 @@ class NodeRules {
   void forget() { verdicts_ = {}; }
 
  private:
-  enum class Refusal : uint8_t { kNone, kGone, kUnschedulable, kTaint, kAffinity };
+  enum class Refusal : uint8_t { kNone, kGone, kUnschedulable, kTaint, kAffinity, kVolumes };
   struct Verdict {
     uint64_t version = 0;
     Refusal refusal = Refusal::kGone;
@@ -56,7 +58,7 @@ class NodeRules {
   };
   Verdict judge(const NodeEntry& node) const;
 
-  Value node_selector_, affinity_, tolerations_;
+  Value node_selector_, affinity_, tolerations_, volumes_;
   std::vector<Verdict> verdicts_;
   uint64_t seen_ = 0;
   int64_t most_disliked_ = 0, most_preferred_ = 0;

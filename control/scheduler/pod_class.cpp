@@ -70,7 +70,7 @@ uint64_t PodClassKey::hash() const {
   mix(static_cast<uint64_t>(demand->requests.ephemeral_bytes));
   mix(static_cast<uint64_t>(priority));
   for (const Value* part :
-       {&node_selector, &affinity, &tolerations, &spread, &owner, &namespace_, &labels}) {
+       {&node_selector, &affinity, &tolerations, &spread, &owner, &namespace_, &labels, &volumes}) {
     mix(part->hash());
   }
   return hash;
@@ -80,7 +80,8 @@ bool PodClassKey::operator==(const PodClassKey& other) const {
   return priority == other.priority && (demand == other.demand || *demand == *other.demand) &&
          node_selector == other.node_selector && affinity == other.affinity &&
          tolerations == other.tolerations && spread == other.spread && owner == other.owner &&
-         namespace_ == other.namespace_ && labels == other.labels && images == other.images;
+         namespace_ == other.namespace_ && labels == other.labels && images == other.images &&
+         volumes == other.volumes;
 }
 
 PodClass::PodClass(PodClassKey k) : key(std::move(k)) {

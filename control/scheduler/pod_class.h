@@ -39,6 +39,7 @@ struct PodClassKey {
   Value node_selector, affinity, tolerations, spread;
   Value owner;               // what spreading by default counts
   Value namespace_, labels;  // absent where nothing can tell
+  Value volumes;             // rules of its claims (volume_rules.h), absent without claims
   std::vector<Value> images;
   int64_t priority = 0;
   std::shared_ptr<const PodDemand> demand;

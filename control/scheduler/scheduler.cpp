@@ -4,6 +4,7 @@
 
 #include "control/base/text.h"
 #include "control/object/keys.h"
+#include "control/object/volume_match.h"
 #include "control/scheduler/quick_pick.h"
 #include "control/scheduler/scheduler_impl.h"
 #include "control/scheduler/writes.h"
@@ -51,6 +52,13 @@ Scheduler::Impl::Impl(Executor& e, Client& c, InformerSet& i, EventRecorder& r, 
       classes(table, rng.next()),
       queue(e, [this] { wake(); }),
       metrics(m),
+      volumes(informers.of(kinds::kPersistentvolumeclaims).cache(),
+              informers.of(kinds::kPersistentvolumes).cache(),
+              informers.of(kinds::kStorageclasses).cache(), pods_cache,
+              [this](const Value& pod) {
+                const auto pending = queue.find(key_of(pod));
+                return occupies(pod) || (pending && !pending->assumed.empty());
+              }),
       salt(rng.next()),
       flush_timer(e) {}
 
@@ -106,6 +114,14 @@ void Scheduler::Impl::on_placed(const Value& after) {
 void Scheduler::Impl::on_unplaced(const Value& pod, const std::string& node) {
   table.remove_pod(pod, node);
   help_at(node, pod);
+  if (claimants.empty() || !has_claims(pod)) return;
+  // A claim for one pod at a time may be free now.
+  for (const auto& name : claims_of_pod(pod)) {
+    wake_claimants([&](const Value& other) {
+      return object_namespace(other) == object_namespace(pod) &&
+             std::ranges::count(claims_of_pod(other), name) > 0;
+    });
+  }
 }
 
 // A pod that needs no node any more gives back what was assumed or reserved for it.
@@ -115,6 +131,7 @@ void Scheduler::Impl::release(const PendingPtr& pod, const Value& object) {
     help_at(pod->assumed, object);
   }
   if (!pod->nominated.empty()) table.withdraw(object, pod->nominated);
+  binding_claims.erase(pod->key);
   queue.remove(pod);
 }
 
@@ -179,9 +196,10 @@ void Scheduler::Impl::count_pending() {
 }
 
 int Scheduler::Impl::choose_node(const PendingPtr& pod, const Value& object, const Profile& profile,
+                                 const Value& volume_rules,
                                  std::shared_ptr<Candidates>& candidates) {
   PodClassKey fresh;
-  candidates = classes.find(object, profile, fresh);
+  candidates = classes.find(object, profile, volume_rules, fresh);
   if (!candidates) {
     const PodClass pod_class(std::move(fresh));
     const bool known = classes.seen_before(pod_class.key);
@@ -189,10 +207,10 @@ int Scheduler::Impl::choose_node(const PendingPtr& pod, const Value& object, con
         quick(pod_class, table)) {
       // The rules of a pod that names its node are nobody else's.
       const auto& key = pod_class.key;
-      const auto rules =
-          pod_class.pinned.empty()
-              ? classes.rules_of(key)
-              : std::make_shared<NodeRules>(key.node_selector, key.affinity, key.tolerations);
+      const auto rules = pod_class.pinned.empty()
+                             ? classes.rules_of(key)
+                             : std::make_shared<NodeRules>(key.node_selector, key.affinity,
+                                                           key.tolerations, key.volumes);
       const int node = quick_pick(pod_class, table, *rules, profile, salt, cursor);
       if (node >= 0) return node;
     }
@@ -216,11 +234,15 @@ void Scheduler::Impl::place(const PendingPtr& pod) {
   }
   // Its own reservation must not be in its way.
   if (!pod->nominated.empty()) table.withdraw(object, pod->nominated);
+  const VolumeVerdict claims = volumes.of(object);
+  const Value volume_rules =
+      claims.refusal.empty() ? claims.rules : refusing_volume_rules(claims.refusal);
   std::shared_ptr<Candidates> candidates;
-  const int node = choose_node(pod, object, *profile, candidates);
+  const int node = choose_node(pod, object, *profile, volume_rules, candidates);
   if (node < 0) {
     if (!pod->nominated.empty()) table.nominate(object, pod->nominated);
-    no_room(pod, object, candidates);
+    if (volume_rules.has_value()) claimants.insert(pod->key);
+    no_room(pod, object, candidates, claims.refusal);
     metrics.attempt(profile->name, "unschedulable", executor.now() - begin);
     return;
   }
@@ -228,7 +250,11 @@ void Scheduler::Impl::place(const PendingPtr& pod) {
   pod->assumed = target;
   pod->nominated.clear();
   table.add_pod(object, target);
-  bind(pod, object, target, begin);
+  if (claims.undecided.empty()) {
+    bind(pod, object, target, begin);
+  } else {
+    bind_claims(pod, object, claims.undecided, target, begin);
+  }
   help_by(object);
   // What helped this one may help the next of its class.
   if (candidates) queue.wake(candidates->id());
@@ -278,6 +304,15 @@ Scheduler::Scheduler(Executor& executor, Client& client, InformerSet& informers,
   });
   subscribe(kinds::kPoddisruptionbudgets, [](Impl& impl, const Value& before, const Value& after) {
     impl.budgets.put(before, after);
+  });
+  subscribe(
+      kinds::kPersistentvolumeclaims,
+      [](Impl& impl, const Value& before, const Value& after) { impl.on_claim(before, after); });
+  subscribe(kinds::kPersistentvolumes, [](Impl& impl, const Value&, const Value& after) {
+    if (after.has_value()) impl.on_volume(after);
+  });
+  subscribe(kinds::kStorageclasses, [](Impl& impl, const Value&, const Value& after) {
+    if (after.has_value()) impl.wake_claimants([](const Value&) { return true; });
   });
   subscribe(kinds::kNodes, [](Impl& impl, const Value& before, const Value& after) {
     impl.on_node(before, after);

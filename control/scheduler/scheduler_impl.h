@@ -1,6 +1,6 @@
 // The scheduler's state and its steps, apart from Scheduler so that they can stand in two files:
 // scheduler.cpp has the life of a pod that finds a node, unschedulable.cpp that of one that does
-// not.
+// not, claim_binding.cpp what pods with claims need besides.
 //
 // Invariants: a pod that is assumed is counted on its node in the table, once, until the informer
 // shows it bound there; a nominated pod has its nomination in the table except while it is being
@@ -20,6 +20,7 @@
 #include "control/scheduler/queue.h"
 #include "control/scheduler/scheduler.h"
 #include "control/scheduler/scheduler_metrics.h"
+#include "control/scheduler/volume_rules.h"
 
 namespace minik::control {
 
@@ -43,7 +44,7 @@ struct Scheduler::Impl : std::enable_shared_from_this<Impl> {
   void work();
   void place(const PendingPtr& pod);
   int choose_node(const PendingPtr& pod, const Value& object, const Profile& profile,
-                  std::shared_ptr<Candidates>& candidates);
+                  const Value& volume_rules, std::shared_ptr<Candidates>& candidates);
   void bind(const PendingPtr& pod, const Value& object, const std::string& node, Instant begin);
   void on_bound(const PendingPtr& pod, const Value& object, const std::string& node,
                 const Result<ApiResponse>& result);
@@ -51,7 +52,7 @@ struct Scheduler::Impl : std::enable_shared_from_this<Impl> {
 
   // unschedulable.cpp
   void no_room(const PendingPtr& pod, const Value& object,
-               const std::shared_ptr<Candidates>& candidates);
+               const std::shared_ptr<Candidates>& candidates, const std::string& refusal);
   std::string preempt(const PendingPtr& pod, const Value& object, Candidates& candidates);
   bool waits_for_victims(const PendingPod& pod) const;
   void evict(const PendingPtr& pod, const Value& object, const std::string& node,
@@ -60,6 +61,14 @@ struct Scheduler::Impl : std::enable_shared_from_this<Impl> {
   void help_at(const std::string& node, const Value& gone);
   void help_by(const Value& placed);
   void arm_flush();
+
+  // claim_binding.cpp
+  void bind_claims(const PendingPtr& pod, const Value& object, const std::vector<Value>& undecided,
+                   const std::string& node, Instant begin);
+  void give_up_claims(const PendingPtr& pod, const std::string& node, const Error& error);
+  void on_claim(const Value& before, const Value& after);
+  void on_volume(const Value& after);
+  void wake_claimants(const std::function<bool(const Value& pod)>& may_help);
 
   const ObjectCache& pods() const { return pods_cache; }
 
@@ -75,6 +84,16 @@ struct Scheduler::Impl : std::enable_shared_from_this<Impl> {
   Preemption preemption{budgets};
   SchedulingQueue queue;
   SchedulerMetrics metrics;
+  VolumeRules volumes;
+  // Pods that have a node and wait there for their claims' volumes.
+  struct ClaimsInBinding {
+    PendingPtr pod;
+    Value object;
+    std::string node;
+    Instant begin;
+  };
+  std::map<ObjectKey, ClaimsInBinding> binding_claims;
+  std::set<ObjectKey> claimants;  // pods with claims that were parked; some may have left since
   std::set<ObjectKey> gated;
   std::set<std::string, std::less<>>
       victims;  // uids of pods that are being evicted, until they are gone

@@ -33,11 +33,14 @@ bool evicted_by_scheduler(const Value& pod) {
 }  // namespace
 
 void Scheduler::Impl::no_room(const PendingPtr& pod, const Value& object,
-                              const std::shared_ptr<Candidates>& candidates) {
+                              const std::shared_ptr<Candidates>& candidates,
+                              const std::string& refusal) {
   std::string message = "no nodes available to schedule pods";
   const std::string nominated_before = pod->nominated;
   if (table.count() > 0) {
-    message = sentence(table.count(), candidates->diagnosis(table));
+    // Of what holds for all nodes Kubernetes counts none.
+    message = refusal.empty() ? sentence(table.count(), candidates->diagnosis(table))
+                              : cat("0/", table.count(), " nodes are available: ", refusal, ".");
     if (candidates->profile().preempts) {
       const std::string outcome = preempt(pod, object, *candidates);
       if (!outcome.empty()) message += cat(" preemption: ", outcome);

@@ -11,26 +11,30 @@ namespace {
 
 using namespace control;
 
-// Provisioned volumes are named after the uids of their claims, which chance draws: a claim stands for them.
-std::string volumes_state(const Store& store) {
-  std::string state;
+// Provisioned volumes are named after the uids of their claims, which chance draws: a claim stands
+// for them.
+std::vector<std::string> volume_lines(const Store& store) {
+  std::vector<std::string> lines;
   store.for_each(kinds::kPersistentvolumeclaims, [&](const Value& claim) {
-    state += cat("claim ", object_name(claim), " ", claim[keys::kStatus][keys::kPhase].as_string(), " ",
-                 claim[keys::kStatus][keys::kCapacity].get("storage").as_string(), " ",
-                 claim[keys::kMetadata][keys::kFinalizers].size(), "\n");
+    lines.push_back(cat("claim ", object_name(claim), " ",
+                        claim[keys::kStatus][keys::kPhase].as_string(), " ",
+                        claim[keys::kStatus][keys::kCapacity].get("storage").as_string(), " ",
+                        claim[keys::kMetadata][keys::kFinalizers].size(), "\n"));
   });
-  std::vector<std::string> volumes;
   store.for_each(kinds::kPersistentvolumes, [&](const Value& volume) {
     const Value& spec = volume[keys::kSpec];
     const std::string name(object_name(volume));
-    volumes.push_back(cat("volume ", name.starts_with("pvc-") ? "made" : name, " ",
-                          volume[keys::kStatus][keys::kPhase].as_string(), " ",
-                          spec[keys::kClaimRef][keys::kName].as_string(), " ",
-                          spec[keys::kCapacity].get("storage").as_string(), "\n"));
+    lines.push_back(cat("volume ", name.starts_with("pvc-") ? "made" : name, " ",
+                        volume[keys::kStatus][keys::kPhase].as_string(), " ",
+                        spec[keys::kClaimRef][keys::kName].as_string(), " ",
+                        spec[keys::kCapacity].get("storage").as_string(), "\n"));
   });
-  std::sort(volumes.begin(), volumes.end());
-  for (const auto& line : volumes) state += line;
-  return state;
+  return lines;
+}
+
+std::string sorted_text(std::vector<std::string> lines) {
+  std::sort(lines.begin(), lines.end());
+  return join(lines, "");
 }
 
 std::string claim(std::string_view name, std::string_view class_name, std::string_view size) {
@@ -59,11 +63,39 @@ spec:
 
 TEST(VolumeConvergence, ClaimsAreBoundAndReleasedVolumesCleaned) {
   ConvergenceCase story;
-  story.changes = apply_at(seconds(5), cat(kClasses, claim("kept", "quick", "1Gi"), claim("gone", "quick", "1Gi"),
-                                           claim("manual", "manual", "2Gi")));
-  story.changes.push_back(delete_at(seconds(30), "persistentvolumeclaims", "gone"));
-  story.changes.push_back(delete_at(seconds(40), "persistentvolumeclaims", "manual"));
-  story.state = volumes_state;
+  story.changes =
+      apply_at(seconds(5), cat(kClasses, claim("kept", "quick", "1Gi"),
+                               claim("gone", "quick", "1Gi"), claim("manual", "manual", "2Gi")));
+  // Late enough that the claim by hand is bound by then, whatever happens: only then is its volume released.
+  story.changes.push_back(delete_at(seconds(100), "persistentvolumeclaims", "gone"));
+  story.changes.push_back(delete_at(seconds(105), "persistentvolumeclaims", "manual"));
+  story.trouble = seconds(160);
+  story.state = [](const Store& store) { return sorted_text(volume_lines(store)); };
+  expect_convergence(story);
+}
+
+TEST(VolumeConvergence, PodsGetTheirVolumesWhereTheyAre) {
+  ConvergenceCase story;
+  std::string manifests;
+  for (const auto* name : {"one", "two", "three"}) {
+    manifests += claim(name, "standard", "1Gi");
+    manifests +=
+        cat("apiVersion: v1\nkind: Pod\nmetadata: {name: ", name,
+            "}\nspec:\n  containers: [{name: main, image: \"demo:1\"}]\n  volumes: [{name: data, "
+            "persistentVolumeClaim: {claimName: ",
+            name, "}}]\n---\n");
+  }
+  story.changes = apply_at(seconds(5), manifests);
+  story.changes.push_back(delete_at(seconds(30), "pods", "two"));
+  story.changes.push_back(delete_at(seconds(31), "persistentvolumeclaims", "two"));
+  story.state = [](const Store& store) {
+    auto lines = volume_lines(store);
+    store.for_each(kinds::kPods, [&](const Value& pod) {
+      lines.push_back(
+          cat("pod ", object_name(pod), " ", pod[keys::kStatus][keys::kPhase].as_string(), "\n"));
+    });
+    return sorted_text(std::move(lines));
+  };
   expect_convergence(story);
 }
 

@@ -38,6 +38,7 @@ gone() { [[ -z $(kc get "$1" --ignore-not-found -o name) ]]; }
 
 step "what one pod writes the next one reads"
 claim data
+eventually contains "waiting for first consumer to be created before binding" kc describe pvc data
 pod writer data "echo kept > /data/file"
 eventually ended writer
 phase pvc data Bound

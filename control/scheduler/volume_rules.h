@@ -1,0 +1,64 @@
+// VolumeRules: what a pod's claims mean for where it may go. Kubernetes' VolumeBinding, VolumeZone
+// and VolumeRestrictions, turned into rules about nodes that the pod's class carries, so that
+// replicas on one claim share one order and pods without claims never come here.
+//
+//   bound claim      its volume's node affinity and zone labels
+//   waiting claim    nodes of free volumes that fit, or, with a provisioner, the class's topologies
+//   unbound claim    of a class that binds at once: no node until the binder has done its part
+//
+// A rule is {reason, nodeSelectorTerms}: a node satisfies it when one of the terms matches; none
+// matches nothing. Reads caches, owns nothing, writes nothing; requests_for() says what PreBind has
+// to send. Limits of CSI drivers are no rule here: no volume that this cluster can mount has one.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "control/client/object_cache.h"
+#include "control/client/request.h"
+
+namespace minik::control {
+
+struct VolumeVerdict {
+  std::string refusal;           // no node can help: the sentence that says why
+  Value rules;                   // absent for a pod without claims, else an array
+  std::vector<Value> undecided;  // claims whose volume is chosen with the node
+};
+
+bool has_claims(const Value& pod);
+// The first rule that the node breaks, or absent.
+const Value& broken_volume_rule(const Value& rules, const Value& node_labels,
+                                std::string_view node);
+// A rule that no node satisfies, for this reason.
+Value refusing_volume_rules(const std::string& reason);
+
+class VolumeRules {
+ public:
+  // `is_placed`: whether a pod has a node, though the cache may not know it yet.
+  VolumeRules(const ObjectCache& claims, const ObjectCache& volumes, const ObjectCache& classes,
+              const ObjectCache& pods, std::function<bool(const Value& pod)> is_placed);
+
+  VolumeVerdict of(const Value& pod) const;
+  // What decides the claims for this node: a free volume there is reserved, else the claim is
+  // marked for its provisioner. Each write carries the resourceVersion that was read.
+  std::vector<ApiRequest> requests_for(const std::vector<Value>& undecided,
+                                       const Value& node_labels, const std::string& node) const;
+  // All claims of the pod have their volumes.
+  bool all_bound(const Value& pod) const;
+
+ private:
+  void add_claim(const Value& pod, const Value& claim, VolumeVerdict& verdict,
+                 std::vector<Value>& rules) const;
+  void add_waiting(const Value& claim, const Value& storage_class, std::vector<Value>& rules) const;
+  bool used_by_another(const Value& pod, const Value& claim) const;
+  std::vector<Value> free_volumes(const Value& claim) const;
+
+  const ObjectCache& claims_;
+  const ObjectCache& volumes_;
+  const ObjectCache& classes_;
+  const ObjectCache& pods_;
+  std::function<bool(const Value& pod)> is_placed_;
+};
+
+}  // namespace minik::control

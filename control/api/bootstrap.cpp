@@ -79,8 +79,9 @@ void ApiServer::bootstrap() {
                       Value::array({Value::map(
                           {{keys::kAddresses, Value::array({Value(options_.advertise_address)})},
                            {keys::kConditions, Value::map({{keys::kReady, true}})}})})}}));
+  const Value own_slice = Value::map({{"endpointslice.kubernetes.io/skip-mirror", "true"}});
   create(kinds::kEndpoints, "default",
-         Value::map({{keys::kMetadata, named("kubernetes")},
+         Value::map({{keys::kMetadata, named("kubernetes").with(keys::kLabels, own_slice)},
                      {keys::kSubsets,
                       Value::array({Value::map(
                           {{keys::kAddresses,

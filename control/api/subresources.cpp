@@ -41,6 +41,22 @@ bool needs_budget(const Value& pod, const Value& budget) {
   return desired <= 0 || status[keys::kCurrentHealthy].as_int() < desired;
 }
 
+// A running pod that leaves says who sent it away, for whoever replaces it.
+Value evicted(const Value& pod, WallTime now) {
+  const auto phase = pod[keys::kStatus][keys::kPhase].as_string();
+  if (phase == "Succeeded" || phase == "Failed" || phase == "Pending") return pod;
+  std::vector<Value> conditions;
+  for (const auto& c : pod[keys::kStatus][keys::kConditions].items()) {
+    if (c[keys::kType].as_string() != "DisruptionTarget") conditions.push_back(c);
+  }
+  conditions.push_back(Value::map({{keys::kType, "DisruptionTarget"},
+                                   {keys::kStatus, "True"},
+                                   {keys::kReason, "EvictionByEvictionAPI"},
+                                   {keys::kMessage, "Eviction API: evicting"},
+                                   {keys::kLastTransitionTime, format_time(now)}}));
+  return pod.with_at({keys::kStatus, keys::kConditions}, Value::array(std::move(conditions)));
+}
+
 Error disruption_refused(std::string cause) {
   Error error(ErrorCode::kTooManyRequests,
               "Cannot evict pod as it would violate the pod's disruption budget.");
@@ -216,6 +232,10 @@ Result<ApiResponse> Subresources::evict() {
   const auto& grace = request_.body[keys::kDeleteOptions][keys::kGracePeriodSeconds];
   if (grace.is_int()) removal.options.grace_period_seconds = grace.as_int();
   MINIK_ASSIGN(auto response, Writer(server_, removal).remove());
+  const Value leaving = server_.store_.find(request_.kind, request_.namespace_, request_.name);
+  if (leaving.has_value() && !is_deleting(pod) && !removal.options.dry_run) {
+    Writer(server_, removal).store_update(evicted(leaving, server_.executor_.wall_now()), leaving);
+  }
   response.object = success(201);
   response.created = true;
   if (spends && !removal.options.dry_run) {

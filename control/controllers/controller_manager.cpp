@@ -2,10 +2,12 @@
 
 #include <algorithm>
 
+#include "control/controllers/cluster_roles.h"
 #include "control/controllers/cron_job.h"
 #include "control/controllers/daemon_set.h"
 #include "control/controllers/deployment.h"
 #include "control/controllers/disruption.h"
+#include "control/controllers/endpoint_mirroring.h"
 #include "control/controllers/endpoints.h"
 #include "control/controllers/job.h"
 #include "control/controllers/local_path.h"
@@ -42,6 +44,8 @@ ControllerManager::ControllerManager(const Schema& schema, Executor& executor, C
   add(disruption_controller());
   add(endpoint_slice_controller());
   add(endpoints_controller());
+  add(endpoint_mirroring_controller());
+  add(cluster_role_aggregation_controller());
   add(namespace_controller(schema));
   add(service_account_controller());
   add(taint_eviction_controller());

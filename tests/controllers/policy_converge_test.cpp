@@ -50,5 +50,24 @@ spec:
   expect_convergence(story);
 }
 
+TEST(PolicyConvergence, WhatIsWrittenByHandIsMirroredAndCollected) {
+  ConvergenceCase story;
+  story.changes = apply_at(seconds(0), R"(
+apiVersion: v1
+kind: Service
+metadata: {name: db}
+spec: {ports: [{port: 5432}]}
+---
+apiVersion: v1
+kind: Endpoints
+metadata: {name: db}
+subsets: [{addresses: [{ip: 10.1.1.1}], ports: [{port: 5432}]}]
+)");
+  story.changes.push_back(merge_patch_at(
+      seconds(20), "endpoints", "db",
+      R"({"subsets":[{"addresses":[{"ip":"10.1.1.2"},{"ip":"10.1.1.3"}],"ports":[{"port":5433}]}]})"));
+  expect_convergence(story);
+}
+
 }  // namespace
 }  // namespace minik::sim

@@ -1,0 +1,136 @@
+#include "control/controllers/endpoint_mirroring.h"
+
+#include <map>
+
+#include "control/base/text.h"
+#include "control/controllers/pods.h"
+#include "control/object/keys.h"
+#include "control/schema/kinds.h"
+
+namespace minik::control {
+
+namespace {
+
+constexpr size_t kAddressesMax = 1000;
+constexpr std::string_view kManager = "endpointslicemirroring-controller.k8s.io";
+constexpr std::string_view kSkip = "endpointslice.kubernetes.io/skip-mirror";
+constexpr std::string_view kLeader = "control-plane.alpha.kubernetes.io/leader";
+// Of the Endpoints alone: their slices have their own.
+constexpr std::string_view kNotCopied[] = {"kubectl.kubernetes.io/last-applied-configuration",
+                                           "endpoints.kubernetes.io/last-change-trigger-time"};
+
+bool is_mirrored(const Snapshot& snapshot, const Value& endpoints) {
+  const Value& metadata = endpoints[keys::kMetadata];
+  if (metadata[keys::kLabels].get(kSkip).as_string() == "true") return false;
+  if (metadata[keys::kAnnotations].contains(kLeader)) return false;
+  const Value& service =
+      snapshot.find(kinds::kServices, object_namespace(endpoints), object_name(endpoints));
+  return service.has_value() && service[keys::kSpec][keys::kSelector].empty();
+}
+
+Value endpoint_of(const Value& address, bool ready) {
+  return Value::map({{keys::kAddresses, Value::array({address[keys::kIp]})},
+                     {keys::kConditions, Value::map({{keys::kReady, ready}})},
+                     {keys::kHostname, address[keys::kHostname]},
+                     {keys::kNodeName, address[keys::kNodeName]},
+                     {keys::kTargetRef, address[keys::kTargetRef]}});
+}
+
+struct Group {
+  std::string_view family;
+  Value ports;
+  std::vector<Value> endpoints;
+};
+
+// By the name of the slice.
+std::map<std::string, Group> groups_of(const Value& endpoints) {
+  std::map<std::string, Group> groups;
+  for (const auto& subset : endpoints[keys::kSubsets].items()) {
+    std::string ports_text;
+    std::vector<Value> ports;
+    for (const auto& port : subset[keys::kPorts].items()) {
+      const auto name = port[keys::kName].as_string(),
+                 protocol = port[keys::kProtocol].as_string("TCP");
+      ports_text += cat(name, "=", port[keys::kPort].as_int(), "/", protocol, ";");
+      ports.push_back(port.with(keys::kName, name).with(keys::kProtocol, protocol));
+    }
+    for (const auto& list : {keys::kAddresses, keys::kNotReadyAddresses}) {
+      for (const auto& address : subset[list].items()) {
+        const bool v6 = address[keys::kIp].as_string().find(':') != std::string_view::npos;
+        const std::string_view family = v6 ? "IPv6" : "IPv4";
+        const std::string id =
+            cat(object_name(endpoints), "-", fnv1a_32(cat(family, ";", ports_text)));
+        Group& group = groups[id];
+        group.family = family;
+        group.ports = Value::array(ports);
+        if (group.endpoints.size() == kAddressesMax) continue;
+        group.endpoints.push_back(endpoint_of(address, list == keys::kAddresses));
+      }
+    }
+  }
+  return groups;
+}
+
+Value slice_metadata(const Value& endpoints, const Value& before, std::string_view name) {
+  MapBuilder metadata(before);
+  MapBuilder labels(endpoints[keys::kMetadata][keys::kLabels]);
+  labels.set("kubernetes.io/service-name", object_name(endpoints));
+  labels.set("endpointslice.kubernetes.io/managed-by", kManager);
+  MapBuilder annotations(endpoints[keys::kMetadata][keys::kAnnotations]);
+  for (const auto key : kNotCopied) annotations.erase(Key(key));
+  metadata.set(keys::kName, name);
+  metadata.set(keys::kNamespace, endpoints[keys::kMetadata][keys::kNamespace]);
+  metadata.set(keys::kLabels, std::move(labels).build());
+  metadata.set(keys::kAnnotations, annotations.empty() ? Value() : std::move(annotations).build());
+  metadata.set(keys::kOwnerReferences,
+               Value::array({controller_reference(endpoints, "v1", "Endpoints")}));
+  return std::move(metadata).build();
+}
+
+Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, Env&) {
+  const Value& endpoints = snapshot.find(kinds::kEndpoints, key.namespace_, key.name);
+  Plan plan;
+  if (!endpoints.has_value() || is_deleting(endpoints)) return plan;  // slices go with their owner
+  auto groups =
+      is_mirrored(snapshot, endpoints) ? groups_of(endpoints) : std::map<std::string, Group>();
+  for (const auto& slice : snapshot.owned_by(kinds::kEndpointslices, object_uid(endpoints))) {
+    if (!groups.contains(std::string(object_name(slice))))
+      plan.remove(kinds::kEndpointslices, slice);
+  }
+  for (auto& [name, group] : groups) {
+    const Value& slice = snapshot.find(kinds::kEndpointslices, key.namespace_, name);
+    MapBuilder next(slice);
+    next.set(keys::kMetadata, slice_metadata(endpoints, slice[keys::kMetadata], name));
+    next.set(keys::kAddressType, group.family);
+    next.set(keys::kPorts, group.ports);
+    next.set(keys::kEndpoints, Value::array(std::move(group.endpoints)));
+    const Value wanted = std::move(next).build();
+    if (!slice.has_value()) {
+      plan.create(kinds::kEndpointslices, wanted).on_error = OnError::kTolerateExists;
+    } else if (!(wanted == slice)) {
+      plan.update(kinds::kEndpointslices, wanted);
+    }
+  }
+  return plan;
+}
+
+}  // namespace
+
+ControllerSpec endpoint_mirroring_controller() {
+  ControllerSpec spec;
+  spec.name = "endpointslicemirroring-controller";
+  spec.kind = kinds::kEndpoints;
+  const KeysForChange service_key = [](const Snapshot&, const Value& before, const Value& after,
+                                       std::vector<ObjectKey>& keys) {
+    const bool same = before.has_value() && after.has_value() &&
+                      before[keys::kSpec][keys::kSelector] == after[keys::kSpec][keys::kSelector];
+    if (!same) keys.push_back(key_of(after.has_value() ? after : before));
+  };
+  spec.watches = {{kinds::kEndpoints, own_key(), {}},
+                  {kinds::kServices, service_key, {}},
+                  {kinds::kEndpointslices, owner_key("Endpoints"), {}}};
+  spec.decide = reconcile;
+  return spec;
+}
+
+}  // namespace minik::control

@@ -1,0 +1,96 @@
+#include "control/controllers/endpoint_mirroring.h"
+
+#include "decision_world.h"
+
+namespace minik::control {
+namespace {
+
+constexpr std::string_view kService = R"(
+apiVersion: v1
+kind: Service
+metadata: {name: db, namespace: default, uid: s-1}
+spec: {ports: [{port: 5432}]}
+)";
+constexpr std::string_view kEndpoints = R"(
+---
+apiVersion: v1
+kind: Endpoints
+metadata:
+  name: db
+  namespace: default
+  uid: e-1
+  labels: {team: data}
+  annotations: {kubectl.kubernetes.io/last-applied-configuration: "{}"}
+subsets:
+  - addresses: [{ip: 10.1.1.1}, {ip: 10.1.1.2, nodeName: n1}]
+    notReadyAddresses: [{ip: 10.1.1.3}]
+    ports: [{name: sql, port: 5432, protocol: TCP}]
+  - addresses: [{ip: "fd00::1"}]
+    ports: [{name: sql, port: 5432, protocol: TCP}]
+)";
+
+class EndpointMirroring : public ::testing::Test {
+ protected:
+  // Does what the plan says, as the API would.
+  void apply(const Plan& plan) {
+    for (const auto& write : plan.writes) {
+      auto& slices = world.cache(kinds::kEndpointslices);
+      if (write.request.verb == Verb::kDelete) {
+        slices.erase("default", write.request.name);
+      } else {
+        slices.put(write.request.body);
+      }
+    }
+  }
+  DecisionWorld world{endpoint_mirroring_controller()};
+};
+
+TEST_F(EndpointMirroring, MakesASliceForEachFamilyOfAddresses) {
+  world.add(cat(kService, kEndpoints));
+  const Plan plan = world.decide("default", "db");
+  ASSERT_EQ(plan.writes.size(), 2U);
+  const bool first_is_v4 = plan.writes[0].request.body[keys::kAddressType].as_string() == "IPv4";
+  const Value& slice = plan.writes[first_is_v4 ? 0 : 1].request.body;
+  const Value& labels = slice[keys::kMetadata][keys::kLabels];
+  EXPECT_EQ(labels.get("kubernetes.io/service-name").as_string(), "db");
+  EXPECT_EQ(labels.get("team").as_string(), "data");
+  EXPECT_EQ(labels.get("endpointslice.kubernetes.io/managed-by").as_string(),
+            "endpointslicemirroring-controller.k8s.io");
+  EXPECT_TRUE(slice[keys::kMetadata][keys::kAnnotations].empty());
+  EXPECT_EQ(controller_of(slice)[keys::kKind].as_string(), "Endpoints");
+  const auto endpoints = slice[keys::kEndpoints].items();
+  ASSERT_EQ(endpoints.size(), 3U);
+  EXPECT_TRUE(endpoints[0][keys::kConditions][keys::kReady].as_bool());
+  EXPECT_EQ(endpoints[1][keys::kNodeName].as_string(), "n1");
+  EXPECT_FALSE(endpoints[2][keys::kConditions][keys::kReady].as_bool());
+  EXPECT_EQ(slice[keys::kPorts].items()[0][keys::kPort].as_int(), 5432);
+}
+
+TEST_F(EndpointMirroring, IsSilentWhenTheSlicesAreThere) {
+  world.add(cat(kService, kEndpoints));
+  apply(world.decide("default", "db"));
+  EXPECT_TRUE(world.decide("default", "db").empty());
+}
+
+TEST_F(EndpointMirroring, TakesItsSlicesBackWhenTheServiceGetsASelector) {
+  world.add(cat(kService, kEndpoints));
+  apply(world.decide("default", "db"));
+  const Value service = world.cache(kinds::kServices).find("default", "db");
+  world.cache(kinds::kServices)
+      .put(service.with_at({keys::kSpec, keys::kSelector}, Value::map({{"app", "db"}})));
+  const Plan plan = world.decide("default", "db");
+  ASSERT_EQ(plan.writes.size(), 2U);
+  EXPECT_EQ(plan.writes[0].request.verb, Verb::kDelete);
+}
+
+TEST_F(EndpointMirroring, LeavesEndpointsAloneThatSaySo) {
+  world.add(cat(kService, kEndpoints));
+  const Value endpoints = world.cache(kinds::kEndpoints).find("default", "db");
+  world.cache(kinds::kEndpoints)
+      .put(endpoints.with_at({keys::kMetadata, keys::kLabels},
+                             Value::map({{"endpointslice.kubernetes.io/skip-mirror", "true"}})));
+  EXPECT_TRUE(world.decide("default", "db").empty());
+}
+
+}  // namespace
+}  // namespace minik::control

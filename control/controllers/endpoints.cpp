@@ -248,6 +248,19 @@ Value over_capacity(const Value& annotations, bool truncated) {
   return std::move(next).build();
 }
 
+// Somebody who writes a Service and its Endpoints at once must not lose them to a cache that has seen
+// only one: the server says whether the Service is really gone.
+void plan_server_check(Plan& plan, const ObjectKey& service) {
+  PlannedWrite write;
+  write.request.verb = Verb::kList;
+  write.request.kind = kinds::kServices;
+  write.request.namespace_ = service.namespace_;
+  write.request.options.field_selector = cat("metadata.name=", service.name);
+  write.request.options.limit = 1;
+  write.expect_empty = true;
+  plan.writes.push_back(std::move(write));
+}
+
 }  // namespace
 
 Plan reconcile_endpoint_slices(const Snapshot& snapshot, const ObjectKey& key, Env&) {
@@ -283,7 +296,10 @@ Plan reconcile_endpoints(const Snapshot& snapshot, const ObjectKey& key, Env&) {
   const Value& current = snapshot.find(kinds::kEndpoints, key.namespace_, key.name);
   Plan plan;
   if (!service.has_value()) {
-    if (current.has_value() && key.name != "kubernetes") plan.remove(kinds::kEndpoints, current);
+    if (current.has_value() && key.name != "kubernetes") {
+      plan_server_check(plan, key);
+      plan.remove(kinds::kEndpoints, current);
+    }
     return plan;
   }
   if (is_deleting(service) || !has_selector(service)) return plan;

@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# What keeps order in a namespace: ReplicationControllers, quotas, limit ranges, mirrored endpoints and
+# aggregated roles, as the real kubectl shows them.
+source "$(dirname "$0")/lib.sh" "$1"
+run start >/dev/null
+
+step "a ReplicationController scales, heals and says how it is"
+kc apply -f - <<'YAML'
+apiVersion: v1
+kind: ReplicationController
+metadata: {name: rc}
+spec:
+  replicas: 1
+  template:
+    metadata: {labels: {app: rc}}
+    spec: {containers: [{name: web, image: "minik/demo:latest"}], terminationGracePeriodSeconds: 1}
+YAML
+ready() { [[ $(kc get rc rc -o jsonpath='{.status.readyReplicas}') == "$1" ]]; }
+eventually ready 1
+kc scale rc rc --replicas=3
+eventually ready 3
+kc delete pod "$(kc get pods -l app=rc -o name | head -n 1 | cut -d/ -f2)" --now
+eventually ready 3
+contains "3 current / 3 desired" kc describe rc rc
+contains "SuccessfulCreate" kc describe rc rc
+kc delete rc rc --cascade=foreground --timeout=30s
+
+step "a quota counts, refuses in Kubernetes' words, and lets go"
+kc create namespace team
+kc -n team create quota q --hard=pods=2,count/configmaps=3,requests.cpu=1
+used() { [[ $(kc -n team get quota q -o jsonpath="{.status.used.$1}") == "$2" ]]; }
+eventually used pods 0
+fails "must specify requests.cpu for: web" kc -n team run bare --image=minik/demo:latest --overrides='
+  {"spec":{"containers":[{"name":"web","image":"minik/demo:latest"}]}}'
+kc -n team apply -f - <<'YAML'
+apiVersion: v1
+kind: LimitRange
+metadata: {name: sizes}
+spec:
+  limits:
+  - type: Container
+    defaultRequest: {cpu: 100m}
+    max: {memory: 1Gi}
+YAML
+kc -n team create deployment web --image=minik/demo:latest --replicas=3
+eventually used pods 2
+used 'requests\.cpu' 200m
+failure() { [[ $(kc -n team get rs -o jsonpath='{.items[0].status.conditions[?(@.type=="ReplicaFailure")].reason}') == "$1" ]]; }
+eventually failure FailedCreate
+contains "exceeded quota: q, requested: pods=1, used: pods=2, limited: pods=2" kc -n team get events
+contains "pods              2     2" kc -n team describe quota q
+contains "Resource Quotas" kc describe namespace team
+contains "Resource Limits" kc describe namespace team
+contains "LimitRanger plugin set: cpu" kc -n team get pods -o yaml
+fails "maximum memory usage per Container is 1Gi, but limit is 2Gi" kc -n team run big --image=minik/demo:latest --overrides='
+  {"spec":{"containers":[{"name":"big","image":"minik/demo:latest","resources":{"limits":{"memory":"2Gi"}}}]}}'
+kc -n team patch quota q --patch='{"spec":{"hard":{"pods":"3"}}}'
+kc -n team rollout status deployment/web --timeout=60s
+eventually failure ""
+kc -n team scale deployment web --replicas=0
+eventually used pods 0
+
+step "the certificate of the cluster is put back"
+kc -n team delete configmap kube-root-ca.crt
+eventually kc -n team get configmap kube-root-ca.crt
+kc -n team patch configmap kube-root-ca.crt --patch='{"data":{"ca.crt":"wrong"}}'
+repaired() { [[ $(kc -n team get configmap kube-root-ca.crt -o jsonpath='{.data.ca\.crt}') == *BEGIN* ]]; }
+eventually repaired
+
+step "endpoints written by hand become slices, and roles collect roles"
+kc apply -f - <<'YAML'
+apiVersion: v1
+kind: Service
+metadata: {name: outside}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Endpoints
+metadata: {name: outside}
+subsets: [{addresses: [{ip: 10.99.0.1}], ports: [{port: 8080}]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: part, labels: {to: whole}}
+rules: [{apiGroups: [""], resources: [pods], verbs: [get]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: whole}
+aggregationRule: {clusterRoleSelectors: [{matchLabels: {to: whole}}]}
+YAML
+mirrored() { [[ $(kc get endpointslices -l kubernetes.io/service-name=outside -o jsonpath='{.items[0].endpoints[0].addresses[0]}') == 10.99.0.1 ]]; }
+eventually mirrored
+collected() { [[ $(kc get clusterrole whole -o jsonpath='{.rules[0].resources[0]}') == pods ]]; }
+eventually collected
+echo "all held"

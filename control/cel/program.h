@@ -14,10 +14,9 @@
 // changes once made; any thread may evaluate it. Expressions cannot loop and every step has a cost,
 // so an evaluation ends after at most Budget::limit steps.
 //
-// Supported: cel-spec's standard library and macros, two-variable macros, optional values,
-// Kubernetes' libraries (README.md of this folder). Not: messages of protocol buffers, the
-// authorizer, named time zones. Costs are Kubernetes' numbers for calls on text and lists; those of
-// macros are close to them.
+// Supported: cel-spec's standard library and macros, two-variable macros, optional values, Kubernetes'
+// libraries. Not: messages of protocol buffers, the authorizer, named time zones. Costs are cel-go's
+// where README.md of this folder says nothing else.
 #pragma once
 
 #include <cstdint>

@@ -4,6 +4,7 @@
 #include "minik/cli/command.h"
 #include "runtime/container/files.h"
 #include "sim/run.h"
+#include "sim/scenario_schema.h"
 
 namespace minik::cli {
 
@@ -72,8 +73,17 @@ void add_sim(CLI::App& app) {
     run(path, seed_option->count() > 0 ? std::optional(seed) : std::nullopt, trace, quiet);
   });
   auto* validate = sim->add_subcommand("validate", "Check a scenario file without running it");
-  validate->add_option("file", path, "The scenario, - for standard input")->required();
-  validate->callback([] { std::printf("%s is valid\n", load(path).name.c_str()); });
+  static bool schema = false;
+  validate->add_flag("--schema", schema, "Print the JSON Schema of scenarios, for editors, and check nothing");
+  validate->add_option("file", path, "The scenario, - for standard input");
+  validate->callback([] {
+    if (schema) {
+      std::fputs(std::string(sim::scenario_schema()).c_str(), stdout);
+      return;
+    }
+    if (path.empty()) throw CLI::RequiredError("file");
+    std::printf("%s is valid\n", load(path).name.c_str());
+  });
 }
 
 }  // namespace minik::cli

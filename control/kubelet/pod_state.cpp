@@ -179,8 +179,12 @@ std::string phase_of(const Value& spec, const PodState& state) {
     if (found == state.containers.end() || is_sidecar(container) || !found->second.exited()) continue;
     if (found->second.current->exit_code != 0 && policy == "Never") return "Failed";
   }
-  if (waiting) return running || failed || succeeded > 0 ? "Running" : "Pending";
-  if (!is_initialized(spec, state) && !running && succeeded == 0 && !failed) return "Pending";
+  const bool begun = running || failed || succeeded > 0;
+  if (waiting || (!is_initialized(spec, state) && !begun)) {
+    // Nothing of it will run any more. Whoever holds it by a finalizer learns of its end from the phase.
+    if (state.terminal) return "Failed";
+    return begun ? "Running" : "Pending";
+  }
   if (running) return "Running";
   if (policy == "Always") return state.terminal ? (failed ? "Failed" : "Succeeded") : "Running";
   if (!failed) return "Succeeded";

@@ -93,5 +93,41 @@ TEST(Convergence, NothingIsLeftOfADeletedStatefulSet) {
   expect_convergence(story);
 }
 
+TEST(Convergence, TheClaimsOfPodsThatAreScaledAwayGoWithThemAndComeAgain) {
+  ConvergenceCase story;
+  story.changes = apply_at(seconds(0), stateful_set("Parallel", 4, R"(
+  persistentVolumeClaimRetentionPolicy: {whenScaled: Delete, whenDeleted: Retain}
+  volumeClaimTemplates:
+  - metadata: {name: data}
+    spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}})"));
+  // Late enough that every claim has its pod: one without is nobody's to remove.
+  story.changes.push_back(
+      merge_patch_at(seconds(80), "statefulsets", "agent", R"({"spec":{"replicas":1}})"));
+  story.changes.push_back(
+      merge_patch_at(seconds(110), "statefulsets", "agent", R"({"spec":{"replicas":3}})"));
+  story.trouble = seconds(160);
+  story.state = [](const control::Store& store) {
+    // Volumes have names by chance.
+    std::string text;
+    const std::string all = settled_state(store);
+    for (const auto line : split(all, '\n')) {
+      if (line.starts_with("pods") || line.starts_with("persistentvolumeclaims"))
+        text += cat(line.substr(0, line.find('{')), "\n");
+    }
+    return text;
+  };
+  expect_convergence(story);
+}
+
+TEST(Convergence, ADaemonSetIsWholeAgainWhenItsDeadNodeIsBack) {
+  ConvergenceCase story =
+      rollout_of("daemonsets", "agent", daemon_set("{maxUnavailable: 1, maxSurge: 0}"));
+  story.events.emplace_back(seconds(70),
+                            [](SimulatedCluster& cluster) { cluster.crash_node("node-2"); });
+  story.events.emplace_back(seconds(150),
+                            [](SimulatedCluster& cluster) { cluster.start_node("node-2"); });
+  expect_convergence(story);
+}
+
 }  // namespace
 }  // namespace minik::sim

@@ -236,6 +236,7 @@ class ContainerRuntime {
   struct VolumeFile {
     std::string content;
     int mode = 0644;
+    bool operator==(const VolumeFile&) const = default;
   };
   virtual void write_volume(const std::string& directory, std::map<std::string, VolumeFile> files,
                             std::optional<int64_t> fs_group, Done<Unit> done) = 0;

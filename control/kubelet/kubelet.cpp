@@ -270,6 +270,10 @@ void Kubelet::recover() {
   });
 }
 
+void Kubelet::on_reference(KindId kind, const Value& object) {
+  for (const auto& [uid, worker] : workers_) worker->on_reference(kind, object);
+}
+
 void Kubelet::on_pod(const Value& before, const Value& after) {
   const std::string uid(object_uid(after.has_value() ? after : before));
   const auto found = workers_.find(uid);

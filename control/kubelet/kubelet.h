@@ -58,6 +58,9 @@ class Kubelet {
   Kubelet& operator=(const Kubelet&) = delete;
 
   void start();
+  // A ConfigMap or Secret is new or has changed: pods that mount it see the new files at once. Whoever
+  // has an informer of them tells; without, volumes stay as they were when their pod started.
+  void on_reference(KindId kind, const Value& object);
   const std::string& node_name() const { return config_.node_name; }
 
   // For exec, attach, port-forward and logs. An empty container name means the pod's only or first one.

@@ -148,6 +148,37 @@ bool PodWorker::fetch_tokens() {
   return false;
 }
 
+// Only the volumes whose files differ are written, each as one atomic step; containers that mount a
+// single file of one (subPath) keep theirs, as in Kubernetes.
+void PodWorker::on_reference(KindId kind, const Value& object) {
+  if (object_namespace(object) != object_namespace(pod_)) return;
+  auto& known = kind == kinds::kConfigmaps ? config_maps_ : secrets_;
+  const auto found = known.find(std::string(object_name(object)));
+  if (found == known.end() || found->second == object) return;
+  const std::string root = context_.runtime.pod_volume_root(std::string(object_uid(pod_)));
+  const auto contents = [&] {
+    return volume_contents(pod_with_claimed_volumes(), surroundings(), tokens_, root, pod_ips());
+  };
+  const auto before = contents();
+  found->second = object;
+  if (!volumes_written_ || terminating_ || gone_) return;
+  const auto after = contents();
+  if (!after) {  // a key that the pod names is gone: it keeps what it has
+    event("Warning", "FailedMount", after.error().message);
+    return;
+  }
+  const auto& fs_group = pod_[keys::kSpec][keys::kSecurityContext][keys::kFsGroup];
+  for (size_t i = 0; i < after->size(); ++i) {
+    const auto& content = (*after)[i];
+    if (before && (*before)[i].files == content.files) continue;
+    context_.runtime.write_volume(content.directory, content.files,
+                                  fs_group.is_int() ? std::optional(fs_group.as_int()) : std::nullopt,
+                                  [this, alive = alive_](const Result<Unit>& result) {
+                                    if (*alive && !result) event("Warning", "FailedMount", result.error().message);
+                                  });
+  }
+}
+
 bool PodWorker::write_volumes() {
   if (volumes_written_) return false;
   if (wake_.armed()) return true;

@@ -55,6 +55,8 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void update(Value pod);
   // The pod is gone from the API: stop what is left, write nothing more.
   void forget_pod();
+  // A ConfigMap or Secret has changed, which this pod may mount.
+  void on_reference(KindId kind, const Value& object);
   void adopt_sandbox(PodSandboxStatus sandbox);
   void adopt_container(ContainerStatus container);
   // Something in the runtime changed without being asked for.

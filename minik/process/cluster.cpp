@@ -260,6 +260,12 @@ void Cluster::Parts::assemble() {
   kubelet = std::make_unique<control::Kubelet>(
       std::move(config), executor, *kubelet_client, *containers,
       &controllers->informers().of(control::kinds::kServices).cache(), rng.fork("kubelet"));
+  for (const auto kind : {control::kinds::kConfigmaps, control::kinds::kSecrets}) {
+    controllers->informers().of(kind).subscribe(
+        [this, kind](const control::Value&, const control::Value& after) {
+          if (kubelet && after.has_value()) kubelet->on_reference(kind, after);
+        });
+  }
   streams =
       std::make_unique<NodeStreams>(*containers, network.get(), [this](const std::string& node) {
         return node == kubelet->node_name() ? kubelet.get() : nullptr;

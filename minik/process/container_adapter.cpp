@@ -236,6 +236,15 @@ void ContainerAdapter::write_volume(const std::string& directory,
             return error_from_errno(errno, cat("link ", visible));
           }
         }
+        // Names whose key has gone lead nowhere now.
+        std::error_code error;
+        for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+          const std::string name = entry.path().filename();
+          if (name.starts_with("..") || !entry.is_symlink(error)) continue;
+          const bool kept = std::ranges::any_of(
+              files, [&](const auto& file) { return split(file.first, '/').front() == name; });
+          if (!kept) std::filesystem::remove(entry.path(), error);
+        }
         if (old[0] != 0) (void)runtime::remove_mounted_tree(cat(directory, "/", old)).ok();
         return Unit{};
       },

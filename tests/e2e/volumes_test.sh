@@ -83,6 +83,28 @@ kc delete pvc kept
 eventually phase pv "$volume" Released
 [[ $(<"$directory/inner/file") == stays ]]
 
+step "a pod sees its ConfigMap change, by one swing of a link"
+kc create configmap settings --from-literal=color=red --from-literal=old=1
+kc create -f - <<YAML
+apiVersion: v1
+kind: Pod
+metadata: {name: viewer}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+  - name: shell
+    image: busybox:test
+    command: [sleep, "600"]
+    volumeMounts: [{name: settings, mountPath: /settings}, {name: settings, mountPath: /one, subPath: color}]
+  volumes: [{name: settings, configMap: {name: settings}}]
+YAML
+kc wait --for=condition=Ready pod/viewer --timeout=30s
+contains red kc exec viewer -- cat /settings/color /one
+kc create configmap settings --from-literal=color=blue --dry-run=client -o yaml | kc replace -f -
+eventually contains blue kc exec viewer -- cat /settings/color
+contains red kc exec viewer -- cat /one
+fails "No such file" kc exec viewer -- cat /settings/old
+
 step "a claim that nothing can serve says why"
 claim stuck nowhere
 pod waiter stuck "true"

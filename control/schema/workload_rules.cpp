@@ -133,6 +133,27 @@ void check_stateful_set_spec(const Value& spec, const FieldPath& at, FieldErrors
   }
 }
 
+void check_stateful_rolling_update(const Value& rolling, const FieldPath& at, FieldErrors& errors) {
+  check_not_negative(rolling[keys::kPartition], at.field("partition"), errors);
+  const Value& unavailable = rolling[keys::kMaxUnavailable];
+  const FieldPath unavailable_at = at.field("maxUnavailable");
+  check_count(unavailable, unavailable_at, errors);
+  check_at_most_all(unavailable, unavailable_at, errors);
+  if (is_zero(unavailable)) errors.invalid(unavailable_at, unavailable, "cannot be 0");
+}
+
+void check_stateful_strategy(const Value& strategy, const FieldPath& at, FieldErrors& errors) {
+  const Value& rolling = strategy[keys::kRollingUpdate];
+  if (strategy[keys::kType].as_string() == "OnDelete" && rolling.has_value()) {
+    errors.invalid(at.field("rollingUpdate"), rolling,
+                   "only allowed for updateStrategy 'RollingUpdate'");
+  }
+}
+
+void check_ordinals(const Value& ordinals, const FieldPath& at, FieldErrors& errors) {
+  check_not_negative(ordinals[keys::kStart], at.field("start"), errors);
+}
+
 void check_daemon_set_spec(const Value& spec, const FieldPath& at, FieldErrors& errors) {
   check_selector(spec, "daemonset", at, errors);
   check_lasting_template(spec, "DaemonSet", at, errors);
@@ -286,6 +307,9 @@ constexpr NamedCheckRule kRules[] = {
     {"apps", "RollingUpdateDaemonSet", check_daemon_rolling_update},
     {"apps", "ReplicaSetSpec", check_replica_set_spec},
     {"apps", "StatefulSetSpec", check_stateful_set_spec},
+    {"apps", "StatefulSetUpdateStrategy", check_stateful_strategy},
+    {"apps", "RollingUpdateStatefulSetStrategy", check_stateful_rolling_update},
+    {"apps", "StatefulSetOrdinals", check_ordinals},
     {"apps", "DaemonSetSpec", check_daemon_set_spec},
     {"batch", "JobSpec", check_job_spec},
     {"batch", "CronJobSpec", check_cron_job_spec},

@@ -56,6 +56,26 @@ TEST(Validation, LetsPodsOfAStatefulSetMountItsClaims) {
   EXPECT_NE(verdict(kinds::kDeployments, deployment(spec)), "valid");
 }
 
+TEST(Validation, OfStatefulSetsWantsARollOutThatCanMove) {
+  const auto told = [](std::string_view further) {
+    return verdict(kinds::kStatefulsets,
+                   deployment(std::string(R"({"selector":{"matchLabels":{"app":"web"}},)") +
+                              std::string(further) + "," + std::string(kTemplate) + "}"));
+  };
+  EXPECT_EQ(told(R"("updateStrategy":{"rollingUpdate":{"partition":1,"maxUnavailable":"50%"}})"),
+            "valid");
+  EXPECT_NE(told(R"("updateStrategy":{"rollingUpdate":{"maxUnavailable":0}})").find("cannot be 0"),
+            std::string::npos);
+  EXPECT_NE(told(R"("updateStrategy":{"rollingUpdate":{"partition":-1}})")
+                .find("must be greater than or equal to 0"),
+            std::string::npos);
+  EXPECT_NE(told(R"("updateStrategy":{"type":"OnDelete","rollingUpdate":{"partition":0}})")
+                .find("only allowed for updateStrategy 'RollingUpdate'"),
+            std::string::npos);
+  EXPECT_NE(told(R"("ordinals":{"start":-2})").find("must be greater than or equal to 0"),
+            std::string::npos);
+}
+
 TEST(Validation, NamesAMissingImage) {
   const auto errors = check_object(
       resource(kinds::kDeployments),

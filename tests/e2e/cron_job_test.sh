@@ -31,6 +31,22 @@ unknown() { contains "unknown time zone Mars/Base" kc describe cronjob local; }
 eventually unknown
 contains "Mars/Base" kc get cronjob local
 
+if [[ -e /usr/share/zoneinfo/Etc/GMT-3 ]]; then
+  kc apply -f - <<'YAML'
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: east}
+spec:
+  schedule: "@every 1s"
+  timeZone: Etc/GMT-3
+  jobTemplate:
+    spec: {template: {spec: {restartPolicy: Never, containers: [{name: main, image: "busybox:test", command: ["true"]}]}}}
+YAML
+  three_hours_ahead() { contains "+03:00" kc get jobs -o jsonpath='{.items[*].metadata.annotations}'; }
+  eventually three_hours_ahead
+  kc delete cronjob east
+fi
+
 step "a finished job goes when its time is over, and so do its pods"
 kc apply -f - <<'YAML'
 apiVersion: batch/v1

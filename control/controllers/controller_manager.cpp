@@ -9,6 +9,7 @@
 #include "control/controllers/disruption.h"
 #include "control/controllers/endpoint_mirroring.h"
 #include "control/controllers/endpoints.h"
+#include "control/controllers/ephemeral_volume.h"
 #include "control/controllers/job.h"
 #include "control/controllers/local_path.h"
 #include "control/controllers/namespaces.h"
@@ -51,6 +52,7 @@ ControllerManager::ControllerManager(const Schema& schema, Executor& executor, C
   add(taint_eviction_controller());
   add(pod_garbage_controller());
   add(resource_quota_controller(schema));
+  add(ephemeral_volume_controller());
   add(claim_binder());
   add(volume_binder());
   add(claim_protection_controller());

@@ -66,6 +66,8 @@ bool PodWorker::fetch_claims() {
       context_.client.send(std::move(request), step<ApiResponse>([this, volume, name](Result<ApiResponse> claim) {
         if (!claim) {
           claim_not_ready(volume, name, cat("failed to fetch PVC from API server: ", claim.error().message));
+        } else if (const auto why = why_not_for_pod(pod_, volume, claim->object); !why.empty()) {
+          claim_not_ready(volume, name, why);
         } else if (!is_fully_bound(claim->object)) {
           claim_not_ready(volume, name, "PVC is not bound");
         } else {

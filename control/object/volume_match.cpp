@@ -113,6 +113,13 @@ std::string claim_of_volume(const Value& pod, const Value& pod_volume) {
   return pod_volume[keys::kPersistentVolumeClaim][keys::kClaimName].string();
 }
 
+std::string why_not_for_pod(const Value& pod, const Value& pod_volume, const Value& claim) {
+  if (!pod_volume[keys::kEphemeral].has_value()) return {};
+  if (controller_of(claim)[keys::kUid].as_string() == object_uid(pod)) return {};
+  return cat("PVC ", object_namespace(claim), "/", object_name(claim), " was not created for pod ",
+             key_of(pod).text(), " (pod is not owner)");
+}
+
 std::vector<std::string> claims_of_pod(const Value& pod) {
   std::vector<std::string> names;
   for (const auto& volume : pod[keys::kSpec][keys::kVolumes].items()) {

@@ -56,5 +56,8 @@ Value best_volume(const std::vector<Value>& volumes, const Value& claim, bool re
 // The claims that a pod's volumes name, those of its ephemeral volumes included.
 std::vector<std::string> claims_of_pod(const Value& pod);
 std::string claim_of_volume(const Value& pod, const Value& pod_volume);
+// Why the pod may not use the claim that was found for this volume; empty when it may. The claim of
+// an ephemeral volume is its pod's alone.
+std::string why_not_for_pod(const Value& pod, const Value& pod_volume, const Value& claim);
 
 }  // namespace minik::control

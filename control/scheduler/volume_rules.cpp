@@ -120,11 +120,19 @@ VolumeVerdict VolumeRules::of(const Value& pod) const {
   VolumeVerdict verdict;
   if (!has_claims(pod)) return verdict;
   std::vector<Value> rules;
-  for (const auto& name : claims_of_pod(pod)) {
+  for (const auto& volume : pod[keys::kSpec][keys::kVolumes].items()) {
+    const std::string name = claim_of_volume(pod, volume);
+    if (name.empty()) continue;
     const Value& claim = claims_.find(object_namespace(pod), name);
     const std::string quoted_name = quoted(name);
     if (!claim.has_value()) {
-      verdict.refusal = cat("persistentvolumeclaim ", quoted_name, " not found");
+      verdict.refusal =
+          volume[keys::kEphemeral].has_value()
+              ? cat("waiting for ephemeral volume controller to create the persistentvolumeclaim ",
+                    quoted_name)
+              : cat("persistentvolumeclaim ", quoted_name, " not found");
+    } else if (std::string why = why_not_for_pod(pod, volume, claim); !why.empty()) {
+      verdict.refusal = std::move(why);
     } else if (claim[keys::kStatus][keys::kPhase].as_string() == "Lost") {
       verdict.refusal =
           cat("persistentvolumeclaim ", quoted_name, " bound to non-existent persistentvolume ",
@@ -136,7 +144,6 @@ VolumeVerdict VolumeRules::of(const Value& pod) const {
     }
     if (!verdict.refusal.empty()) return verdict;
   }
-  // Pods on one set of claims are one class, whatever their order.
   verdict.rules = Value::array(std::move(rules));
   return verdict;
 }
@@ -167,7 +174,8 @@ void VolumeRules::add_claim(const Value& pod, const Value& claim, VolumeVerdict&
     return;
   }
   add_waiting(claim, storage_class, rules);
-  verdict.undecided.push_back(claim);
+  const bool known = std::ranges::find(verdict.undecided, claim) != verdict.undecided.end();
+  if (!known) verdict.undecided.push_back(claim);  // two volumes may name one claim
 }
 
 void VolumeRules::add_waiting(const Value& claim, const Value& storage_class,

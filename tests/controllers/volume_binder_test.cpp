@@ -1,5 +1,6 @@
 #include "control/controllers/volume_binder.h"
 
+#include "control/controllers/ephemeral_volume.h"
 #include "control/controllers/local_path.h"
 #include "control/controllers/volume_protection.h"
 #include "tests/controllers/decision_world.h"
@@ -202,6 +203,32 @@ metadata:
   const Plan plan = world.decide("default", "data");
   ASSERT_EQ(text_of(plan), "update persistentvolumeclaims data\n");
   EXPECT_FALSE(plan.writes[0].request.body[keys::kMetadata][keys::kFinalizers].has_value());
+}
+
+TEST(EphemeralVolumes, MakeAClaimThatGoesWithThePod) {
+  DecisionWorld world(ephemeral_volume_controller());
+  world.add(R"(
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: default, uid: pod-1}
+spec:
+  volumes:
+  - name: scratch
+    ephemeral: {volumeClaimTemplate: {metadata: {labels: {a: b}}, spec: {accessModes: [ReadWriteOnce]}}}
+)");
+  const Plan plan = world.decide("default", "web");
+  ASSERT_EQ(text_of(plan), "create persistentvolumeclaims \n");
+  const Value& metadata = plan.writes[0].request.body[keys::kMetadata];
+  EXPECT_EQ(metadata[keys::kName].as_string(), "web-scratch");
+  EXPECT_EQ(metadata[keys::kOwnerReferences].items()[0][keys::kUid].as_string(), "pod-1");
+  world.add(
+      "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: web-scratch, namespace: "
+      "default}\n");
+  const Plan foreign = world.decide("default", "web");
+  EXPECT_EQ(text_of(foreign), "");
+  EXPECT_EQ(reasons(foreign),
+            "EphemeralVolume: PVC default/web-scratch was not created for pod default/web (pod is "
+            "not owner)\n");
 }
 
 TEST(LocalPath, MakesAVolumeOnTheNodeThatTheSchedulerChose) {

@@ -168,6 +168,28 @@ TEST_F(Volumes, AClaimForOnePodServesOneAfterTheOther) {
   EXPECT_EQ(node_of("second"), "a");
 }
 
+TEST_F(Volumes, AnEphemeralVolumeGetsAClaimOfItsOwn) {
+  start_controllers();
+  add_ready_node("a");
+  add_pod("web", "",
+          "volumes: [{name: scratch, ephemeral: {volumeClaimTemplate: {spec: {accessModes: "
+          "[ReadWriteOnce], "
+          "resources: {requests: {storage: 1Gi}}}}}}]");
+  run(seconds(4));
+  EXPECT_EQ(node_of("web"), "a");
+  EXPECT_EQ(claim("web-scratch")[keys::kStatus][keys::kPhase].as_string(), "Bound");
+  add_claim("next-scratch", "standard");
+  add_pod("next", "",
+          "volumes: [{name: scratch, ephemeral: {volumeClaimTemplate: {spec: {accessModes: "
+          "[ReadWriteOnce], "
+          "resources: {requests: {storage: 1Gi}}}}}}]");
+  run();
+  EXPECT_TRUE(why_pending("next").starts_with(
+      "0/1 nodes are available: PVC default/next-scratch was not created for "
+      "pod default/next (pod is not owner)."))
+      << why_pending("next");
+}
+
 TEST_F(Volumes, ASchedulerThatStartsAgainGoesOnWithAHalfBoundClaim) {
   add_ready_node("a");
   add_ready_node("b");

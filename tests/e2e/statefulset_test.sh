@@ -98,12 +98,21 @@ spec:
     metadata: {labels: {app: db}}
     spec:
       terminationGracePeriodSeconds: 1
-      containers: [{name: main, image: "minik/demo:latest", volumeMounts: [{name: data, mountPath: /data}]}]
+      containers:
+      - name: main
+        image: busybox:test
+        imagePullPolicy: Never
+        command: [sh, -c, "echo started >>/data/log; trap 'exit 0' TERM; while :; do sleep 0.2; done"]
+        volumeMounts: [{name: data, mountPath: /data}]
   volumeClaimTemplates:
   - metadata: {name: data}
     spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}
 END_OF_SET
-eventually contains data-db-1 kc get pvc
+kc rollout status statefulset/db --timeout=30s
+contains data-db-1 kc get pvc
+kc delete pod db-0
+twice() { [[ $(kc exec db-0 -- cat /data/log | grep -c started) == 2 ]]; }
+eventually twice
 kc scale statefulset db --replicas=1
 gone() { ! kc get pvc --no-headers | grep -q data-db-1; }
 eventually gone

@@ -42,6 +42,8 @@ struct FormatBox : Extension {
   std::string name;
 };
 
+// An absolute URI or an absolute path.
+bool is_url(std::string_view text);
 // Both of the same one of the kinds above.
 bool extension_equals(const Datum& a, const Datum& b);
 std::strong_ordering compare_versions(const SemverBox& a, const SemverBox& b);

@@ -275,6 +275,10 @@ constexpr OverloadText kTable[] = {
 
 }  // namespace
 
+bool is_url(std::string_view text) {
+  return parse_url(text) != nullptr;
+}
+
 std::strong_ordering compare_versions(const SemverBox& a, const SemverBox& b) {
   if (const auto order = a.numbers <=> b.numbers; order != 0) return order;
   // A release is later than its pre-releases.

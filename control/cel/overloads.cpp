@@ -99,7 +99,7 @@ const std::map<Name, std::vector<Overload>>& table() {
     std::map<Name, std::vector<Overload>> all;
     for (const auto& chapter :
          {arithmetic_functions(), conversion_functions(), time_functions(), text_functions(),
-          list_functions(), network_functions(), kubernetes_functions()}) {
+          list_functions(), network_functions(), kubernetes_functions(), format_functions()}) {
       for (const auto& text : chapter) {
         Overload overload = SignatureReader(text.signature).read();
         overload.function = text.function;

@@ -79,5 +79,6 @@ std::span<const OverloadText> text_functions();
 std::span<const OverloadText> list_functions();
 std::span<const OverloadText> network_functions();
 std::span<const OverloadText> kubernetes_functions();
+std::span<const OverloadText> format_functions();
 
 }  // namespace minik::control::cel

@@ -14,9 +14,9 @@
 // changes once made; any thread may evaluate it. Expressions cannot loop and every step has a cost,
 // so an evaluation ends after at most Budget::limit steps.
 //
-// Supported: cel-spec's standard library and macros, two-variable macros, optional values, Kubernetes'
-// libraries. Not: messages of protocol buffers, the authorizer, named time zones. Costs are cel-go's
-// where README.md of this folder says nothing else.
+// Supported: cel-spec's standard library and macros, two-variable macros, optional values,
+// Kubernetes' libraries. Not: messages of protocol buffers, the authorizer, named time zones. Costs
+// are cel-go's where README.md of this folder says nothing else.
 #pragma once
 
 #include <cstdint>

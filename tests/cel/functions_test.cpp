@@ -116,6 +116,25 @@ TEST(CelKubernetes, TakesUrlsApart) {
        {"url('HTTPS://e.com').getScheme()", "\"https\""}});
 }
 
+TEST(CelKubernetes, ValidatesNamedFormats) {
+  expect_all(
+      {{"format.dns1123Label().validate('web-1').hasValue()", "false"},
+       {"format.dns1123Label().validate('Web').value().size()", "1"},
+       {"format.dns1123LabelPrefix().validate('web-').hasValue()", "false"},
+       {"format.dns1123Label().validate('web-').hasValue()", "true"},
+       {"format.named('uuid').value().validate('123e4567-e89b-12d3-a456-426614174000').hasValue()",
+        "false"},
+       {"format.uuid().validate('123e4567').value()", "[\"does not match the UUID format\"]"},
+       {"format.named('nothing').hasValue()", "false"},
+       {"format.byte().validate('aGVsbG8=').hasValue()", "false"},
+       {"format.byte().validate('a').value()", "[\"invalid base64\"]"},
+       {"format.date().validate('2021-02-29').value()", "[\"invalid date\"]"},
+       {"format.datetime().validate('2021-01-01T00:00:00Z').hasValue()", "false"},
+       {"format.uri().validate('http://example.com').hasValue()", "false"},
+       {"format.labelValue().validate('a b').hasValue()", "true"},
+       {"format.qualifiedName().validate('example.com/name').hasValue()", "false"}});
+}
+
 TEST(CelKubernetes, KnowsAddressesAndTheirRanges) {
   expect_all({{"ip('10.0.0.1').family()", "4"},
               {"string(ip('2001:DB8::1'))", "\"2001:db8::1\""},

@@ -97,6 +97,7 @@ class Checker {
   }
 
   Status run(const Type& wanted) {
+    tree_.variables = scope_.size();
     visit(tree_.root);
     const Type& found = tree_.nodes[tree_.root].type;
     Parameters none;

@@ -9,6 +9,7 @@
 #include "control/base/int128.h"
 #include "control/base/text.h"
 #include "control/cel/extensions.h"
+#include "control/cel/limits.h"
 #include "control/object/json.h"
 
 namespace minik::control::cel {
@@ -16,9 +17,11 @@ namespace minik::control::cel {
 namespace {
 
 struct ListBox : Extension {
+  uint64_t parts = 0;
   std::vector<Datum> items;
 };
 struct MapBox : Extension {
+  uint64_t parts = 0;
   std::vector<Datum::Entry> entries;
 };
 struct OptionalBox : Extension {
@@ -71,6 +74,8 @@ double Datum::as_double() const {
 
 Datum Datum::list(std::vector<Datum> items) {
   auto box = std::make_shared<ListBox>();
+  for (const auto& item : items) box->parts += item.parts();
+  if (box->parts > kMadePartsMax) return error("the list would have too many parts");
   box->items = std::move(items);
   return extension(Kind::kList, std::move(box));
 }
@@ -83,6 +88,8 @@ Datum Datum::map(std::vector<Entry> entries) {
     }
   }
   auto box = std::make_shared<MapBox>();
+  for (const auto& entry : entries) box->parts += entry.value.parts();
+  if (box->parts > kMadePartsMax) return error("the map would have too many parts");
   box->entries = std::move(entries);
   return extension(Kind::kMap, std::move(box));
 }
@@ -133,6 +140,14 @@ Datum Datum::document(const Value& value) {
 size_t Datum::size() const {
   if (box_ == nullptr) return value_.size();
   return kind_ == Kind::kList ? as<ListBox>().items.size() : as<MapBox>().entries.size();
+}
+
+uint64_t Datum::parts() const {
+  uint64_t found = 1;
+  if (kind_ == Kind::kOptional && has_value()) return optional_value().parts();
+  if (kind_ == Kind::kList) found = box_ == nullptr ? value_.size() : as<ListBox>().parts;
+  if (kind_ == Kind::kMap) found = box_ == nullptr ? value_.size() : as<MapBox>().parts;
+  return std::max<uint64_t>(found, 1);
 }
 
 Datum Datum::item(size_t index) const {

@@ -49,8 +49,8 @@ class Datum {
   static Datum floating(double d);
   static Datum text(std::string_view text) { return Datum(Kind::kString, Value(text)); }
   static Datum bytes(std::string_view bytes) { return Datum(Kind::kBytes, Value(bytes)); }
+  // Errors when it has more than kMadePartsMax parts, or two keys are equal.
   static Datum list(std::vector<Datum> items);
-  // An error when two keys are equal.
   static Datum map(std::vector<Entry> entries);
   static Datum moment(Moment moment);
   static Datum duration(Duration duration) { return Datum(Kind::kDuration, duration.ns); }
@@ -86,6 +86,8 @@ class Datum {
 
   // Of lists and maps.
   size_t size() const;
+  // How many parts a walk through it visits, at least 1; a document's own parts are not counted.
+  uint64_t parts() const;
   Datum item(size_t index) const;
   Entry entry(size_t index) const;
   std::optional<Datum> find(const Datum& key) const;

@@ -132,7 +132,9 @@ class Evaluator {
     for (const Overload* overload : node.overloads) {
       if (!overload->agrees(arguments)) continue;
       if (!charge(cost_of(*overload, arguments))) return exhausted();
-      return overload->function({arguments, node.regex.get()});
+      Datum result = overload->function({arguments, node.regex.get()});
+      if (!charge(cost_of_result(*overload, result))) return exhausted();
+      return result;
     }
     return no_such_overload();
   }
@@ -166,7 +168,7 @@ class Evaluator {
   }
 
   Datum list(const Node& node) {
-    if (!charge(kListCost)) return exhausted();
+    if (!charge(std::max<uint64_t>(kListCost, node.children.size()))) return exhausted();
     std::vector<Datum> items;
     items.reserve(node.children.size());
     for (size_t i = 0; i < node.children.size(); ++i) {
@@ -180,7 +182,7 @@ class Evaluator {
   }
 
   Datum map(const Node& node) {
-    if (!charge(kMapCost)) return exhausted();
+    if (!charge(std::max<uint64_t>(kMapCost, node.children.size()))) return exhausted();
     std::vector<Datum::Entry> entries;
     for (size_t i = 0; i < node.children.size(); i += 2) {
       Datum key = visit(node.children[i]);

@@ -18,4 +18,8 @@ inline constexpr uint64_t kCostBudget = 10'000'000;
 // A text that an expression makes: join() and replace() multiply what they are given.
 inline constexpr size_t kMadeTextBytesMax = 10 * 1024 * 1024;
 
+// Parts of a list or map that an expression makes, counted through lists that share parts:
+// comparing or printing one visits them all, and [x, x] around [x, x] doubles them at each turn.
+inline constexpr uint64_t kMadePartsMax = 1'000'000;
+
 }  // namespace minik::control::cel

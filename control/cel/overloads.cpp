@@ -119,7 +119,7 @@ uint64_t size_of(const Datum& datum) {
       return datum.as_text().size();
     case Kind::kList:
     case Kind::kMap:
-      return datum.size();
+      return datum.size() == 0 ? 0 : datum.parts();
     default:
       return 1;
   }
@@ -181,6 +181,7 @@ uint64_t cost_of(const Overload& overload, std::span<const Datum> arguments) {
   switch (overload.cost) {
     case Cost::kOne:
       return 1;
+    case Cost::kMakes:
     case Cost::kTraverse:
       return std::max<uint64_t>(
           1, tenths(sum_of_sizes(arguments, false)) + sum_of_sizes(arguments, true));
@@ -198,6 +199,13 @@ uint64_t cost_of(const Overload& overload, std::span<const Datum> arguments) {
       return size_of(arguments[0]) * size_of(arguments[1]);
   }
   return 1;
+}
+
+uint64_t cost_of_result(const Overload& overload, const Datum& result) {
+  // findAll() of an empty pattern costs nothing by its arguments.
+  if (is_list(result))
+    return overload.cost == Cost::kMakes || overload.cost == Cost::kPattern ? result.size() : 0;
+  return overload.cost == Cost::kMakes ? tenths(size_of(result)) : 0;
 }
 
 }  // namespace minik::control::cel

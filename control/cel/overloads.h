@@ -27,6 +27,7 @@ class Regex;
 enum class Cost : uint8_t {
   kOne,
   kTraverse,  // of all text, at least 1
+  kMakes,     // of all text and of the result, which may be far larger
   kReceiver,  // of the first argument's text
   kItems,     // of all lists
   kProduct,   // first times second: contains, indexOf
@@ -70,6 +71,7 @@ bool is_function(std::string_view name);
 std::string_view find_type_name(std::string_view identifier);
 
 uint64_t cost_of(const Overload& overload, std::span<const Datum> arguments);
+uint64_t cost_of_result(const Overload& overload, const Datum& result);
 
 // One per chapter, each in its file.
 std::span<const OverloadText> arithmetic_functions();

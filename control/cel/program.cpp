@@ -23,6 +23,8 @@ const Type& Program::type() const {
 }
 
 Result<Datum> Program::evaluate(std::span<const Datum> bindings, Budget& budget) const {
+  CHECK(bindings.size() == tree_->variables)
+      << bindings.size() << " bindings for " << tree_->variables << " variables";
   Datum result = cel::evaluate(*tree_, bindings, budget);
   if (result.is_error()) return Error(ErrorCode::kInvalid, std::string(result.as_text()));
   return result;

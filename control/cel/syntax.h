@@ -96,6 +96,7 @@ struct Tree {
   std::string source;
   std::vector<Node> nodes;
   NodeId root = 0;
+  size_t variables = 0;  // of the environment; the checker says
 
   const Node& operator[](NodeId id) const { return nodes[id]; }
 };

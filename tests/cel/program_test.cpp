@@ -135,6 +135,28 @@ TEST(Program, RefusesTextsThatMultiply) {
   EXPECT_TRUE(evaluate_text(expression).starts_with("error: "));
 }
 
+TEST(Program, RefusesListsThatDouble) {
+  std::string expression = "[[1]]";
+  for (int i = 0; i < 40; ++i) expression += ".map(x, [x, x])";
+  EXPECT_EQ(evaluate_text("(" + expression + ") == (" + expression + ")"),
+            "error: the list would have too many parts");
+  std::string ones = "1";
+  for (int i = 0; i < 5000; ++i) ones += ",1";
+  EXPECT_EQ(evaluate_text("[" + ones + "].map(x, [" + ones + "])"),
+            "error: operation cancelled: actual cost limit exceeded");
+}
+
+TEST(Program, ChargesForWhatAReplacementMakes) {
+  const std::string long_text = "'" + std::string(5000, 'x') + "'";
+  std::string ones = "1";
+  for (int i = 0; i < 1000; ++i) ones += ",1";
+  EXPECT_EQ(
+      evaluate_text("[" + ones + "].map(x, " + long_text + ".replace('', " + long_text + "))"),
+      "error: the text would be longer than 10485760 bytes");
+  EXPECT_EQ(evaluate_text("[" + ones + "].map(x, " + long_text + ".replace('', 'xxxxxxxxxxxx'))"),
+            "error: operation cancelled: actual cost limit exceeded");
+}
+
 TEST(Program, AnswersBooleansInOneCall) {
   const auto program =
       Program::compile("object.spec.replicas <= number", sample_environment(), Kind::kBool);

@@ -240,6 +240,17 @@ void check_time_zone(const Value& name, const FieldPath& at, FieldErrors& errors
 void check_cron_job_spec(const Value& value, const FieldPath& at, FieldErrors& errors) {
   const CronJobSpecView spec(value);
   if (spec.has_timeZone()) check_time_zone(spec.timeZone_value(), at.field("timeZone"), errors);
+  // One selector for the Jobs of all moments would let each count the pods of the others.
+  const JobSpecView job = spec.jobTemplate().spec();
+  const FieldPath job_at = at.field("jobTemplate.spec");
+  if (job.has_selector()) {
+    errors.invalid(job_at.field("selector"), job.selector_value(),
+                   "`selector` will be auto-generated");
+  }
+  if (job.manualSelector()) {
+    constexpr std::string_view kUsual[] = {"nil", "false"};
+    errors.not_supported(job_at.field("manualSelector"), job.manualSelector_value(), kUsual);
+  }
   const std::string_view schedule = spec.schedule();
   if (schedule.empty()) return;
   if (schedule.find("TZ=") != std::string_view::npos) {

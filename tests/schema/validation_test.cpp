@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "control/base/text.h"
 #include "control/object/json.h"
 #include "control/schema/defaults.h"
 #include "control/schema/kinds.h"
@@ -253,6 +254,34 @@ TEST(Validation, DoesNotLookAgainAtWhatItKnows) {
   const Value bad = *parse_json(pod(R"({"containers":[]})"));
   EXPECT_TRUE(
       check_object(resource(kinds::kPods), bad.with_at({"metadata", "name"}, "q"), bad).empty());
+}
+
+std::string cron_job(std::string_view spec, std::string_view job_spec = "") {
+  return cat(R"({"metadata":{"name":"tick","namespace":"default"},"spec":{)", spec,
+             R"(,"jobTemplate":{"spec":{)", job_spec,
+             R"("template":{"spec":{"restartPolicy":"Never",
+                "containers":[{"name":"main","image":"tick:1"}]}}}}}})");
+}
+
+TEST(Validation, RefusesSchedulesThatCannotBeRead) {
+  EXPECT_EQ(verdict(kinds::kCronjobs, cron_job(R"("schedule":"*/5 0-6 * JAN SUN")")), "valid");
+  EXPECT_EQ(verdict(kinds::kCronjobs, cron_job(R"("schedule":"@daily","timeZone":"Europe/Rome")")),
+            "valid");
+  EXPECT_EQ(
+      verdict(kinds::kCronjobs, cron_job(R"("schedule":"61 * * * *")")),
+      "spec.schedule: Invalid value: \"61 * * * *\": end of range (61) above maximum (59): 61");
+  EXPECT_EQ(verdict(kinds::kCronjobs, cron_job(R"("schedule":"TZ=UTC 1 * * * *")")),
+            "spec.schedule: Invalid value: \"TZ=UTC 1 * * * *\": cannot use TZ or CRON_TZ in "
+            "schedule, use timeZone field instead");
+  EXPECT_EQ(verdict(kinds::kCronjobs, cron_job(R"("schedule":"@daily","timeZone":"../passwd")")),
+            "spec.timeZone: Invalid value: \"../passwd\": unknown time zone ../passwd");
+}
+
+TEST(Validation, LeavesTheSelectorOfACronJobsJobsToTheServer) {
+  EXPECT_EQ(
+      verdict(kinds::kCronjobs, cron_job(R"("schedule":"@daily")", R"("manualSelector":true,)")),
+      "spec.jobTemplate.spec.manualSelector: Unsupported value: true: supported values: "
+      "\"nil\", \"false\"");
 }
 
 }  // namespace

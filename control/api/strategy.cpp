@@ -104,6 +104,8 @@ Value prepare_for_update(const ResourceInfo& resource, const Value& updated, con
   MapBuilder object(updated);
   object.set(keys::kMetadata, merged_metadata(updated[keys::kMetadata], old[keys::kMetadata]));
   if (has_status_subresource(resource)) object.set(keys::kStatus, old[keys::kStatus]);
+  // Who asks for which certificate stands; who may have it is said by the subresource approval.
+  if (resource.id == kinds::kCertificatesigningrequests) object.set(keys::kSpec, old[keys::kSpec]);
   if (resource.id == kinds::kNamespaces) {
     MapBuilder spec(updated[keys::kSpec]);
     spec.set(keys::kFinalizers, old[keys::kSpec][keys::kFinalizers]);

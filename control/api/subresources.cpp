@@ -107,6 +107,7 @@ Result<ApiResponse> Subresources::handle() {
   if (name == "eviction") return evict();
   if (name == "finalize") return finalize();
   if (name == "token") return token();
+  if (name == "approval") return approve();
   return Error(ErrorCode::kMethodNotAllowed,
                cat("the subresource ", name, " of ", resource_.plural, " is not there yet"));
 }
@@ -246,6 +247,45 @@ Result<ApiResponse> Subresources::evict() {
     Writer(server_, write).store_update(spent(budget, pod, server_.executor_.wall_now()), budget);
   }
   return response;
+}
+
+// The conditions of a certificate request, which its status leaves alone.
+Result<ApiResponse> Subresources::approve() {
+  const Value old = server_.store_.find(request_.kind, request_.namespace_, request_.name);
+  if (old.is_absent()) return not_found(resource_, request_.name);
+  if (request_.verb == Verb::kGet) return ApiResponse{old, false, false, {}};
+  Value wanted = request_.body;
+  if (request_.verb == Verb::kPatch) {
+    if (request_.patch_type == PatchType::kJson) {
+      MINIK_ASSIGN(wanted, apply_json_patch(old, request_.body));
+    } else {
+      wanted = apply_merge_patch(old, request_.body);
+    }
+  }
+  const auto version = wanted[keys::kMetadata][keys::kResourceVersion].as_string();
+  if (!version.empty() && version != old[keys::kMetadata][keys::kResourceVersion].as_string()) {
+    return modified_conflict(resource_, request_.name);
+  }
+  const std::string now = format_time(server_.executor_.wall_now());
+  std::vector<Value> conditions;
+  bool approved = false, denied = false;
+  for (const auto& condition : wanted[keys::kStatus][keys::kConditions].items()) {
+    approved = approved || condition[keys::kType].as_string() == "Approved";
+    denied = denied || condition[keys::kType].as_string() == "Denied";
+    MapBuilder dated(condition);
+    for (const auto& key : {keys::kLastUpdateTime, keys::kLastTransitionTime}) {
+      if (!dated.get(key).has_value()) dated.set(key, now);
+    }
+    conditions.push_back(std::move(dated).build());
+  }
+  if (approved && denied) {
+    return invalid(resource_, request_.name,
+                   {{"FieldValueInvalid", "Invalid value: Approved and Denied conditions are mutually exclusive",
+                     "status.conditions"}});
+  }
+  Value next = old.with_at({keys::kStatus, keys::kConditions}, Value::array(std::move(conditions)));
+  if (!request_.options.dry_run) next = Writer(server_, request_).store_update(next, old);
+  return ApiResponse{std::move(next), false, false, {}};
 }
 
 Result<ApiResponse> Subresources::finalize() {

@@ -25,6 +25,7 @@ class Subresources {
   // The one budget that selects the pod, or absent; two are an error.
   Result<Value> budget_of(const Value& pod) const;
   Result<ApiResponse> finalize();
+  Result<ApiResponse> approve();
   Result<ApiResponse> token();
   Value scale_of(const Value& object) const;
 

@@ -43,6 +43,21 @@ Status check_name(const ResourceInfo& resource, const ApiRequest& request, const
   return {};
 }
 
+// A certificate request says who has sent it, by the word of the server.
+Value asked_by(const Value& object, const UserInfo& user) {
+  const auto list = [](const std::vector<std::string>& texts) {
+    return texts.empty() ? Value() : Value::array(std::vector<Value>(texts.begin(), texts.end()));
+  };
+  MapBuilder extra;
+  for (const auto& [name, values] : user.extra) extra.set(Key(name), list(values));
+  MapBuilder spec(object[keys::kSpec]);
+  spec.set(keys::kUsername, user.name);
+  spec.set(keys::kUid, user.uid.empty() ? Value() : Value(user.uid));
+  spec.set(keys::kGroups, list(user.groups));
+  spec.set(keys::kExtra, extra.empty() ? Value() : std::move(extra).build());
+  return object.with(keys::kSpec, std::move(spec).build());
+}
+
 Status check_kind(const ResourceInfo& resource, const Value& body) {
   if (!body.is_map()) return Error(ErrorCode::kBadRequest, "the request body must be an object");
   const auto kind = body[keys::kKind].as_string();
@@ -119,6 +134,7 @@ Result<ApiResponse> Writer::create() {
   };
   if (exists(object_name(object))) return already_exists(resource_, object_name(object));
   object = prepare_for_create(resource_, object);
+  if (request_.kind == kinds::kCertificatesigningrequests) object = asked_by(object, request_.user);
   object = stamp_new(object, resource_.namespaced ? std::string_view(request_.namespace_) : "",
                      server_.executor_.wall_now(), has_generation(resource_), server_.rng_);
   object = complete_new(resource_, object);

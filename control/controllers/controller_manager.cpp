@@ -58,6 +58,7 @@ ControllerManager::ControllerManager(const Schema& schema, Executor& executor, C
   add(claim_protection_controller());
   add(volume_protection_controller());
   add(local_path_provisioner(options.local_volume_root));
+  if (options.sign_certificate) add(certificate_signing_controller(options.sign_certificate));
   if (!options.cluster_ca_pem.empty()) add(root_ca_controller(options.cluster_ca_pem));
   recorders_.push_back(std::make_unique<EventRecorder>(executor, client, kinds::kEvents,
                                                        "garbage-collector-controller", "",

@@ -8,6 +8,7 @@
 
 #include "control/calendar/time_zone.h"
 #include "control/client/controller.h"
+#include "control/controllers/certificate_signing.h"
 #include "control/controllers/garbage_collector.h"
 #include "control/controllers/node_lifecycle.h"
 #include "control/controllers/volume_cleaner.h"
@@ -16,6 +17,7 @@ namespace minik::control {
 
 struct ControllerManagerOptions {
   std::string cluster_ca_pem;
+  CertificateSigner sign_certificate;  // none: certificate requests stay as they are
   NodeLifecycleOptions node_lifecycle;
   TimeZoneSource time_zones;  // none: CronJobs know UTC alone
   // Where nodes keep the directories of dynamically made volumes.

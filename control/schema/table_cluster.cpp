@@ -314,6 +314,27 @@ void storage_class_cells(const Value& object, WallTime now, Cells& cells) {
   cells.emplace_back(object_age(object, now));
 }
 
+constexpr TableColumn kCertificateRequest[] = {
+    {"Name", "string"},      {"Age", "string"},
+    {"SignerName", "string"}, {"Requestor", "string"},
+    {"RequestedDuration", "string"}, {"Condition", "string"}};
+
+void certificate_request_cells(const Value& object, WallTime now, Cells& cells) {
+  const Value& spec = object[keys::kSpec];
+  std::vector<std::string> told;
+  for (const auto& condition : object[keys::kStatus][keys::kConditions].items()) {
+    told.push_back(condition[keys::kType].string());
+  }
+  if (told.empty()) told.emplace_back("Pending");
+  if (!object[keys::kStatus][keys::kCertificate].as_string().empty()) told.emplace_back("Issued");
+  const Value& wanted = spec[keys::kExpirationSeconds];
+  cells.emplace_back(object_age(object, now));
+  cells.emplace_back(spec[keys::kSignerName].as_string());
+  cells.emplace_back(spec[keys::kUsername].as_string());
+  cells.emplace_back(wanted.is_int() ? age_of(Value(format_time(now - seconds(wanted.as_int()))), now) : "<none>");
+  cells.emplace_back(join(told, ","));
+}
+
 constexpr TableLayout kLayouts[] = {
     {kinds::kNodes, kNode, node_cells},
     {kinds::kEvents, kEvent, event_cells, false},
@@ -331,6 +352,7 @@ constexpr TableLayout kLayouts[] = {
     {kinds::kClusterrolebindings, kBinding, binding_cells},
     {kinds::kPersistentvolumes, kVolume, volume_cells},
     {kinds::kPersistentvolumeclaims, kClaim, claim_cells},
+    {kinds::kCertificatesigningrequests, kCertificateRequest, certificate_request_cells},
     {kinds::kStorageclasses, kStorageClass, storage_class_cells},
 };
 

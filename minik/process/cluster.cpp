@@ -231,6 +231,17 @@ void Cluster::Parts::assemble() {
   kubelet_client = client("system:node:minik");
   control::ControllerManagerOptions manager;
   manager.cluster_ca_pem = pki.ca.certificate_pem;
+  manager.sign_certificate = [ca = pki.ca](const control::CertificateOrder& order) {
+    using Names = control::CertificateOrder::OtherNames;
+    return sign_certificate_request(ca, order.request_pem,
+                                    {.organization = order.organization,
+                                     .name_prefix = order.name_prefix,
+                                     .may_have_other_names = order.other_names != Names::kForbidden,
+                                     .must_have_other_names = order.other_names == Names::kRequired,
+                                     .server = order.server,
+                                     .key_encipherment = order.key_encipherment},
+                                    order.now, order.lifetime);
+  };
   manager.time_zones = read_time_zone_file;
   manager.local_volume_root = cat(profile.directory, "/volumes");
   manager.remove_volume_directory = [this, root = manager.local_volume_root](

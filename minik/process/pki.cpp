@@ -33,6 +33,7 @@ struct Freer {
 using KeyPtr = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
 using CertificatePtr = std::unique_ptr<X509, Freer<X509_free>>;
 using ExtensionPtr = std::unique_ptr<X509_EXTENSION, Freer<X509_EXTENSION_free>>;
+using RequestPtr = std::unique_ptr<X509_REQ, Freer<X509_REQ_free>>;
 using BioPtr = std::unique_ptr<BIO, Freer<BIO_free_all>>;
 
 // What a certificate is to be. Extension values are in OpenSSL's configuration syntax.
@@ -42,6 +43,7 @@ struct CertificatePlan {
   bool is_ca = false;
   std::string extended_usage;
   std::string alternative_names;
+  std::string key_usage = "digitalSignature";
   WallTime now;
   Duration lifetime;
 };
@@ -123,7 +125,7 @@ bool fill(X509* certificate, EVP_PKEY* key, X509* issuer, const CertificatePlan&
                        plan.is_ca ? "critical,CA:TRUE" : "critical,CA:FALSE") &&
          add_extension(certificate, &context, NID_key_usage,
                        plan.is_ca ? "critical,digitalSignature,keyCertSign,cRLSign"
-                                  : "critical,digitalSignature") &&
+                                  : cat("critical,", plan.key_usage)) &&
          add_extension(certificate, &context, NID_subject_key_identifier, "hash") &&
          (plan.is_ca ||
           add_extension(certificate, &context, NID_authority_key_identifier, "keyid:always")) &&
@@ -330,6 +332,85 @@ Result<KeyPair> issue_client_certificate(const KeyPair& ca, const std::string& c
                                 .alternative_names = {},
                                 .now = now,
                                 .lifetime = lifetime});
+}
+
+namespace {
+
+std::vector<std::string> subject_entries(const X509_NAME* subject, int nid) {
+  std::vector<std::string> found;
+  for (int at = X509_NAME_get_index_by_NID(subject, nid, -1); at >= 0;
+       at = X509_NAME_get_index_by_NID(subject, nid, at)) {
+    unsigned char* text = nullptr;
+    const int size =
+        ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+    if (size < 0) continue;
+    found.emplace_back(reinterpret_cast<const char*>(text), static_cast<size_t>(size));
+    OPENSSL_free(text);
+  }
+  return found;
+}
+
+// The request's other names as an extension to copy, or null.
+ExtensionPtr other_names(X509_REQ* request) {
+  STACK_OF(X509_EXTENSION)* all = X509_REQ_get_extensions(request);
+  if (all == nullptr) return {};
+  const int at = X509v3_get_ext_by_NID(all, NID_subject_alt_name, -1);
+  ExtensionPtr found(at < 0 ? nullptr : X509_EXTENSION_dup(X509v3_get_ext(all, at)));
+  sk_X509_EXTENSION_pop_free(all, X509_EXTENSION_free);
+  return found;
+}
+
+Error refused(std::string_view why) {
+  ERR_clear_error();
+  return Error(ErrorCode::kInvalid, cat("the certificate request ", why));
+}
+
+Result<CertificatePlan> plan_of(X509_REQ* request, const RequestRules& rules) {
+  const X509_NAME* subject = X509_REQ_get_subject_name(request);
+  const auto names = subject_entries(subject, NID_commonName);
+  CertificatePlan plan;
+  plan.organizations = subject_entries(subject, NID_organizationName);
+  if (names.size() != 1) return refused("must have one common name");
+  plan.common_name = names.front();
+  if (!plan.common_name.starts_with(rules.name_prefix)) {
+    return refused(cat("must have a common name that begins with ", rules.name_prefix));
+  }
+  if (!rules.organization.empty() && plan.organizations != std::vector{rules.organization}) {
+    return refused(cat("must be of the organization ", rules.organization, " alone"));
+  }
+  plan.extended_usage = rules.server ? "serverAuth" : "clientAuth";
+  if (rules.key_encipherment) plan.key_usage = "digitalSignature,keyEncipherment";
+  return plan;
+}
+
+}  // namespace
+
+Result<std::string> sign_certificate_request(const KeyPair& ca, const std::string& request_pem,
+                                             const RequestRules& rules, WallTime now,
+                                             Duration lifetime) {
+  ERR_clear_error();
+  const RequestPtr request(
+      PEM_read_bio_X509_REQ(reader(request_pem).get(), nullptr, nullptr, nullptr));
+  if (!request) return refused("is not a PKCS #10 request in PEM");
+  const KeyPtr key(X509_REQ_get_pubkey(request.get()));
+  if (!key || X509_REQ_verify(request.get(), key.get()) != 1) {
+    return refused("is not signed by its own key");
+  }
+  MINIK_ASSIGN(CertificatePlan plan, plan_of(request.get(), rules));
+  plan.now = now;
+  plan.lifetime = lifetime;
+  const ExtensionPtr names = other_names(request.get());
+  if (names && !rules.may_have_other_names) return refused("must not have a subjectAltName");
+  if (!names && rules.must_have_other_names) return refused("must have a subjectAltName");
+  const KeyPtr ca_key = parse_key(ca.private_key_pem);
+  const CertificatePtr issuer = parse_certificate(ca.certificate_pem);
+  const CertificatePtr certificate(X509_new());
+  const bool made = ca_key && issuer && certificate &&
+                    fill(certificate.get(), key.get(), issuer.get(), plan) &&
+                    (!names || X509_add_ext(certificate.get(), names.get(), -1) == 1) &&
+                    X509_sign(certificate.get(), ca_key.get(), EVP_sha256()) != 0;
+  if (!made) return openssl_error("sign a certificate request");
+  return certificate_pem(certificate.get());
 }
 
 }  // namespace minik

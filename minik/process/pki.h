@@ -47,4 +47,17 @@ Result<KeyPair> issue_client_certificate(const KeyPair& ca, const std::string& c
                                          const std::vector<std::string>& organizations,
                                          WallTime now, Duration lifetime);
 
+// What a certificate request (PKCS #10, PEM) must be like to be signed.
+struct RequestRules {
+  std::string organization;  // the only one of the subject; empty: any
+  std::string name_prefix;   // of the common name
+  bool may_have_other_names = true, must_have_other_names = false;
+  bool server = false, key_encipherment = false;
+};
+// The certificate as PEM. Invalid when the request cannot be read, is not signed by its own key or breaks
+// a rule. Of the subject the common name and organizations are kept.
+Result<std::string> sign_certificate_request(const KeyPair& ca, const std::string& request_pem,
+                                             const RequestRules& rules, WallTime now,
+                                             Duration lifetime);
+
 }  // namespace minik

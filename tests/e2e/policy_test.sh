@@ -93,4 +93,26 @@ mirrored() { [[ $(kc get endpointslices -l kubernetes.io/service-name=outside -o
 eventually mirrored
 collected() { [[ $(kc get clusterrole whole -o jsonpath='{.rules[0].resources[0]}') == pods ]]; }
 eventually collected
+
+step "the cluster signs a certificate that the API then knows"
+openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$root/jane.key" \
+  -subj /O=team/CN=jane -out "$root/jane.csr" 2>/dev/null
+kc apply -f - <<YAML
+apiVersion: certificates.k8s.io/v1
+kind: CertificateSigningRequest
+metadata: {name: jane}
+spec:
+  request: $(base64 -w0 "$root/jane.csr")
+  signerName: kubernetes.io/kube-apiserver-client
+  expirationSeconds: 3600
+  usages: [client auth]
+YAML
+contains "Pending" kc get csr jane
+kc certificate approve jane
+issued() { [[ $(kc get csr jane) == *Approved,Issued* ]]; }
+eventually issued
+kc get csr jane
+kc get csr jane -o jsonpath='{.status.certificate}' | base64 -d >"$root/jane.crt"
+kc config set-credentials jane --client-certificate="$root/jane.crt" --client-key="$root/jane.key" >/dev/null
+contains "jane" kubectl --context "$profile" --user jane auth whoami
 echo "all held"

@@ -107,5 +107,62 @@ TEST(Pki, FinishesAFirstStartThatWasCutShort) {
   EXPECT_TRUE(open_pki(folder.path(), {}, kNow));
 }
 
+// Made with `openssl req -new` and EC keys: O=team, CN=jane; and a node's with other names.
+constexpr const char* kJane = R"(-----BEGIN CERTIFICATE REQUEST-----
+MIHZMIGAAgEAMB4xDTALBgNVBAoMBHRlYW0xDTALBgNVBAMMBGphbmUwWTATBgcq
+hkjOPQIBBggqhkjOPQMBBwNCAAQpS+27EqIQVZT3WsVLUgO4Wfolq53PbI1kHj65
+RlmK2mhWarXJCbR/SwkT4uBA6IAKwOEXmn8XVTpRnFitUgv4oAAwCgYIKoZIzj0E
+AwIDSAAwRQIhANw+tDHLNJi2Iq56LIlhGJFpiTcbdRyA//ltW5OeeeyoAiAj6Aee
+sNqVbRzZURVugc4r5o5DvOQn0xUOSvIfSKBcUw==
+-----END CERTIFICATE REQUEST-----
+)";
+constexpr const char* kNode = R"(-----BEGIN CERTIFICATE REQUEST-----
+MIIBEDCBtgIBADAvMRUwEwYDVQQKDAxzeXN0ZW06bm9kZXMxFjAUBgNVBAMMDXN5
+c3RlbTpub2RlOmEwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAQpS+27EqIQVZT3
+WsVLUgO4Wfolq53PbI1kHj65RlmK2mhWarXJCbR/SwkT4uBA6IAKwOEXmn8XVTpR
+nFitUgv4oCUwIwYJKoZIhvcNAQkOMRYwFDASBgNVHREECzAJggFhhwQKAAABMAoG
+CCqGSM49BAMCA0kAMEYCIQCG9H4MUhg4dDuP5Dtk45VEpRa8mEuznhwzQ/V4bGXm
+MAIhAMFj7V0QVolMyow4blwc/9aZDnPbjhnRMSMeUKws/cyN
+-----END CERTIFICATE REQUEST-----
+)";
+
+TEST(Pki, SignsARequestForTheKeyAndTheNameThatItHas) {
+  const TemporaryFolder folder;
+  const KeyPair ca = open_or_die(folder.file("pki")).ca;
+  const auto signed_for_jane = sign_certificate_request(ca, kJane, {}, kNow, hours(1));
+  ASSERT_TRUE(signed_for_jane) << signed_for_jane.error().message;
+  EXPECT_THAT(*signed_for_jane, HasSubstr("BEGIN CERTIFICATE"));
+  RequestRules kubelet;
+  kubelet.organization = "system:nodes";
+  kubelet.name_prefix = "system:node:";
+  kubelet.server = kubelet.must_have_other_names = kubelet.key_encipherment = true;
+  EXPECT_TRUE(sign_certificate_request(ca, kNode, kubelet, kNow, hours(1)));
+}
+
+TEST(Pki, RefusesToSignWhatBreaksARule) {
+  const TemporaryFolder folder;
+  const KeyPair ca = open_or_die(folder.file("pki")).ca;
+  const auto why = [&ca](const std::string& request, const RequestRules& rules) {
+    const auto result = sign_certificate_request(ca, request, rules, kNow, hours(1));
+    return result ? "signed" : cat(result.error().code == ErrorCode::kInvalid ? "Invalid: " : "", result.error().message);
+  };
+  RequestRules rules;
+  EXPECT_EQ(why("nonsense", rules), "Invalid: the certificate request is not a PKCS #10 request in PEM");
+  std::string forged = kJane;
+  forged[forged.size() / 2] = forged[forged.size() / 2] == 'A' ? 'B' : 'A';
+  EXPECT_THAT(why(forged, rules), HasSubstr("Invalid: the certificate request is not"));
+  rules.organization = "system:nodes";
+  EXPECT_THAT(why(kJane, rules), HasSubstr("of the organization system:nodes alone"));
+  rules = {};
+  rules.name_prefix = "system:node:";
+  EXPECT_THAT(why(kJane, rules), HasSubstr("begins with system:node:"));
+  rules = {};
+  rules.must_have_other_names = true;
+  EXPECT_THAT(why(kJane, rules), HasSubstr("must have a subjectAltName"));
+  rules = {};
+  rules.may_have_other_names = false;
+  EXPECT_THAT(why(kNode, rules), HasSubstr("must not have a subjectAltName"));
+}
+
 }  // namespace
 }  // namespace minik

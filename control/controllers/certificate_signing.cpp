@@ -1,0 +1,146 @@
+#include "control/controllers/certificate_signing.h"
+
+#include <algorithm>
+
+#include "control/base/text.h"
+#include "control/controllers/pods.h"
+#include "control/object/keys.h"
+#include "control/schema/kinds.h"
+
+namespace minik::control {
+
+namespace {
+
+constexpr Duration kLifetimeMax = hours(24 * 365);
+constexpr Duration kKeepDecided = hours(1), kKeepPending = hours(24);
+constexpr Duration kTryAgain = minutes(1);
+
+struct Signer {
+  std::string_view name, organization, name_prefix, must_use;
+  CertificateOrder::OtherNames other_names;
+};
+constexpr Signer kSigners[] = {
+    {"kubernetes.io/kube-apiserver-client", "", "", "client auth",
+     CertificateOrder::OtherNames::kAllowed},
+    {"kubernetes.io/kube-apiserver-client-kubelet", "system:nodes", "system:node:", "client auth",
+     CertificateOrder::OtherNames::kForbidden},
+    {"kubernetes.io/kubelet-serving", "system:nodes", "system:node:", "server auth",
+     CertificateOrder::OtherNames::kRequired},
+};
+
+const Signer* signer_of(const Value& request) {
+  const auto name = request[keys::kSpec][keys::kSignerName].as_string();
+  const auto found = std::ranges::find(kSigners, name, &Signer::name);
+  return found == std::end(kSigners) ? nullptr : &*found;
+}
+
+bool uses(const Value& request, std::string_view usage) {
+  return std::ranges::any_of(request[keys::kSpec][keys::kUsages].items(),
+                             [&](const Value& u) { return u.as_string() == usage; });
+}
+
+bool uses_only_what_is_allowed(const Value& request, const Signer& signer) {
+  return uses(request, signer.must_use) &&
+         std::ranges::all_of(request[keys::kSpec][keys::kUsages].items(), [&](const Value& u) {
+           const auto usage = u.as_string();
+           return usage == signer.must_use || usage == "digital signature" ||
+                  usage == "key encipherment";
+         });
+}
+
+Result<std::string> issue(const Value& request, const Signer& signer, const CertificateSigner& sign,
+                          WallTime now) {
+  if (!uses_only_what_is_allowed(request, signer)) {
+    return Error(ErrorCode::kInvalid, cat("usages must have ", quoted(signer.must_use),
+                                          " and beside it only \"digital signature\" and "
+                                          "\"key encipherment\""));
+  }
+  const Value& spec = request[keys::kSpec];
+  const auto pem = from_base64(spec[keys::kRequest].as_string());
+  if (!pem) return Error(ErrorCode::kInvalid, "the request is not base64");
+  CertificateOrder order;
+  order.request_pem = *pem;
+  order.organization = signer.organization;
+  order.name_prefix = signer.name_prefix;
+  order.other_names = signer.other_names;
+  order.server = signer.must_use == "server auth";
+  order.key_encipherment = uses(request, "key encipherment");
+  order.now = now;
+  order.lifetime = kLifetimeMax;
+  if (const Value& wanted = spec[keys::kExpirationSeconds]; wanted.is_int()) {
+    order.lifetime = std::min(kLifetimeMax, seconds(wanted.as_int()));
+  }
+  return sign(order);
+}
+
+// How long the request may still stay.
+Duration left_of(const Value& request, WallTime now) {
+  std::optional<WallTime> decided;
+  for (const std::string_view type : {"Denied", "Failed", "Approved"}) {
+    const Value& told = condition(request, type);
+    if (told.has_value() && !decided) decided = time_of(told[keys::kLastUpdateTime]);
+  }
+  if (decided) return *decided + kKeepDecided - now;
+  return time_of(request[keys::kMetadata][keys::kCreationTimestamp]).value_or(now) + kKeepPending -
+         now;
+}
+
+Value failed(const Value& request, const std::string& why, WallTime now) {
+  return with_condition(request,
+                        Value::map({{keys::kType, "Failed"},
+                                    {keys::kStatus, "True"},
+                                    {keys::kReason, "SignerValidationFailure"},
+                                    {keys::kMessage, why},
+                                    {keys::kLastUpdateTime, format_time(now)}}),
+                        now);
+}
+
+Plan reconcile(const CertificateSigner& sign, const Snapshot& snapshot, const ObjectKey& key,
+               Env& env) {
+  const Value& request = snapshot.find(kinds::kCertificatesigningrequests, "", key.name);
+  Plan plan;
+  if (!request.has_value() || is_deleting(request)) return plan;
+  const Signer* signer = signer_of(request);
+  const bool to_sign = signer && is_condition_true(request, "Approved") &&
+                       !condition(request, "Denied").has_value() &&
+                       !condition(request, "Failed").has_value() &&
+                       request[keys::kStatus][keys::kCertificate].as_string().empty();
+  if (!to_sign) {
+    const Duration left = left_of(request, env.now);
+    if (left <= Duration{}) {
+      plan.remove(kinds::kCertificatesigningrequests, request);
+    } else {
+      plan.look_again_after(left);
+    }
+    return plan;
+  }
+  const auto certificate = issue(request, *signer, sign, env.now);
+  if (certificate) {
+    plan.update_status(
+        kinds::kCertificatesigningrequests,
+        request.with_at({keys::kStatus, keys::kCertificate}, to_base64(*certificate)));
+  } else if (certificate.error().code == ErrorCode::kInvalid) {
+    plan.update_status(kinds::kCertificatesigningrequests,
+                       failed(request, certificate.error().message, env.now));
+  } else {
+    plan.note(typed(request, "certificates.k8s.io/v1", "CertificateSigningRequest"), "Warning",
+              "FailedSigning", certificate.error().message);
+    plan.look_again_after(kTryAgain);
+  }
+  return plan;
+}
+
+}  // namespace
+
+ControllerSpec certificate_signing_controller(CertificateSigner sign) {
+  ControllerSpec spec;
+  spec.name = "certificate-controller";
+  spec.kind = kinds::kCertificatesigningrequests;
+  spec.watches = {{kinds::kCertificatesigningrequests, own_key(), {}}};
+  spec.decide = [sign = std::move(sign)](const Snapshot& snapshot, const ObjectKey& key, Env& env) {
+    return reconcile(sign, snapshot, key, env);
+  };
+  return spec;
+}
+
+}  // namespace minik::control

@@ -11,6 +11,19 @@
 
 namespace minik::control {
 
+namespace {
+
+constexpr Duration kRenewalRetry = seconds(30);
+
+// After four fifths of the shortest life, as Kubernetes does.
+Duration renewal_delay(const std::vector<TokenNeed>& needs) {
+  int64_t shortest = needs.front().expiration_seconds;
+  for (const auto& need : needs) shortest = std::min(shortest, need.expiration_seconds);
+  return seconds(std::max<int64_t>(1, shortest * 4 / 5));
+}
+
+}  // namespace
+
 bool PodWorker::fetch_references() {
   if (references_fetched_) return false;
   const auto wanted = references_of(pod_[keys::kSpec]);
@@ -117,26 +130,31 @@ Value PodWorker::pod_with_claimed_volumes() const {
   return pod_.with_at({keys::kSpec, keys::kVolumes}, Value::array(std::move(volumes)));
 }
 
+ApiRequest PodWorker::token_request(const TokenNeed& need) const {
+  ApiRequest request;
+  request.verb = Verb::kCreate;
+  request.kind = kinds::kServiceaccounts;
+  request.namespace_ = object_namespace(pod_);
+  request.name = pod_[keys::kSpec][keys::kServiceAccountName].string();
+  request.subresource = "token";
+  const Value bound = Value::map({{keys::kApiVersion, "v1"},
+                                  {keys::kKind, "Pod"},
+                                  {keys::kName, pod_[keys::kMetadata][keys::kName]},
+                                  {keys::kUid, pod_[keys::kMetadata][keys::kUid]}});
+  request.body = Value::map(
+      {{keys::kSpec,
+        Value::map({{keys::kAudiences, need.audience.empty() ? Value() : Value::array({Value(need.audience)})},
+                    {keys::kExpirationSeconds, need.expiration_seconds},
+                    {keys::kBoundObjectRef, bound}})}});
+  return request;
+}
+
 bool PodWorker::fetch_tokens() {
   if (volumes_written_) return false;
-  for (const auto& need : tokens_needed(pod_[keys::kSpec])) {
+  const auto needs = tokens_needed(pod_[keys::kSpec]);
+  for (const auto& need : needs) {
     if (tokens_.contains({need.volume, need.path})) continue;
-    ApiRequest request;
-    request.verb = Verb::kCreate;
-    request.kind = kinds::kServiceaccounts;
-    request.namespace_ = object_namespace(pod_);
-    request.name = pod_[keys::kSpec][keys::kServiceAccountName].string();
-    request.subresource = "token";
-    const Value bound = Value::map({{keys::kApiVersion, "v1"},
-                                    {keys::kKind, "Pod"},
-                                    {keys::kName, pod_[keys::kMetadata][keys::kName]},
-                                    {keys::kUid, pod_[keys::kMetadata][keys::kUid]}});
-    request.body = Value::map(
-        {{keys::kSpec,
-          Value::map({{keys::kAudiences, need.audience.empty() ? Value() : Value::array({Value(need.audience)})},
-                      {keys::kExpirationSeconds, need.expiration_seconds},
-                      {keys::kBoundObjectRef, bound}})}});
-    context_.client.send(std::move(request), step<ApiResponse>([this, need](Result<ApiResponse> response) {
+    context_.client.send(token_request(need), step<ApiResponse>([this, need](Result<ApiResponse> response) {
       if (response) {
         tokens_[{need.volume, need.path}] = response->object[keys::kStatus][keys::kToken].string();
         return;
@@ -147,24 +165,49 @@ bool PodWorker::fetch_tokens() {
     }));
     return true;
   }
+  if (!needs.empty() && !renewal_.armed()) renewal_.arm(renewal_delay(needs), [this] { renew_tokens(); });
   return false;
 }
 
-// Only the volumes whose files differ are written, each as one atomic step; containers that mount a
-// single file of one (subPath) keep theirs, as in Kubernetes.
+// The pod goes on with its old tokens until the new ones are there; one that is refused is asked for
+// again soon, of which the last fifth of its life leaves time enough.
+void PodWorker::renew_tokens() {
+  if (terminating_ || gone_) return;
+  const auto needs = tokens_needed(pod_[keys::kSpec]);
+  renewal_.arm(renewal_delay(needs), [this] { renew_tokens(); });
+  for (const auto& need : needs) {
+    context_.client.send(token_request(need), [this, alive = alive_, need](const Result<ApiResponse>& response) {
+      if (!*alive || terminating_ || gone_) return;
+      if (!response) {
+        renewal_.arm(kRenewalRetry, [this] { renew_tokens(); });
+        return;
+      }
+      const auto before = contents_now();
+      tokens_[{need.volume, need.path}] = response->object[keys::kStatus][keys::kToken].string();
+      if (volumes_written_) write_changed(before);
+    });
+  }
+}
+
 void PodWorker::on_reference(KindId kind, const Value& object) {
   if (object_namespace(object) != object_namespace(pod_)) return;
   auto& known = kind == kinds::kConfigmaps ? config_maps_ : secrets_;
   const auto found = known.find(std::string(object_name(object)));
   if (found == known.end() || found->second == object) return;
-  const std::string root = context_.runtime.pod_volume_root(std::string(object_uid(pod_)));
-  const auto contents = [&] {
-    return volume_contents(pod_with_claimed_volumes(), surroundings(), tokens_, root, pod_ips());
-  };
-  const auto before = contents();
+  const auto before = contents_now();
   found->second = object;
-  if (!volumes_written_ || terminating_ || gone_) return;
-  const auto after = contents();
+  if (volumes_written_ && !terminating_ && !gone_) write_changed(before);
+}
+
+Result<std::vector<VolumeContent>> PodWorker::contents_now() const {
+  return volume_contents(pod_with_claimed_volumes(), surroundings(), tokens_,
+                         context_.runtime.pod_volume_root(std::string(object_uid(pod_))), pod_ips());
+}
+
+// Only the volumes whose files differ are written, each as one atomic step; containers that mount a
+// single file of one (subPath) keep theirs, as in Kubernetes.
+void PodWorker::write_changed(const Result<std::vector<VolumeContent>>& before) {
+  const auto after = contents_now();
   if (!after) {  // a key that the pod names is gone: it keeps what it has
     event("Warning", "FailedMount", after.error().message);
     return;
@@ -184,8 +227,7 @@ void PodWorker::on_reference(KindId kind, const Value& object) {
 bool PodWorker::write_volumes() {
   if (volumes_written_) return false;
   if (wake_.armed()) return true;
-  const std::string root = context_.runtime.pod_volume_root(std::string(object_uid(pod_)));
-  auto contents = volume_contents(pod_with_claimed_volumes(), surroundings(), tokens_, root, pod_ips());
+  auto contents = contents_now();
   if (!contents) {
     event("Warning", "FailedMount", contents.error().message);
     references_fetched_ = false;  // what was missing may be there next time

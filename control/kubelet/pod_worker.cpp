@@ -24,6 +24,7 @@ PodWorker::PodWorker(KubeletContext& context, Value pod)
       pod_(std::move(pod)),
       wake_(context.executor),
       deadline_(context.executor),
+      renewal_(context.executor),
       alive_(std::make_shared<bool>(true)) {
   written_status_ = pod_[keys::kStatus];
   // A node agent that starts again shows what the API already knows.

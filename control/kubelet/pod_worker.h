@@ -85,6 +85,10 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void claim_not_ready(const Value& volume, const std::string& claim, const std::string& why);
   Value pod_with_claimed_volumes() const;
   bool fetch_tokens();
+  ApiRequest token_request(const TokenNeed& need) const;
+  void renew_tokens();
+  Result<std::vector<VolumeContent>> contents_now() const;
+  void write_changed(const Result<std::vector<VolumeContent>>& before);
   bool write_volumes();
   bool run_sandbox();
   bool run_init_containers();
@@ -151,6 +155,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   std::map<std::string, ProbeRun> probes_;  // "container/kind"
   ScopedTimer wake_;
   ScopedTimer deadline_;
+  ScopedTimer renewal_;  // of the tokens, before the first of them ends
   uint32_t sandbox_attempt_ = 0;
   std::shared_ptr<bool> alive_;
 };

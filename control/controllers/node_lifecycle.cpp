@@ -103,9 +103,9 @@ struct NodeLifecycle::Impl : std::enable_shared_from_this<Impl> {
     const std::string_view wanted = status == "True"      ? ""
                                     : status == "Unknown" ? kUnreachable
                                                           : kNotReady;
-    bool evict = false;
-    if (!wanted.empty())
-      evict = has_taint(node, wanted, "NoExecute") || may_evict(node, all_dark, now);
+    // While everything is dark it is rather this side that is cut off: what was begun is taken back too.
+    const bool evict = !wanted.empty() && !all_dark &&
+                       (has_taint(node, wanted, "NoExecute") || may_evict(node, now));
     const Value taints = with_taints(node, wanted, evict);
     if (!(taints == node[keys::kSpec][keys::kTaints])) {
       Plan plan;
@@ -159,8 +159,7 @@ struct NodeLifecycle::Impl : std::enable_shared_from_this<Impl> {
            });
   }
 
-  bool may_evict(const Value& node, bool all_dark, Instant now) {
-    if (all_dark) return false;
+  bool may_evict(const Value& node, Instant now) {
     Zone& zone = zones[zone_of(node)];
     int64_t rate = options.eviction_rate_per_1000_s;
     const bool dark = zone.silent == zone.nodes;

@@ -45,6 +45,9 @@ PodWorker::~PodWorker() {
 
 void PodWorker::update(Value pod) {
   pod_ = std::move(pod);
+  // Somebody has written after this node: what is wrong now (a pod of a node that was silent is not ready)
+  // is said anew, and what others have added stays.
+  if (object_revision(pod_) > written_revision_) written_status_ = pod_[keys::kStatus];
   sync();
 }
 
@@ -313,6 +316,7 @@ void PodWorker::write_status() {
     status_in_flight_ = false;
     if (result) {
       written_status_ = status;
+      written_revision_ = object_revision(result->object);
       sync();
     } else if (result.error().code == ErrorCode::kNotFound || result.error().code == ErrorCode::kConflict) {
       gone_ = true;

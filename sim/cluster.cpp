@@ -50,6 +50,8 @@ SimulatedCluster::SimulatedCluster(ClusterOptions options, Trace* trace)
   };
   api_ = std::make_unique<control::ApiServer>(executor_, *store_, control::Schema::builtin(), metrics_,
                                               rng_.fork("api"), api_options);
+  api_->set_usage_source([this](const std::string& node, control::UsageCallback done) { ask_usage(node, std::move(done)); });
+  for (const auto& image : options_.images) loads_.push_back({image.load_milli_cpu, 0});
   uint32_t index = 0;
   for (const auto& pool : options_.pools) {
     for (int64_t i = 0; i < pool.count; ++i, ++index) {
@@ -116,6 +118,31 @@ void SimulatedCluster::restart_controllers() {
   controllers_->start();
 }
 
+void SimulatedCluster::set_load(std::string_view image_pattern, int64_t milli_cpu) {
+  for (size_t i = 0; i < loads_.size(); ++i) {
+    if (options_.images[i].match == image_pattern) loads_[i].milli_cpu = milli_cpu;
+  }
+}
+
+// The API server asks a node agent: a way there, and the answer's way back.
+void SimulatedCluster::ask_usage(const std::string& node, control::UsageCallback done) {
+  const auto reach = [this, node]() -> control::Kubelet* {
+    const auto found = machines_.find(node);
+    const bool there = found != machines_.end() && found->second.client && found->second.client->connected();
+    return there ? found->second.kubelet.get() : nullptr;
+  };
+  executor_.after(options_.delays.request_min, [this, node, reach, done = std::move(done)] {
+    control::Kubelet* kubelet = reach();
+    if (!kubelet) {
+      done(Error(ErrorCode::kServiceUnavailable, cat("the node agent of ", node, " cannot be reached")));
+      return;
+    }
+    kubelet->usage([this, done](Result<control::NodeUsage> usage) {
+      executor_.after(options_.delays.request_min, [done, usage = std::move(usage)] { done(usage); });
+    });
+  });
+}
+
 void SimulatedCluster::set_controller_faults(ComponentFaults faults) {
   controller_faults_ = faults;
   if (controller_client_) trouble_controllers();
@@ -161,7 +188,7 @@ void SimulatedCluster::restart_scheduler() {
 void SimulatedCluster::boot(Machine& m) {
   ++m.lives;
   m.runtime = std::make_unique<SimulatedRuntime>(
-      executor_, rng_.fork(cat("runtime/", m.config.node_name, "/", m.lives)), options_.images, m.config.node_name,
+      executor_, rng_.fork(cat("runtime/", m.config.node_name, "/", m.lives)), options_.images, loads_, m.config.node_name,
       m.network, options_.sandbox_time);
   start_kubelet(m);
 }

@@ -85,6 +85,9 @@ class SimulatedCluster {
   void set_node_slowness(const std::string& name, int64_t factor);
   void restart_controllers();
   void restart_scheduler();
+  // From now on the running containers of this image (an entry of ClusterOptions::images, by its pattern)
+  // share so much work.
+  void set_load(std::string_view image_pattern, int64_t milli_cpu);
   void set_controller_faults(ComponentFaults faults);
   // How often the controllers have died.
   uint64_t controller_crashes() const { return controller_crashes_; }
@@ -99,6 +102,7 @@ class SimulatedCluster {
     uint64_t lives = 0;
   };
   std::unique_ptr<SimulatedClient> make_client(const std::string& component);
+  void ask_usage(const std::string& node, control::UsageCallback done);
   void trouble_controllers();
   void crash_controllers();
   void boot(Machine& machine);
@@ -121,6 +125,7 @@ class SimulatedCluster {
   std::unique_ptr<control::InformerSet> scheduler_informers_;
   std::unique_ptr<control::EventRecorder> scheduler_events_;
   std::unique_ptr<control::Scheduler> scheduler_;
+  std::vector<ImageLoad> loads_;  // of options_.images
   std::map<std::string, Machine> machines_;
   uint64_t lives_ = 0;
   ComponentFaults controller_faults_;

@@ -32,16 +32,41 @@ bool matches_pattern(std::string_view pattern, std::string_view text) {
 }
 
 SimulatedRuntime::SimulatedRuntime(Executor& executor, Rng rng, const std::vector<ImageBehaviour>& images,
-                                   std::string node_name, uint32_t pod_network, Spread sandbox_time)
+                                   std::vector<ImageLoad>& loads, std::string node_name, uint32_t pod_network, Spread sandbox_time)
     : executor_(executor),
       rng_(rng),
       images_(images),
+      loads_(loads),
       node_name_(std::move(node_name)),
       pod_network_(pod_network),
       sandbox_time_(sandbox_time),
       alive_(std::make_shared<bool>(true)) {}
 
-SimulatedRuntime::~SimulatedRuntime() { *alive_ = false; }
+SimulatedRuntime::~SimulatedRuntime() {
+  *alive_ = false;
+  for (const auto& [id, container] : containers_) {
+    ImageLoad* load = load_of(container);
+    if (load && container.status.state == ContainerState::kRunning) --load->running;
+  }
+}
+
+ImageLoad* SimulatedRuntime::load_of(const Container& container) const {
+  const auto at = container.behaviour - images_.data();
+  const bool known = at >= 0 && static_cast<size_t>(at) < loads_.size();
+  return known ? &loads_[static_cast<size_t>(at)] : nullptr;
+}
+
+// As if it had used since the last look what it uses now: whoever looks often sees every change.
+void SimulatedRuntime::count_cpu(Container& container) const {
+  const WallTime now = executor_.wall_now();
+  if (container.status.state == ContainerState::kRunning) {
+    int64_t milli = container.behaviour->milli_cpu;
+    const ImageLoad* load = load_of(container);
+    if (load && load->running > 0) milli += load->milli_cpu / load->running;
+    container.cpu_usage_ns += (now - container.cpu_known_at).ns / 1000 * milli;
+  }
+  container.cpu_known_at = now;
+}
 
 template <typename T>
 void SimulatedRuntime::answer(Duration delay, Done<T> done, Result<T> result) {
@@ -89,7 +114,13 @@ void SimulatedRuntime::stop_pod_sandbox(const std::string& id, Done<Unit> done) 
 }
 
 void SimulatedRuntime::remove_pod_sandbox(const std::string& id, Done<Unit> done) {
-  std::erase_if(containers_, [&](const auto& entry) { return entry.second.status.sandbox_id == id; });
+  std::erase_if(containers_, [&](const auto& entry) {
+    const Container& container = entry.second;
+    if (container.status.sandbox_id != id) return false;
+    ImageLoad* load = load_of(container);
+    if (load && container.status.state == ContainerState::kRunning) --load->running;
+    return true;
+  });
   sandboxes_.erase(id);
   answer<Unit>(milliseconds(5), std::move(done), Unit{});
 }
@@ -144,6 +175,8 @@ void SimulatedRuntime::start_container(const std::string& id, Done<ContainerStat
     }
     c.status.state = ContainerState::kRunning;
     c.status.started = executor_.wall_now();
+    c.cpu_known_at = c.status.started;
+    if (ImageLoad* load = load_of(c)) ++load->running;
     c.ready_at = executor_.now() + c.behaviour->ready.draw(rng_);
     if (c.behaviour->exit_after) {
       executor_.after(c.behaviour->exit_after->draw(rng_), [this, alive, id, code = c.behaviour->exit_code] {
@@ -158,6 +191,8 @@ void SimulatedRuntime::exit_container(const std::string& id, int exit_code, int 
   const auto found = containers_.find(id);
   if (found == containers_.end() || found->second.status.state != ContainerState::kRunning) return;
   auto& status = found->second.status;
+  count_cpu(found->second);
+  if (ImageLoad* load = load_of(found->second)) --load->running;
   status.state = ContainerState::kExited;
   status.finished = executor_.wall_now();
   status.exit_code = exit_code;
@@ -279,7 +314,14 @@ void SimulatedRuntime::remove_image(const std::string& id, Done<Unit> done) {
 }
 
 void SimulatedRuntime::stats(Done<std::vector<control::ContainerStats>> done) {
-  answer<std::vector<control::ContainerStats>>(Duration{}, std::move(done), std::vector<control::ContainerStats>{});
+  std::vector<control::ContainerStats> all;
+  for (auto& [id, container] : containers_) {
+    if (container.status.state != ContainerState::kRunning) continue;
+    count_cpu(container);
+    const int64_t memory = container.behaviour->memory_bytes;
+    all.push_back({id, container.status.name, container.status.sandbox_id, container.cpu_usage_ns, memory, memory, 1});
+  }
+  answer<std::vector<control::ContainerStats>>(Duration{}, std::move(done), std::move(all));
 }
 
 void SimulatedRuntime::write_volume(const std::string&, std::map<std::string, VolumeFile>, std::optional<int64_t>,

@@ -41,14 +41,25 @@ struct ImageBehaviour {
   // The container ends by itself after this long.
   std::optional<Spread> exit_after;
   int exit_code = 0;
+  // What one container uses while it runs, beside its share of the load.
+  int64_t milli_cpu = 0;
+  int64_t memory_bytes = 0;
+  // Work that the running containers of this image share evenly, in thousandths of a CPU.
+  int64_t load_milli_cpu = 0;
+};
+
+// The load of one image at a moment, and who shares it: all machines have one for each ImageBehaviour.
+struct ImageLoad {
+  int64_t milli_cpu = 0;
+  int64_t running = 0;
 };
 
 bool matches_pattern(std::string_view pattern, std::string_view text);
 
 class SimulatedRuntime : public control::ContainerRuntime {
  public:
-  SimulatedRuntime(Executor& executor, Rng rng, const std::vector<ImageBehaviour>& images, std::string node_name,
-                   uint32_t pod_network, Spread sandbox_time);
+  SimulatedRuntime(Executor& executor, Rng rng, const std::vector<ImageBehaviour>& images,
+                   std::vector<ImageLoad>& loads, std::string node_name, uint32_t pod_network, Spread sandbox_time);
   ~SimulatedRuntime() override;
 
   // Everything takes this many times as long: a slow machine. 1 is normal.
@@ -94,7 +105,11 @@ class SimulatedRuntime : public control::ContainerRuntime {
     const ImageBehaviour* behaviour;
     Instant ready_at;
     bool stopping = false;
+    int64_t cpu_usage_ns = 0;  // up to cpu_known_at
+    WallTime cpu_known_at;
   };
+  void count_cpu(Container& container) const;
+  ImageLoad* load_of(const Container& container) const;
   const ImageBehaviour& behaviour_of(std::string_view image) const;
   void exit_container(const std::string& id, int exit_code, int signal);
   bool answers(const std::string& sandbox_id) const;
@@ -105,6 +120,7 @@ class SimulatedRuntime : public control::ContainerRuntime {
   Executor& executor_;
   Rng rng_;
   const std::vector<ImageBehaviour>& images_;
+  std::vector<ImageLoad>& loads_;
   std::string node_name_;
   uint32_t pod_network_;
   uint32_t next_address_ = 1;

@@ -5,6 +5,7 @@
 #include "control/api/admission.h"
 #include "control/api/errors.h"
 #include "control/api/metadata.h"
+#include "control/api/metrics_api.h"
 #include "control/api/subresources.h"
 #include "control/api/writer.h"
 #include "control/base/text.h"
@@ -43,6 +44,7 @@ ApiServer::ApiServer(Executor& executor, Store& store, const Schema& schema,
       options_(std::move(options)),
       event_timer_(executor),
       admission_(std::make_unique<Admission>(store, schema, executor, options_.service_cidr_prefix)),
+      usage_(std::make_unique<MetricsApi>(executor, store, schema)),
       alive_(std::make_shared<bool>(true)) {
   store_.add_index(kinds::kPods, kNodeNameIndex, node_of_pod);
   admission_->load();
@@ -67,7 +69,14 @@ Status ApiServer::authorize(const ApiRequest& request) const {
                                                   : cat(" in the namespace ", quoted(request.namespace_))));
 }
 
+void ApiServer::set_usage_source(UsageSource source) { usage_->set_source(std::move(source)); }
+
 void ApiServer::handle(ApiRequest request, ResponseCallback done) {
+  if (MetricsApi::serves(request.kind)) {
+    const Status allowed = authorize(request);
+    allowed.ok() ? usage_->handle(request, std::move(done)) : done(allowed.error());
+    return;
+  }
   auto result = dispatch(request);
   if (store_.has_staged()) schedule_commit();
   if (store_.durable_revision() == store_.revision()) {

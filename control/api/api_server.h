@@ -27,6 +27,7 @@
 #include "control/client/client.h"
 #include "control/client/request.h"
 #include "control/schema/schema.h"
+#include "control/client/usage.h"
 #include "control/store/store.h"
 
 namespace minik::control {
@@ -76,6 +77,9 @@ class ApiServer {
   // For pods/exec, attach, portforward and log: who is meant, after authorization.
   Result<ConnectTarget> connect(const ApiRequest& request);
 
+  // Where metrics.k8s.io asks.
+  void set_usage_source(UsageSource source);
+
   const Schema& schema() const { return schema_; }
   Store& store() { return store_; }
   MetricRegistry& metrics() { return metrics_; }
@@ -105,6 +109,7 @@ class ApiServer {
   bool commit_scheduled_ = false;
   ScopedTimer event_timer_;
   std::unique_ptr<class Admission> admission_;
+  std::unique_ptr<class MetricsApi> usage_;
   std::shared_ptr<bool> alive_;
 };
 

@@ -10,6 +10,7 @@
 #include "control/client/controller.h"
 #include "control/controllers/certificate_signing.h"
 #include "control/controllers/garbage_collector.h"
+#include "control/controllers/horizontal_pod_autoscaler.h"
 #include "control/controllers/node_lifecycle.h"
 #include "control/controllers/volume_cleaner.h"
 
@@ -48,6 +49,7 @@ class ControllerManager {
   std::vector<std::unique_ptr<ControllerRunner>> runners_;
   std::unique_ptr<GarbageCollector> garbage_collector_;
   std::unique_ptr<NodeLifecycle> node_lifecycle_;
+  std::unique_ptr<HorizontalPodAutoscaler> autoscaler_;
   std::unique_ptr<VolumeCleaner> volume_cleaner_;
 };
 

@@ -38,6 +38,7 @@ Kubelet::Kubelet(KubeletConfig config, Executor& executor, Client& client, Conta
                config_.host_dns_searches, config_.memory_bytes, {}, {}, {}},
       pods_(executor, client, rng.fork("informer"), kinds::kPods,
             {.namespace_ = {}, .label_selector = {}, .field_selector = cat("spec.nodeName=", config_.node_name)}),
+      usage_(executor, runtime, [this] { return running_containers(); }, config_.read_machine),
       lease_timer_(executor),
       status_timer_(executor),
       retry_timer_(executor),
@@ -300,6 +301,18 @@ void Kubelet::on_pod(const Value& before, const Value& after) {
     found_containers_.erase(first, last);
   }
   worker->sync();
+}
+
+std::vector<RunningContainer> Kubelet::running_containers() const {
+  std::vector<RunningContainer> running;
+  for (const auto& [uid, worker] : workers_) {
+    const Value& pod = worker->pod();
+    for (const auto& [name, record] : worker->state().containers) {
+      if (!record.running()) continue;
+      running.push_back({record.current->id, name, std::string(object_namespace(pod)), std::string(object_name(pod))});
+    }
+  }
+  return running;
 }
 
 Result<ContainerLocation> Kubelet::locate(const Value& pod, const std::string& container, bool previous) const {

@@ -19,6 +19,7 @@
 #include "control/client/client.h"
 #include "control/client/informer.h"
 #include "control/kubelet/pod_worker.h"
+#include "control/kubelet/usage_sampler.h"
 
 namespace minik::control {
 
@@ -37,6 +38,8 @@ struct KubeletConfig {
   std::vector<std::string> host_dns_servers, host_dns_searches;
   // status.nodeInfo as the machine says it: osImage, kernelVersion, architecture, machineID…
   Value node_info;
+  // The machine's own counters; none: the node uses what its containers do.
+  std::function<MachineReading()> read_machine;
   Duration lease_period = seconds(10);
   Duration status_period = minutes(5);
 };
@@ -65,6 +68,8 @@ class Kubelet {
 
   // For exec, attach, port-forward and logs. An empty container name means the pod's only or first one.
   Result<ContainerLocation> locate(const Value& pod, const std::string& container, bool previous) const;
+  // What the machine and its containers use; see usage_sampler.h.
+  void usage(UsageCallback done) { usage_.ask(std::move(done)); }
   // Every container that the node agent knows, for metrics.
   size_t pod_count() const { return workers_.size(); }
 
@@ -74,6 +79,7 @@ class Kubelet {
   void report_status();
   void recover();
   void on_pod(const Value& before, const Value& after);
+  std::vector<RunningContainer> running_containers() const;
   Value make_node() const;
   Value make_node_status(const Value& old) const;
   Value make_conditions(const Value& old) const;
@@ -92,6 +98,7 @@ class Kubelet {
   std::string runtime_error_;
   Value lease_;
   bool registered_ = false;
+  UsageSampler usage_;
   ScopedTimer lease_timer_, status_timer_, retry_timer_;
   std::shared_ptr<bool> alive_;
 };

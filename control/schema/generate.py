@@ -138,8 +138,8 @@ def field_row(field, enums):
 
 
 def kind_constant(file, plural):
-    # Two kinds have a second home with the same plural.
-    second = file.package in ("events", "autoscaling_v1")
+    # Kinds with a second home under the same plural.
+    second = file.package in ("events", "autoscaling_v1", "metrics")
     return constant("%s_%s" % (file.package, plural) if second else plural)
 
 

@@ -1,9 +1,6 @@
 #include "minik/process/cluster.h"
 
 #include <sys/random.h>
-#include <sys/statvfs.h>
-#include <sys/sysinfo.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "control/api/api_server.h"
@@ -26,6 +23,7 @@
 #include "minik/process/container_adapter.h"
 #include "minik/process/ingress.h"
 #include "minik/process/kubeconfig.h"
+#include "minik/process/machine.h"
 #include "minik/process/node_network.h"
 #include "minik/process/node_services.h"
 #include "minik/process/node_streams.h"
@@ -56,55 +54,6 @@ WallTime wall_now() {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
   return {now.tv_sec * 1'000'000'000LL + now.tv_nsec};
-}
-
-std::string line_of(const std::string& path, std::string_view key) {
-  const auto text = runtime::read_whole_file(path);
-  if (!text) return {};
-  for (const auto line : split(*text, '\n')) {
-    if (!line.starts_with(key)) continue;
-    auto value = trim(line.substr(key.size()));
-    if (value.size() > 1 && value.front() == '"') value = value.substr(1, value.size() - 2);
-    return std::string(value);
-  }
-  return {};
-}
-
-control::KubeletConfig node_config(const std::string& name, const std::string& directory) {
-  control::KubeletConfig config;
-  config.node_name = name;
-  config.labels["node-role.kubernetes.io/control-plane"] = "";
-  config.milli_cpu = sysconf(_SC_NPROCESSORS_ONLN) * 1000;
-  struct sysinfo memory {};
-  sysinfo(&memory);
-  config.memory_bytes = static_cast<int64_t>(memory.totalram) * memory.mem_unit;
-  struct statvfs disk {};
-  if (statvfs(directory.c_str(), &disk) == 0) {
-    config.ephemeral_bytes =
-        static_cast<int64_t>(disk.f_blocks) * static_cast<int64_t>(disk.f_frsize);
-  }
-  utsname system{};
-  uname(&system);
-  namespace keys = control::keys;
-  const auto machine = runtime::read_whole_file("/etc/machine-id");
-  const auto boot = runtime::read_whole_file("/proc/sys/kernel/random/boot_id");
-  const std::string architecture =
-      std::string_view(system.machine) == "aarch64" ? "arm64" : "amd64";
-  config.node_info = control::Value::map(
-      {{keys::kArchitecture, architecture},
-       {keys::kKernelVersion, std::string_view(system.release)},
-       {keys::kOsImage, line_of("/etc/os-release", "PRETTY_NAME=")},
-       {keys::kMachineID, machine ? std::string(trim(*machine)) : std::string()},
-       {keys::kSystemUUID, machine ? std::string(trim(*machine)) : std::string()},
-       {keys::kBootID, boot ? std::string(trim(*boot)) : std::string()}});
-  const auto resolv = runtime::read_whole_file("/etc/resolv.conf");
-  if (resolv) {
-    for (const auto line : split(*resolv, '\n')) {
-      if (line.starts_with("nameserver "))
-        config.host_dns_servers.emplace_back(trim(line.substr(11)));
-    }
-  }
-  return config;
 }
 
 }  // namespace
@@ -277,6 +226,13 @@ void Cluster::Parts::assemble() {
           if (kubelet && after.has_value()) kubelet->on_reference(kind, after);
         });
   }
+  api->set_usage_source([this](const std::string& node, control::UsageCallback done) {
+    if (kubelet && node == kubelet->node_name()) {
+      kubelet->usage(std::move(done));
+    } else {
+      done(Error(ErrorCode::kServiceUnavailable, cat("no node agent answers for ", node)));
+    }
+  });
   streams =
       std::make_unique<NodeStreams>(*containers, network.get(), [this](const std::string& node) {
         return node == kubelet->node_name() ? kubelet.get() : nullptr;

@@ -1,0 +1,280 @@
+#include "control/controllers/horizontal_pod_autoscaler.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "control/base/text.h"
+#include "control/controllers/autoscaling_limits.h"
+#include "control/controllers/autoscaling_metrics.h"
+#include "control/controllers/pods.h"
+#include "control/object/keys.h"
+#include "control/object/selector.h"
+#include "control/schema/kinds.h"
+#include "control/schema/schema.h"
+
+namespace minik::control {
+
+namespace {
+
+// One look at one autoscaler, from its target's scale to its new status.
+struct Round {
+  Value autoscaler;  // as the cache has it
+  Value next;        // with the status to come
+  KindId target_kind;
+  Value scale;
+  WallTime now;
+  std::vector<EventNote> events;
+
+  int64_t replicas() const { return scale[keys::kSpec][keys::kReplicas].as_int(); }
+  Value about() const { return typed(autoscaler, "autoscaling/v2", "HorizontalPodAutoscaler"); }
+
+  void set(std::string_view type, bool status, std::string_view reason, std::string_view message) {
+    next = with_condition(next,
+                          Value::map({{keys::kType, type},
+                                      {keys::kStatus, status ? "True" : "False"},
+                                      {keys::kReason, reason},
+                                      {keys::kMessage, message}}),
+                          now);
+  }
+  void warn(std::string reason, std::string message) {
+    events.push_back({about(), "Warning", std::move(reason), std::move(message)});
+  }
+};
+
+struct Decision {
+  int64_t replicas = 0;
+  std::string why;
+};
+
+// What the metrics together ask for; nothing when they say too little.
+std::optional<Decision> wish_of(Round& round, const PodsAndUsage& known) {
+  const Value& spec = round.autoscaler[keys::kSpec];
+  const Tolerance tolerance = tolerance_of(spec);
+  std::optional<MetricProposal> largest;
+  std::vector<Value> current;
+  std::vector<std::string> errors;
+  std::string failed_reason;
+  const auto metrics = spec[keys::kMetrics].items();
+  for (const auto& metric : metrics) {
+    auto proposal = propose(metric, round.replicas(), known, tolerance);
+    if (!proposal) {
+      if (errors.empty()) failed_reason = cat("FailedGet", metric[keys::kType].as_string(), "Metric");
+      errors.push_back(proposal.error().message);
+      continue;
+    }
+    current.push_back(proposal->current);
+    if (!largest || proposal->replicas > largest->replicas) largest = *std::move(proposal);
+  }
+  round.next = round.next.with_at({keys::kStatus, keys::kCurrentMetrics}, Value::array(std::move(current)));
+  // Half of the truth may say that more is needed, never that less would do.
+  if (!errors.empty() && (!largest || largest->replicas < round.replicas())) {
+    round.set("ScalingActive", false, failed_reason, cat("the HPA was unable to compute the replica count: ", errors[0]));
+    round.warn(failed_reason, errors[0]);
+    round.warn("FailedComputeMetricsReplicas", cat("invalid metrics (", errors.size(), " invalid out of ", metrics.size(),
+                                                   "), first error is: ", errors[0]));
+    return std::nullopt;
+  }
+  if (!largest) return std::nullopt;
+  round.set("ScalingActive", true, "ValidMetricFound",
+            cat("the HPA was able to successfully calculate a replica count from ", largest->name));
+  const bool up = largest->replicas > round.replicas();
+  return Decision{largest->replicas, up ? largest->name + " above target" : "All metrics below target"};
+}
+
+// The size that the target should have now; nothing when it stays as it is for want of knowledge.
+std::optional<Decision> decide(Round& round, const PodsAndUsage& known, ScalingHistory& history) {
+  const Value& spec = round.autoscaler[keys::kSpec];
+  const int64_t current = round.replicas();
+  const int64_t min = spec[keys::kMinReplicas].as_int(1), max = spec[keys::kMaxReplicas].as_int();
+  if (current == 0 && min != 0) {
+    round.set("ScalingActive", false, "ScalingDisabled", "scaling is disabled since the replica count of the target is zero");
+    return std::nullopt;
+  }
+  if (current > max) return Decision{max, "Current number of replicas above Spec.MaxReplicas"};
+  if (current < min) return Decision{min, "Current number of replicas below Spec.MinReplicas"};
+  auto wish = wish_of(round, known);
+  if (!wish) return std::nullopt;
+  const LimitedWish limited = limit_wish(spec, current, wish->replicas, history, round.now);
+  round.set("AbleToScale", true, limited.able_reason, limited.able_message);
+  round.set("ScalingLimited", limited.limited, limited.limited_reason, limited.limited_message);
+  wish->replicas = limited.replicas;
+  return wish;
+}
+
+}  // namespace
+
+struct HorizontalPodAutoscaler::Impl : std::enable_shared_from_this<Impl> {
+  Impl(const Schema& s, Executor& e, Client& c, InformerSet& i, EventRecorder& r, HorizontalPodAutoscalerOptions o)
+      : schema(s), executor(e), client(c), informers(i), recorder(r), options(o), timer(e) {}
+
+  const ObjectCache& cache(KindId kind) const { return informers.find(kind)->cache(); }
+
+  void tick() {
+    timer.arm(options.sync_period, [this] { tick(); });
+    std::set<std::string> known;
+    for (const auto& autoscaler : cache(kinds::kHorizontalpodautoscalers).list()) {
+      known.insert(std::string(object_uid(autoscaler)));
+      begin(autoscaler);
+    }
+    std::erase_if(histories, [&](const auto& entry) { return !known.contains(entry.first); });
+  }
+
+  template <typename Then>
+  void send(ApiRequest request, Then then) {
+    client.send(std::move(request), [weak = weak_from_this(), then](Result<ApiResponse> result) {
+      if (const auto self = weak.lock()) then(*self, std::move(result));
+    });
+  }
+
+  void begin(const Value& autoscaler) {
+    if (is_deleting(autoscaler) || !running.insert(std::string(object_uid(autoscaler))).second) return;
+    auto round = std::make_shared<Round>();
+    round->autoscaler = round->next = autoscaler;
+    round->now = executor.wall_now();
+    const Value& target = autoscaler[keys::kSpec][keys::kScaleTargetRef];
+    const auto* resource = schema.find_kind(target[keys::kApiVersion].as_string("v1"), target[keys::kKind].as_string());
+    if (!resource || !resource->subresource("scale")) {
+      no_scale(*round, cat("no matches for kind ", quoted(target[keys::kKind].as_string()), " in group ",
+                           quoted(split(target[keys::kApiVersion].as_string(), '/').front())));
+      return;
+    }
+    round->target_kind = resource->id;
+    ApiRequest request;
+    request.verb = Verb::kGet;
+    request.kind = resource->id;
+    request.namespace_ = object_namespace(autoscaler);
+    request.name = target[keys::kName].string();
+    request.subresource = "scale";
+    send(std::move(request), [round](Impl& self, Result<ApiResponse> result) {
+      if (!result) {
+        self.no_scale(*round, result.error().message);
+        return;
+      }
+      round->scale = result->object;
+      round->set("AbleToScale", true, "SucceededGetScale", "the HPA controller was able to get the target's current scale");
+      self.measure(round);
+    });
+  }
+
+  void no_scale(Round& round, const std::string& error) {
+    round.set("AbleToScale", false, "FailedGetScale", cat("the HPA controller was unable to get the target's current scale: ", error));
+    round.warn("FailedGetScale", error);
+    finish(round);
+  }
+
+  void measure(const std::shared_ptr<Round>& round) {
+    ApiRequest request;
+    request.verb = Verb::kList;
+    request.kind = kinds::kMetricsPods;
+    request.namespace_ = object_namespace(round->autoscaler);
+    request.options.label_selector = round->scale[keys::kStatus][keys::kSelector].string();
+    send(std::move(request), [round](Impl& self, Result<ApiResponse> result) {
+      PodsAndUsage known;
+      known.now = round->now = self.executor.wall_now();
+      if (result) {
+        for (const auto& item : result->object[keys::kItems].items()) known.metrics.emplace(object_name(item), item);
+      }
+      const auto selector = LabelSelector::parse(round->scale[keys::kStatus][keys::kSelector].as_string());
+      for (const auto& pod : self.cache(kinds::kPods).list(object_namespace(round->autoscaler))) {
+        if (selector && selector->matches(pod[keys::kMetadata][keys::kLabels])) known.pods.push_back(pod);
+      }
+      self.act(round, known);
+    });
+  }
+
+  void act(const std::shared_ptr<Round>& round, const PodsAndUsage& known) {
+    ScalingHistory& history = histories[std::string(object_uid(round->autoscaler))];
+    const auto decision = decide(*round, known, history);
+    const int64_t current = round->replicas();
+    const int64_t desired = decision ? decision->replicas : current;
+    const Value& old = round->autoscaler[keys::kStatus];
+    round->next = round->next.with_at({keys::kStatus, keys::kDesiredReplicas}, decision ? desired : old[keys::kDesiredReplicas].as_int());
+    if (desired == current) {
+      finish(*round);
+      return;
+    }
+    ApiRequest request;
+    request.verb = Verb::kUpdate;
+    request.kind = round->target_kind;
+    request.namespace_ = object_namespace(round->autoscaler);
+    request.name = round->scale[keys::kMetadata][keys::kName].string();
+    request.subresource = "scale";
+    request.body = round->scale.with_at({keys::kSpec, keys::kReplicas}, desired);
+    send(std::move(request), [round, desired, current, why = decision->why](Impl& self, Result<ApiResponse> result) {
+      self.on_scaled(*round, current, desired, why, result);
+    });
+  }
+
+  void on_scaled(Round& round, int64_t current, int64_t desired, const std::string& why, const Result<ApiResponse>& result) {
+    if (!result) {
+      round.set("AbleToScale", false, "FailedUpdateScale",
+                cat("the HPA controller was unable to update the target scale: ", result.error().message));
+      round.warn("FailedRescale", cat("New size: ", desired, "; reason: ", why, "; error: ", result.error().message));
+      finish(round);
+      return;
+    }
+    round.set("AbleToScale", true, "SucceededRescale", cat("the HPA controller was able to update the target scale to ", desired));
+    round.events.push_back({round.about(), "Normal", "SuccessfulRescale", cat("New size: ", desired, "; reason: ", why)});
+    round.next = round.next.with_at({keys::kStatus, keys::kLastScaleTime}, format_time(round.now));
+    remember_change(histories[std::string(object_uid(round.autoscaler))], current, desired, round.now);
+    finish(round);
+  }
+
+  void finish(Round& round) {
+    for (const auto& note : round.events) recorder.record(note);
+    const std::string uid(object_uid(round.autoscaler));
+    if (round.scale.has_value()) {
+      round.next = round.next.with_at({keys::kStatus, keys::kCurrentReplicas}, round.scale[keys::kStatus][keys::kReplicas].as_int());
+    }
+    round.next = round.next.with_at({keys::kStatus, keys::kObservedGeneration}, round.autoscaler[keys::kMetadata][keys::kGeneration]);
+    if (round.next == round.autoscaler) {
+      running.erase(uid);
+      return;
+    }
+    ApiRequest request;
+    request.verb = Verb::kUpdate;
+    request.kind = kinds::kHorizontalpodautoscalers;
+    request.namespace_ = object_namespace(round.autoscaler);
+    request.name = object_name(round.autoscaler);
+    request.subresource = "status";
+    request.body = round.next;
+    // A conflict is no harm: the next round is never far.
+    send(std::move(request), [uid](Impl& self, const Result<ApiResponse>&) { self.running.erase(uid); });
+  }
+
+  const Schema& schema;
+  Executor& executor;
+  Client& client;
+  InformerSet& informers;
+  EventRecorder& recorder;
+  HorizontalPodAutoscalerOptions options;
+  std::map<std::string, ScalingHistory> histories;  // by uid
+  std::set<std::string> running;                    // uids with a round under way
+  ScopedTimer timer;
+};
+
+HorizontalPodAutoscaler::HorizontalPodAutoscaler(const Schema& schema, Executor& executor, Client& client,
+                                                 InformerSet& informers, EventRecorder& events,
+                                                 HorizontalPodAutoscalerOptions options)
+    : impl_(std::make_shared<Impl>(schema, executor, client, informers, events, options)) {
+  informers.of(kinds::kPods);
+  // A new or changed one does not wait for its turn.
+  informers.of(kinds::kHorizontalpodautoscalers)
+      .subscribe([weak = std::weak_ptr(impl_)](const Value& before, const Value& after) {
+        const auto impl = weak.lock();
+        if (!impl || !impl->timer.armed() || !after.has_value()) return;
+        if (before.has_value() && before[keys::kSpec] == after[keys::kSpec]) return;
+        impl->begin(after);
+      });
+}
+
+HorizontalPodAutoscaler::~HorizontalPodAutoscaler() = default;
+
+void HorizontalPodAutoscaler::start() {
+  impl_->informers.when_synced([weak = std::weak_ptr(impl_)] {
+    if (const auto impl = weak.lock()) impl->tick();
+  });
+}
+
+}  // namespace minik::control

@@ -1,0 +1,79 @@
+// The autoscaler over the whole simulated cluster: load, measurement, decision, new pods, less load for each.
+#include <gtest/gtest.h>
+
+#include "control/object/keys.h"
+#include "control/schema/kinds.h"
+#include "tests/controllers/converge.h"
+
+namespace minik::sim {
+namespace {
+
+namespace keys = control::keys;
+namespace kinds = control::kinds;
+
+constexpr std::string_view kWeb = R"(
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: "web:1", resources: {requests: {cpu: 500m}}}]}
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: web}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
+  minReplicas: 1
+  maxReplicas: 10
+  metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}]
+)";
+
+class AutoscalingTest : public ::testing::Test {
+ protected:
+  AutoscalingTest() {
+    ClusterOptions options;
+    options.seed = 11;
+    NodePool pool;
+    pool.count = 3;
+    options.pools = {pool};
+    options.images = {ImageBehaviour{}};
+    cluster = std::make_unique<SimulatedCluster>(options, nullptr);
+    cluster->start();
+    run(seconds(10));
+    for (const auto& change : apply_at({}, kWeb)) {
+      cluster->request(change.request, [](const auto& result) { ASSERT_TRUE(result) << result.error().message; });
+    }
+  }
+  void run(Duration duration) { cluster->executor().run_until(cluster->executor().now() + duration); }
+  int64_t replicas() const {
+    return cluster->store().find(kinds::kDeployments, "default", "web")[keys::kSpec][keys::kReplicas].as_int();
+  }
+
+  std::unique_ptr<SimulatedCluster> cluster;
+};
+
+TEST_F(AutoscalingTest, FollowsTheLoadUpAtOnceAndDownAfterFiveMinutes) {
+  run(minutes(2));
+  EXPECT_EQ(replicas(), 1);
+  cluster->set_load("*", 2000);  // eight pods at half of their 500m
+  run(minutes(8));
+  EXPECT_EQ(replicas(), 8);
+  cluster->set_load("*", 100);
+  run(minutes(4));
+  EXPECT_EQ(replicas(), 8);
+  run(minutes(4));
+  EXPECT_EQ(replicas(), 1);
+}
+
+TEST_F(AutoscalingTest, StopsAtItsMaximum) {
+  cluster->set_load("*", 50'000);
+  run(minutes(10));
+  EXPECT_EQ(replicas(), 10);
+}
+
+}  // namespace
+}  // namespace minik::sim

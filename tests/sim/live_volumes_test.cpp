@@ -92,8 +92,9 @@ spec:
   Store store{log, [](const Error& error) { CHECK(false) << error.message; }};
   int tokens = 0;
   std::vector<ImageBehaviour> images{ImageBehaviour{}};
-  RememberingRuntime runtime{executor, Rng(2),     images,
-                             "a",      0x0af40100, Spread{milliseconds(1), milliseconds(2)}};
+  std::vector<ImageLoad> loads;
+  RememberingRuntime runtime{executor, Rng(2),     images, loads,
+                             "a", 0x0af40100, Spread{milliseconds(1), milliseconds(2)}};
   std::unique_ptr<ApiServer> api;
   std::unique_ptr<LocalClient> client;
   std::unique_ptr<Kubelet> kubelet;

@@ -36,7 +36,7 @@ bool is_hex(char c) {
 NameProblems check_uuid(std::string_view text) {
   size_t at = 0;
   bool good = true;
-  for (const size_t digits : {8, 4, 4, 4, 12}) {
+  for (const size_t digits : {8UL, 4UL, 4UL, 4UL, 12UL}) {
     if (at > 0 && at < text.size() && text[at] == '-') ++at;
     for (size_t i = 0; i < digits; ++i, ++at) good = good && at < text.size() && is_hex(text[at]);
   }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <ranges>
 
 #include "control/base/text.h"
 #include "control/controllers/claims.h"
@@ -238,7 +237,9 @@ IndexSet held_indexes(const Work& work, std::vector<Value>& surplus) {
       if (is_deleting(pod) && !is_pod_ended(pod)) hold(pod);
     }
   }
-  for (const auto& pod : by_deletion_rank(work.tally.active, {}, work.now) | std::views::reverse) {
+  auto ranked = by_deletion_rank(work.tally.active, {}, work.now);
+  std::ranges::reverse(ranked);
+  for (const auto& pod : ranked) {
     if (!hold(pod)) surplus.push_back(pod);
   }
   return held;

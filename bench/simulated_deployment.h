@@ -1,9 +1,11 @@
-// A simulated cluster with one Deployment, for benchmarks: real control plane, 100 machines of 110
+// A simulated cluster with one Deployment, for benchmarks: real control plane, 100 machines of 150
 // pods, containers that start and become ready within seconds of virtual time.
 #pragma once
 
 #include <cstdlib>
+#include <functional>
 #include <string>
+#include <string_view>
 
 #include "control/base/check.h"
 #include "control/base/text.h"
@@ -39,20 +41,17 @@ class SimulatedDeployment {
 
   // Until so many pods are Ready and no others are left.
   void scale_to(int64_t replicas) {
-    control::ApiRequest request;
-    request.verb = control::Verb::kPatch;
-    request.patch_type = control::PatchType::kMerge;
-    request.kind = control::kinds::kDeployments;
-    request.namespace_ = "default";
-    request.name = "web";
-    request.body = control::Value::empty_map().with_at(
-        {control::keys::kSpec, control::keys::kReplicas}, replicas);
-    send(std::move(request));
-    const Instant deadline = cluster_.executor().now() + minutes(30);
-    while (!settled(replicas)) {
-      CHECK(cluster_.executor().now() < deadline) << "the pods never came to " << replicas;
-      cluster_.executor().run_until(cluster_.executor().now() + seconds(1));
-    }
+    patch(control::PatchType::kMerge, control::Value::empty_map().with_at(
+                                          {control::keys::kSpec, control::keys::kReplicas}, replicas));
+    run_until([&] { return settled(replicas, {}); });
+  }
+
+  // Until so many pods of this image are Ready and no others are left.
+  void roll_out(const std::string& image, int64_t replicas) {
+    patch(control::PatchType::kStrategicMerge,
+          *control::parse_json(cat(R"({"spec": {"template": {"spec": {"containers": [{"name": "web", "image": ")",
+                                   image, R"("}]}}}})")));
+    run_until([&] { return settled(replicas, image); });
   }
 
  private:
@@ -63,6 +62,7 @@ class SimulatedDeployment {
     pool.count = kNodes;
     pool.milli_cpu = 64'000;
     pool.memory_bytes = 256LL << 30;
+    pool.pods_max = 150;
     options.pools = {pool};
     ImageBehaviour web;
     web.preloaded = true;
@@ -70,17 +70,38 @@ class SimulatedDeployment {
     return options;
   }
 
+  void patch(control::PatchType type, control::Value body) {
+    control::ApiRequest request;
+    request.verb = control::Verb::kPatch;
+    request.patch_type = type;
+    request.kind = control::kinds::kDeployments;
+    request.namespace_ = "default";
+    request.name = "web";
+    request.body = std::move(body);
+    send(std::move(request));
+  }
+
+  void run_until(const std::function<bool()>& done) {
+    const Instant deadline = cluster_.executor().now() + minutes(60);
+    while (!done()) {
+      CHECK(cluster_.executor().now() < deadline) << "the pods never came to what was asked for";
+      cluster_.executor().run_until(cluster_.executor().now() + seconds(1));
+    }
+  }
+
   void send(control::ApiRequest request) {
     cluster_.request(std::move(request),
                      [](const auto& result) { CHECK(result.ok()) << result.error().message; });
   }
 
-  bool settled(int64_t replicas) const {
+  bool settled(int64_t replicas, std::string_view image) const {
     const auto& store = cluster_.store();
     if (store.count(control::kinds::kPods) != static_cast<size_t>(replicas)) return false;
     int64_t ready = 0;
     store.for_each(control::kinds::kPods, [&](const control::Value& pod) {
-      ready += control::is_condition_true(pod, "Ready") ? 1 : 0;
+      const auto& container = pod[control::keys::kSpec][control::keys::kContainers].items()[0];
+      const bool wanted = image.empty() || container[control::keys::kImage].as_string() == image;
+      ready += wanted && control::is_condition_true(pod, "Ready") ? 1 : 0;
     });
     return ready == replicas;
   }

@@ -12,8 +12,10 @@ constexpr size_t kLogMax = 1 << 20;
 
 std::vector<PlacedPod>::iterator find_pod(NodeEntry& entry, const Value& pod) {
   const Value& uid = pod[keys::kMetadata][keys::kUid];
-  return std::ranges::find_if(
-      entry.pods, [&](const PlacedPod& p) { return p.pod[keys::kMetadata][keys::kUid] == uid; });
+  const uint64_t hash = uid.hash();
+  return std::ranges::find_if(entry.pods, [&](const PlacedPod& p) {
+    return p.uid_hash == hash && p.pod[keys::kMetadata][keys::kUid] == uid;
+  });
 }
 
 }  // namespace
@@ -148,7 +150,7 @@ void NodeTable::add_pod(const Value& pod, std::string_view node) {
   auto demand = demands_.of(pod[keys::kSpec]);
   e.requested.add(demand->requests, 1);
   e.ports.insert(e.ports.end(), demand->ports.begin(), demand->ports.end());
-  e.pods.push_back({pod, std::move(demand)});
+  e.pods.push_back({pod, std::move(demand), pod[keys::kMetadata][keys::kUid].hash()});
   ++priorities_[e.pods.back().priority()];
   counts_.change(pod, static_cast<int>(index), 1);
   note_change(index);

@@ -27,6 +27,7 @@ namespace minik::control {
 struct PlacedPod {
   Value pod;
   std::shared_ptr<const PodDemand> demand;
+  uint64_t uid_hash = 0;  // so that finding a pod among a node's hundred looks into one of them
 
   int64_t priority() const;
 };

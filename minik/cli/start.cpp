@@ -122,8 +122,15 @@ void start(const Globals& globals, bool wait, const std::string& scheduler_confi
     if (!launched.ok() && is_new) (void)runtime::remove_mounted_tree(profile.directory).ok();
     check(launched);
   }
+  const uint16_t kept_port = profile.api_port;
   profile = value_or_fail(Profile::open(globals.profile));
   check(write_kubeconfig(profile));
+  if (kept_port != 0 && kept_port != profile.api_port) {
+    std::fprintf(stderr,
+                 "minik: port %u is in use by another program, so the cluster has moved to %u; copies of its "
+                 "kubeconfig need the new port\n",
+                 static_cast<unsigned>(kept_port), static_cast<unsigned>(profile.api_port));
+  }
   if (wait) check(wait_for_nodes(profile, kNodeTimeoutMs));
   std::printf("%s cluster \"%s\" at https://127.0.0.1:%u\n",
               running ? "Already running:" : "Started", profile.name.c_str(),

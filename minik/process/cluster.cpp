@@ -262,10 +262,11 @@ void Cluster::Parts::assemble() {
 }
 
 Status Cluster::Parts::listen() {
-  // The port of the first start is kept, so that kubeconfigs stay true.
+  // The port of the last start is kept, so that kubeconfigs stay true, but not at the price of a cluster that
+  // cannot start because another program took the port meanwhile: `minik start` says so and writes the kubeconfig.
   const uint16_t wanted = profile.api_port == 0 ? 6443 : profile.api_port;
   auto socket = listen_tcp("127.0.0.1", wanted);
-  if (!socket && profile.api_port == 0) socket = listen_tcp("127.0.0.1", 0);
+  if (!socket) socket = listen_tcp("127.0.0.1", 0);
   if (!socket) return std::move(socket).error();
   profile.api_port = local_port(socket->get());
   MINIK_ASSIGN(ingress, Ingress::open(*io, *network, profile, pki.server));

@@ -18,7 +18,7 @@ namespace minik {
 struct Profile {
   std::string name = "minik";
   std::string directory;
-  uint16_t api_port = 0;  // 0: chosen at the first start, kept afterwards
+  uint16_t api_port = 0;  // 0: chosen at the first start, kept while it is free
   uint16_t ingress_port = 0;
   uint16_t ingress_tls_port = 0;
 

@@ -1,5 +1,5 @@
-// A simulated cluster with one Deployment, for benchmarks: real control plane, 100 machines of 150
-// pods, containers that start and become ready within seconds of virtual time.
+// A simulated cluster with one Deployment, for benchmarks: real control plane, machines of 150 pods,
+// containers that start and become ready within seconds of virtual time.
 #pragma once
 
 #include <cstdlib>
@@ -19,9 +19,7 @@ namespace minik::sim {
 
 class SimulatedDeployment {
  public:
-  static constexpr int64_t kNodes = 100;
-
-  SimulatedDeployment() : cluster_(options(), nullptr) {
+  explicit SimulatedDeployment(int64_t nodes = 100) : cluster_(options(nodes), nullptr) {
     cluster_.start();
     cluster_.executor().run_until(Instant{seconds(30).ns});
     control::ApiRequest request;
@@ -55,11 +53,11 @@ class SimulatedDeployment {
   }
 
  private:
-  static ClusterOptions options() {
+  static ClusterOptions options(int64_t nodes) {
     ClusterOptions options;
     options.seed = 7;
     NodePool pool;
-    pool.count = kNodes;
+    pool.count = nodes;
     pool.milli_cpu = 64'000;
     pool.memory_bytes = 256LL << 30;
     pool.pods_max = 150;

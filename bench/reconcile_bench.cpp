@@ -28,7 +28,7 @@ class World {
     for (const auto& watched : spec_.watches) {
       auto& cache = caches_[watched.kind];
       cache = std::make_unique<ObjectCache>(watched.kind);
-      for (const auto& [name, function] : watched.indexes) cache->add_index(name, function);
+      watched.declare_in(*cache);
       snapshot_.add(*cache);
     }
   }

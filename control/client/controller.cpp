@@ -29,6 +29,11 @@ void replace_all(std::string& text, std::string_view what, std::string_view with
 
 }  // namespace
 
+void WatchedKind::declare_in(ObjectCache& cache) const {
+  for (const auto& [name, function] : indexes) cache.add_index(name, function);
+  for (const auto& [name, function] : tallies) cache.add_tally(name, function);
+}
+
 KeysForChange own_key() {
   return
       [](const Snapshot&, const Value& before, const Value& after, std::vector<ObjectKey>& keys) {
@@ -280,7 +285,7 @@ ControllerRunner::ControllerRunner(ControllerSpec spec, Executor& executor, Clie
                                    rng)) {
   for (const auto& watched : impl_->spec.watches) {
     Informer& informer = informers.of(watched.kind);
-    for (const auto& [name, function] : watched.indexes) informer.cache().add_index(name, function);
+    watched.declare_in(informer.cache());
     impl_->snapshot.add(informer.cache());
     informer.subscribe([weak = std::weak_ptr(impl_), kind = watched.kind,
                         keys_for = watched.keys_for](const Value& before, const Value& after) {

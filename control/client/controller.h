@@ -55,6 +55,9 @@ struct WatchedKind {
   KeysForChange keys_for;  // none: read only, changes wake nobody
   // Indexes that the decision needs, beside kByController which every kind has.
   std::vector<std::pair<std::string, IndexFunction>> indexes;
+  std::vector<std::pair<std::string, TallyFunction>> tallies = {};
+
+  void declare_in(ObjectCache& cache) const;
 };
 
 struct ControllerSpec {

@@ -30,11 +30,49 @@ struct Index {
   }
 };
 
+struct Tally {
+  std::string name;
+  TallyFunction function;
+  std::map<std::string, std::vector<Tallied>, std::less<>> counts;
+
+  void change(const Value& before, const Value& after) {
+    const TallyEntry old = before.has_value() ? function(before) : TallyEntry{};
+    const TallyEntry now = after.has_value() ? function(after) : TallyEntry{};
+    if (old.under == now.under && old.trait == now.trait) return;
+    if (old.under.has_value()) remove(old);
+    if (now.under.has_value()) add(now);
+  }
+
+  void add(const TallyEntry& entry) {
+    auto& tallied = counts[entry.under.string()];
+    const auto found = std::ranges::find(tallied, entry.trait, &Tallied::trait);
+    if (found != tallied.end()) {
+      ++found->count;
+    } else {
+      tallied.push_back({entry.trait, 1});
+    }
+  }
+
+  void remove(const TallyEntry& entry) {
+    const auto tallied = counts.find(entry.under.as_string());
+    const auto found = std::ranges::find(tallied->second, entry.trait, &Tallied::trait);
+    if (--found->count > 0) return;
+    tallied->second.erase(found);
+    if (tallied->second.empty()) counts.erase(tallied);
+  }
+};
+
 }  // namespace
 
 struct ObjectCache::Impl {
   ObjectTable objects;
   std::vector<Index> indexes;
+  std::vector<Tally> tallies;
+
+  void change(const Value& before, const Value& after) {
+    for (auto& index : indexes) index.change(before, after);
+    for (auto& tally : tallies) tally.change(before, after);
+  }
 };
 
 ObjectCache::ObjectCache(KindId kind) : kind_(kind), impl_(std::make_unique<Impl>()) {
@@ -85,6 +123,21 @@ std::vector<Value> ObjectCache::indexed(std::string_view name, std::string_view 
   return {};
 }
 
+void ObjectCache::add_tally(std::string_view name, TallyFunction function) {
+  if (std::ranges::find(impl_->tallies, name, &Tally::name) != impl_->tallies.end()) return;
+  impl_->tallies.push_back({std::string(name), std::move(function), {}});
+  auto& tally = impl_->tallies.back();
+  impl_->objects.for_each([&](const Value& object) { tally.change(Value(), object); });
+}
+
+const std::vector<Tallied>& ObjectCache::tally(std::string_view name, std::string_view value) const {
+  static const std::vector<Tallied> none;
+  const auto tally = std::ranges::find(impl_->tallies, name, &Tally::name);
+  CHECK(tally != impl_->tallies.end()) << "no tally " << name << " of kind " << kind_.value;
+  const auto found = tally->counts.find(value);
+  return found == tally->counts.end() ? none : found->second;
+}
+
 std::vector<std::string> ObjectCache::index_values(std::string_view name) const {
   const auto index = std::ranges::find(impl_->indexes, name, &Index::name);
   CHECK(index != impl_->indexes.end()) << "no index " << name << " of kind " << kind_.value;
@@ -95,21 +148,20 @@ std::vector<std::string> ObjectCache::index_values(std::string_view name) const 
 
 Value ObjectCache::put(Value object) {
   Value before = impl_->objects.put(object);
-  for (auto& index : impl_->indexes) index.change(before, object);
+  impl_->change(before, object);
   return before;
 }
 
 Value ObjectCache::erase(std::string_view namespace_, std::string_view name) {
   Value before = impl_->objects.erase(namespace_, name);
-  if (before.has_value()) {
-    for (auto& index : impl_->indexes) index.change(before, Value());
-  }
+  if (before.has_value()) impl_->change(before, Value());
   return before;
 }
 
 void ObjectCache::clear() {
   impl_->objects.clear();
   for (auto& index : impl_->indexes) index.members.clear();
+  for (auto& tally : impl_->tallies) tally.counts.clear();
 }
 
 }  // namespace minik::control

@@ -22,6 +22,23 @@ namespace minik::control {
 // index.
 using IndexFunction = std::function<void(const Value& object, std::vector<Key>& out)>;
 
+// What a decision asks of an object and may be counted instead of listed: some answers as bits, and labels.
+struct Trait {
+  uint32_t bits = 0;
+  Value labels;
+  bool operator==(const Trait&) const = default;
+};
+struct Tallied {
+  Trait trait;
+  size_t count = 0;
+};
+// Under which value, and as what, an object is counted; absent: not by this tally.
+struct TallyEntry {
+  Value under;
+  Trait trait;
+};
+using TallyFunction = std::function<TallyEntry(const Value& object)>;
+
 // By the uid of the controlling owner: the index that every controller of owned objects uses.
 inline constexpr std::string_view kByController = "controller";
 
@@ -47,6 +64,14 @@ class ObjectCache {
   // Objects under one index value, sorted; empty for a value nobody has. CHECKs that the index
   // exists.
   std::vector<Value> indexed(std::string_view index, std::string_view value) const;
+  // Declares a tally, also over what is already here: how many objects are alike under one value, kept up
+  // with each change, so that a decision about ten thousand pods costs what their differences cost. Declaring
+  // a name twice keeps the first.
+  void add_tally(std::string_view name, TallyFunction function);
+  // In the order in which the traits came up; empty for a value nobody has. CHECKs that the tally exists.
+  // Valid until the next change.
+  const std::vector<Tallied>& tally(std::string_view name, std::string_view value) const;
+
   // The values that an index has now, sorted, without listing the objects under them.
   std::vector<std::string> index_values(std::string_view index) const;
 

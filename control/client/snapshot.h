@@ -34,6 +34,9 @@ class Snapshot {
   std::vector<Value> indexed(KindId kind, std::string_view index, std::string_view value) const {
     return counted(cache(kind).indexed(index, value));
   }
+  const std::vector<Tallied>& tally(KindId kind, std::string_view name, std::string_view value) const {
+    return cache(kind).tally(name, value);
+  }
 
   // How many objects were listed through it so far: what a decision cost.
   size_t listed() const { return listed_; }

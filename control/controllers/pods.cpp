@@ -14,25 +14,36 @@ int64_t scaled(const Value& value, int64_t total, bool round_up) {
 }
 
 bool is_pod_ended(const Value& pod) {
-  const auto phase = pod[keys::kStatus][keys::kPhase].as_string();
-  return phase == "Succeeded" || phase == "Failed";
+  static const Value succeeded("Succeeded"), failed("Failed");
+  const Value& phase = pod[keys::kStatus][keys::kPhase];
+  return phase == succeeded || phase == failed;
 }
 
 bool is_pod_active(const Value& pod) { return !is_pod_ended(pod) && !is_deleting(pod); }
 
-const Value& condition(const Value& object, std::string_view type) {
-  const Value wanted(type);
+namespace {
+
+const Value& condition_of_type(const Value& object, const Value& type) {
   for (const auto& c : object[keys::kStatus][keys::kConditions].items()) {
-    if (c[keys::kType] == wanted) return c;
+    if (c[keys::kType] == type) return c;
   }
   return Value::absent();
+}
+
+}  // namespace
+
+const Value& condition(const Value& object, std::string_view type) {
+  return condition_of_type(object, Value(type));
 }
 
 bool is_condition_true(const Value& object, std::string_view type) {
   return condition(object, type)[keys::kStatus].as_string() == "True";
 }
 
-bool is_pod_ready(const Value& pod) { return is_condition_true(pod, "Ready"); }
+bool is_pod_ready(const Value& pod) {
+  static const Value ready("Ready"), true_("True");
+  return condition_of_type(pod, ready)[keys::kStatus] == true_;
+}
 
 std::optional<WallTime> time_of(const Value& text) { return parse_time(text.as_string()); }
 

@@ -107,31 +107,31 @@ std::function<ApiRequest(const Error&)> failure_condition(const ReplicaKind& of,
   };
 }
 
-void plan_scale(Plan& plan, const ReplicaKind& of, const Snapshot& snapshot, const Value& set,
-                const std::vector<Value>& active, size_t wanted, Env& env) {
+void plan_creations(Plan& plan, const ReplicaKind& of, const Value& set, size_t missing, const Env& env) {
   const Value about = typed(set, of.api_version, of.name);
-  if (active.size() < wanted) {
-    const Value pod = pod_of(of, set);
-    const auto amends = failure_condition(of, set, "FailedCreate", env.now);
-    for (size_t i = active.size(); i < std::min(wanted, active.size() + kBurstReplicas); ++i) {
-      auto& write = plan.create(kinds::kPods, pod);
-      write.independent = true;
-      write.event = EventNote{about, "Normal", "SuccessfulCreate", "Created pod: %name%"};
-      write.failure_event = EventNote{about, "Warning", "FailedCreate", "Error creating: %error%"};
-      write.amends = amends;
-    }
-  } else if (active.size() > wanted) {
-    const auto ranked = by_deletion_rank(active, pods_by_node(of, snapshot, set, active), env.now);
-    const auto amends = failure_condition(of, set, "FailedDelete", env.now);
-    const size_t surplus = std::min(active.size() - wanted, kBurstReplicas);
-    for (size_t i = 0; i < surplus; ++i) {
-      auto& write = plan.remove(kinds::kPods, ranked[i]);
-      write.independent = true;
-      write.event = EventNote{about, "Normal", "SuccessfulDelete",
-                              cat("Deleted pod: ", object_name(ranked[i]))};
-      write.failure_event = EventNote{about, "Warning", "FailedDelete", "Error deleting: %error%"};
-      write.amends = amends;
-    }
+  const Value pod = pod_of(of, set);
+  const auto amends = failure_condition(of, set, "FailedCreate", env.now);
+  for (size_t i = 0; i < std::min(missing, kBurstReplicas); ++i) {
+    auto& write = plan.create(kinds::kPods, pod);
+    write.independent = true;
+    write.event = EventNote{about, "Normal", "SuccessfulCreate", "Created pod: %name%"};
+    write.failure_event = EventNote{about, "Warning", "FailedCreate", "Error creating: %error%"};
+    write.amends = amends;
+  }
+}
+
+void plan_deletions(Plan& plan, const ReplicaKind& of, const Snapshot& snapshot, const Value& set,
+                    const std::vector<Value>& active, size_t surplus, const Env& env) {
+  const Value about = typed(set, of.api_version, of.name);
+  const auto ranked = by_deletion_rank(active, pods_by_node(of, snapshot, set, active), env.now);
+  const auto amends = failure_condition(of, set, "FailedDelete", env.now);
+  for (size_t i = 0; i < std::min(surplus, kBurstReplicas); ++i) {
+    auto& write = plan.remove(kinds::kPods, ranked[i]);
+    write.independent = true;
+    write.event = EventNote{about, "Normal", "SuccessfulDelete",
+                            cat("Deleted pod: ", object_name(ranked[i]))};
+    write.failure_event = EventNote{about, "Warning", "FailedDelete", "Error deleting: %error%"};
+    write.amends = amends;
   }
 }
 
@@ -144,39 +144,93 @@ Value conditions_of(const Value& set, bool settled) {
   return kept.empty() ? Value() : Value::array(std::move(kept));
 }
 
-Value new_status(const ReplicaKind& of, const Value& set, const std::vector<Value>& owned,
-                 WallTime now, std::optional<Duration>& look_again) {
-  const Value& spec = set[keys::kSpec];
-  const int64_t min_ready = spec[keys::kMinReadySeconds].as_int();
-  const auto labels =
-      LabelSelector::from_map(spec[keys::kTemplate][keys::kMetadata][keys::kLabels]);
-  int64_t total = 0, labelled = 0, ready = 0, available = 0, terminating = 0;
-  for (const auto& pod : owned) {
-    if (is_pod_ended(pod)) continue;
-    if (is_deleting(pod)) {
-      ++terminating;
-      continue;
+// A pod as its set counts it.
+enum PodTrait : uint32_t { kEnded = 1, kDeleting = 2, kReady = 4 };
+
+Trait trait_of(const Value& pod) {
+  const uint32_t bits = (is_pod_ended(pod) ? kEnded : 0U) | (is_deleting(pod) ? kDeleting : 0U) |
+                        (is_pod_ready(pod) ? kReady : 0U);
+  return {bits, pod[keys::kMetadata][keys::kLabels]};
+}
+
+// By the uid of the set.
+TallyFunction pods_by_set(std::string_view kind_name) {
+  return [kind_name](const Value& pod) -> TallyEntry {
+    const Value& owner = controller_of(pod);
+    if (owner[keys::kKind].as_string() != kind_name) return {};
+    return {owner[keys::kUid], trait_of(pod)};
+  };
+}
+
+struct Counts {
+  int64_t active = 0, labelled = 0, ready = 0, available = 0, terminating = 0;
+
+  // Pods that are alike; of the ready ones, so many are available.
+  void add(const Trait& trait, size_t number, size_t are_available, const LabelSelector& template_labels) {
+    const auto n = static_cast<int64_t>(number);
+    if (trait.bits & kEnded) return;
+    if (trait.bits & kDeleting) {
+      terminating += n;
+      return;
     }
-    ++total;
-    if (labels.matches(pod[keys::kMetadata][keys::kLabels])) ++labelled;
-    if (!is_pod_ready(pod)) continue;
-    ++ready;
-    if (is_pod_available(pod, min_ready, now)) {
-      ++available;
-    } else if (const auto since = time_of(condition(pod, "Ready")[keys::kLastTransitionTime])) {
+    active += n;
+    if (template_labels.matches(trait.labels)) labelled += n;
+    if (!(trait.bits & kReady)) return;
+    ready += n;
+    available += static_cast<int64_t>(are_available);
+  }
+};
+
+LabelSelector template_labels_of(const Value& set) {
+  return LabelSelector::from_map(set[keys::kSpec][keys::kTemplate][keys::kMetadata][keys::kLabels]);
+}
+
+Counts count_pods(const Value& set, const std::vector<Value>& owned, WallTime now,
+                  std::optional<Duration>& look_again) {
+  const int64_t min_ready = set[keys::kSpec][keys::kMinReadySeconds].as_int();
+  const auto labels = template_labels_of(set);
+  Counts counts;
+  for (const auto& pod : owned) {
+    const bool available = is_pod_available(pod, min_ready, now);
+    const Trait trait = trait_of(pod);
+    counts.add(trait, 1, available ? 1 : 0, labels);
+    if (available || trait.bits != kReady) continue;
+    if (const auto since = time_of(condition(pod, "Ready")[keys::kLastTransitionTime])) {
       const Duration left = *since + seconds(min_ready) - now;
       look_again = look_again ? std::min(*look_again, left) : left;
     }
   }
-  MapBuilder status(set[keys::kStatus]);
-  status.set(keys::kReplicas, total);
-  status.set(keys::kFullyLabeledReplicas, labelled == 0 ? Value() : Value(labelled));
-  status.set(keys::kReadyReplicas, ready == 0 ? Value() : Value(ready));
-  status.set(keys::kAvailableReplicas, available == 0 ? Value() : Value(available));
-  if (of.counts_terminating) {
-    status.set(keys::kTerminatingReplicas, terminating == 0 ? Value() : Value(terminating));
+  return counts;
+}
+
+// What the tally knows, as long as it is all that matters: no pod to release or to adopt, none that becomes
+// available by waiting.
+std::optional<Counts> tallied_pods(const ReplicaKind& of, const Snapshot& snapshot, const Value& set,
+                                   const LabelSelector& selector) {
+  if (set[keys::kSpec][keys::kMinReadySeconds].as_int() > 0) return std::nullopt;
+  if (!is_deleting(set) && !snapshot.indexed(kinds::kPods, kOrphans, object_namespace(set)).empty())
+    return std::nullopt;
+  const auto labels = template_labels_of(set);
+  Counts counts;
+  for (const auto& [trait, number] : snapshot.tally(kinds::kPods, of.name, object_uid(set))) {
+    if (!selector.matches(trait.labels)) return std::nullopt;
+    counts.add(trait, number, number, labels);
   }
-  status.set(keys::kConditions, conditions_of(set, total == spec[keys::kReplicas].as_int(1)));
+  return counts;
+}
+
+Value new_status(const ReplicaKind& of, const Value& set, const Counts& counts) {
+  MapBuilder status(set[keys::kStatus]);
+  const auto set_unless_zero = [&](const Key& key, int64_t count) {
+    status.set(key, count == 0 ? Value() : Value(count));
+  };
+  status.set(keys::kReplicas, counts.active);
+  set_unless_zero(keys::kFullyLabeledReplicas, counts.labelled);
+  set_unless_zero(keys::kReadyReplicas, counts.ready);
+  set_unless_zero(keys::kAvailableReplicas, counts.available);
+  if (of.counts_terminating) set_unless_zero(keys::kTerminatingReplicas, counts.terminating);
+  const bool settled = counts.active == set[keys::kSpec][keys::kReplicas].as_int(1);
+  status.set(keys::kConditions, conditions_of(set, settled));
   status.set(keys::kObservedGeneration, set[keys::kMetadata][keys::kGeneration]);
   return std::move(status).build();
 }
@@ -231,22 +285,29 @@ Plan reconcile_replicas(const ReplicaKind& of, const Snapshot& snapshot, const O
   if (!set.has_value()) return Plan::done();
   const auto selector = of.selector_of(set);
   if (!selector) return Plan::done();  // validation keeps such a set out
+  const int64_t wanted = set[keys::kSpec][keys::kReplicas].as_int(1);
   Plan plan;
-  auto owned = snapshot.owned_by(kinds::kPods, object_uid(set));
-  plan_claims(plan, snapshot, kinds::kPods, {set, of.api_version, of.name, *selector},
-              is_pod_active, owned);
-  std::vector<Value> active;
-  std::ranges::copy_if(owned, std::back_inserter(active), is_pod_active);
+  std::vector<Value> owned;
   std::optional<Duration> look_again;
-  const Value status = new_status(of, set, owned, env.now, look_again);
+  auto counts = tallied_pods(of, snapshot, set, *selector);
+  // Which pods they are matters where one has to change hands or to go.
+  if (!counts || (counts->active > wanted && !is_deleting(set))) {
+    owned = snapshot.owned_by(kinds::kPods, object_uid(set));
+    plan_claims(plan, snapshot, kinds::kPods, {set, of.api_version, of.name, *selector},
+                is_pod_active, owned);
+    counts = count_pods(set, owned, env.now, look_again);
+  }
+  const Value status = new_status(of, set, *counts);
   // The status first: it is what is, and the writes that follow change it again.
   if (!(status == set[keys::kStatus])) {
     plan.update_status(of.kind, set.with(keys::kStatus, status)).on_error =
         OnError::kTolerateNotFound;
   }
-  if (!is_deleting(set)) {
-    const auto wanted = static_cast<size_t>(set[keys::kSpec][keys::kReplicas].as_int(1));
-    plan_scale(plan, of, snapshot, set, active, wanted, env);
+  if (!is_deleting(set) && counts->active < wanted) {
+    plan_creations(plan, of, set, static_cast<size_t>(wanted - counts->active), env);
+  } else if (!is_deleting(set) && counts->active > wanted) {
+    std::erase_if(owned, [](const Value& pod) { return !is_pod_active(pod); });
+    plan_deletions(plan, of, snapshot, set, owned, static_cast<size_t>(counts->active - wanted), env);
   }
   if (look_again) plan.look_again_after(*look_again + milliseconds(1));
   return plan;
@@ -261,7 +322,8 @@ ControllerSpec controller_of_replicas(const ReplicaKind& of) {
   spec.watches = {{of.kind, own_key(), {}},
                   {kinds::kPods,
                    claimant_keys(of.kind, std::string(of.name), of.selector_of),
-                   {{std::string(kOrphans), orphans_by_namespace()}}}};
+                   {{std::string(kOrphans), orphans_by_namespace()}},
+                   {{std::string(of.name), pods_by_set(of.name)}}}};
   spec.decide = [&of](const Snapshot& snapshot, const ObjectKey& key, Env& env) {
     return reconcile_replicas(of, snapshot, key, env);
   };

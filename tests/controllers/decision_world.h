@@ -22,7 +22,7 @@ class DecisionWorld {
     for (const auto& watched : spec_.watches) {
       auto& cache = caches_[watched.kind];
       if (!cache) cache = std::make_unique<ObjectCache>(watched.kind);
-      for (const auto& [name, function] : watched.indexes) cache->add_index(name, function);
+      watched.declare_in(*cache);
       snapshot_.add(*cache);
     }
   }

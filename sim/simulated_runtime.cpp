@@ -98,42 +98,38 @@ void SimulatedRuntime::run_pod_sandbox(PodSandboxConfig config, Done<PodSandboxS
     sandbox.ips = {format_ipv4(pod_network_ + next_address_)};
   }
   sandbox.labels = std::move(config.labels);
-  sandboxes_[sandbox.id] = sandbox;
+  sandboxes_[sandbox.id].status = sandbox;
   answer<PodSandboxStatus>(sandbox_time_.draw(rng_), std::move(done), std::move(sandbox));
 }
 
 void SimulatedRuntime::stop_pod_sandbox(const std::string& id, Done<Unit> done) {
   const auto found = sandboxes_.find(id);
-  if (found != sandboxes_.end()) found->second.ready = false;
-  for (auto& [container_id, container] : containers_) {
-    if (container.status.sandbox_id == id && container.status.state == ContainerState::kRunning) {
-      exit_container(container_id, kKilled, 9);
-    }
+  if (found != sandboxes_.end()) {
+    found->second.status.ready = false;
+    for (const auto& container : found->second.containers) exit_container(container, kKilled, 9);
   }
   answer<Unit>(milliseconds(10), std::move(done), Unit{});
 }
 
 void SimulatedRuntime::remove_pod_sandbox(const std::string& id, Done<Unit> done) {
-  std::erase_if(containers_, [&](const auto& entry) {
-    const Container& container = entry.second;
-    if (container.status.sandbox_id != id) return false;
-    ImageLoad* load = load_of(container);
-    if (load && container.status.state == ContainerState::kRunning) --load->running;
-    return true;
-  });
-  sandboxes_.erase(id);
+  const auto found = sandboxes_.find(id);
+  if (found != sandboxes_.end()) {
+    for (const auto& container : found->second.containers) forget_container(container);
+    sandboxes_.erase(found);
+  }
   answer<Unit>(milliseconds(5), std::move(done), Unit{});
 }
 
 void SimulatedRuntime::list_pod_sandboxes(Done<std::vector<PodSandboxStatus>> done) {
   std::vector<PodSandboxStatus> all;
-  for (const auto& [id, sandbox] : sandboxes_) all.push_back(sandbox);
+  for (const auto& [id, sandbox] : sandboxes_) all.push_back(sandbox.status);
   answer<std::vector<PodSandboxStatus>>(Duration{}, std::move(done), std::move(all));
 }
 
 void SimulatedRuntime::create_container(const std::string& sandbox_id, ContainerConfig config,
                                         Done<std::string> done) {
-  if (!sandboxes_.contains(sandbox_id)) {
+  const auto sandbox = sandboxes_.find(sandbox_id);
+  if (sandbox == sandboxes_.end()) {
     answer<std::string>(Duration{}, std::move(done), Error(ErrorCode::kNotFound, cat("no sandbox ", sandbox_id)));
     return;
   }
@@ -150,6 +146,7 @@ void SimulatedRuntime::create_container(const std::string& sandbox_id, Container
   container.status.labels = std::move(config.labels);
   container.behaviour = &behaviour_of(container.status.image);
   const std::string id = container.status.id;
+  sandbox->second.containers.push_back(id);
   containers_.emplace(id, std::move(container));
   answer<std::string>(milliseconds(2), std::move(done), id);
 }
@@ -185,6 +182,14 @@ void SimulatedRuntime::start_container(const std::string& id, Done<ContainerStat
     }
     done(c.status);
   });
+}
+
+void SimulatedRuntime::forget_container(const std::string& id) {
+  const auto found = containers_.find(id);
+  if (found == containers_.end()) return;
+  ImageLoad* load = load_of(found->second);
+  if (load && found->second.status.state == ContainerState::kRunning) --load->running;
+  containers_.erase(found);
 }
 
 void SimulatedRuntime::exit_container(const std::string& id, int exit_code, int signal) {
@@ -228,7 +233,12 @@ void SimulatedRuntime::stop_container(const std::string& id, Duration grace, Don
 }
 
 void SimulatedRuntime::remove_container(const std::string& id, Done<Unit> done) {
-  containers_.erase(id);
+  const auto found = containers_.find(id);
+  if (found != containers_.end()) {
+    const auto sandbox = sandboxes_.find(found->second.status.sandbox_id);
+    if (sandbox != sandboxes_.end()) std::erase(sandbox->second.containers, id);
+    forget_container(id);
+  }
   answer<Unit>(Duration{}, std::move(done), Unit{});
 }
 
@@ -256,10 +266,12 @@ void SimulatedRuntime::exec_sync(const std::string& id, std::vector<std::string>
 }
 
 bool SimulatedRuntime::answers(const std::string& sandbox_id) const {
-  return std::ranges::any_of(containers_, [&](const auto& entry) {
-    const Container& c = entry.second;
-    return c.status.sandbox_id == sandbox_id && c.status.state == ContainerState::kRunning &&
-           !c.behaviour->never_ready && executor_.now() >= c.ready_at;
+  const auto sandbox = sandboxes_.find(sandbox_id);
+  if (sandbox == sandboxes_.end()) return false;
+  return std::ranges::any_of(sandbox->second.containers, [&](const std::string& id) {
+    const Container& c = containers_.at(id);
+    return c.status.state == ContainerState::kRunning && !c.behaviour->never_ready &&
+           executor_.now() >= c.ready_at;
   });
 }
 

@@ -100,6 +100,10 @@ class SimulatedRuntime : public control::ContainerRuntime {
   void on_event(std::function<void(const control::RuntimeEvent&)> listener) override;
 
  private:
+  struct Sandbox {
+    control::PodSandboxStatus status;
+    std::vector<std::string> containers;  // what has been created in it and not removed
+  };
   struct Container {
     control::ContainerStatus status;
     const ImageBehaviour* behaviour;
@@ -111,6 +115,7 @@ class SimulatedRuntime : public control::ContainerRuntime {
   void count_cpu(Container& container) const;
   ImageLoad* load_of(const Container& container) const;
   const ImageBehaviour& behaviour_of(std::string_view image) const;
+  void forget_container(const std::string& id);
   void exit_container(const std::string& id, int exit_code, int signal);
   bool answers(const std::string& sandbox_id) const;
   template <typename T>
@@ -127,7 +132,7 @@ class SimulatedRuntime : public control::ContainerRuntime {
   Spread sandbox_time_;
   int64_t slowness_ = 1;
   uint64_t next_id_ = 1;
-  std::map<std::string, control::PodSandboxStatus> sandboxes_;
+  std::map<std::string, Sandbox> sandboxes_;
   std::map<std::string, Container> containers_;
   std::set<std::string> pulled_;
   std::function<void(const control::RuntimeEvent&)> listener_;

@@ -17,6 +17,10 @@ constexpr size_t kSliceMax = 100;
 constexpr size_t kEndpointsMax = 1000;
 constexpr std::string_view kServiceLabel = "kubernetes.io/service-name";
 constexpr std::string_view kManagedBy = "endpointslice.kubernetes.io/managed-by";
+constexpr std::string_view kEndpointsManagedBy = "endpoints.kubernetes.io/managed-by";
+constexpr std::string_view kEndpointController = "endpoint-controller";
+// Endpoints that a person wrote may stand before their Service in a file.
+constexpr Duration kWaitsForService = minutes(5);
 constexpr std::string_view kHeadless = "service.kubernetes.io/headless";
 constexpr std::string_view kManager = "endpointslice-controller.k8s.io";
 
@@ -235,7 +239,7 @@ EndpointsContent endpoints_content(const Snapshot& snapshot, const Value& servic
 
 Value endpoints_labels(const Value& service) {
   MapBuilder labels(service[keys::kMetadata][keys::kLabels]);
-  labels.set("endpoints.kubernetes.io/managed-by", "endpoint-controller");
+  labels.set(kEndpointsManagedBy, kEndpointController);
   if (service[keys::kSpec][keys::kClusterIP].as_string() == "None") labels.set(kHeadless, "");
   return std::move(labels).build();
 }
@@ -291,12 +295,18 @@ Plan reconcile_endpoint_slices(const Snapshot& snapshot, const ObjectKey& key, E
   return plan;
 }
 
-Plan reconcile_endpoints(const Snapshot& snapshot, const ObjectKey& key, Env&) {
+Plan reconcile_endpoints(const Snapshot& snapshot, const ObjectKey& key, Env& env) {
   const Value& service = snapshot.find(kinds::kServices, key.namespace_, key.name);
   const Value& current = snapshot.find(kinds::kEndpoints, key.namespace_, key.name);
   Plan plan;
   if (!service.has_value()) {
-    if (current.has_value() && key.name != "kubernetes") {
+    if (!current.has_value() || key.name == "kubernetes") return plan;
+    const Value& metadata = current[keys::kMetadata];
+    const bool ours = metadata[keys::kLabels].get(kEndpointsManagedBy).as_string() == kEndpointController;
+    const auto made = time_of(metadata[keys::kCreationTimestamp]);
+    if (!ours && made && env.now < *made + kWaitsForService) {
+      plan.look_again_after(*made + kWaitsForService - env.now);
+    } else {
       plan_server_check(plan, key);
       plan.remove(kinds::kEndpoints, current);
     }

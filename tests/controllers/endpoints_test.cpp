@@ -95,6 +95,34 @@ TEST(Endpoints, HoldAThousandAddressesAndSayThatThereAreMore) {
             "truncated");
 }
 
+TEST(Endpoints, OfAPersonWaitForTheirServiceBeforeTheyAreLeftovers) {
+  constexpr std::string_view kByHand = R"(
+apiVersion: v1
+kind: Endpoints
+metadata: {name: db, namespace: default, uid: e-1, creationTimestamp: '2026-03-01T12:00:00Z'}
+)";
+  DecisionWorld world(endpoints_controller());
+  world.add(kByHand);
+  world.now = *parse_time("2026-03-01T12:00:01Z");
+  const Plan young = world.decide("default", "db");
+  EXPECT_TRUE(young.writes.empty());
+  EXPECT_EQ(young.requeue_after, seconds(299));
+  world.now = *parse_time("2026-03-01T12:05:00Z");
+  EXPECT_EQ(world.decide("default", "db").writes.back().request.verb, Verb::kDelete);
+}
+
+TEST(Endpoints, OfTheControllerGoWithTheirService) {
+  DecisionWorld world(endpoints_controller());
+  world.add(R"(
+apiVersion: v1
+kind: Endpoints
+metadata: {name: db, namespace: default, uid: e-1, creationTimestamp: '2026-03-01T12:00:00Z',
+  labels: {endpoints.kubernetes.io/managed-by: endpoint-controller}}
+)");
+  world.now = *parse_time("2026-03-01T12:00:01Z");
+  EXPECT_EQ(world.decide("default", "db").writes.back().request.verb, Verb::kDelete);
+}
+
 TEST(Endpoints, AreNotDisturbedByARestartCount) {
   DecisionWorld world(endpoints_controller());
   world.add(cat(kService, pod_of("a", "10.1.0.1", true)));

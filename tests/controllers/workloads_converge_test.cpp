@@ -45,7 +45,7 @@ ConvergenceCase rollout_of(std::string_view kind, std::string name, std::string_
   story.changes = apply_at(seconds(0), manifest);
   // Late enough that the first template has its revision by then: it is part of the history.
   story.changes.push_back(merge_patch_at(seconds(80), kind, std::move(name), kNewImage));
-  story.trouble = seconds(160);
+  story.trouble = seconds(220);
   return story;
 }
 
@@ -102,9 +102,9 @@ TEST(Convergence, TheClaimsOfPodsThatAreScaledAwayGoWithThemAndComeAgain) {
     spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}})"));
   // Late enough that every claim has its pod: one without is nobody's to remove.
   story.changes.push_back(
-      merge_patch_at(seconds(80), "statefulsets", "agent", R"({"spec":{"replicas":1}})"));
+      merge_patch_at(seconds(140), "statefulsets", "agent", R"({"spec":{"replicas":1}})"));
   story.changes.push_back(
-      merge_patch_at(seconds(110), "statefulsets", "agent", R"({"spec":{"replicas":3}})"));
+      merge_patch_at(seconds(170), "statefulsets", "agent", R"({"spec":{"replicas":3}})"));
   story.trouble = seconds(160);
   story.state = [](const control::Store& store) {
     // Volumes have names by chance.

@@ -6,6 +6,7 @@
 #include "control/api/errors.h"
 #include "control/api/metadata.h"
 #include "control/api/metrics_api.h"
+#include "control/api/request_metrics.h"
 #include "control/api/subresources.h"
 #include "control/api/writer.h"
 #include "control/base/text.h"
@@ -45,6 +46,7 @@ ApiServer::ApiServer(Executor& executor, Store& store, const Schema& schema,
       event_timer_(executor),
       admission_(std::make_unique<Admission>(store, schema, executor, options_.service_cidr_prefix)),
       usage_(std::make_unique<MetricsApi>(executor, store, schema)),
+      counts_(std::make_unique<RequestMetrics>(executor, metrics, schema, store)),
       alive_(std::make_shared<bool>(true)) {
   store_.add_index(kinds::kPods, kNodeNameIndex, node_of_pod);
   admission_->load();
@@ -72,21 +74,31 @@ Status ApiServer::authorize(const ApiRequest& request) const {
 void ApiServer::set_usage_source(UsageSource source) { usage_->set_source(std::move(source)); }
 
 void ApiServer::handle(ApiRequest request, ResponseCallback done) {
+  const auto running = counts_->begin(request);
   if (MetricsApi::serves(request.kind)) {
-    const Status allowed = authorize(request);
-    allowed.ok() ? usage_->handle(request, std::move(done)) : done(allowed.error());
+    ask_usage(request, [this, alive = alive_, running, done = std::move(done)](Result<ApiResponse> result) {
+      if (*alive) counts_->end(running, result);
+      done(std::move(result));
+    });
     return;
   }
   auto result = dispatch(request);
   if (store_.has_staged()) schedule_commit();
   if (store_.durable_revision() == store_.revision()) {
+    counts_->end(running, result);
     done(std::move(result));
     return;
   }
   // Also reads wait: what they saw may still be on its way to the disk.
-  store_.when_durable([done = std::move(done), result = std::move(result)]() mutable {
+  store_.when_durable([this, alive = alive_, running, done = std::move(done), result = std::move(result)]() mutable {
+    if (*alive) counts_->end(running, result);
     done(std::move(result));
   });
+}
+
+void ApiServer::ask_usage(const ApiRequest& request, ResponseCallback done) {
+  const Status allowed = authorize(request);
+  allowed.ok() ? usage_->handle(request, std::move(done)) : done(allowed.error());
 }
 
 void ApiServer::schedule_commit() {
@@ -96,6 +108,9 @@ void ApiServer::schedule_commit() {
     if (!*alive) return;
     commit_scheduled_ = false;
     store_.commit();
+    store_.when_durable([this, alive, began = executor_.now()] {
+      if (*alive) counts_->committed(executor_.now() - began);
+    });
   });
 }
 
@@ -206,6 +221,13 @@ Result<ApiResponse> ApiServer::list(const ApiRequest& request) {
 }
 
 Result<ConnectTarget> ApiServer::connect(const ApiRequest& request) {
+  const auto running = counts_->begin(request);
+  auto target = connect_target(request);
+  counts_->end(running, target ? Result<ApiResponse>(ApiResponse{}) : Result<ApiResponse>(target.error()));
+  return target;
+}
+
+Result<ConnectTarget> ApiServer::connect_target(const ApiRequest& request) {
   MINIK_TRY(authorize(request));
   const Value& pod = store_.find(kinds::kPods, request.namespace_, request.name);
   if (pod.is_absent()) return not_found(schema_.resource(kinds::kPods), request.name);
@@ -221,7 +243,14 @@ Result<ConnectTarget> ApiServer::connect(const ApiRequest& request) {
 struct ApiServer::Watch : WatchHandle {
   Watch(ApiServer& s, WatchCallbacks c) : server(s), alive(s.alive_), callbacks(std::move(c)), timeout(s.executor_), bookmark(s.executor_) {}
   ~Watch() override {
-    if (*alive) server.store_.unwatch(id);
+    if (!*alive) return;
+    server.store_.unwatch(id);
+    if (counted) server.counts_->watch_closed(kind);
+  }
+
+  void tell(WatchEventType type, const Value& object) {
+    server.counts_->watch_told(kind);
+    callbacks.on_event({type, object});
   }
 
   bool selects(const Value& object) const {
@@ -235,13 +264,13 @@ struct ApiServer::Watch : WatchHandle {
     const bool now = event.type != StoreEvent::Type::kDeleted && selects(event.object);
     const bool before = selects(event.previous);
     if (now) {
-      callbacks.on_event({before ? WatchEventType::kModified : WatchEventType::kAdded, event.object});
+      tell(before ? WatchEventType::kModified : WatchEventType::kAdded, event.object);
     } else if (before) {
       // Left the selection or the store: the last version it had there, at the revision of leaving.
       const Value& gone = event.type == StoreEvent::Type::kDeleted
                               ? event.object
                               : with_revision(event.previous, event.revision);
-      callbacks.on_event({WatchEventType::kDeleted, gone});
+      tell(WatchEventType::kDeleted, gone);
     }
   }
 
@@ -268,6 +297,7 @@ struct ApiServer::Watch : WatchHandle {
   LabelSelector labels;
   FieldSelector fields;
   StoreWatchId id;
+  bool counted = false;
   Revision last;
   ScopedTimer timeout;
   ScopedTimer bookmark;
@@ -300,7 +330,7 @@ Result<std::unique_ptr<WatchHandle>> ApiServer::watch(const ApiRequest& request,
     // as added and as modified, which every client of Kubernetes must take.
     const auto snapshot = store_.list(request.kind, request.namespace_);
     for (const auto& object : snapshot->objects) {
-      if (watch->selects(object)) watch->callbacks.on_event({WatchEventType::kAdded, object});
+      if (watch->selects(object)) watch->tell(WatchEventType::kAdded, object);
     }
     if (options.send_initial_events.value_or(false)) {
       const Key done("k8s.io/initial-events-end");
@@ -316,6 +346,8 @@ Result<std::unique_ptr<WatchHandle>> ApiServer::watch(const ApiRequest& request,
     }
   }
   Watch* raw = watch.get();
+  counts_->watch_opened(request.kind);
+  watch->counted = true;
   MINIK_ASSIGN(watch->id, store_.watch(request.kind, from, filter,
                                        [raw](const StoreEvent& event) { raw->on_store_event(event); }));
   if (options.timeout_seconds > 0) {

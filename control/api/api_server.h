@@ -74,6 +74,8 @@ class ApiServer {
   void handle(ApiRequest request, ResponseCallback done);
   // Initial events and those of the window are delivered from inside this call.
   Result<std::unique_ptr<WatchHandle>> watch(const ApiRequest& request, WatchCallbacks callbacks);
+  // Whether this user may open this connection, to a node's agent for example.
+  Status may_connect(const ApiRequest& request) const { return authorize(request); }
   // For pods/exec, attach, portforward and log: who is meant, after authorization.
   Result<ConnectTarget> connect(const ApiRequest& request);
 
@@ -96,6 +98,8 @@ class ApiServer {
   Result<ApiResponse> get(const ApiRequest& request);
   Result<ApiResponse> list(const ApiRequest& request);
   Result<std::shared_ptr<const ListSnapshot>> first_page(const ApiRequest& request);
+  Result<ConnectTarget> connect_target(const ApiRequest& request);
+  void ask_usage(const ApiRequest& request, ResponseCallback done);
   void schedule_commit();
   Status authorize(const ApiRequest& request) const;
 
@@ -110,6 +114,7 @@ class ApiServer {
   ScopedTimer event_timer_;
   std::unique_ptr<class Admission> admission_;
   std::unique_ptr<class MetricsApi> usage_;
+  std::unique_ptr<class RequestMetrics> counts_;
   std::shared_ptr<bool> alive_;
 };
 

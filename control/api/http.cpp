@@ -199,6 +199,7 @@ Result<ParsedCall> parse_call(const Schema& schema, const HttpCall& call) {
   plain.path = call.path;
   plain.parameters = parse_query(call.query);
   plain.format = parse_accept(header(call, "accept"));
+  plain.open_metrics = header(call, "accept").find("application/openmetrics-text") != std::string_view::npos;
   plain.aggregated_discovery = header(call, "accept").find("as=APIGroupDiscoveryList") != std::string_view::npos;
   std::vector<std::string> path;
   for (const auto part : split(call.path, '/')) {

@@ -58,6 +58,7 @@ struct PlainCall {
   std::string path;
   ResponseFormat format;
   bool aggregated_discovery = false;  // Accept names APIGroupDiscoveryList
+  bool open_metrics = false;          // Accept names OpenMetrics
   std::vector<std::pair<std::string, std::string>> parameters;
 };
 

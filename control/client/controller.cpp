@@ -85,7 +85,9 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
                              {{"controller", spec.name}})),
         errors(m.counter("controller_runtime_reconcile_errors_total",
                          "Reconciles that ended in an error.", {{"controller", spec.name}})),
-        depth(m.gauge("workqueue_depth", "Keys that wait.", {{"name", spec.name}})) {}
+        metrics(m) {
+    queue.count_in(m, spec.name);
+  }
 
   void wake() {
     if (wake_scheduled || !started) return;
@@ -102,7 +104,6 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
     while (running < spec.concurrency) {
       auto key = queue.take();
       if (!key) break;
-      depth.set(static_cast<int64_t>(queue.depth()));
       reconcile(*std::move(key));
     }
   }
@@ -150,6 +151,7 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
     if (result) {
       run->window = std::min(run->window + 1, kInFlightMax);
       remember(*run, write.request.kind, *result);
+      for (const auto& note : write.counts) count(note);
       if (write.event) {
         replace_all(write.event->message, "%name%", object_name(result->object));
         recorder.record(*write.event);
@@ -165,6 +167,14 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
       }
     }
     step(run);
+  }
+
+  void count(const MetricNote& note) {
+    if (note.duration) {
+      metrics.histogram(note.name, note.help, note.labels).observe(*note.duration);
+    } else {
+      metrics.counter(note.name, note.help, note.labels).add(note.more);
+    }
   }
 
   void make_amends(const std::shared_ptr<Run>& run) {
@@ -270,7 +280,7 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
   WorkQueue queue;
   Counter& reconciles;
   Counter& errors;
-  Gauge& depth;
+  MetricRegistry& metrics;
   std::map<KindId, Revision> seen_revision;
   std::vector<std::shared_ptr<Run>> waiting;
   int running = 0;

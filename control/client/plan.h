@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "control/base/metrics.h"
 #include "control/base/time.h"
 #include "control/client/request.h"
 
@@ -24,6 +25,16 @@ struct EventNote {
   std::string type;    // "Normal" or "Warning"
   std::string reason;  // "ScalingReplicaSet"
   std::string message;
+};
+
+// What a controller counts beside its reconciles: some more of a counter, or a duration of a histogram. The
+// family's name and help are literals; labels only of what is bounded.
+struct MetricNote {
+  const char* name;
+  const char* help;
+  MetricLabels labels = {};
+  uint64_t more = 1;
+  std::optional<Duration> duration = {};
 };
 
 // What to make of an error of one write.
@@ -43,6 +54,8 @@ struct PlannedWrite {
   bool expect_empty = false;
   // Recorded when the write succeeds; %name% in its message stands for the created object's name.
   std::optional<EventNote> event;
+  // Counted when the write succeeds.
+  std::vector<MetricNote> counts;
   // Recorded when it fails; %error% in its message stands for the error.
   std::optional<EventNote> failure_event;
   // Sent once after the plan has stopped at this write: how its object tells of the failure. A pure

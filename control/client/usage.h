@@ -15,6 +15,7 @@ namespace minik::control {
 
 struct Usage {
   int64_t nano_cores = 0;    // 1'000'000'000 is one CPU all the time
+  Duration cpu_time;         // since its start, of all CPUs together
   int64_t memory_bytes = 0;  // working set: what cannot be given back without pain
 };
 

@@ -9,16 +9,16 @@
 // The semantics of client-go's work queue: a key added while it is processed runs again afterwards,
 // never beside itself. add_rate_limited() backs off per key (5 ms doubling to 1000 s) until
 // forget(). A pure state machine plus timers from the executor; control thread only. FIFO among
-// ready keys.
+// ready keys. Its metrics are client-go's, under the queue's name; a key that rests is not worked on.
 #pragma once
 
 #include <deque>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 
 #include "control/base/executor.h"
+#include "control/base/metrics.h"
 #include "control/object/object_ref.h"
 
 namespace minik::control {
@@ -27,6 +27,8 @@ class WorkQueue {
  public:
   // `on_ready` is called when the queue stops being empty; the owner then schedules a turn.
   WorkQueue(Executor& executor, Task on_ready);
+  // From now on counts in this registry, which must outlive the queue.
+  void count_in(MetricRegistry& metrics, const std::string& name);
   ~WorkQueue();
   WorkQueue(const WorkQueue&) = delete;
   WorkQueue& operator=(const WorkQueue&) = delete;
@@ -48,11 +50,22 @@ class WorkQueue {
   bool idle() const;
 
  private:
+  struct Metrics {
+    Gauge &depth, &unfinished, &longest;
+    Counter &adds, &retries;
+    Histogram &waited, &worked;
+    MetricRegistry::Collector collector;
+  };
+  void collect();
+  void worked(const ObjectKey& key);
+  void leave(const ObjectKey& key);
+
   Executor& executor_;
   Task on_ready_;
+  std::optional<Metrics> metrics_;
   std::deque<ObjectKey> queue_;
-  std::set<ObjectKey> dirty_;  // queued, or to be queued when done
-  std::set<ObjectKey> processing_;
+  std::map<ObjectKey, Instant> dirty_;       // queued, or to be queued when done; since when
+  std::map<ObjectKey, Instant> processing_;  // since when
   struct Delay {
     Instant at;
     TimerId timer;

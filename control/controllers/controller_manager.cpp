@@ -68,12 +68,12 @@ ControllerManager::ControllerManager(const Schema& schema, Executor& executor, C
   recorders_.push_back(std::make_unique<EventRecorder>(
       executor, client, kinds::kEvents, "node-controller", "", rng_.fork("node-controller")));
   node_lifecycle_ = std::make_unique<NodeLifecycle>(executor, client, informers_,
-                                                    *recorders_.back(), options.node_lifecycle);
+                                                    *recorders_.back(), metrics_, options.node_lifecycle);
   recorders_.push_back(std::make_unique<EventRecorder>(executor, client, kinds::kEvents,
                                                        "horizontal-pod-autoscaler", "",
                                                        rng_.fork("horizontal-pod-autoscaler")));
   autoscaler_ = std::make_unique<HorizontalPodAutoscaler>(schema, executor, client, informers_,
-                                                          *recorders_.back());
+                                                          *recorders_.back(), metrics_);
   if (!options.remove_volume_directory) return;
   recorders_.push_back(std::make_unique<EventRecorder>(executor, client, kinds::kEvents,
                                                        "local-path-provisioner", "",

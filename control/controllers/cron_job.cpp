@@ -264,6 +264,9 @@ class CronJobDecision {
     write.event = EventNote{about_, "Normal", "SuccessfulCreate", "Created job %name%"};
     write.failure_event =
         EventNote{about_, "Warning", "FailedCreate", "Error creating job: %error%"};
+    write.counts.push_back({.name = "cronjob_controller_job_creation_skew_duration_seconds",
+                            .help = "Time from the moment of a schedule to the creation of its Job.",
+                            .duration = now_ - moment});
   }
 
   // The oldest beyond the limit go.

@@ -24,7 +24,10 @@ struct Round {
   KindId target_kind;
   Value scale;
   WallTime now;
+  Instant began;
   std::vector<EventNote> events;
+  const char* action = "none";
+  const char* error = "none";
 
   int64_t replicas() const { return scale[keys::kSpec][keys::kReplicas].as_int(); }
   Value about() const { return typed(autoscaler, "autoscaling/v2", "HorizontalPodAutoscaler"); }
@@ -38,6 +41,7 @@ struct Round {
                           now);
   }
   void warn(std::string reason, std::string message) {
+    error = "internal";
     events.push_back({about(), "Warning", std::move(reason), std::move(message)});
   }
 };
@@ -105,8 +109,9 @@ std::optional<Decision> decide(Round& round, const PodsAndUsage& known, ScalingH
 }  // namespace
 
 struct HorizontalPodAutoscaler::Impl : std::enable_shared_from_this<Impl> {
-  Impl(const Schema& s, Executor& e, Client& c, InformerSet& i, EventRecorder& r, HorizontalPodAutoscalerOptions o)
-      : schema(s), executor(e), client(c), informers(i), recorder(r), options(o), timer(e) {}
+  Impl(const Schema& s, Executor& e, Client& c, InformerSet& i, EventRecorder& r, MetricRegistry& m,
+       HorizontalPodAutoscalerOptions o)
+      : schema(s), executor(e), client(c), informers(i), recorder(r), metrics(m), options(o), timer(e) {}
 
   const ObjectCache& cache(KindId kind) const { return informers.find(kind)->cache(); }
 
@@ -132,6 +137,7 @@ struct HorizontalPodAutoscaler::Impl : std::enable_shared_from_this<Impl> {
     auto round = std::make_shared<Round>();
     round->autoscaler = round->next = autoscaler;
     round->now = executor.wall_now();
+    round->began = executor.now();
     const Value& target = autoscaler[keys::kSpec][keys::kScaleTargetRef];
     const auto* resource = schema.find_kind(target[keys::kApiVersion].as_string("v1"), target[keys::kKind].as_string());
     if (!resource || !resource->subresource("scale")) {
@@ -214,6 +220,7 @@ struct HorizontalPodAutoscaler::Impl : std::enable_shared_from_this<Impl> {
       finish(round);
       return;
     }
+    round.action = desired > current ? "scale_up" : "scale_down";
     round.set("AbleToScale", true, "SucceededRescale", cat("the HPA controller was able to update the target scale to ", desired));
     round.events.push_back({round.about(), "Normal", "SuccessfulRescale", cat("New size: ", desired, "; reason: ", why)});
     round.next = round.next.with_at({keys::kStatus, keys::kLastScaleTime}, format_time(round.now));
@@ -221,7 +228,18 @@ struct HorizontalPodAutoscaler::Impl : std::enable_shared_from_this<Impl> {
     finish(round);
   }
 
+  void count(const Round& round) {
+    const MetricLabels labels{{"action", round.action}, {"error", round.error}};
+    metrics.counter("horizontal_pod_autoscaler_controller_reconciliations_total",
+                    "Looks at autoscalers, by what came of them.", labels)
+        .add();
+    metrics.histogram("horizontal_pod_autoscaler_controller_reconciliation_duration_seconds",
+                      "Time of one look at an autoscaler.", labels)
+        .observe(executor.now() - round.began);
+  }
+
   void finish(Round& round) {
+    count(round);
     for (const auto& note : round.events) recorder.record(note);
     const std::string uid(object_uid(round.autoscaler));
     if (round.scale.has_value()) {
@@ -248,6 +266,7 @@ struct HorizontalPodAutoscaler::Impl : std::enable_shared_from_this<Impl> {
   Client& client;
   InformerSet& informers;
   EventRecorder& recorder;
+  MetricRegistry& metrics;
   HorizontalPodAutoscalerOptions options;
   std::map<std::string, ScalingHistory> histories;  // by uid
   std::set<std::string> running;                    // uids with a round under way
@@ -256,8 +275,8 @@ struct HorizontalPodAutoscaler::Impl : std::enable_shared_from_this<Impl> {
 
 HorizontalPodAutoscaler::HorizontalPodAutoscaler(const Schema& schema, Executor& executor, Client& client,
                                                  InformerSet& informers, EventRecorder& events,
-                                                 HorizontalPodAutoscalerOptions options)
-    : impl_(std::make_shared<Impl>(schema, executor, client, informers, events, options)) {
+                                                 MetricRegistry& metrics, HorizontalPodAutoscalerOptions options)
+    : impl_(std::make_shared<Impl>(schema, executor, client, informers, events, metrics, options)) {
   informers.of(kinds::kPods);
   // A new or changed one does not wait for its turn.
   informers.of(kinds::kHorizontalpodautoscalers)

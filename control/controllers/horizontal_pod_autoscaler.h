@@ -23,7 +23,7 @@ struct HorizontalPodAutoscalerOptions {
 class HorizontalPodAutoscaler {
  public:
   HorizontalPodAutoscaler(const Schema& schema, Executor& executor, Client& client, InformerSet& informers,
-                          EventRecorder& events, HorizontalPodAutoscalerOptions options = {});
+                          EventRecorder& events, MetricRegistry& metrics, HorizontalPodAutoscalerOptions options = {});
   ~HorizontalPodAutoscaler();
   HorizontalPodAutoscaler(const HorizontalPodAutoscaler&) = delete;
   HorizontalPodAutoscaler& operator=(const HorizontalPodAutoscaler&) = delete;

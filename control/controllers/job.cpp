@@ -380,10 +380,27 @@ void conclude(Work& work, const Verdict& verdict) {
   }
 }
 
+void count_progress(const Work& work, PlannedWrite& write) {
+  const Value &before = work.job[keys::kStatus], &after = work.next[keys::kStatus];
+  const std::string mode = is_indexed(work.job) ? "Indexed" : "NonIndexed";
+  for (const auto& [result, key] : {std::pair{"succeeded", keys::kSucceeded}, std::pair{"failed", keys::kFailed}}) {
+    const int64_t more = after[key].as_int() - before[key].as_int();
+    if (more <= 0) continue;
+    write.counts.push_back({"job_controller_job_pods_finished_total", "Pods of Jobs that ended and were counted.",
+                            {{"completion_mode", mode}, {"result", result}}, static_cast<uint64_t>(more)});
+  }
+  if (is_job_finished(work.job) || !is_job_finished(work.next)) return;
+  const bool success = is_condition_true(work.next, "Complete");
+  const Value& reason = condition(work.next, success ? "Complete" : "Failed")[keys::kReason];
+  write.counts.push_back({"job_controller_jobs_finished_total", "Jobs that ended.",
+                          {{"completion_mode", mode}, {"reason", reason.string()},
+                           {"result", success ? "succeeded" : "failed"}}});
+}
+
 void plan_status(Work& work) {
   if (work.next == work.job) return;
   // Only a status that was written may let pods go; with a stale one nothing of this plan happens.
-  work.plan.update_status(kinds::kJobs, work.next);
+  count_progress(work, work.plan.update_status(kinds::kJobs, work.next));
 }
 
 Plan plan_of(Work& work) {

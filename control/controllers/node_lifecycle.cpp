@@ -47,8 +47,8 @@ struct NodeLifecycle::Impl : std::enable_shared_from_this<Impl> {
     Instant next_eviction;
   };
 
-  Impl(Executor& e, Client& c, InformerSet& i, EventRecorder& r, NodeLifecycleOptions o)
-      : executor(e), client(c), informers(i), events(r), options(o), timer(e) {}
+  Impl(Executor& e, Client& c, InformerSet& i, EventRecorder& r, MetricRegistry& m, NodeLifecycleOptions o)
+      : executor(e), client(c), informers(i), events(r), metrics(m), options(o), timer(e) {}
 
   const ObjectCache& cache(KindId kind) const { return informers.find(kind)->cache(); }
 
@@ -78,7 +78,17 @@ struct NodeLifecycle::Impl : std::enable_shared_from_this<Impl> {
     const bool all_dark = !zones.empty() && std::ranges::all_of(zones, [](const auto& entry) {
       return entry.second.silent == entry.second.nodes;
     });
+    for (const auto& [name, zone] : zones) show(name, zone);
     for (const auto& [node, alive] : nodes) judge(node, alive, all_dark, now);
+  }
+
+  void show(const std::string& name, const Zone& zone) {
+    const MetricLabels labels{{"zone", name}};
+    metrics.gauge("node_collector_zone_size", "Nodes of a zone.", labels).set(zone.nodes);
+    metrics.gauge("node_collector_unhealthy_nodes_in_zone", "Nodes of a zone that are not ready.", labels)
+        .set(zone.silent);
+    metrics.gauge("node_collector_zone_health", "Ready nodes of a zone, in percent.", labels)
+        .set((zone.nodes - zone.silent) * 100 / zone.nodes);
   }
 
   bool has_spoken(const Value& node, Instant now) {
@@ -169,6 +179,8 @@ struct NodeLifecycle::Impl : std::enable_shared_from_this<Impl> {
       rate = zone.nodes > options.large_zone_nodes ? options.secondary_rate_per_1000_s : 0;
     if (rate == 0 || now < zone.next_eviction) return false;
     zone.next_eviction = now + seconds(1000) / rate;
+    metrics.counter("node_collector_evictions_total", "Nodes whose pods were told to go.", {{"zone", zone_of(node)}})
+        .add();
     return true;
   }
 
@@ -213,6 +225,7 @@ struct NodeLifecycle::Impl : std::enable_shared_from_this<Impl> {
   Client& client;
   InformerSet& informers;
   EventRecorder& events;
+  MetricRegistry& metrics;
   NodeLifecycleOptions options;
   std::map<std::string, Seen> seen;
   std::map<std::string, Zone> zones;
@@ -220,8 +233,9 @@ struct NodeLifecycle::Impl : std::enable_shared_from_this<Impl> {
 };
 
 NodeLifecycle::NodeLifecycle(Executor& executor, Client& client, InformerSet& informers,
-                             EventRecorder& events, NodeLifecycleOptions options)
-    : impl_(std::make_shared<Impl>(executor, client, informers, events, options)) {
+                             EventRecorder& events, MetricRegistry& metrics,
+                             NodeLifecycleOptions options)
+    : impl_(std::make_shared<Impl>(executor, client, informers, events, metrics, options)) {
   for (const KindId kind : {kinds::kNodes, kinds::kLeases, kinds::kPods}) informers.of(kind);
   informers.of(kinds::kPods)
       .cache()

@@ -28,7 +28,7 @@ struct NodeLifecycleOptions {
 class NodeLifecycle {
  public:
   NodeLifecycle(Executor& executor, Client& client, InformerSet& informers, EventRecorder& events,
-                NodeLifecycleOptions options = {});
+                MetricRegistry& metrics, NodeLifecycleOptions options = {});
   ~NodeLifecycle();
   NodeLifecycle(const NodeLifecycle&) = delete;
   NodeLifecycle& operator=(const NodeLifecycle&) = delete;

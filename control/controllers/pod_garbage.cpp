@@ -16,7 +16,7 @@ constexpr std::string_view kByNode = "node";
 constexpr std::string_view kEnded = "ended";
 constexpr std::string_view kOutOfService = "node.kubernetes.io/out-of-service";
 
-void plan_removal(Plan& plan, const Value& pod, WallTime now, std::string_view why) {
+void plan_removal(Plan& plan, const Value& pod, WallTime now, std::string_view why, const char* reason) {
   if (!is_pod_ended(pod)) {
     const Value wanted = Value::map({{keys::kType, "DisruptionTarget"},
                                      {keys::kStatus, "True"},
@@ -26,7 +26,10 @@ void plan_removal(Plan& plan, const Value& pod, WallTime now, std::string_view w
     plan.update_status(kinds::kPods, with_condition(failed, wanted, now)).on_error =
         OnError::kTolerateNotFound;
   }
-  plan.remove(kinds::kPods, pod).request.options.grace_period_seconds = 0;
+  auto& write = plan.remove(kinds::kPods, pod);
+  write.request.options.grace_period_seconds = 0;
+  write.counts.push_back({"pod_gc_collector_force_delete_pods_total",
+                          "Pods that were removed by force, by the reason.", {{"reason", reason}}});
 }
 
 bool is_out_of_service(const Value& node) {
@@ -49,7 +52,7 @@ Plan collect_pod_garbage(const Snapshot& snapshot, const PodGarbageOptions& opti
     if (node.has_value()) {
       if (!is_out_of_service(node)) continue;
       for (const auto& pod : pods.indexed(kByNode, name)) {
-        if (is_deleting(pod)) plan_removal(plan, pod, env.now, "node is out of service");
+        if (is_deleting(pod)) plan_removal(plan, pod, env.now, "node is out of service", "out-of-service");
       }
       continue;
     }
@@ -58,7 +61,7 @@ Plan collect_pod_garbage(const Snapshot& snapshot, const PodGarbageOptions& opti
     still_missing.emplace(name, since);
     if (env.now - since < options.missing_node_grace) continue;
     for (const auto& pod : pods.indexed(kByNode, name))
-      plan_removal(plan, pod, env.now, "node no longer exists");
+      plan_removal(plan, pod, env.now, "node no longer exists", "orphaned");
   }
   missing = std::move(still_missing);
 
@@ -68,7 +71,7 @@ Plan collect_pod_garbage(const Snapshot& snapshot, const PodGarbageOptions& opti
       return pod[keys::kMetadata][keys::kCreationTimestamp].string();
     });
     ended.resize(ended.size() - options.ended_pods_max);
-    for (const auto& pod : ended) plan_removal(plan, pod, env.now, "");
+    for (const auto& pod : ended) plan_removal(plan, pod, env.now, "", "terminated");
   }
   return plan;
 }

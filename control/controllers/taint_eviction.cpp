@@ -66,6 +66,8 @@ Plan reconcile_taint_eviction(const Snapshot& snapshot, const ObjectKey& key, En
   auto& write = plan.remove(kinds::kPods, pod);
   write.event = EventNote{typed(pod, "v1", "Pod"), "Normal", "TaintManagerEviction",
                           cat("Marking for deletion Pod ", key.text())};
+  write.counts.push_back({"taint_eviction_controller_pod_deletions_total",
+                          "Pods that a NoExecute taint of their node has ended."});
   return plan;
 }
 

@@ -32,6 +32,9 @@ Plan reconcile_time_to_live(const Snapshot& snapshot, const ObjectKey& key, Env&
     auto& write = plan.remove(kinds::kJobs, job, PropagationPolicy::kForeground);
     write.request.options.preconditions.resource_version =
         job[keys::kMetadata][keys::kResourceVersion].as_string();
+    write.counts.push_back({.name = "ttl_after_finished_controller_job_deletion_duration_seconds",
+                            .help = "Time from the moment when a Job should go to its deletion.",
+                            .duration = env.now - end});
   }
   return plan;
 }

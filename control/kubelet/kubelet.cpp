@@ -35,7 +35,7 @@ Kubelet::Kubelet(KubeletConfig config, Executor& executor, Client& client, Conta
       events_(executor, client, kinds::kEvents, "kubelet", config_.node_name, rng.fork("events")),
       context_{executor, client, runtime, events_, rng.fork("pods"), config_.node_name, config_.addresses,
                config_.cluster_domain, config_.dns_address, config_.host_dns_servers,
-               config_.host_dns_searches, config_.memory_bytes, {}, {}, {}},
+               config_.host_dns_searches, config_.memory_bytes, {}, {}, {}, nullptr},
       pods_(executor, client, rng.fork("informer"), kinds::kPods,
             {.namespace_ = {}, .label_selector = {}, .field_selector = cat("spec.nodeName=", config_.node_name)}),
       usage_(executor, runtime, [this] { return running_containers(); }, config_.read_machine),
@@ -50,6 +50,10 @@ Kubelet::Kubelet(KubeletConfig config, Executor& executor, Client& client, Conta
     if (api.has_value() && namespace_ != "default") list.push_back(api);
     return list;
   };
+  if (config_.metrics) {
+    metrics_.emplace(*config_.metrics, config_.node_name, [this] { return running_now(); });
+    context_.metrics = &*metrics_;
+  }
   context_.worker_done = [this](const std::string& uid) { workers_.erase(uid); };
 }
 
@@ -313,6 +317,16 @@ std::vector<RunningContainer> Kubelet::running_containers() const {
     }
   }
   return running;
+}
+
+KubeletMetrics::Running Kubelet::running_now() const {
+  KubeletMetrics::Running now;
+  for (const auto& [uid, worker] : workers_) {
+    const auto& sandbox = worker->state().sandbox;
+    if (sandbox && sandbox->ready) ++now.pods;
+  }
+  now.containers = static_cast<int64_t>(running_containers().size());
+  return now;
 }
 
 Result<ContainerLocation> Kubelet::locate(const Value& pod, const std::string& container, bool previous) const {

@@ -10,6 +10,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "control/base/rng.h"
 #include "control/client/client.h"
 #include "control/client/informer.h"
+#include "control/kubelet/kubelet_metrics.h"
 #include "control/kubelet/pod_worker.h"
 #include "control/kubelet/usage_sampler.h"
 
@@ -40,6 +42,7 @@ struct KubeletConfig {
   Value node_info;
   // The machine's own counters; none: the node uses what its containers do.
   std::function<MachineReading()> read_machine;
+  MetricRegistry* metrics = nullptr;  // none: nothing is counted
   Duration lease_period = seconds(10);
   Duration status_period = minutes(5);
 };
@@ -70,8 +73,6 @@ class Kubelet {
   Result<ContainerLocation> locate(const Value& pod, const std::string& container, bool previous) const;
   // What the machine and its containers use; see usage_sampler.h.
   void usage(UsageCallback done) { usage_.ask(std::move(done)); }
-  // Every container that the node agent knows, for metrics.
-  size_t pod_count() const { return workers_.size(); }
 
  private:
   void register_node();
@@ -80,6 +81,7 @@ class Kubelet {
   void recover();
   void on_pod(const Value& before, const Value& after);
   std::vector<RunningContainer> running_containers() const;
+  KubeletMetrics::Running running_now() const;
   Value make_node() const;
   Value make_node_status(const Value& old) const;
   Value make_conditions(const Value& old) const;
@@ -99,6 +101,7 @@ class Kubelet {
   Value lease_;
   bool registered_ = false;
   UsageSampler usage_;
+  std::optional<KubeletMetrics> metrics_;
   ScopedTimer lease_timer_, status_timer_, retry_timer_;
   std::shared_ptr<bool> alive_;
 };

@@ -173,9 +173,24 @@ void PodWorker::on_started(const Value& container, const ContainerStatus& status
   record.last_start = context_.executor.now();
   record.started = !container[keys::kStartupProbe].has_value();
   record.ready = record.started && !container[keys::kReadinessProbe].has_value();
+  count_start(container);
   event("Normal", "Started", cat("Started container ", name), container);
   start_probes(container, status.id);
   run_post_start(container, status.id);
+}
+
+void PodWorker::count_start(const Value& container) {
+  if (!context_.metrics) return;
+  const auto containers = pod_[keys::kSpec][keys::kContainers].items();
+  const bool init = std::ranges::find(containers, container) == containers.end();
+  context_.metrics->container_started(init);
+  const bool all_run = std::ranges::all_of(containers, [&](const Value& c) {
+    const auto record = state_.containers.find(c[keys::kName].string());
+    return record != state_.containers.end() && record->second.running();
+  });
+  if (!all_run || !seen_) return;
+  context_.metrics->pod_started(context_.executor.now() - *seen_);
+  seen_.reset();
 }
 
 void PodWorker::run_post_start(const Value& container, const std::string& id) {

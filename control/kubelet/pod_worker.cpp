@@ -27,6 +27,7 @@ PodWorker::PodWorker(KubeletContext& context, Value pod)
       renewal_(context.executor),
       alive_(std::make_shared<bool>(true)) {
   written_status_ = pod_[keys::kStatus];
+  if (written_status_[keys::kStartTime].is_absent()) seen_ = context_.executor.now();
   // A node agent that starts again shows what the API already knows.
   state_.start_time = parse_time(pod_[keys::kStatus][keys::kStartTime].as_string());
   for (const auto& list : {keys::kContainerStatuses, keys::kInitContainerStatuses}) {
@@ -178,9 +179,11 @@ bool PodWorker::run_sandbox() {
   context_.runtime.run_pod_sandbox(
       std::move(config), step<PodSandboxStatus>([this](Result<PodSandboxStatus> result) {
         if (result) {
+          if (context_.metrics) context_.metrics->sandbox_started();
           state_.sandbox = *std::move(result);
           return;
         }
+        if (context_.metrics) context_.metrics->sandbox_failed();
         event("Warning", "FailedCreatePodSandBox",
               cat("Failed to create pod sandbox: ", result.error().message));
         later(kRetry);

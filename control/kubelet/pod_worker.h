@@ -14,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@
 #include "control/client/event_recorder.h"
 #include "control/kubelet/container_runtime.h"
 #include "control/kubelet/environment.h"
+#include "control/kubelet/kubelet_metrics.h"
 #include "control/kubelet/pod_state.h"
 #include "control/kubelet/probe.h"
 #include "control/kubelet/volumes.h"
@@ -44,6 +46,7 @@ struct KubeletContext {
   Value node_allocatable;
   std::function<std::vector<Value>(std::string_view namespace_)> services;
   std::function<void(const std::string& uid)> worker_done;
+  KubeletMetrics* metrics = nullptr;  // may be null
 };
 
 class PodWorker : public std::enable_shared_from_this<PodWorker> {
@@ -100,6 +103,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void on_started(const Value& container, const ContainerStatus& status);
   void run_post_start(const Value& container, const std::string& id);
   void keep_as_last(ContainerRecord& record);
+  void count_start(const Value& container);
   void start_failed(const Value& container, std::string_view reason, const Error& error, Duration first_back_off);
   void check_deadline();
 
@@ -158,6 +162,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   ScopedTimer deadline_;
   ScopedTimer renewal_;  // of the tokens, before the first of them ends
   uint32_t sandbox_attempt_ = 0;
+  std::optional<Instant> seen_;  // until its start has been counted; none: it ran before this agent did
   std::shared_ptr<bool> alive_;
 };
 

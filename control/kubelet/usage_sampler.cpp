@@ -101,6 +101,7 @@ Usage UsageSampler::usage_of(const std::string& id) const {
   if (now == last_.end()) return {};
   Usage usage;
   usage.memory_bytes = now->second.memory_bytes;
+  usage.cpu_time = Duration{now->second.cpu_usage_ns};
   if (from == before_.end()) return usage;
   const int64_t spent = now->second.cpu_usage_ns - from->second.cpu_usage_ns;
   const Duration window = now->second.at - from->second.at;

@@ -106,7 +106,7 @@ void ApiFront::handle(HttpRequest request, Responder responder) const {
 void ApiFront::serve_page(const control::PlainCall& call, const UserInfo& user,
                           const Responder& responder) const {
   if (call.path == "/metrics") {
-    if (control::is_trusted(user)) return serve_metrics(responder);
+    if (control::is_trusted(user)) return serve_metrics(call, responder);
     return responder.respond(
         to_http(Error(ErrorCode::kForbidden, cat("forbidden: User ", quoted(user.name),
                                                  " cannot get path \"/metrics\""))));
@@ -117,13 +117,19 @@ void ApiFront::serve_page(const control::PlainCall& call, const UserInfo& user,
       to_http(Error(ErrorCode::kNotFound, "the server could not find the requested resource")));
 }
 
-void ApiFront::serve_metrics(const Responder& responder) const {
-  options_.control->post([this, responder] {
+std::string metrics_content_type(MetricFormat format) {
+  return format == MetricFormat::kOpenMetrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                                              : "text/plain; version=0.0.4; charset=utf-8";
+}
+
+void ApiFront::serve_metrics(const control::PlainCall& call, const Responder& responder) const {
+  const auto format = call.open_metrics ? MetricFormat::kOpenMetrics : MetricFormat::kPrometheus;
+  options_.control->post([this, responder, format] {
     control::ApiServer* server = options_.server();
     if (server == nullptr) return responder.respond(to_http(no_server()));
     responder.respond({200,
-                       {{"content-type", "text/plain; version=0.0.4; charset=utf-8"}},
-                       server->metrics().text()});
+                       {{"content-type", metrics_content_type(format)}},
+                       server->metrics().text(format)});
   });
 }
 
@@ -155,8 +161,28 @@ void ApiFront::begin_watch(const ExchangePtr& exchange, control::ApiServer& serv
   if (Status begun = watch->begin(server); !begun) answer(exchange, std::move(begun).error());
 }
 
+// Only reading: what the agent says of itself, not what one could do to its containers through it.
+Status ApiFront::serve_agent_page(const ExchangePtr& exchange, control::ApiServer& server) const {
+  control::ApiRequest get = exchange->call.request;
+  MINIK_TRY(server.may_connect(get));
+  if (exchange->request.method != "GET")
+    return Error(ErrorCode::kMethodNotAllowed, "only GET is offered for pages of a node's agent");
+  const std::string& path = exchange->request.path;
+  const size_t rest = path.find("/proxy") + std::string_view("/proxy").size();
+  const bool open_metrics = exchange->request.header("accept").find("application/openmetrics-text") != std::string::npos;
+  AgentPageRequest wanted{get.name, path.substr(rest),
+                          open_metrics ? MetricFormat::kOpenMetrics : MetricFormat::kPrometheus};
+  options_.agent_page(wanted, [exchange](Result<AgentPage> page) {
+    HttpResponse response = page ? HttpResponse{200, {{"content-type", page->content_type}}, page->body}
+                                 : to_http(page.error());
+    exchange->responder.respond(std::move(response));
+  });
+  return {};
+}
+
 Status ApiFront::connect(const ExchangePtr& exchange, control::ApiServer& server) const {
   const control::ApiRequest& request = exchange->call.request;
+  if (request.kind == control::kinds::kNodes && options_.agent_page) return serve_agent_page(exchange, server);
   if (request.kind != control::kinds::kPods || request.subresource == "proxy") {
     return Error(ErrorCode::kMethodNotAllowed,
                  "proxying through the API server is not offered; use kubectl port-forward");

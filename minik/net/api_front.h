@@ -29,6 +29,16 @@ namespace minik {
 // Who sent a request. Called on I/O threads; kUnauthorized for credentials that are not valid.
 using Authenticate = std::function<Result<control::UserInfo>(const HttpRequest&)>;
 
+struct AgentPageRequest {
+  std::string node;
+  std::string path;  // "/metrics/resource"
+  MetricFormat format = MetricFormat::kPrometheus;
+};
+struct AgentPage {
+  std::string content_type, body;
+};
+std::string metrics_content_type(MetricFormat format);
+
 struct ApiFrontOptions {
   const control::Schema* schema = nullptr;
   Executor* control = nullptr;
@@ -37,6 +47,8 @@ struct ApiFrontOptions {
   Authenticate authenticate;
   ApiPages* pages = nullptr;
   PodStreams* streams = nullptr;  // null: connections to pods are refused
+  // A page of a node's agent, as nodes/NAME/proxy leads to it; called on the control thread, answers later.
+  std::function<void(const AgentPageRequest&, std::function<void(Result<AgentPage>)>)> agent_page = {};
 };
 
 class ApiFront {
@@ -58,7 +70,8 @@ class ApiFront {
 
   void serve_page(const control::PlainCall& call, const control::UserInfo& user,
                   const Responder& responder) const;
-  void serve_metrics(const Responder& responder) const;
+  void serve_metrics(const control::PlainCall& call, const Responder& responder) const;
+  Status serve_agent_page(const ExchangePtr& exchange, control::ApiServer& server) const;
   void serve_resource(const ExchangePtr& exchange) const;
   void handle_request(const ExchangePtr& exchange, control::ApiServer& server) const;
   void begin_watch(const ExchangePtr& exchange, control::ApiServer& server) const;

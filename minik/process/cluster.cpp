@@ -1,6 +1,7 @@
 #include "minik/process/cluster.h"
 
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "control/api/api_server.h"
@@ -8,7 +9,9 @@
 #include "control/base/log.h"
 #include "control/base/text.h"
 #include "control/controllers/controller_manager.h"
+#include "control/kubelet/agent_pages.h"
 #include "control/kubelet/kubelet.h"
+#include "control/object/json.h"
 #include "control/object/keys.h"
 #include "control/scheduler/scheduler.h"
 #include "control/schema/kinds.h"
@@ -28,6 +31,7 @@
 #include "minik/process/node_services.h"
 #include "minik/process/node_streams.h"
 #include "minik/process/pki.h"
+#include "minik/process/process_metrics.h"
 #include "minik/process/scheduler_config.h"
 #include "minik/process/service_account_token.h"
 #include "minik/process/time_zone_files.h"
@@ -50,6 +54,11 @@ uint64_t random_seed() {
   return seed;
 }
 
+int64_t file_bytes(const std::string& path) {
+  struct stat found {};
+  return stat(path.c_str(), &found) == 0 ? found.st_size : 0;
+}
+
 WallTime wall_now() {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
@@ -70,6 +79,7 @@ struct Cluster::Parts {
   std::unique_ptr<NodeNetwork> network;
   std::unique_ptr<ContainerAdapter> containers;
   MetricRegistry metrics;
+  MetricRegistry::Collector process_metrics, log_metrics;
   std::unique_ptr<control::SqliteLog> log;
   std::unique_ptr<control::Store> store;
   std::unique_ptr<control::ApiServer> api;
@@ -94,6 +104,7 @@ struct Cluster::Parts {
   Status open_store();
   Status listen();
   void assemble();
+  void serve_agent_page(const AgentPageRequest& request, const std::function<void(Result<AgentPage>)>& done);
 };
 
 Cluster::Cluster() : parts_(std::make_unique<Parts>()) {}
@@ -217,6 +228,7 @@ void Cluster::Parts::assemble() {
       rng.fork("scheduler"), scheduler_profiles);
   auto config = node_config(profile.name, profile.directory);
   config.addresses = {network->pods().gateway()};
+  config.metrics = &metrics;
   kubelet = std::make_unique<control::Kubelet>(
       std::move(config), executor, *kubelet_client, *containers,
       &controllers->informers().of(control::kinds::kServices).cache(), rng.fork("kubelet"));
@@ -241,6 +253,7 @@ void Cluster::Parts::assemble() {
   page_options.server_address = cat("127.0.0.1:", profile.api_port);
   page_options.issuer = signer->issuer();
   page_options.jwks = signer->jwks();
+  const std::string page_version = page_options.git_version;
   pages = std::make_unique<ApiPages>(schema, std::move(page_options));
   ApiFrontOptions front_options;
   front_options.schema = &schema;
@@ -256,9 +269,39 @@ void Cluster::Parts::assemble() {
                        "system:authenticated"};
         return user;
       });
+  front_options.agent_page = [this](const AgentPageRequest& request, const auto& done) {
+    serve_agent_page(request, done);
+  };
+  process_metrics = collect_process_metrics(metrics, page_version);
+  log_metrics = metrics.collect([this, &size = metrics.gauge("minik_store_log_bytes",
+                                                             "The database and its log on the disk.")] {
+    size.set(file_bytes(profile.database()) + file_bytes(profile.database() + "-wal"));
+  });
   front_options.pages = pages.get();
   front_options.streams = streams.get();
   front = std::make_unique<ApiFront>(std::move(front_options));
+}
+
+// What the kubelet serves on its own port; here it is a page of the one process.
+void Cluster::Parts::serve_agent_page(const AgentPageRequest& request,
+                                      const std::function<void(Result<AgentPage>)>& done) {
+  if (!kubelet || request.node != kubelet->node_name()) {
+    return done(Error(ErrorCode::kServiceUnavailable, cat("no node agent answers for ", request.node)));
+  }
+  if (request.path == "/healthz") return done(AgentPage{"text/plain", "ok"});
+  if (request.path == "/metrics")
+    return done(AgentPage{metrics_content_type(request.format), metrics.text(request.format)});
+  if (request.path != "/metrics/resource" && request.path != "/stats/summary") {
+    return done(Error(ErrorCode::kNotFound,
+                      "the node agent has /metrics, /metrics/resource, /stats/summary and /healthz"));
+  }
+  kubelet->usage([request, done](Result<control::NodeUsage> usage) {
+    if (!usage) return done(usage.error());
+    if (request.path == "/stats/summary") {
+      return done(AgentPage{"application/json", control::to_json(control::stats_summary(request.node, *usage))});
+    }
+    done(AgentPage{metrics_content_type(request.format), control::resource_metrics_page(*usage, request.format)});
+  });
 }
 
 Status Cluster::Parts::listen() {

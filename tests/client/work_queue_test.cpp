@@ -69,5 +69,31 @@ TEST_F(WorkQueueTest, KeepsTheEarlierOfTwoDelays) {
   EXPECT_TRUE(queue.idle());
 }
 
+TEST_F(WorkQueueTest, CountsHowLongKeysWaitAndAreInWork) {
+  MetricRegistry metrics;
+  WorkQueue counted(executor, [] {});
+  counted.count_in(metrics, "demo");
+  const auto shows = [&](const std::string& line) {
+    return metrics.text().find(line + "\n") != std::string::npos;
+  };
+  counted.add(key);
+  counted.add(key);
+  EXPECT_TRUE(shows("workqueue_depth{name=\"demo\"} 1"));
+  executor.run_until(executor.now() + seconds(2));
+  counted.take();
+  executor.run_until(executor.now() + seconds(3));
+  EXPECT_TRUE(shows("workqueue_depth{name=\"demo\"} 0"));
+  EXPECT_TRUE(shows("workqueue_queue_duration_seconds_sum{name=\"demo\"} 2"));
+  EXPECT_TRUE(shows("workqueue_unfinished_work_seconds{name=\"demo\"} 3"));
+  EXPECT_TRUE(shows("workqueue_longest_running_processor_seconds{name=\"demo\"} 3"));
+  counted.add_rate_limited(key);
+  counted.done_after(key, seconds(10));
+  executor.run_until(executor.now() + seconds(1));
+  EXPECT_TRUE(shows("workqueue_work_duration_seconds_sum{name=\"demo\"} 3")) << "a rest is no work";
+  EXPECT_TRUE(shows("workqueue_unfinished_work_seconds{name=\"demo\"} 0"));
+  EXPECT_TRUE(shows("workqueue_retries_total{name=\"demo\"} 1"));
+  EXPECT_TRUE(shows("workqueue_adds_total{name=\"demo\"} 2")) << "a key that waits already is not added";
+}
+
 }  // namespace
 }  // namespace minik::control

@@ -12,7 +12,7 @@ class Queue : public SchedulerWorld {
     for (const auto& text : events_of(name)) count += text.starts_with("FailedScheduling") ? 1 : 0;
     return count;
   }
-  bool metric_is(const std::string& line) const {
+  bool metric_is(const std::string& line) {
     return metrics.text().find(line + "\n") != std::string::npos;
   }
 };

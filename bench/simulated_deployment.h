@@ -51,6 +51,12 @@ class SimulatedDeployment {
     run_until([&] { return settled(replicas); });
   }
 
+  // As the administrator; an error ends the program.
+  void send(control::ApiRequest request) {
+    cluster_.request(std::move(request),
+                     [](const auto& result) { CHECK(result.ok()) << result.error().message; });
+  }
+
  private:
   static ClusterOptions options(int64_t nodes) {
     ClusterOptions options;
@@ -84,11 +90,6 @@ class SimulatedDeployment {
       CHECK(cluster_.executor().now() < deadline) << "the pods never came to what was asked for";
       cluster_.executor().run_until(cluster_.executor().now() + seconds(1));
     }
-  }
-
-  void send(control::ApiRequest request) {
-    cluster_.request(std::move(request),
-                     [](const auto& result) { CHECK(result.ok()) << result.error().message; });
   }
 
   // The Deployment's own word, so that asking costs nothing; pods of the old image are gone when the count

@@ -95,9 +95,14 @@ void SimulatedCluster::start() {
   for (auto& [name, m] : machines_) boot(m);
 }
 
-void SimulatedCluster::restart_controllers() {
+void SimulatedCluster::stop_controllers() {
   controllers_.reset();
+  controller_client_.reset();
   ++controller_lives_;
+}
+
+void SimulatedCluster::restart_controllers() {
+  stop_controllers();
   controller_client_ = make_client("system:controllers");
   trouble_controllers();
   control::ControllerManagerOptions options;
@@ -170,10 +175,15 @@ void SimulatedCluster::crash_controllers() {
   });
 }
 
-void SimulatedCluster::restart_scheduler() {
+void SimulatedCluster::stop_scheduler() {
   scheduler_.reset();
   scheduler_events_.reset();
   scheduler_informers_.reset();
+  scheduler_client_.reset();
+}
+
+void SimulatedCluster::restart_scheduler() {
+  stop_scheduler();
   scheduler_client_ = make_client("system:scheduler");
   const Rng rng = rng_.fork(cat("scheduler/", lives_));
   scheduler_informers_ = std::make_unique<control::InformerSet>(executor_, *scheduler_client_, rng.fork("informers"));

@@ -83,7 +83,10 @@ class SimulatedCluster {
   void set_node_connected(const std::string& name, bool connected);
   void restart_kubelet(const std::string& name);
   void set_node_slowness(const std::string& name, int64_t factor);
+  // Stopped they stay away until they are restarted.
+  void stop_controllers();
   void restart_controllers();
+  void stop_scheduler();
   void restart_scheduler();
   // From now on the running containers of this image (an entry of ClusterOptions::images, by its pattern)
   // share so much work.

@@ -26,6 +26,38 @@
 
 namespace minik::control {
 
+std::vector<ControllerSpec> controller_specs(const Schema& schema,
+                                             const ControllerManagerOptions& options) {
+  std::vector<ControllerSpec> specs;
+  specs.push_back(deployment_controller());
+  specs.push_back(replica_set_controller());
+  specs.push_back(replication_controller_controller());
+  specs.push_back(daemon_set_controller());
+  specs.push_back(job_controller());
+  specs.push_back(cron_job_controller(options.time_zones));
+  specs.push_back(ttl_after_finished_controller());
+  specs.push_back(stateful_set_controller());
+  specs.push_back(disruption_controller());
+  specs.push_back(endpoint_slice_controller());
+  specs.push_back(endpoints_controller());
+  specs.push_back(endpoint_mirroring_controller());
+  specs.push_back(cluster_role_aggregation_controller());
+  specs.push_back(namespace_controller(schema));
+  specs.push_back(service_account_controller());
+  specs.push_back(taint_eviction_controller());
+  specs.push_back(pod_garbage_controller());
+  specs.push_back(resource_quota_controller(schema));
+  specs.push_back(ephemeral_volume_controller());
+  specs.push_back(claim_binder());
+  specs.push_back(volume_binder());
+  specs.push_back(claim_protection_controller());
+  specs.push_back(volume_protection_controller());
+  specs.push_back(local_path_provisioner(options.local_volume_root));
+  if (options.sign_certificate) specs.push_back(certificate_signing_controller(options.sign_certificate));
+  if (!options.cluster_ca_pem.empty()) specs.push_back(root_ca_controller(options.cluster_ca_pem));
+  return specs;
+}
+
 ControllerManager::ControllerManager(const Schema& schema, Executor& executor, Client& client,
                                      MetricRegistry& metrics, Rng rng,
                                      ControllerManagerOptions options)
@@ -34,32 +66,7 @@ ControllerManager::ControllerManager(const Schema& schema, Executor& executor, C
       metrics_(metrics),
       rng_(rng),
       informers_(executor, client, rng.fork("informers")) {
-  add(deployment_controller());
-  add(replica_set_controller());
-  add(replication_controller_controller());
-  add(daemon_set_controller());
-  add(job_controller());
-  add(cron_job_controller(options.time_zones));
-  add(ttl_after_finished_controller());
-  add(stateful_set_controller());
-  add(disruption_controller());
-  add(endpoint_slice_controller());
-  add(endpoints_controller());
-  add(endpoint_mirroring_controller());
-  add(cluster_role_aggregation_controller());
-  add(namespace_controller(schema));
-  add(service_account_controller());
-  add(taint_eviction_controller());
-  add(pod_garbage_controller());
-  add(resource_quota_controller(schema));
-  add(ephemeral_volume_controller());
-  add(claim_binder());
-  add(volume_binder());
-  add(claim_protection_controller());
-  add(volume_protection_controller());
-  add(local_path_provisioner(options.local_volume_root));
-  if (options.sign_certificate) add(certificate_signing_controller(options.sign_certificate));
-  if (!options.cluster_ca_pem.empty()) add(root_ca_controller(options.cluster_ca_pem));
+  for (auto& spec : controller_specs(schema, options)) add(std::move(spec));
   recorders_.push_back(std::make_unique<EventRecorder>(executor, client, kinds::kEvents,
                                                        "garbage-collector-controller", "",
                                                        rng_.fork("garbage-collector")));

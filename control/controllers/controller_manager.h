@@ -26,6 +26,9 @@ struct ControllerManagerOptions {
   RemoveVolumeDirectory remove_volume_directory;  // none: released volumes stay
 };
 
+// All controllers that are a decision on a snapshot, as the manager runs them.
+std::vector<ControllerSpec> controller_specs(const Schema& schema, const ControllerManagerOptions& options);
+
 class ControllerManager {
  public:
   ControllerManager(const Schema& schema, Executor& executor, Client& client, MetricRegistry& metrics, Rng rng,

@@ -1,6 +1,7 @@
 #include "tests/controllers/converge.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <optional>
@@ -276,6 +277,7 @@ std::string settled_state(const control::Store& store) {
 void expect_convergence(const ConvergenceCase& story) {
   const std::string wanted = Telling(story, 0).settle();
   if (::testing::Test::HasFailure()) return;
+  if (std::getenv("MINIK_SHOW_STATE")) std::printf("%s\n", wanted.c_str());
   const uint64_t first = number_from("MINIK_FIRST_SEED", 0);
   const uint64_t seeds = number_from("MINIK_SEEDS", 100);
   int failed = 0;

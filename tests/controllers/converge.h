@@ -10,7 +10,7 @@
 //   expect_convergence(story);
 //
 // States are compared as text without what differs by chance: see settled_state(). 100 seeds, or as many
-// as MINIK_SEEDS says, from MINIK_FIRST_SEED on (0); a failure names its seed. What it does not trouble:
+// as MINIK_SEEDS says, from MINIK_FIRST_SEED on (0); a failure names its seed. MINIK_SHOW_STATE=1 prints what the quiet run ends with. What it does not trouble:
 // the machines, the API server and the scheduler, which other tests do.
 #pragma once
 

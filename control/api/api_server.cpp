@@ -49,6 +49,7 @@ ApiServer::ApiServer(Executor& executor, Store& store, const Schema& schema,
       counts_(std::make_unique<RequestMetrics>(executor, metrics, schema, store)),
       alive_(std::make_shared<bool>(true)) {
   store_.add_index(kinds::kPods, kNodeNameIndex, node_of_pod);
+  for (const KindId kind : {kinds::kEvents, kinds::kLeases}) store_.keep_unshared(kind);
   admission_->load();
   event_timer_.arm(minutes(5), [this] { expire_events(); });
 }

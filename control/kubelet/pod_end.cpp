@@ -122,7 +122,7 @@ void PodWorker::finish_deletion() {
     done(std::string(object_uid(pod_)));  // destroys this worker
     return;
   }
-  if (deleting_in_api_ || status_in_flight_) return;
+  if (deleting_in_api_ || deleted_in_api_ || status_in_flight_) return;
   state_.terminal = true;
   write_status();
   if (status_in_flight_) return;  // comes back when the status is written
@@ -138,9 +138,10 @@ void PodWorker::finish_deletion() {
     if (!*alive) return;
     deleting_in_api_ = false;
     if (result || result.error().code == ErrorCode::kNotFound || result.error().code == ErrorCode::kConflict) {
+      deleted_in_api_ = true;
       if (!result) gone_ = true;
       if (gone_) finish_deletion();
-      return;  // else the watch tells that it is gone
+      return;  // else the watch tells that it is gone, at once or when its finalizers are
     }
     later(kRetry);
   });

@@ -28,24 +28,26 @@ Value terminated_state(const ContainerStatus& status) {
                                   {keys::kContainerID, cat(kIdScheme, status.id)}})}});
 }
 
-Value state_of(const ContainerRecord& record) {
+Value state_of(const ContainerRecord& record, std::string_view waiting_reason) {
   if (record.running()) {
     return Value::map(
         {{keys::kRunning, Value::map({{keys::kStartedAt, format_time(record.current->started)}})}});
   }
   if (record.exited() && record.waiting_reason.empty()) return terminated_state(*record.current);
+  const bool nothing_yet = !record.current && record.waiting_reason.empty();
   return Value::map(
-      {{keys::kWaiting, Value::map({{keys::kReason, text_or_absent(record.waiting_reason)},
-                                    {keys::kMessage, text_or_absent(record.waiting_message)}})}});
+      {{keys::kWaiting,
+        Value::map({{keys::kReason, nothing_yet ? Value(waiting_reason) : text_or_absent(record.waiting_reason)},
+                    {keys::kMessage, text_or_absent(record.waiting_message)}})}});
 }
 
-Value container_status(const Value& container, const ContainerRecord& record) {
+Value container_status(const Value& container, const ContainerRecord& record, std::string_view waiting_reason) {
   // While a container waits to come back, what it was is its last state.
   const ContainerStatus* last = record.last ? &*record.last : nullptr;
   if (record.exited() && !record.waiting_reason.empty()) last = &*record.current;
   const ContainerStatus* shown = record.current ? &*record.current : last;
   return Value::map({{keys::kName, container[keys::kName]},
-                     {keys::kState, state_of(record)},
+                     {keys::kState, state_of(record, waiting_reason)},
                      {keys::kLastState, last ? terminated_state(*last) : Value::empty_map()},
                      {keys::kReady, record.ready},
                      {keys::kRestartCount, record.restart_count},
@@ -56,12 +58,12 @@ Value container_status(const Value& container, const ContainerRecord& record) {
 }
 
 Value statuses_of(const Value& containers, const PodState& state, std::string_view waiting_reason) {
+  static const ContainerRecord unborn;
   std::vector<Value> statuses;
   for (const auto& container : containers.items()) {
     const auto found = state.containers.find(container[keys::kName].string());
-    ContainerRecord record = found == state.containers.end() ? ContainerRecord{} : found->second;
-    if (!record.current && record.waiting_reason.empty()) record.waiting_reason = waiting_reason;
-    statuses.push_back(container_status(container, record));
+    statuses.push_back(
+        container_status(container, found == state.containers.end() ? unborn : found->second, waiting_reason));
   }
   return Value::array(std::move(statuses));
 }
@@ -75,20 +77,25 @@ std::vector<std::string> unready(const Value& containers, const PodState& state)
   return names;
 }
 
+// As it was where it says the same: a status is made often and changes seldom.
 Value make_condition(const Value& pod, std::string_view type, bool is_true, std::string_view reason,
-                     const std::string& message, WallTime now) {
-  const std::string_view status = is_true ? "True" : "False";
+                     std::string_view message, WallTime now) {
+  const Value wanted_type(type), status(is_true ? "True" : "False");
+  const Value& generation = pod[keys::kMetadata][keys::kGeneration];
   Value since;
   for (const auto& old : pod[keys::kStatus][keys::kConditions].items()) {
-    if (old[keys::kType].as_string() == type && old[keys::kStatus].as_string() == status) {
-      since = old[keys::kLastTransitionTime];
+    if (!(old[keys::kType] == wanted_type) || !(old[keys::kStatus] == status)) continue;
+    if (old[keys::kReason].as_string() == reason && old[keys::kMessage].as_string() == message &&
+        old[keys::kObservedGeneration] == generation && !old[keys::kLastProbeTime].is_absent()) {
+      return old;
     }
+    since = old[keys::kLastTransitionTime];
   }
-  return Value::map({{keys::kType, type},
+  return Value::map({{keys::kType, wanted_type},
                      {keys::kStatus, status},
-                     {keys::kObservedGeneration, pod[keys::kMetadata][keys::kGeneration]},
+                     {keys::kObservedGeneration, generation},
                      {keys::kReason, reason.empty() ? Value() : Value(reason)},
-                     {keys::kMessage, text_or_absent(message)},
+                     {keys::kMessage, message.empty() ? Value() : Value(message)},
                      {keys::kLastProbeTime, nullptr},
                      {keys::kLastTransitionTime, since.has_value() ? since : Value(format_time(now))}});
 }
@@ -224,16 +231,18 @@ Value make_pod_status(const Value& pod, const PodState& state, const std::vector
   status.set(keys::kMessage, text_or_absent(state.failed_message));
   status.set(keys::kObservedGeneration, pod[keys::kMetadata][keys::kGeneration]);
   status.set(keys::kConditions, make_conditions(pod, state, phase, now));
-  status.set(keys::kHostIP, host_ips.empty() ? Value() : Value(host_ips[0]));
-  status.set(keys::kHostIPs, ip_list(host_ips));
+  if (host_ips.empty() || old[keys::kHostIP].as_string() != host_ips[0]) {
+    status.set(keys::kHostIP, host_ips.empty() ? Value() : Value(host_ips[0]));
+    status.set(keys::kHostIPs, ip_list(host_ips));
+  }
   std::vector<std::string> ips = state.sandbox ? state.sandbox->ips : std::vector<std::string>{};
   if (ips.empty() && spec[keys::kHostNetwork].as_bool()) ips = host_ips;
-  if (!ips.empty()) {
+  if (!ips.empty() && old[keys::kPodIP].as_string() != ips[0]) {
     status.set(keys::kPodIP, ips[0]);
     status.set(keys::kPodIPs, ip_list(ips));
   }
-  if (state.start_time) status.set(keys::kStartTime, format_time(*state.start_time));
-  status.set(keys::kQosClass, qos_class(spec));
+  if (state.start_time && old[keys::kStartTime].is_absent()) status.set(keys::kStartTime, format_time(*state.start_time));
+  if (old[keys::kQosClass].is_absent()) status.set(keys::kQosClass, qos_class(spec));  // it never changes
   const bool has_init = !spec[keys::kInitContainers].empty();
   if (has_init) {
     status.set(keys::kInitContainerStatuses, statuses_of(spec[keys::kInitContainers], state, "PodInitializing"));

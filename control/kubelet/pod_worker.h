@@ -153,7 +153,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   bool gone_ = false;         // no longer in the API
   bool terminating_ = false;
   bool removed_ = false;      // nothing of it is left in the runtime
-  bool deleting_in_api_ = false;
+  bool deleting_in_api_ = false, deleted_in_api_ = false;
   bool status_in_flight_ = false;
   Value written_status_;       // as the server has it, as far as this node knows
   Revision written_revision_;  // of this node's last word about it

@@ -24,6 +24,7 @@ void drop_watcher(std::vector<Watcher>& watchers, uint64_t id) {
 
 struct Store::Table {
   explicit Table(KindId k) : kind(k) {}
+  bool unshared = false;
 
   struct Index {
     std::string name;
@@ -134,9 +135,10 @@ void Store::for_each(KindId kind, const std::function<void(const Value&)>& visit
 void Store::put(KindId kind, Value object) {
   CHECK(object_revision(object) == next_revision())
       << object_revision(object).value << " is not " << next_revision().value;
-  auto& objects = table(kind).objects;
-  object = pool_.share(object, objects.find(object_namespace(object), object_name(object)));
-  Value previous = objects.put(object);
+  Table& t = table(kind);
+  if (!t.unshared)
+    object = pool_.share(object, t.objects.find(object_namespace(object), object_name(object)));
+  Value previous = t.objects.put(object);
   const auto type = previous.is_absent() ? StoreEvent::Type::kAdded : StoreEvent::Type::kModified;
   stage(LogRecord::Kind::kPut, kind,
         {type, next_revision(), std::move(object), std::move(previous)});
@@ -220,6 +222,10 @@ void Store::release(Table& t, StoreEvent event) {
       if (value == before) break;
     }
   }
+}
+
+void Store::keep_unshared(KindId kind) {
+  table(kind).unshared = true;
 }
 
 void Store::add_index(KindId kind, std::string_view name, StoreIndex function) {

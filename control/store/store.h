@@ -100,6 +100,10 @@ class Store {
   Revision revision() const { return revision_; }          // of the last staged write
   Revision durable_revision() const { return durable_; }
 
+  // Objects of this kind have little in common and do not stay: looking for parts that they share with
+  // others would cost more than it saves.
+  void keep_unshared(KindId kind);
+
   // --- writes ---
   // What the next put or erase must be stamped with.
   Revision next_revision() const { return {revision_.value + 1}; }

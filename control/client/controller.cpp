@@ -32,6 +32,7 @@ void replace_all(std::string& text, std::string_view what, std::string_view with
 void WatchedKind::declare_in(ObjectCache& cache) const {
   for (const auto& [name, function] : indexes) cache.add_index(name, function);
   for (const auto& [name, function] : tallies) cache.add_tally(name, function);
+  if (by_labels) cache.group_by_labels();
 }
 
 KeysForChange own_key() {

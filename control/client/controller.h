@@ -56,6 +56,7 @@ struct WatchedKind {
   // Indexes that the decision needs, beside kByController which every kind has.
   std::vector<std::pair<std::string, IndexFunction>> indexes;
   std::vector<std::pair<std::string, TallyFunction>> tallies = {};
+  bool by_labels = false;  // the decision selects by labels
 
   void declare_in(ObjectCache& cache) const;
 };

@@ -1,8 +1,10 @@
 #include "control/client/object_cache.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "control/base/check.h"
+#include "control/client/label_groups.h"
 #include "control/object/keys.h"
 #include "control/object/object_table.h"
 
@@ -68,10 +70,12 @@ struct ObjectCache::Impl {
   ObjectTable objects;
   std::vector<Index> indexes;
   std::vector<Tally> tallies;
+  std::optional<LabelGroups> groups;
 
   void change(const Value& before, const Value& after) {
     for (auto& index : indexes) index.change(before, after);
     for (auto& tally : tallies) tally.change(before, after);
+    if (groups) groups->change(before, after);
   }
 };
 
@@ -123,6 +127,17 @@ std::vector<Value> ObjectCache::indexed(std::string_view name, std::string_view 
   return {};
 }
 
+void ObjectCache::group_by_labels() {
+  if (impl_->groups) return;
+  impl_->groups.emplace();
+  impl_->objects.for_each([&](const Value& object) { impl_->groups->change(Value(), object); });
+}
+
+std::vector<Value> ObjectCache::selected(std::string_view namespace_, const LabelSelector& selector) const {
+  CHECK(impl_->groups) << "objects of kind " << kind_.value << " are not grouped by labels";
+  return impl_->groups->selected(namespace_, selector);
+}
+
 void ObjectCache::add_tally(std::string_view name, TallyFunction function) {
   if (std::ranges::find(impl_->tallies, name, &Tally::name) != impl_->tallies.end()) return;
   impl_->tallies.push_back({std::string(name), std::move(function), {}});
@@ -162,6 +177,7 @@ void ObjectCache::clear() {
   impl_->objects.clear();
   for (auto& index : impl_->indexes) index.members.clear();
   for (auto& tally : impl_->tallies) tally.counts.clear();
+  if (impl_->groups) impl_->groups->clear();
 }
 
 }  // namespace minik::control

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "control/object/object_ref.h"
+#include "control/object/selector.h"
 #include "control/object/value.h"
 
 namespace minik::control {
@@ -64,6 +65,11 @@ class ObjectCache {
   // Objects under one index value, sorted; empty for a value nobody has. CHECKs that the index
   // exists.
   std::vector<Value> indexed(std::string_view index, std::string_view value) const;
+  // Declares that objects are looked for by labels, also over what is already here.
+  void group_by_labels();
+  // Of one namespace, sorted by name. CHECKs that group_by_labels() was called.
+  std::vector<Value> selected(std::string_view namespace_, const LabelSelector& selector) const;
+
   // Declares a tally, also over what is already here: how many objects are alike under one value, kept up
   // with each change, so that a decision about ten thousand pods costs what their differences cost. Declaring
   // a name twice keeps the first.

@@ -34,6 +34,10 @@ class Snapshot {
   std::vector<Value> indexed(KindId kind, std::string_view index, std::string_view value) const {
     return counted(cache(kind).indexed(index, value));
   }
+  // Sorted by name; the kind must be watched as one that is selected by labels.
+  std::vector<Value> selected(KindId kind, std::string_view namespace_, const LabelSelector& selector) const {
+    return counted(cache(kind).selected(namespace_, selector));
+  }
   const std::vector<Tallied>& tally(KindId kind, std::string_view name, std::string_view value) const {
     return cache(kind).tally(name, value);
   }

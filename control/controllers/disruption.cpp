@@ -137,10 +137,7 @@ Plan reconcile_disruption_budget(const Snapshot& snapshot, const ObjectKey& key,
   if (!budget.has_value() || is_deleting(budget)) return Plan::done();
   const auto selector = LabelSelector::from_object(budget[keys::kSpec][keys::kSelector]);
   if (!selector) return Plan::done();  // validation keeps such a budget out
-  std::vector<Value> pods = snapshot.list(kinds::kPods, key.namespace_);
-  std::erase_if(pods, [&](const Value& pod) {
-    return !selector->matches(pod[keys::kMetadata][keys::kLabels]);
-  });
+  const std::vector<Value> pods = snapshot.selected(kinds::kPods, key.namespace_, *selector);
 
   Plan plan;
   std::optional<Duration> look_again;
@@ -193,7 +190,7 @@ ControllerSpec disruption_controller() {
     wake_selecting(snapshot, after, keys);
   };
   spec.watches = {{kinds::kPoddisruptionbudgets, own_key(), {}},
-                  {kinds::kPods, pod_changes, {}},
+                  {kinds::kPods, pod_changes, {}, {}, true},
                   {kinds::kDeployments, scale_changes(), {}},
                   {kinds::kReplicasets, scale_changes(), {}},
                   {kinds::kStatefulsets, scale_changes(), {}},

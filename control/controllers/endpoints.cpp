@@ -94,9 +94,8 @@ Value endpoint_of(const Value& service, const Value& pod, const Snapshot& snapsh
 std::vector<Value> selected_pods(const Snapshot& snapshot, const Value& service) {
   const auto selector = LabelSelector::from_map(service[keys::kSpec][keys::kSelector]);
   std::vector<Value> pods;
-  for (auto& pod : snapshot.list(kinds::kPods, object_namespace(service))) {
-    if (selector.matches(pod[keys::kMetadata][keys::kLabels]) && is_selected(pod))
-      pods.push_back(std::move(pod));
+  for (auto& pod : snapshot.selected(kinds::kPods, object_namespace(service), selector)) {
+    if (is_selected(pod)) pods.push_back(std::move(pod));
   }
   return pods;
 }
@@ -372,7 +371,7 @@ ControllerSpec endpoint_slice_controller() {
   spec.name = "endpointslice-controller";
   spec.kind = kinds::kServices;
   spec.watches = {{kinds::kServices, own_key(), {}},
-                  {kinds::kPods, services_of_pod, {}},
+                  {kinds::kPods, services_of_pod, {}, {}, true},
                   {kinds::kNodes, nullptr, {}},
                   {kinds::kEndpointslices, owner_key("Service"), {}}};
   spec.decide = reconcile_endpoint_slices;
@@ -384,7 +383,7 @@ ControllerSpec endpoints_controller() {
   spec.name = "endpoint-controller";
   spec.kind = kinds::kServices;
   spec.watches = {{kinds::kServices, own_key(), {}},
-                  {kinds::kPods, services_of_pod, {}},
+                  {kinds::kPods, services_of_pod, {}, {}, true},
                   {kinds::kEndpoints, own_key(), {}}};
   spec.decide = reconcile_endpoints;
   return spec;

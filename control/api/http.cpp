@@ -163,6 +163,7 @@ Result<ParsedCall> parse_resource(const Schema& schema, const HttpCall& call, st
   if (!request.subresource.empty() && !resource->subresource(request.subresource)) return no_such_resource();
   MINIK_ASSIGN(request.verb, verb_of(call, request, result.parameters));
   MINIK_TRY(read_options(request.verb, result.parameters, request.options));
+  request.options.user_agent = header(call, "user-agent");
   const bool log = request.subresource == "log";
   if (request.subresource.empty() && !resource->has_verb(verb_name(request.verb))) return no_such_method();
   if (resource->namespaced && request.namespace_.empty() && (!request.name.empty() || request.verb == Verb::kCreate) && !log) {

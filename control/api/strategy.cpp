@@ -64,8 +64,8 @@ bool has_generation(const ResourceInfo& resource) {
          resource.id != kinds::kPersistentvolumes && resource.id != kinds::kPersistentvolumeclaims;
 }
 
-Result<Value> decode_and_default(const ResourceInfo& resource, const Value& body, const Value& known,
-                                 FieldValidation validation, std::vector<std::string>& warnings) {
+Result<Value> decode_body(const ResourceInfo& resource, const Value& body, const Value& known,
+                          FieldValidation validation, std::vector<std::string>& warnings) {
   auto decoded = decode(*resource.type, body, known);
   if (!decoded) {
     return cannot_be_handled(resource.api_version, resource.kind, resource.kind, decoded.error().message);
@@ -78,7 +78,12 @@ Result<Value> decode_and_default(const ResourceInfo& resource, const Value& body
     for (auto& complaint : decoded->unknown_fields) warnings.push_back(std::move(complaint));
   }
   // Stored objects do not repeat what their kind says of all of them.
-  const Value bare = decoded->object.without(keys::kApiVersion).without(keys::kKind);
+  return decoded->object.without(keys::kApiVersion).without(keys::kKind);
+}
+
+Result<Value> decode_and_default(const ResourceInfo& resource, const Value& body, const Value& known,
+                                 FieldValidation validation, std::vector<std::string>& warnings) {
+  MINIK_ASSIGN(const Value bare, decode_body(resource, body, known, validation, warnings));
   return apply_defaults(*resource.type, bare, known);
 }
 

@@ -19,6 +19,10 @@ namespace minik::control {
 Result<Value> decode_and_default(const ResourceInfo& resource, const Value& body, const Value& known,
                                  FieldValidation validation, std::vector<std::string>& warnings);
 
+// Without the defaults: what the body itself says. For configurations that are applied.
+Result<Value> decode_body(const ResourceInfo& resource, const Value& body, const Value& known,
+                          FieldValidation validation, std::vector<std::string>& warnings);
+
 Value prepare_for_create(const ResourceInfo& resource, const Value& object);
 // The object to be stored when `updated` is written over `old` through the main resource: status and
 // what the server owns stay as they are.

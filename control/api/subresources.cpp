@@ -160,6 +160,7 @@ Result<ApiResponse> Subresources::scale() {
   Value next = old.with_at({keys::kSpec, keys::kReplicas}, replicas.as_int(0));
   if (!(next == old)) {
     next = with_generation(next, old[keys::kMetadata][keys::kGeneration].as_int() + 1);
+    MINIK_ASSIGN(next, Writer(server_, request_).accounted(next, old));
   }
   if (!request_.options.dry_run) next = Writer(server_, request_).store_update(next, old);
   return ApiResponse{scale_of(next), false, false, {}};

@@ -88,6 +88,11 @@ Value success_status(const ResourceInfo& resource, const Value& object) {
 Writer::Writer(ApiServer& server, const ApiRequest& request)
     : server_(server), request_(request), resource_(server.schema_.resource(request.kind)) {}
 
+Status Writer::check_body_names() const {
+  MINIK_TRY(check_kind(resource_, request_.body));
+  return check_name(resource_, request_, request_.body);
+}
+
 Result<Value> Writer::current() const {
   const Value& found = server_.store_.find(request_.kind, request_.namespace_, request_.name);
   if (found.is_absent()) return not_found(resource_, request_.name);
@@ -142,6 +147,7 @@ Result<ApiResponse> Writer::create() {
   MINIK_TRY(server_.admission_->cached_validate(
       resource_, object, [&] { return validate_create(resource_, object); }));
   if (exists(object_name(object))) return already_exists(resource_, object_name(object));
+  MINIK_ASSIGN(object, accounted(object, Value()));
   object = with_revision(object, server_.store_.next_revision());
   if (!request_.options.dry_run) {
     server_.store_.put(request_.kind, object);
@@ -155,14 +161,14 @@ Result<ApiResponse> Writer::create() {
 }
 
 Result<ApiResponse> Writer::update() {
-  MINIK_TRY(check_kind(resource_, request_.body));
-  MINIK_TRY(check_name(resource_, request_, request_.body));
+  MINIK_TRY(check_body_names());
   MINIK_ASSIGN(const Value old, current());
   MINIK_ASSIGN(Value updated, decoded(request_.body, old));
   return write_over(old, std::move(updated));
 }
 
 Result<ApiResponse> Writer::patch() {
+  if (request_.patch_type == PatchType::kApply) return apply();
   MINIK_ASSIGN(const Value old, current());
   MINIK_ASSIGN(const Value patched, apply_patch(old));
   MINIK_TRY(check_kind(resource_, patched));
@@ -182,11 +188,9 @@ Result<Value> Writer::apply_patch(const Value& old) const {
       static const SchemaRules rules;
       return apply_strategic_merge_patch(document, request_.body, rules, resource_.type);
     }
-    case PatchType::kApply: break;
+    case PatchType::kApply: break;  // apply() does it
   }
-  return Error(ErrorCode::kUnsupportedMediaType,
-               "server-side apply is not there yet: use client-side apply (kubectl apply without "
-               "--server-side)");
+  return Error(ErrorCode::kUnsupportedMediaType, "this is no patch of a document");
 }
 
 Result<ApiResponse> Writer::write_over(const Value& old, Value updated) {
@@ -203,6 +207,7 @@ Result<ApiResponse> Writer::write_over(const Value& old, Value updated) {
   }
   MINIK_TRY(check_preconditions(old));
   const bool status_only = request_.subresource == "status";
+  const Value given_account = metadata[keys::kManagedFields];
   updated = status_only ? prepare_for_status_update(resource_, updated, old)
                         : prepare_for_update(resource_, updated, old);
   // What has not changed keeps its nodes, so that memory is shared with the version before.
@@ -218,6 +223,9 @@ Result<ApiResponse> Writer::write_over(const Value& old, Value updated) {
   if (!status_only && has_generation(resource_) && desired_state_changed(updated, old)) {
     updated = with_generation(updated, old[keys::kMetadata][keys::kGeneration].as_int() + 1);
   }
+  if (is_from_network() && given_account.is_array())
+    updated = updated.with(keys::kMetadata, updated[keys::kMetadata].with(keys::kManagedFields, given_account));
+  MINIK_ASSIGN(updated, accounted(updated, old));
   ApiResponse response;
   response.object = request_.options.dry_run ? updated : store_update(updated, old);
   response.warnings = std::move(warnings_);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "control/api/api_server.h"
+#include "control/apply/managed_fields.h"
 
 namespace minik::control {
 
@@ -18,6 +19,10 @@ class Writer {
   Result<ApiResponse> remove();
   Result<ApiResponse> remove_collection();
 
+  // `next` with the account of who manages which field (metadata.managedFields); see managed_fields.h. Kept for
+  // clients on the network, and for components where they change an object that has one: ten thousand pods of
+  // a controller need none.
+  Result<Value> accounted(const Value& next, const Value& old) const;
   // Writes `next` over `old`, the stored version: the end of every path that changes an object. No
   // difference, no write; the last finalizer of a deleted object gone, the object goes.
   Value store_update(const Value& next, const Value& old);
@@ -28,6 +33,13 @@ class Writer {
   Status check_preconditions(const Value& object) const;
   Result<ApiResponse> write_over(const Value& old, Value updated);
   Result<Value> apply_patch(const Value& old) const;
+  Result<ApiResponse> apply();
+  Result<ApiResponse> create_applied(const Value& config, const FieldWriter& writer);
+  Status check_configuration() const;
+  // Kind, name and namespace of the body are those of the URL, where it says any.
+  Status check_body_names() const;
+  FieldWriter field_writer() const;
+  bool is_from_network() const;
   Result<ApiResponse> remove_object(const Value& object);
   Value with_propagation(const Value& object);
   int64_t grace_seconds(const Value& object) const;
@@ -37,6 +49,7 @@ class Writer {
   const ApiRequest& request_;
   const ResourceInfo& resource_;
   std::vector<std::string> warnings_;
+  std::optional<Value> account_;  // of an apply: the managedFields to come
 };
 
 // metav1.Status with status Success, as a finished delete answers.

@@ -66,6 +66,7 @@ struct RequestOptions {
   bool dry_run = false;
   bool force = false;  // server-side apply
   std::string field_manager;
+  std::string user_agent;  // of a client on the network: who manages fields where it does not say
   FieldValidation field_validation = FieldValidation::kWarn;
   // Deletes.
   PropagationPolicy propagation = PropagationPolicy::kUnset;

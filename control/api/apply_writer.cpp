@@ -1,0 +1,104 @@
+// The part of Writer that knows who manages which field: server-side apply, and the account of other writes.
+#include "control/api/admission.h"
+#include "control/api/errors.h"
+#include "control/api/strategy.h"
+#include "control/api/writer.h"
+#include "control/base/text.h"
+#include "control/object/keys.h"
+
+namespace minik::control {
+
+namespace {
+
+constexpr size_t kManagerMax = 128;
+
+// "kubectl/v1.35.0 (linux/amd64)" is kubectl, "system:kube-scheduler" is kube-scheduler.
+std::string manager_of(const ApiRequest& request) {
+  const auto& options = request.options;
+  if (!options.field_manager.empty()) return options.field_manager;
+  std::string_view name = options.user_agent;
+  name = name.substr(0, name.find('/'));
+  if (name.empty()) {
+    name = request.user.name;
+    if (name.starts_with("system:node:")) name = "kubelet";
+    if (name.starts_with("system:")) name.remove_prefix(std::string_view("system:").size());
+  }
+  return std::string(name.substr(0, kManagerMax));
+}
+
+}  // namespace
+
+FieldWriter Writer::field_writer() const {
+  const bool part = request_.subresource == "status" || request_.subresource == "scale";
+  return {manager_of(request_), part ? request_.subresource : std::string(), server_.executor_.wall_now()};
+}
+
+bool Writer::is_from_network() const {
+  return !request_.options.user_agent.empty() || !request_.options.field_manager.empty();
+}
+
+Result<Value> Writer::accounted(const Value& next, const Value& old) const {
+  if (account_) return next.with(keys::kMetadata, next[keys::kMetadata].with(keys::kManagedFields, *account_));
+  const bool has_account = old[keys::kMetadata][keys::kManagedFields].has_value();
+  if (!resource_.type || next == old || (!is_from_network() && !has_account)) return next;
+  return updated_managers(resource_, old, next, field_writer());
+}
+
+Status Writer::check_configuration() const {
+  const Value& config = request_.body;
+  if (request_.options.field_manager.empty()) {
+    Error error(ErrorCode::kInvalid,
+                "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch");
+    error.causes = {{"FieldValueRequired", "Required value: is required for apply patch", "fieldManager"}};
+    return error;
+  }
+  if (!config.is_map() || config[keys::kKind].as_string().empty() || config[keys::kApiVersion].as_string().empty()) {
+    return Error(ErrorCode::kBadRequest, "an applied configuration must name its apiVersion and kind");
+  }
+  if (config[keys::kMetadata][keys::kManagedFields].has_value())
+    return Error(ErrorCode::kBadRequest, "metadata.managedFields must be nil");
+  return {};
+}
+
+Result<ApiResponse> Writer::apply() {
+  MINIK_TRY(check_configuration());
+  MINIK_TRY(check_body_names());
+  MINIK_ASSIGN(Value config, decode_body(resource_, request_.body, Value(), request_.options.field_validation, warnings_));
+  const FieldWriter writer = field_writer();
+  const Value live = server_.store_.find(request_.kind, request_.namespace_, request_.name);
+  if (live.is_absent()) return create_applied(config, writer);
+  MINIK_ASSIGN(auto applied, apply_configuration(resource_, live, config, writer, request_.options.force));
+  if (!applied.changed) {
+    MINIK_TRY(check_preconditions(live));
+    return ApiResponse{live, false, false, std::move(warnings_)};
+  }
+  const Value& metadata = applied.object[keys::kMetadata];
+  account_ = metadata[keys::kManagedFields];
+  const Value body = applied.object.with(keys::kMetadata, metadata.without(keys::kManagedFields));
+  std::vector<std::string> seen_already;
+  MINIK_ASSIGN(Value updated, decode_and_default(resource_, body, live, FieldValidation::kIgnore, seen_already));
+  return write_over(live, std::move(updated));
+}
+
+Result<ApiResponse> Writer::create_applied(const Value& config, const FieldWriter& writer) {
+  if (!request_.subresource.empty()) return not_found(resource_, request_.name);
+  const auto uid = object_uid(config);
+  if (!uid.empty()) {
+    return conflict(resource_, request_.name,
+                    cat("uid mismatch: the provided object specified uid ", uid, ", and no existing object was found"));
+  }
+  MINIK_ASSIGN(const auto applied, apply_configuration(resource_, Value(), config, writer, false));
+  ApiRequest creation = request_;
+  creation.verb = Verb::kCreate;
+  creation.body = config.with(keys::kApiVersion, resource_.api_version)
+                      .with(keys::kKind, resource_.kind)
+                      .with(keys::kMetadata, config[keys::kMetadata].with(keys::kName, request_.name));
+  creation.options.field_validation = FieldValidation::kIgnore;  // complained of already
+  Writer create(server_, creation);
+  create.account_ = applied.object[keys::kMetadata][keys::kManagedFields];
+  MINIK_ASSIGN(auto response, create.create());
+  response.warnings.insert(response.warnings.begin(), warnings_.begin(), warnings_.end());
+  return response;
+}
+
+}  // namespace minik::control

@@ -1,0 +1,236 @@
+#include "control/apply/managed_fields.h"
+
+#include <algorithm>
+#include <map>
+
+#include "control/base/text.h"
+#include "control/object/keys.h"
+
+namespace minik::control {
+
+namespace {
+
+constexpr std::string_view kApply = "Apply", kUpdate = "Update";
+constexpr std::string_view kBeforeFirstApply = "before-first-apply";
+
+struct Manager {
+  std::string name, operation, api_version, subresource;
+  Value time;
+  FieldSet fields;
+
+  bool is(const FieldWriter& writer, std::string_view wanted_operation) const {
+    return name == writer.manager && operation == wanted_operation && subresource == writer.subresource;
+  }
+};
+
+Result<std::vector<Manager>> read_managers(const Value& list) {
+  std::vector<Manager> managers;
+  for (const auto& entry : list.items()) {
+    Manager manager;
+    manager.name = entry[keys::kManager].string();
+    manager.operation = entry[keys::kOperation].string();
+    manager.api_version = entry[keys::kApiVersion].string();
+    manager.subresource = entry[keys::kSubresource].string();
+    manager.time = entry[keys::kTime];
+    MINIK_ASSIGN(manager.fields, FieldSet::from_fields_v1(entry[keys::kFieldsV1]));
+    managers.push_back(std::move(manager));
+  }
+  return managers;
+}
+
+// Appliers first, then by time.
+Value write_managers(std::vector<Manager> managers) {
+  std::erase_if(managers, [](const Manager& manager) { return manager.fields.empty(); });
+  std::ranges::stable_sort(managers, [](const Manager& a, const Manager& b) {
+    if (a.operation != b.operation) return a.operation < b.operation;
+    if (!(a.time == b.time)) return a.time.as_string() < b.time.as_string();
+    return std::tie(a.name, a.subresource) < std::tie(b.name, b.subresource);
+  });
+  std::vector<Value> list;
+  for (const auto& manager : managers) {
+    list.push_back(Value::map(
+        {{keys::kManager, manager.name},
+         {keys::kOperation, manager.operation},
+         {keys::kApiVersion, manager.api_version},
+         {keys::kTime, manager.time},
+         {keys::kFieldsType, "FieldsV1"},
+         {keys::kFieldsV1, manager.fields.to_fields_v1()},
+         {keys::kSubresource, manager.subresource.empty() ? Value() : Value(manager.subresource)}}));
+  }
+  return list.empty() ? Value() : Value::array(std::move(list));
+}
+
+// What nobody manages: the server's own part of metadata, and what this way of writing does not reach.
+FieldSet unmanaged(const ResourceInfo& resource, const Value& document, std::string_view subresource) {
+  FieldSet set;
+  auto& metadata = set.at("f:metadata");
+  for (const auto* name : {"name", "namespace", "creationTimestamp", "selfLink", "uid", "generation",
+                           "resourceVersion", "managedFields", "generateName", "deletionTimestamp",
+                           "deletionGracePeriodSeconds"}) {
+    metadata.at(FieldSet::field(name)).insert();
+  }
+  set.at("f:apiVersion").insert();
+  set.at("f:kind").insert();
+  const bool status_apart = resource.subresource("status") != nullptr;
+  for (const auto& [key, value] : document.entries()) {
+    const bool is_status = key == keys::kStatus;
+    if ((subresource == "status") != is_status && (is_status ? status_apart : subresource == "status"))
+      set.at(FieldSet::field(key.text())).insert();
+  }
+  return set;
+}
+
+// Everything at and below the members of `roots`.
+FieldSet below(const FieldSet& set, const FieldSet& roots) {
+  if (roots.is_member()) return set;
+  FieldSet result;
+  for (const auto& [element, root] : roots.children()) {
+    if (const FieldSet* there = set.find(element)) result.at(element) = below(*there, root);
+  }
+  return result;
+}
+
+FieldSet managed_part(const ResourceInfo& resource, const Value& document, const FieldWriter& writer,
+                      const FieldSet& set) {
+  return set.without(below(set, unmanaged(resource, document, writer.subresource)));
+}
+
+Value without_managers(const Value& object) {
+  const Value& metadata = object[keys::kMetadata];
+  return metadata[keys::kManagedFields].is_absent()
+             ? object
+             : object.with(keys::kMetadata, metadata.without(keys::kManagedFields));
+}
+
+Value with_managers(const Value& object, const Value& managers) {
+  return object.with(keys::kMetadata, object[keys::kMetadata].with(keys::kManagedFields, managers));
+}
+
+bool is_reset(const Value& list) {
+  return list.is_array() && (list.empty() || (list.size() == 1 && list.items()[0].empty()));
+}
+
+void change(Manager& manager, FieldSet fields, const FieldWriter& writer) {
+  if (fields == manager.fields) return;
+  manager.fields = std::move(fields);
+  manager.time = format_time(writer.now);
+}
+
+Manager& manager_of(std::vector<Manager>& managers, const ResourceInfo& resource, const FieldWriter& writer,
+                    std::string_view operation) {
+  const auto found =
+      std::ranges::find_if(managers, [&](const Manager& manager) { return manager.is(writer, operation); });
+  if (found != managers.end()) {
+    found->api_version = resource.api_version;
+    return *found;
+  }
+  managers.push_back({writer.manager, std::string(operation), resource.api_version, writer.subresource,
+                      Value(format_time(writer.now)), {}});
+  return managers.back();
+}
+
+std::string shown(const Manager& manager) {
+  std::string text = quoted(manager.name);
+  if (!manager.subresource.empty()) text += cat(" with subresource ", quoted(manager.subresource));
+  if (manager.operation == kUpdate) {
+    text += cat(" using ", manager.api_version);
+    if (manager.time.is_string()) text += cat(" at ", manager.time.as_string());
+  }
+  return text;
+}
+
+Error conflict_error(const std::vector<std::pair<std::string, std::vector<std::string>>>& conflicts) {
+  std::vector<ErrorCause> causes;
+  std::string lines;
+  for (const auto& [manager, paths] : conflicts) {
+    lines += cat(lines.empty() ? "" : "\n", "conflicts with ", manager, ":");
+    for (const auto& path : paths) {
+      causes.push_back({"FieldManagerConflict", cat("conflict with ", manager), path});
+      lines += cat("\n- ", path);
+    }
+  }
+  Error error(ErrorCode::kConflict,
+              causes.size() == 1
+                  ? cat("Apply failed with 1 conflict: conflict with ", conflicts[0].first, ": ", causes[0].field)
+                  : cat("Apply failed with ", causes.size(), " conflicts: ", lines));
+  error.causes = std::move(causes);
+  return error;
+}
+
+// The account of an object that was made before anybody kept one.
+Result<std::vector<Manager>> managers_before_apply(const ResourceInfo& resource, const Value& live,
+                                                   const FieldWriter& writer) {
+  MINIK_ASSIGN(auto managers, read_managers(live[keys::kMetadata][keys::kManagedFields]));
+  if (!managers.empty()) return managers;
+  const FieldWriter before{std::string(kBeforeFirstApply), "", writer.now};
+  MINIK_ASSIGN(const auto all, field_set_of(*resource.type, without_managers(live), true));
+  manager_of(managers, resource, before, kUpdate).fields = managed_part(resource, live, before, all);
+  return managers;
+}
+
+}  // namespace
+
+Result<Value> updated_managers(const ResourceInfo& resource, const Value& before, const Value& next,
+                               const FieldWriter& writer) {
+  const Value& kept = before[keys::kMetadata][keys::kManagedFields];
+  const Value& given = next[keys::kMetadata][keys::kManagedFields];
+  if (is_reset(given)) return with_managers(next, Value());
+  auto managers = read_managers(given.has_value() ? given : kept);
+  if (!managers) managers = read_managers(kept);  // whatever a client has made of them
+  if (!managers) return std::move(managers).error();
+  const Value bare_before = without_managers(before), bare_next = without_managers(next);
+  Differences changes = differences(*resource.type, bare_before, bare_next);
+  const auto part = [&](const FieldSet& set) { return managed_part(resource, bare_next, writer, set); };
+  const FieldSet taken = part(changes.modified.united(changes.added));
+  const FieldSet gone = changes.removed;
+  if (!taken.empty()) manager_of(*managers, resource, writer, kUpdate);
+  for (auto& manager : *managers) {
+    if (manager.is(writer, kUpdate)) {
+      change(manager, manager.fields.without(gone).united(taken), writer);
+    } else {
+      change(manager, manager.fields.without(taken).without(gone), writer);
+    }
+  }
+  return with_managers(next, write_managers(*std::move(managers)));
+}
+
+Result<AppliedObject> apply_configuration(const ResourceInfo& resource, const Value& live, const Value& config,
+                                          const FieldWriter& writer, bool force) {
+  const TypeInfo& type = *resource.type;
+  MINIK_ASSIGN(const auto all, field_set_of(type, config));
+  const FieldSet wanted = managed_part(resource, config, writer, all);
+  if (live.is_absent()) {
+    std::vector<Manager> managers;
+    manager_of(managers, resource, writer, kApply).fields = wanted;
+    return AppliedObject{with_managers(config, write_managers(std::move(managers))), true};
+  }
+  MINIK_ASSIGN(auto managers, managers_before_apply(resource, live, writer));
+  const Value bare = without_managers(live);
+  MINIK_ASSIGN(Value next, merged(type, bare, config));
+  Manager& self = manager_of(managers, resource, writer, kApply);
+  FieldSet others;
+  for (const auto& manager : managers) {
+    if (&manager != &self) others = others.united(manager.fields);
+  }
+  const FieldSet given_up = self.fields.without(wanted).without(others);
+  next = without_fields(type, next, given_up, others.united(wanted));
+
+  const Differences changes = differences(type, bare, next);
+  const FieldSet touched = changes.modified.united(changes.added);
+  std::map<std::string, std::vector<std::string>> conflicts;
+  for (const auto& manager : managers) {
+    if (&manager == &self) continue;
+    const auto paths = manager.fields.intersected(touched).paths();
+    if (!paths.empty()) conflicts[shown(manager)] = paths;
+  }
+  if (!conflicts.empty() && !force) return conflict_error({conflicts.begin(), conflicts.end()});
+  for (auto& manager : managers) {
+    if (&manager != &self) change(manager, manager.fields.without(touched).without(changes.removed), writer);
+  }
+  change(self, wanted, writer);
+  const Value account = write_managers(std::move(managers));
+  const bool changed = !changes.empty() || !(account == live[keys::kMetadata][keys::kManagedFields]);
+  return AppliedObject{with_managers(next, account), changed};
+}
+
+}  // namespace minik::control

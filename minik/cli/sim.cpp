@@ -1,8 +1,11 @@
 #include <cstdio>
+#include <fstream>
 
 #include "control/base/text.h"
 #include "minik/cli/command.h"
+#include "minik/cli/simulation.h"
 #include "runtime/container/files.h"
+#include "sim/results.h"
 #include "sim/run.h"
 #include "sim/scenario_schema.h"
 
@@ -10,22 +13,52 @@ namespace minik::cli {
 
 namespace {
 
-constexpr int kFailed = 1, kNotValid = 2;
+struct RunFlags {
+  std::string path, trace, junit;
+  std::optional<uint64_t> seed;
+  bool quiet = false, check_determinism = false;
+};
 
-sim::Scenario load(const std::string& path) {
-  const auto text = runtime::read_whole_file(path == "-" ? "/dev/stdin" : path);
-  if (!text) fail(text.error(), kNotValid);
-  auto scenario = sim::parse_scenario(*text, path);
-  if (!scenario) fail(scenario.error(), kNotValid);
-  return *std::move(scenario);
+// The first entry in which two traces differ, as both tell it.
+std::string first_difference(const std::string& one, const std::string& other) {
+  std::ifstream a(one), b(other);
+  std::string line_a, line_b;
+  for (size_t entry = 1;; ++entry) {
+    const bool more_a = static_cast<bool>(std::getline(a, line_a));
+    const bool more_b = static_cast<bool>(std::getline(b, line_b));
+    if (!more_a && !more_b) return "the entries are the same";
+    if (more_a != more_b || line_a != line_b) {
+      return cat("entry ", entry, "\n  first:  ", more_a ? line_a : "(none)", "\n  second: ", more_b ? line_b : "(none)");
+    }
+  }
 }
 
-void run(const std::string& path, std::optional<uint64_t> seed, const std::string& trace,
-         bool quiet) {
-  const sim::Scenario scenario = load(path);
+// The same run once more: a difference is a mistake in minik, whatever the scenario is.
+void check_determinism(const sim::Scenario& scenario, uint64_t seed, const std::string& hash) {
+  sim::RunOptions again;
+  again.seed = seed;
+  if (value_or_fail(sim::run_scenario(scenario, again)).trace_hash == hash) {
+    std::printf("the same trace twice\n");
+    return;
+  }
+  const std::string base = cat("minik-trace-", seed);
+  std::vector<std::string> files;
+  for (const auto* name : {"-first.jsonl", "-second.jsonl"}) {
+    again.trace_file = files.emplace_back(base + name);
+    (void)value_or_fail(sim::run_scenario(scenario, again));
+  }
+  std::printf("FAILED  two runs of one seed differ: %s\nthe traces are in %s and %s\n",
+              first_difference(files[0], files[1]).c_str(), files[0].c_str(), files[1].c_str());
+  throw Exit{kFailed};
+}
+
+void run(const RunFlags& flags) {
+  const std::string& path = flags.path;
+  const bool quiet = flags.quiet;
+  const sim::Scenario scenario = load_scenario(path);
   sim::RunOptions options;
-  options.seed = seed.value_or(scenario.seed);
-  options.trace_file = trace;
+  options.seed = flags.seed.value_or(scenario.seed);
+  options.trace_file = flags.trace;
   if (!quiet) {
     std::printf("scenario %s, seed %llu\n", scenario.name.c_str(),
                 static_cast<unsigned long long>(options.seed));
@@ -48,30 +81,53 @@ void run(const std::string& path, std::optional<uint64_t> seed, const std::strin
     std::printf("reproduce: minik sim run %s --seed %llu\n", path.c_str(),
                 static_cast<unsigned long long>(options.seed));
   }
+  if (!flags.junit.empty()) check(write_report(flags.junit, sim::junit_of_run(scenario.name, options.seed, outcome)));
+  if (flags.check_determinism) check_determinism(scenario, options.seed, outcome.trace_hash);
   std::printf("trace sha256:%s\n", outcome.trace_hash.c_str());
   if (!outcome.passed()) throw Exit{kFailed};
 }
 
 }  // namespace
 
+sim::Scenario load_scenario(const std::string& path) {
+  const auto text = runtime::read_whole_file(path == "-" ? "/dev/stdin" : path);
+  if (!text) fail(text.error(), kNotValid);
+  auto scenario = sim::parse_scenario(*text, path);
+  if (!scenario) fail(scenario.error(), kNotValid);
+  return *std::move(scenario);
+}
+
+Status write_report(const std::string& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file << text;
+  file.close();
+  if (!file) return Error(ErrorCode::kInternalError, cat("cannot write ", path, ": is its folder there and not full?"));
+  return {};
+}
+
 void add_sim(CLI::App& app) {
   auto* sim =
       app.add_subcommand("sim", "The control plane in virtual time against simulated machines");
   sim->require_subcommand(1);
   sim->footer("Example: minik sim run scenarios/rollout-with-node-loss.yaml --seed 7");
-  static std::string path, trace;
+  static RunFlags flags;
   static uint64_t seed = 0;
-  static bool quiet = false;
   auto* run_command = sim->add_subcommand(
       "run", "Run a scenario; exit 0 when all holds, 1 when not, 2 when the file is not valid");
-  run_command->add_option("file", path, "The scenario, - for standard input")->required();
+  run_command->add_option("file", flags.path, "The scenario, - for standard input")->required();
   auto* seed_option = run_command->add_option("--seed", seed, "Instead of the scenario's own seed");
-  run_command->add_option("--trace", trace,
+  run_command->add_option("--trace", flags.trace,
                           "Write every entry of the trace to this file, as lines of JSON");
-  run_command->add_flag("-q,--quiet", quiet, "Only the findings and the hash");
+  run_command->add_option("--junit", flags.junit, "Write the findings to this file, as JUnit XML");
+  run_command->add_flag("--check-determinism", flags.check_determinism,
+                        "Run twice and compare; name the first difference");
+  run_command->add_flag("-q,--quiet", flags.quiet, "Only the findings and the hash");
   run_command->callback([seed_option] {
-    run(path, seed_option->count() > 0 ? std::optional(seed) : std::nullopt, trace, quiet);
+    if (seed_option->count() > 0) flags.seed = seed;
+    run(flags);
   });
+  add_sweep(*sim);
+  static std::string path;
   auto* validate = sim->add_subcommand("validate", "Check a scenario file without running it");
   static bool schema = false;
   validate->add_flag("--schema", schema, "Print the JSON Schema of scenarios, for editors, and check nothing");
@@ -82,7 +138,7 @@ void add_sim(CLI::App& app) {
       return;
     }
     if (path.empty()) throw CLI::RequiredError("file");
-    std::printf("%s is valid\n", load(path).name.c_str());
+    std::printf("%s is valid\n", load_scenario(path).name.c_str());
   });
 }
 

@@ -34,6 +34,16 @@ other=$("$minik" sim run "$work/small.yaml" --seed 8 -q | tail -1)
 sed 's/availableReplicas: 10/availableReplicas: 11/' "$work/small.yaml" >"$work/fails.yaml"
 code=0; "$minik" sim run "$work/fails.yaml" -q >"$work/out" || code=$?
 [[ $code -eq 1 ]] && grep -q FAILED "$work/out" && grep -q "reproduce:" "$work/out"
+"$minik" sim run "$work/small.yaml" -q --check-determinism --junit "$work/run.xml" | grep -q "the same trace twice"
+"$minik" sim sweep "$work/small.yaml" --seeds 3..12 --jobs 2 --junit "$work/sweep.xml" --results "$work/lines" | grep -q "10 of 10 seeds passed"
+for report in run sweep; do python3 -c 'import sys, xml.dom.minidom as x; x.parse(sys.argv[1])' "$work/$report.xml"; done
+[[ $(wc -l <"$work/lines") -eq 10 ]]
+# What a seed gives does not depend on how many run beside it.
+[[ "trace sha256:$(grep '"seed":"7"' "$work/lines" | sed 's/.*"trace":"\([0-9a-f]*\)".*/\1/')" == "$first" ]]
+code=0; GITHUB_ACTIONS=1 "$minik" sim sweep "$work/fails.yaml" --seeds 4 >"$work/out" || code=$?
+[[ $code -eq 1 ]] && grep -q "4 of 4 seeds" "$work/out" && grep -q "^::error file=" "$work/out" && grep -q "0 of 4 seeds passed" "$work/out"
+code=0; "$minik" sim sweep "$work/small.yaml" --seeds 9..3 2>"$work/err" || code=$?
+[[ $code -eq 2 ]] && grep -q "0..999" "$work/err"
 sed 's/nodes: /nodez: /' "$work/small.yaml" >"$work/bad.yaml"
 code=0; "$minik" sim run "$work/bad.yaml" 2>"$work/err" || code=$?
 [[ $code -eq 2 ]] && grep -q "bad.yaml:6: spec.nodez: unknown field" "$work/err"

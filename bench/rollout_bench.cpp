@@ -22,6 +22,6 @@ void rollout(benchmark::State& state, int64_t replicas) {
 }
 
 void replicas_10000_ms(benchmark::State& state) { rollout(state, 10'000); }
-BENCHMARK(replicas_10000_ms)->Unit(benchmark::kMillisecond);
+BENCHMARK(replicas_10000_ms)->Name("10000_replicas_ms")->Unit(benchmark::kMillisecond);
 
 }  // namespace

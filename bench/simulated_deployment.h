@@ -18,7 +18,7 @@ namespace minik::sim {
 
 class SimulatedDeployment {
  public:
-  explicit SimulatedDeployment(int64_t nodes = 100) : cluster_(options(nodes), nullptr) {
+  explicit SimulatedDeployment(int64_t nodes = 100, Trace* trace = nullptr) : cluster_(options(nodes), trace) {
     cluster_.start();
     cluster_.executor().run_until(Instant{seconds(30).ns});
     control::ApiRequest request;
@@ -45,11 +45,22 @@ class SimulatedDeployment {
 
   // Until so many pods of this image are Ready and no others are left.
   void roll_out(const std::string& image, int64_t replicas) {
+    set_image(image);
+    run_until([&] { return settled(replicas); });
+  }
+  // Begins a rolling update.
+  void set_image(const std::string& image) {
     patch(control::PatchType::kStrategicMerge,
           *control::parse_json(cat(R"({"spec": {"template": {"spec": {"containers": [{"name": "web", "image": ")",
                                    image, R"("}]}}}})")));
-    run_until([&] { return settled(replicas); });
   }
+  // How many pods a rolling update replaces at a time.
+  void set_surge(int64_t pods) {
+    patch(control::PatchType::kMerge,
+          *control::parse_json(cat(R"({"spec": {"strategy": {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": )",
+                                   pods, "}}}}")));
+  }
+  void advance(Duration time) { cluster_.executor().run_until(cluster_.executor().now() + time); }
 
   // As the administrator; an error ends the program.
   void send(control::ApiRequest request) {

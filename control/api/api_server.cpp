@@ -27,10 +27,6 @@ std::string_view node_of_pod(const Value& pod) {
 
 }  // namespace
 
-bool is_trusted(const UserInfo& user) {
-  return std::ranges::find(user.groups, "system:masters") != user.groups.end();
-}
-
 UserInfo component_user(std::string name) {
   return {std::move(name), {}, {"system:masters", "system:authenticated"}, {}};
 }
@@ -41,6 +37,7 @@ ApiServer::ApiServer(Executor& executor, Store& store, const Schema& schema,
       store_(store),
       schema_(schema),
       metrics_(metrics),
+      access_(store),
       rng_(rng),
       options_(std::move(options)),
       event_timer_(executor),
@@ -56,20 +53,66 @@ ApiServer::ApiServer(Executor& executor, Store& store, const Schema& schema,
 
 ApiServer::~ApiServer() { *alive_ = false; }
 
+namespace {
+
+// A connection is made to read from it or to act through it.
+std::string_view access_verb(const ApiRequest& request) {
+  if (request.verb != Verb::kConnect) return verb_name(request.verb);
+  return request.subresource == "proxy" ? "get" : "create";
+}
+
+Error may_not(const ResourceInfo& resource, const UserInfo& user, const Attributes& wanted) {
+  const auto what = wanted.subresource.empty() ? std::string(wanted.resource)
+                                               : cat(wanted.resource, "/", wanted.subresource);
+  return forbidden(resource, wanted.name,
+                   cat("User ", quoted(user.name.empty() ? "system:anonymous" : user.name), " cannot ", wanted.verb,
+                       " resource ", quoted(what), " in API group ", quoted(wanted.group),
+                       wanted.namespace_.empty() ? " at the cluster scope"
+                                                 : cat(" in the namespace ", quoted(wanted.namespace_))));
+}
+
+}  // namespace
+
 Status ApiServer::authorize(const ApiRequest& request) const {
-  if (is_trusted(request.user)) return {};
+  if (is_master(request.user)) return {};
   const auto& resource = schema_.resource(request.kind);
-  const bool self = resource.kind.starts_with("SelfSubject");
-  const bool known = std::ranges::find(request.user.groups, "system:authenticated") != request.user.groups.end();
-  if (self && known) return {};
-  const auto what = request.subresource.empty() ? std::string(resource.plural)
-                                                : cat(resource.plural, "/", request.subresource);
-  return forbidden(resource, request.name,
-                   cat("User ", quoted(request.user.name.empty() ? "system:anonymous" : request.user.name),
-                       " cannot ", verb_name(request.verb), " resource ", quoted(what), " in API group ",
-                       quoted(resource.group),
-                       request.namespace_.empty() ? " at the cluster scope"
-                                                  : cat(" in the namespace ", quoted(request.namespace_))));
+  Attributes wanted{access_verb(request), resource.group,     resource.plural, request.subresource,
+                    request.namespace_,   request.name,       ""};
+  // A namespace is in itself: who may read all of it may read its name.
+  if (request.kind == kinds::kNamespaces) wanted.namespace_ = request.name;
+  if (access_.allows(request.user, wanted)) return {};
+  return may_not(resource, request.user, wanted);
+}
+
+Status ApiServer::may_read(const UserInfo& user, std::string_view path) const {
+  Attributes wanted{"get", "", "", "", "", "", path};
+  if (access_.allows(user, wanted)) return {};
+  return Error(ErrorCode::kForbidden, cat("forbidden: User ", quoted(user.name), " cannot get path ", quoted(path)));
+}
+
+Result<UserInfo> ApiServer::impersonate(const UserInfo& real, UserInfo wanted) const {
+  constexpr std::string_view kServiceAccounts = "system:serviceaccount:";
+  const auto check = [&](std::string_view kind, std::string_view namespace_, std::string_view name) -> Status {
+    const Attributes asked{"impersonate", "", kind, "", namespace_, name, ""};
+    if (access_.allows(real, asked)) return {};
+    return Error(ErrorCode::kForbidden,
+                 cat(kind, " ", quoted(name), " is forbidden: User ", quoted(real.name), " cannot impersonate resource ",
+                     quoted(kind), " in API group \"\"",
+                     namespace_.empty() ? " at the cluster scope" : cat(" in the namespace ", quoted(namespace_))));
+  };
+  if (wanted.name.starts_with(kServiceAccounts)) {
+    const auto parts = split(std::string_view(wanted.name).substr(kServiceAccounts.size()), ':');
+    if (parts.size() != 2) return Error(ErrorCode::kBadRequest, cat(quoted(wanted.name), " names no service account"));
+    MINIK_TRY(check("serviceaccounts", parts[0], parts[1]));
+    if (wanted.groups.empty()) wanted.groups = {"system:serviceaccounts", cat("system:serviceaccounts:", parts[0])};
+  } else {
+    MINIK_TRY(check("users", "", wanted.name));
+  }
+  for (const auto& group : wanted.groups) MINIK_TRY(check("groups", "", group));
+  if (!wanted.uid.empty()) MINIK_TRY(check("uids", "", wanted.uid));
+  const std::string known = wanted.name == "system:anonymous" ? "system:unauthenticated" : "system:authenticated";
+  if (std::ranges::find(wanted.groups, known) == wanted.groups.end()) wanted.groups.push_back(known);
+  return wanted;
 }
 
 void ApiServer::set_usage_source(UsageSource source) { usage_->set_source(std::move(source)); }

@@ -27,6 +27,7 @@
 #include "control/client/client.h"
 #include "control/client/request.h"
 #include "control/schema/schema.h"
+#include "control/access/rbac.h"
 #include "control/client/usage.h"
 #include "control/store/store.h"
 
@@ -76,6 +77,10 @@ class ApiServer {
   Result<std::unique_ptr<WatchHandle>> watch(const ApiRequest& request, WatchCallbacks callbacks);
   // Whether this user may open this connection, to a node's agent for example.
   Status may_connect(const ApiRequest& request) const { return authorize(request); }
+  // Whether he may read a page that is no resource: "/metrics".
+  Status may_read(const UserInfo& user, std::string_view path) const;
+  // Whom `real` becomes by asking to be `wanted`, with the groups that follow from the name.
+  Result<UserInfo> impersonate(const UserInfo& real, UserInfo wanted) const;
   // For pods/exec, attach, portforward and log: who is meant, after authorization.
   Result<ConnectTarget> connect(const ApiRequest& request);
 
@@ -108,6 +113,7 @@ class ApiServer {
   Store& store_;
   const Schema& schema_;
   MetricRegistry& metrics_;
+  Rbac access_;
   Rng rng_;
   ApiServerOptions options_;
   bool commit_scheduled_ = false;
@@ -118,9 +124,7 @@ class ApiServer {
   std::shared_ptr<bool> alive_;
 };
 
-// True for the cluster's own components and administrators. Roles are a later chapter: everybody else
-// may read discovery and review themselves, nothing more.
-bool is_trusted(const UserInfo& user);
+// The cluster's own components: members of system:masters.
 UserInfo component_user(std::string name);
 
 }  // namespace minik::control

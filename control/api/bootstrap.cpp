@@ -28,6 +28,8 @@ void ApiServer::bootstrap() {
       CHECK(result.ok() || result.error().code == ErrorCode::kAlreadyExists) << result.error().message;
     });
   };
+  for (auto& role : bootstrap_cluster_roles()) create(kinds::kClusterroles, "", std::move(role));
+  for (auto& binding : bootstrap_cluster_role_bindings()) create(kinds::kClusterrolebindings, "", std::move(binding));
   for (const auto* name : {"default", "kube-system", "kube-public", "kube-node-lease"}) {
     create(kinds::kNamespaces, "", Value::map({{keys::kMetadata, named(name)}}));
   }

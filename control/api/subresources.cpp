@@ -337,46 +337,4 @@ Result<ApiResponse> Subresources::token() {
                      true, false, {}};
 }
 
-bool Subresources::is_review(const ResourceInfo& resource) {
-  return resource.group == "authorization.k8s.io" || resource.group == "authentication.k8s.io";
-}
-
-Result<ApiResponse> Subresources::review() {
-  const Value& spec = request_.body[keys::kSpec];
-  const Value base = request_.body.with(keys::kApiVersion, resource_.api_version)
-                         .with(keys::kKind, resource_.kind);
-  const bool trusted = is_trusted(request_.user);
-  std::vector<Value> groups;
-  for (const auto& group : request_.user.groups) groups.emplace_back(group);
-  if (resource_.kind == "SelfSubjectReview") {
-    const Value user = Value::map({{keys::kUsername, request_.user.name},
-                                   {keys::kUid, request_.user.uid.empty() ? Value() : Value(request_.user.uid)},
-                                   {keys::kGroups, Value::array(groups)}});
-    return ApiResponse{base.with_at({keys::kStatus, keys::kUserInfo}, user), true, false, {}};
-  }
-  if (resource_.kind == "SelfSubjectRulesReview") {
-    const Value all = Value::array({"*"});
-    std::vector<Value> resources, urls;
-    if (trusted) {
-      resources.push_back(Value::map({{keys::kVerbs, all}, {keys::kApiGroups, all}, {keys::kResources, all}}));
-      urls.push_back(Value::map({{keys::kVerbs, all}, {keys::kNonResourceURLs, all}}));
-    }
-    return ApiResponse{
-        base.with(keys::kStatus, Value::map({{keys::kResourceRules, Value::array(std::move(resources))},
-                                             {keys::kNonResourceRules, Value::array(std::move(urls))},
-                                             {keys::kIncomplete, false}})),
-        true, false, {}};
-  }
-  bool allowed = trusted;
-  if (resource_.kind == "SubjectAccessReview" || resource_.kind == "LocalSubjectAccessReview") {
-    UserInfo subject;
-    subject.name = spec[keys::kUser].string();
-    for (const auto& group : spec[keys::kGroups].items()) subject.groups.push_back(group.string());
-    allowed = is_trusted(subject);
-  } else if (resource_.kind != "SelfSubjectAccessReview") {
-    return Error(ErrorCode::kMethodNotAllowed, cat(resource_.kind, " is not there yet"));
-  }
-  return ApiResponse{base.with(keys::kStatus, Value::map({{keys::kAllowed, allowed}})), true, false, {}};
-}
-
 }  // namespace minik::control

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -74,6 +75,8 @@ struct RequestOptions {
   Preconditions preconditions;
 };
 
+class AuditContext;
+
 struct ApiRequest {
   Verb verb = Verb::kGet;
   KindId kind;
@@ -84,6 +87,7 @@ struct ApiRequest {
   Value body;  // the object, the patch, DeleteOptions or the subresource's own kind
   RequestOptions options;
   UserInfo user;
+  std::shared_ptr<AuditContext> audit = {};  // what the audit log will say of it; null: nothing
 };
 
 struct ApiResponse {

@@ -145,10 +145,31 @@ void check_role_ref(const Value& reference, const FieldPath& at, FieldErrors& er
 void check_subject(const Value& subject, const FieldPath& at, FieldErrors& errors) {
   static constexpr std::string_view kKinds[] = {"Group", "ServiceAccount", "User"};
   const std::string_view kind = subject[keys::kKind].as_string();
-  if (kind == "ServiceAccount") {
-    if (subject[keys::kNamespace].as_string().empty()) errors.required(at.field("namespace"));
-  } else if (!kind.empty() && kind != "User" && kind != "Group") {
+  if (!kind.empty() && kind != "User" && kind != "Group" && kind != "ServiceAccount") {
     errors.not_supported(at.field("kind"), subject[keys::kKind], kKinds);
+  }
+}
+
+// A RoleBinding means accounts of its own namespace where it names none; here there is no such namespace.
+void check_cluster_binding(const Value& binding, const FieldPath& at, FieldErrors& errors) {
+  const FieldPath subjects = at.field("subjects");
+  size_t i = 0;
+  for (const auto& subject : binding[keys::kSubjects].items()) {
+    const FieldPath one = subjects.index(i++);
+    if (subject[keys::kKind].as_string() == "ServiceAccount" && subject[keys::kNamespace].as_string().empty())
+      errors.required(one.field("namespace"));
+  }
+}
+
+void check_role(const Value& role, const FieldPath& at, FieldErrors& errors) {
+  const FieldPath rules = at.field("rules");
+  size_t i = 0;
+  for (const auto& rule : role[keys::kRules].items()) {
+    const FieldPath one = rules.index(i++);
+    if (!rule[keys::kNonResourceURLs].empty()) {
+      errors.invalid(one.field("nonResourceURLs"), rule[keys::kNonResourceURLs],
+                     "namespaced rules cannot apply to non-resource URLs");
+    }
   }
 }
 
@@ -196,7 +217,9 @@ constexpr NamedCheckRule kRules[] = {
     {"core", "PersistentVolumeClaimSpec", check_claim_spec},
     {"core", "PersistentVolumeSpec", check_volume_spec},
     {"coordination", "LeaseSpec", check_lease_spec},
+    {"rbac", "ClusterRoleBinding", check_cluster_binding},
     {"rbac", "PolicyRule", check_policy_rule},
+    {"rbac", "Role", check_role},
     {"rbac", "RoleRef", check_role_ref},
     {"rbac", "Subject", check_subject},
     {"scheduling", "PriorityClass", check_priority_class},

@@ -66,6 +66,23 @@ bool is_pod_stream(const control::ApiRequest& request) {
          (request.kind == control::kinds::kPods && request.subresource == "log");
 }
 
+// Who the headers ask to be; extra attributes are not offered.
+std::optional<UserInfo> impersonated(const HttpRequest& request) {
+  UserInfo user;
+  user.name = request.header("impersonate-user");
+  if (user.name.empty()) return std::nullopt;
+  user.uid = request.header("impersonate-uid");
+  for (const auto& header : request.headers) {
+    if (equal_ignoring_case(header.name, "impersonate-group")) user.groups.push_back(header.value);
+  }
+  return user;
+}
+
+bool is_public(std::string_view path) {
+  return path == "/version" || path == "/version/" || path.starts_with("/healthz") || path.starts_with("/livez") ||
+         path.starts_with("/readyz");
+}
+
 UserInfo anonymous() {
   UserInfo user;
   user.name = "system:anonymous";
@@ -100,16 +117,18 @@ void ApiFront::handle(HttpRequest request, Responder responder) const {
   auto exchange = std::make_shared<Exchange>(
       Exchange{std::move(request), std::move(responder), std::get<ResourceCall>(*std::move(call))});
   exchange->call.request.user = *std::move(user);
+  exchange->as = impersonated(exchange->request);
   serve_resource(exchange);
 }
 
 void ApiFront::serve_page(const control::PlainCall& call, const UserInfo& user,
                           const Responder& responder) const {
-  if (call.path == "/metrics") {
-    if (control::is_trusted(user)) return serve_metrics(call, responder);
-    return responder.respond(
-        to_http(Error(ErrorCode::kForbidden, cat("forbidden: User ", quoted(user.name),
-                                                 " cannot get path \"/metrics\""))));
+  if (call.path == "/metrics") return serve_metrics(call, user, responder);
+  // As the bindings of every cluster have it: health and version for all, the rest for those who are known.
+  const bool known = std::ranges::find(user.groups, kAuthenticated) != user.groups.end();
+  if (!known && !is_public(call.path)) {
+    return responder.respond(to_http(Error(
+        ErrorCode::kForbidden, cat("forbidden: User ", quoted(user.name), " cannot get path ", quoted(call.path)))));
   }
   auto page = options_.pages->page(call);
   if (page) return responder.respond(*std::move(page));
@@ -122,11 +141,13 @@ std::string metrics_content_type(MetricFormat format) {
                                               : "text/plain; version=0.0.4; charset=utf-8";
 }
 
-void ApiFront::serve_metrics(const control::PlainCall& call, const Responder& responder) const {
+void ApiFront::serve_metrics(const control::PlainCall& call, const UserInfo& user, const Responder& responder) const {
   const auto format = call.open_metrics ? MetricFormat::kOpenMetrics : MetricFormat::kPrometheus;
-  options_.control->post([this, responder, format] {
+  options_.control->post([this, responder, format, user] {
     control::ApiServer* server = options_.server();
     if (server == nullptr) return responder.respond(to_http(no_server()));
+    if (const Status allowed = server->may_read(user, "/metrics"); !allowed)
+      return responder.respond(to_http(allowed.error()));
     responder.respond({200,
                        {{"content-type", metrics_content_type(format)}},
                        server->metrics().text(format)});
@@ -137,6 +158,11 @@ void ApiFront::serve_resource(const ExchangePtr& exchange) const {
   options_.control->post([this, exchange] {
     control::ApiServer* server = options_.server();
     if (server == nullptr) return answer(exchange, no_server());
+    if (exchange->as) {
+      auto user = server->impersonate(exchange->call.request.user, *exchange->as);
+      if (!user) return answer(exchange, std::move(user).error());
+      exchange->call.request.user = *std::move(user);
+    }
     if (is_pod_stream(exchange->call.request)) {
       if (Status connected = connect(exchange, *server); !connected) {
         answer(exchange, std::move(connected).error());
@@ -235,10 +261,6 @@ void ApiFront::answer(const ExchangePtr& exchange, Result<control::ApiResponse> 
 
 Authenticate authenticate_with(std::function<Result<UserInfo>(std::string_view token)> bearer) {
   return [bearer = std::move(bearer)](const HttpRequest& request) -> Result<UserInfo> {
-    if (!request.header("impersonate-user").empty()) {
-      return Error(ErrorCode::kForbidden,
-                   "impersonation is not offered; ask without --as and --as-group");
-    }
     if (request.peer.state == PeerIdentity::State::kRejected) {
       return Error(ErrorCode::kUnauthorized, "Unauthorized");
     }

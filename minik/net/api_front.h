@@ -15,6 +15,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "control/api/api_server.h"
 #include "control/api/http.h"
@@ -65,12 +66,13 @@ class ApiFront {
     HttpRequest request;
     Responder responder;
     control::ResourceCall call;
+    std::optional<control::UserInfo> as = {};  // whom the sender asks to be
   };
   using ExchangePtr = std::shared_ptr<Exchange>;
 
   void serve_page(const control::PlainCall& call, const control::UserInfo& user,
                   const Responder& responder) const;
-  void serve_metrics(const control::PlainCall& call, const Responder& responder) const;
+  void serve_metrics(const control::PlainCall& call, const control::UserInfo& user, const Responder& responder) const;
   Status serve_agent_page(const ExchangePtr& exchange, control::ApiServer& server) const;
   void serve_resource(const ExchangePtr& exchange) const;
   void handle_request(const ExchangePtr& exchange, control::ApiServer& server) const;
@@ -82,7 +84,7 @@ class ApiFront {
 };
 
 // By client certificate (CN the user, O the groups), else by what `bearer` makes of a token, else
-// anonymous. Impersonation is refused rather than ignored.
+// anonymous. Whether it may act as somebody else is the API server's question.
 Authenticate authenticate_with(
     std::function<Result<control::UserInfo>(std::string_view token)> bearer);
 

@@ -43,6 +43,17 @@ class HttpWorld : public ::testing::Test {
   // `target` is a path with an optional query.
   Answer call(const std::string& method, const std::string& target, const std::string& body = "",
               const std::string& content_type = "application/json") {
+    return send(client, method, target, body, content_type);
+  }
+  // As somebody without any right of the cluster's own components.
+  Answer call_as(const UserInfo& user, const std::string& method, const std::string& target,
+                 const std::string& body = "", const std::string& content_type = "application/json") {
+    LocalClient theirs(executor, api, user);
+    return send(theirs, method, target, body, content_type);
+  }
+
+  Answer send(LocalClient& sender, const std::string& method, const std::string& target, const std::string& body,
+              const std::string& content_type) {
     HttpCall http;
     const size_t mark = target.find('?');
     http.method = method;
@@ -54,7 +65,7 @@ class HttpWorld : public ::testing::Test {
     if (!parsed) return answer(reply_with(parsed.error()));
     const auto& resource = std::get<ResourceCall>(*parsed);
     std::optional<Result<ApiResponse>> result;
-    client.send(resource.request, [&](Result<ApiResponse> r) { result = std::move(r); });
+    sender.send(resource.request, [&](Result<ApiResponse> r) { result = std::move(r); });
     executor.run_until(executor.now(), [&] { return result.has_value(); });
     if (!result) return {};
     return answer(reply_to(Schema::builtin(), resource, *result, executor.wall_now()));

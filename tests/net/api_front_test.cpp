@@ -149,8 +149,11 @@ TEST_F(ApiOverHttp, KnowsItsUsers) {
   EXPECT_THAT(account.body, HasSubstr("system:serviceaccount:default:default"));
 }
 
-TEST_F(ApiOverHttp, RefusesToImpersonateRatherThanActAsTheCaller) {
-  EXPECT_EQ(ask(get(kConfigMaps, "Impersonate-User: somebody\r\n")).status, 403);
+TEST_F(ApiOverHttp, ActsAsWhomTheHeadersName) {
+  const auto refused = ask(get(kConfigMaps, "Impersonate-User: somebody\r\n"));
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_THAT(refused.body, HasSubstr(R"(User \"somebody\" cannot list)"));
+  EXPECT_EQ(ask(get(kConfigMaps, "Impersonate-User: boss\r\nImpersonate-Group: system:masters\r\n")).status, 200);
 }
 
 TEST_F(ApiOverHttp, SaysWhatItIsAndServes) {

@@ -28,46 +28,63 @@ std::string describe(const Expectation& e) {
   return cat("expectation at ", e.place);
 }
 
-class Run {
- public:
-  Run(const Scenario& scenario, const RunOptions& options)
-      : scenario_(scenario),
-        options_(options),
-        trace_(control::Schema::builtin()),
-        rng_(Rng(options.seed).fork("scenario")),
-        states_(scenario.expectations.size()) {}
+}  // namespace
 
-  Result<RunOutcome> run() {
-    if (!options_.trace_file.empty()) MINIK_TRY(trace_.write_to(options_.trace_file));
+class Run::Body {
+ public:
+  Body(const Scenario& scenario, RunOptions options)
+      : scenario_(scenario),
+        options_(std::move(options)),
+        trace_(control::Schema::builtin()),
+        rng_(Rng(options_.seed).fork("scenario")),
+        states_(scenario.expectations.size()) {
     ClusterOptions cluster;
     cluster.seed = options_.seed;
     cluster.pools = scenario_.pools;
     cluster.images = scenario_.images;
     cluster.node_grace = scenario_.node_grace;
     cluster_ = std::make_unique<SimulatedCluster>(cluster, &trace_);
-    const auto restore = set_check_context([this] {
-      return cat("in scenario ", scenario_.name, " with --seed ", options_.seed, " at ",
-                 format_duration(Duration{cluster_->executor().now().ns}));
+    restore_context_ = set_check_context([this] {
+      return cat("in scenario ", scenario_.name, " with --seed ", options_.seed, " at ", format_duration(now()));
     });
+  }
+  ~Body() { set_check_context(restore_context_); }
+
+  SimulatedCluster& cluster() { return *cluster_; }
+  Duration now() const { return Duration{cluster_->executor().now().ns}; }
+  Instant next() const { return std::min(cluster_->executor().next(), Instant{next_stop().ns}); }
+  Status start() {
+    if (!options_.trace_file.empty()) MINIK_TRY(trace_.write_to(options_.trace_file));
     cluster_->start();
-    size_t next = 0;
-    Duration now;
-    while (now < scenario_.duration) {
-      Duration until = std::min(now + kCheckPeriod, scenario_.duration);
-      if (next < scenario_.timeline.size()) until = std::min(until, std::max(now, scenario_.timeline[next].at));
-      cluster_->executor().run_until(Instant{until.ns});
-      now = until;
-      for (; next < scenario_.timeline.size() && scenario_.timeline[next].at <= now; ++next) {
-        perform(scenario_.timeline[next]);
+    return {};
+  }
+
+  void advance(Duration end, const std::function<bool()>& interrupt) {
+    while (now() < end || next_stop() <= end) {
+      const Duration until = std::min(end, next_stop());
+      if (cluster_->executor().run_until(Instant{until.ns}, interrupt)) return;
+      for (; next_action_ < scenario_.timeline.size() && scenario_.timeline[next_action_].at <= until; ++next_action_) {
+        perform(scenario_.timeline[next_action_]);
       }
-      check(now);
+      if (until < next_check_) continue;
+      check(until);
+      next_check_ = until + kCheckPeriod;
     }
-    RunOutcome outcome = conclude(now);
-    set_check_context(restore);
-    return outcome;
+  }
+
+  Status inject(std::string_view text, std::string_view name) {
+    MINIK_ASSIGN(const auto actions, parse_actions(text, name));
+    for (const auto& action : actions) perform(action);
+    return {};
   }
 
  private:
+  // Where virtual time stops by itself: for an action or for a look at what must hold.
+  Duration next_stop() const {
+    if (next_action_ == scenario_.timeline.size()) return next_check_;
+    return std::min(next_check_, scenario_.timeline[next_action_].at);
+  }
+
   struct State {
     bool met = false;
     bool broken = false;
@@ -255,9 +272,10 @@ class Run {
     }
   }
 
-  RunOutcome conclude(Duration now) {
+ public:
+  RunOutcome conclude() const {
     RunOutcome outcome;
-    outcome.virtual_time = now;
+    outcome.virtual_time = now();
     outcome.steps = cluster_->executor().steps();
     outcome.writes = cluster_->store().revision().value;
     for (size_t i = 0; i < states_.size(); ++i) {
@@ -275,23 +293,39 @@ class Run {
     return outcome;
   }
 
+ private:
   const Scenario& scenario_;
-  const RunOptions& options_;
+  const RunOptions options_;
   Trace trace_;
   Rng rng_;
   std::vector<State> states_;
   std::vector<Finding> failures_;
   std::unique_ptr<SimulatedCluster> cluster_;
+  CheckContext restore_context_;
+  size_t next_action_ = 0;
+  Duration next_check_ = kCheckPeriod;
 };
 
-}  // namespace
+Run::Run(const Scenario& scenario, RunOptions options) : body_(std::make_unique<Body>(scenario, std::move(options))) {}
+Run::~Run() = default;
+
+Status Run::start() { return body_->start(); }
+void Run::advance(Duration until, const std::function<bool()>& interrupt) { body_->advance(until, interrupt); }
+Status Run::inject(std::string_view text, std::string_view name) { return body_->inject(text, name); }
+Duration Run::now() const { return body_->now(); }
+Instant Run::next() const { return body_->next(); }
+RunOutcome Run::conclude() const { return body_->conclude(); }
+SimulatedCluster& Run::cluster() { return body_->cluster(); }
 
 bool RunOutcome::passed() const {
   return std::ranges::all_of(findings, [](const Finding& f) { return f.held; });
 }
 
 Result<RunOutcome> run_scenario(const Scenario& scenario, const RunOptions& options) {
-  return Run(scenario, options).run();
+  Run run(scenario, options);
+  MINIK_TRY(run.start());
+  run.advance(scenario.duration, [] { return false; });
+  return run.conclude();
 }
 
 }  // namespace minik::sim

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,35 @@ struct RunOptions {
   std::string trace_file;  // empty: none
   // Told of each action as it happens.
   std::function<void(Duration, const std::string&)> on_action;
+};
+
+// A run as its time goes, for who drives it himself (minik/live); run_scenario() is advance() to its end.
+class Run {
+ public:
+  // The scenario must outlive it.
+  Run(const Scenario& scenario, RunOptions options);
+  ~Run();
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+
+  // Boots the cluster; once.
+  Status start();
+  // On to this moment, through all that the timeline has until then; returns early, between two steps, when
+  // `interrupt` answers true.
+  void advance(Duration until, const std::function<bool()>& interrupt);
+  // Performs an action of a timeline, written without `at`, now.
+  Status inject(std::string_view text, std::string_view name);
+  Duration now() const;
+  // The next moment at which anything happens.
+  Instant next() const;
+  // What is known at this moment.
+  RunOutcome conclude() const;
+
+  SimulatedCluster& cluster();
+
+ private:
+  class Body;
+  std::unique_ptr<Body> body_;
 };
 
 Result<RunOutcome> run_scenario(const Scenario& scenario, const RunOptions& options);

@@ -332,6 +332,25 @@ Result<Scenario> parse_scenario(std::string_view text, std::string_view file_nam
   return s;
 }
 
+Result<std::vector<Action>> parse_actions(std::string_view text, std::string_view file_name) {
+  MINIK_ASSIGN(const auto documents, control::parse_yaml(text, file_name));
+  std::vector<Action> actions;
+  for (const auto& document : documents) {
+    const Reader r(document, std::string(file_name));
+    const auto read = [&](const Value& value, const std::string& at) -> Status {
+      if (!value.is_map()) return r.error(at, "must be an action such as crashNodes: {count: 3}");
+      if (value.contains("at")) return r.error(Reader::child(at, "at"), "it happens now: leave `at` out");
+      MINIK_ASSIGN(auto action, read_action(r, value.with("at", "0s"), at));
+      actions.push_back(std::move(action));
+      return {};
+    };
+    if (!document.value.is_array()) MINIK_TRY(read(document.value, ""));
+    for (size_t i = 0; i < document.value.items().size(); ++i) MINIK_TRY(read(document.value.items()[i], cat("[", i, "]")));
+  }
+  if (actions.empty()) return Error(ErrorCode::kBadRequest, cat(file_name, ": there is no action"));
+  return actions;
+}
+
 bool contains_part(const Value& whole, const Value& part) {
   if (part.is_map()) {
     return std::ranges::all_of(part.entries(), [&](const control::MapEntry& e) { return contains_part(whole[e.key], e.value); });

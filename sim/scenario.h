@@ -72,6 +72,9 @@ struct Scenario {
 
 Result<Scenario> parse_scenario(std::string_view text, std::string_view file_name);
 
+// What a timeline does, written without `at`: one action or a list of them, with the same strictness.
+Result<std::vector<Action>> parse_actions(std::string_view text, std::string_view file_name);
+
 // Every field of `part` is there and equal; lists match item by item as far as the part's list goes.
 bool contains_part(const control::Value& whole, const control::Value& part);
 

@@ -127,6 +127,8 @@ void add_sim(CLI::App& app) {
     run(flags);
   });
   add_sweep(*sim);
+  add_serve(*sim);
+  add_live_control(*sim);
   static std::string path;
   auto* validate = sim->add_subcommand("validate", "Check a scenario file without running it");
   static bool schema = false;

@@ -176,6 +176,9 @@ void ApiFront::serve_resource(const ExchangePtr& exchange) const {
 }
 
 void ApiFront::handle_request(const ExchangePtr& exchange, control::ApiServer& server) const {
+  if (options_.may_handle) {
+    if (Status may = options_.may_handle(exchange->call.request); !may) return answer(exchange, std::move(may).error());
+  }
   server.handle(exchange->call.request, [this, exchange](Result<control::ApiResponse> result) {
     answer(exchange, std::move(result));
   });
@@ -183,7 +186,7 @@ void ApiFront::handle_request(const ExchangePtr& exchange, control::ApiServer& s
 
 void ApiFront::begin_watch(const ExchangePtr& exchange, control::ApiServer& server) const {
   const auto watch = std::make_shared<ApiWatch>(*options_.schema, *options_.control, exchange->call,
-                                                exchange->responder);
+                                                exchange->responder, options_.wall_now);
   if (Status begun = watch->begin(server); !begun) answer(exchange, std::move(begun).error());
 }
 
@@ -253,9 +256,9 @@ void ApiFront::answer(const ExchangePtr& exchange, Result<control::ApiResponse> 
   // Shared, because a posted task must be copyable.
   auto shared = std::make_shared<const Result<control::ApiResponse>>(std::move(result));
   const auto& loop = exchange->responder.loop();
-  loop->post([schema = options_.schema, exchange, shared, loop] {
-    exchange->responder.respond(
-        to_http(control::reply_to(*schema, exchange->call, *shared, loop->wall_now())));
+  loop->post([this, exchange, shared, loop] {
+    const WallTime now = options_.wall_now ? options_.wall_now() : loop->wall_now();
+    exchange->responder.respond(to_http(control::reply_to(*options_.schema, exchange->call, *shared, now)));
   });
 }
 

@@ -50,6 +50,10 @@ struct ApiFrontOptions {
   PodStreams* streams = nullptr;  // null: connections to pods are refused
   // A page of a node's agent, as nodes/NAME/proxy leads to it; called on the control thread, answers later.
   std::function<void(const AgentPageRequest&, std::function<void(Result<AgentPage>)>)> agent_page = {};
+  // What tables count ages from, asked on I/O threads; empty: the real time.
+  std::function<WallTime()> wall_now = {};
+  // Why a request cannot be carried out now, if so; asked on the control thread. Empty: all can.
+  std::function<Status(const control::ApiRequest&)> may_handle = {};
 };
 
 class ApiFront {

@@ -44,7 +44,7 @@ void ApiWatch::hand_over() {
   auto batch = std::make_shared<std::vector<WatchEvent>>(std::exchange(batch_, {}));
   responder_.loop()->post([self = shared_from_this(), stream = stream_, batch, last = ended_] {
     std::string bytes;
-    const WallTime now = self->responder_.loop()->wall_now();
+    const WallTime now = self->wall_now_ ? self->wall_now_() : self->responder_.loop()->wall_now();
     for (const WatchEvent& event : *batch) {
       bytes += control::encode_watch_event(self->schema_, self->call_, event, now);
     }

@@ -7,6 +7,7 @@
 // watch, with the client, or when the client lags too far behind (ResponseStream's bound).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -19,12 +20,14 @@ namespace minik {
 
 class ApiWatch : public std::enable_shared_from_this<ApiWatch> {
  public:
+  // `wall_now` is what tables count ages from; empty: the real time.
   ApiWatch(const control::Schema& schema, Executor& control, control::ResourceCall call,
-           Responder responder)
+           Responder responder, std::function<WallTime()> wall_now)
       : schema_(schema),
         control_(control),
         call_(std::move(call)),
-        responder_(std::move(responder)) {}
+        responder_(std::move(responder)),
+        wall_now_(std::move(wall_now)) {}
 
   // On the control thread. An error is the answer to the request: nothing has been sent then.
   Status begin(control::ApiServer& server);
@@ -38,6 +41,7 @@ class ApiWatch : public std::enable_shared_from_this<ApiWatch> {
   Executor& control_;
   const control::ResourceCall call_;
   const Responder responder_;
+  const std::function<WallTime()> wall_now_;
 
   // On the control thread.
   std::unique_ptr<control::WatchHandle> handle_;

@@ -231,7 +231,18 @@ Status add_to_kubeconfig(const std::string& path, const KubeconfigEntry& entry,
   return change(path, [&](YAML::Node root) { put_entry(root, entry, current); });
 }
 
-Status remove_from_kubeconfig(const std::string& path, const std::string& name) {
+std::string current_context(const std::string& path) {
+  const auto text = read_small_file(path);
+  if (!text) return "";
+  const auto root = parse(path, *text);
+  if (!root) return "";
+  const YAML::Node& document = *root;
+  const YAML::Node current = document["current-context"];
+  return current && current.IsScalar() ? current.Scalar() : "";
+}
+
+Status remove_from_kubeconfig(const std::string& path, const std::string& name,
+                              const std::string& then) {
   if (access(path.c_str(), F_OK) != 0) return {};
   return change(path, [&](YAML::Node root) {
     remove_named(root, "clusters", name);
@@ -239,7 +250,7 @@ Status remove_from_kubeconfig(const std::string& path, const std::string& name) 
     remove_named(root, "contexts", name);
     const YAML::Node current = root["current-context"];
     if (current && current.IsScalar() && current.Scalar() == name) {
-      root["current-context"] = text_node("");
+      root["current-context"] = text_node(then);
     }
   });
 }

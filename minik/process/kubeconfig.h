@@ -33,8 +33,12 @@ enum class CurrentContext { kKeep, kSwitch };
 Status add_to_kubeconfig(const std::string& path, const KubeconfigEntry& entry,
                          CurrentContext current);
 
-// Takes the entries out; a current-context that named them becomes empty. Fine when nothing is
+// Takes the entries out; a current-context that named them becomes `then`. Fine when nothing is
 // there.
-Status remove_from_kubeconfig(const std::string& path, const std::string& name);
+Status remove_from_kubeconfig(const std::string& path, const std::string& name,
+                              const std::string& then = "");
+
+// Empty when there is none, or no file that says so.
+std::string current_context(const std::string& path);
 
 }  // namespace minik

@@ -40,12 +40,10 @@ Civil civil_from_days(int64_t days) {
   return {year_of_era + era * 400 + (month <= 2 ? 1 : 0), month, day};
 }
 
-void append_padded(std::string& text, int64_t number, int width) {
-  std::array<char, 20> digits{};
-  for (int i = width - 1; i >= 0; --i, number /= 10) {
-    digits[static_cast<size_t>(i)] = static_cast<char>('0' + number % 10);
-  }
-  text.append(digits.data(), static_cast<size_t>(width));
+// Writes exactly `width` digits and returns the end.
+char* put_padded(char* at, int64_t number, int width) {
+  for (int i = width - 1; i >= 0; --i, number /= 10) at[i] = static_cast<char>('0' + number % 10);
+  return at + width;
 }
 
 std::string format(WallTime time, int fraction_digits) {
@@ -62,26 +60,25 @@ std::string format(WallTime time, int fraction_digits) {
     --days;
   }
   const Civil date = civil_from_days(days);
-  std::string text;
-  text.reserve(32);
-  append_padded(text, date.year, 4);
-  text += '-';
-  append_padded(text, date.month, 2);
-  text += '-';
-  append_padded(text, date.day, 2);
-  text += 'T';
-  append_padded(text, second / 3600, 2);
-  text += ':';
-  append_padded(text, second / 60 % 60, 2);
-  text += ':';
-  append_padded(text, second % 60, 2);
+  char text[32];
+  char* end = put_padded(text, date.year, 4);
+  *end++ = '-';
+  end = put_padded(end, date.month, 2);
+  *end++ = '-';
+  end = put_padded(end, date.day, 2);
+  *end++ = 'T';
+  end = put_padded(end, second / 3600, 2);
+  *end++ = ':';
+  end = put_padded(end, second / 60 % 60, 2);
+  *end++ = ':';
+  end = put_padded(end, second % 60, 2);
   if (fraction_digits > 0) {
     for (int i = fraction_digits; i < 9; ++i) fraction /= 10;
-    text += '.';
-    append_padded(text, fraction, fraction_digits);
+    *end++ = '.';
+    end = put_padded(end, fraction, fraction_digits);
   }
-  text += 'Z';
-  return text;
+  *end++ = 'Z';
+  return std::string(text, end);
 }
 
 // Takes exactly `width` digits off the front.

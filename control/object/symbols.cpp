@@ -24,6 +24,27 @@ constexpr size_t longest_symbol() {
   return longest;
 }
 
+// Most texts are no symbols, as their first byte and length already say: names, times, numbers, addresses.
+class Shapes {
+ public:
+  constexpr Shapes() {
+    for (const auto text : kSymbols) {
+      if (!text.empty()) lengths_[first(text)] |= uint64_t{1} << text.size();
+    }
+  }
+  constexpr bool possible(std::string_view text) const {
+    if (text.empty()) return std::empty(kSymbols) || kSymbols[0].empty();
+    return text.size() <= kLongest && (lengths_[first(text)] >> text.size() & 1) != 0;
+  }
+
+ private:
+  static constexpr size_t kLongest = longest_symbol();
+  static_assert(kLongest < 64);
+  static constexpr size_t first(std::string_view text) { return static_cast<unsigned char>(text[0]); }
+  std::array<uint64_t, 256> lengths_{};
+};
+constexpr Shapes kShapes;
+
 // Open addressing over FNV-1a, half empty, built on first use.
 class SymbolIndex {
  public:
@@ -37,7 +58,7 @@ class SymbolIndex {
   }
 
   std::optional<uint32_t> find(std::string_view text) const {
-    if (text.size() > longest_symbol()) return {};
+    if (!kShapes.possible(text)) return {};
     for (size_t slot = fnv1a_32(text) % kSlots; slots_[slot] != 0; slot = (slot + 1) % kSlots) {
       if (kSymbols[slots_[slot] - 1] == text) return slots_[slot] - 1;
     }

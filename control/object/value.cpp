@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <memory>
 #include <new>
 
 #include "control/base/check.h"
@@ -151,8 +152,31 @@ Value Value::map(std::vector<MapEntry> entries) {
   return finish_map(entries.data(), kept);
 }
 
+// As above, without a vector in between: this is how components write documents.
 Value Value::map(std::initializer_list<MapEntry> entries) {
-  return map(std::vector<MapEntry>(entries));
+  constexpr size_t kSmall = 24;
+  if (entries.size() > kSmall) return map(std::vector<MapEntry>(entries));
+  const MapEntry* sorted[kSmall];
+  size_t count = 0;
+  for (const auto& entry : entries) {
+    size_t at = count;
+    while (at > 0 && entry.key < sorted[at - 1]->key) --at;
+    if (at > 0 && sorted[at - 1]->key == entry.key) {
+      sorted[at - 1] = &entry;
+      continue;
+    }
+    std::move_backward(sorted + at, sorted + count, sorted + count + 1);
+    sorted[at] = &entry;
+    ++count;
+  }
+  const auto kept = static_cast<size_t>(
+      std::count_if(sorted, sorted + count, [](const MapEntry* entry) { return !entry->value.is_absent(); }));
+  auto* node = allocate_node<MapRep, MapEntry>(kept);
+  MapEntry* to = node->entries();
+  for (size_t i = 0; i < count; ++i) {
+    if (!sorted[i]->value.is_absent()) new (to++) MapEntry(*sorted[i]);
+  }
+  return Value(FromBits{}, reinterpret_cast<uintptr_t>(node) | kMapTag);
 }
 
 Value Value::empty_map() {
@@ -233,9 +257,17 @@ const Value& Value::at(std::initializer_list<Key> path) const {
 }
 
 Value Value::with(const Key& key, Value value) const {
-  MapBuilder builder(*this);
-  builder.set(key, std::move(value));
-  return std::move(builder).build();
+  const auto all = entries();
+  const auto at = std::lower_bound(all.begin(), all.end(), key,
+                                   [](const MapEntry& e, const Key& k) { return e.key < k; });
+  const bool found = at != all.end() && at->key == key;
+  const bool kept = !value.is_absent();
+  if (!found && !kept) return is_map() ? *this : empty_map();
+  auto* node = allocate_node<MapRep, MapEntry>(all.size() - (found ? 1 : 0) + (kept ? 1 : 0));
+  MapEntry* to = std::uninitialized_copy(all.begin(), at, node->entries());
+  if (kept) new (to++) MapEntry{key, std::move(value)};
+  std::uninitialized_copy(found ? at + 1 : at, all.end(), to);
+  return Value(FromBits{}, reinterpret_cast<uintptr_t>(node) | kMapTag);
 }
 
 Value Value::with_at(std::initializer_list<Key> path, Value value) const {
@@ -331,7 +363,7 @@ size_t Value::heap_bytes() const {
 
 MapBuilder::MapBuilder(const Value& base) {
   const auto all = base.entries();
-  entries_.reserve(all.size() + 1);
+  entries_.reserve(all.size() + 4);
   entries_.assign(all.begin(), all.end());
 }
 

@@ -1,5 +1,6 @@
 #include "control/schema/decode.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "control/base/text.h"
@@ -160,9 +161,13 @@ std::optional<Value> Decoder::object(const TypeInfo& type, const Value& value, c
   const auto entries = value.entries();
   std::vector<MapEntry> changed;
   bool copied = false;
+  // Both are sorted alike: the next field is rarely far from the last one.
+  auto next = type.fields.begin();
   for (size_t i = 0; i < entries.size(); ++i) {
     const auto& [key, item] = entries[i];
-    const FieldInfo* info = type.field(key);
+    const auto found = std::find_if(next, type.fields.end(), [&](const FieldInfo& f) { return f.key == key; });
+    const FieldInfo* info = found == type.fields.end() ? nullptr : &*found;
+    if (info) next = found + 1;
     Value decoded;
     if (info == nullptr) {
       const Place here{place, key.text()};
@@ -270,10 +275,18 @@ std::optional<Value> Decoder::integer(const TypeInfo& owner, const FieldInfo& in
       scalar_name(info.base), place);
 }
 
+// The text of a time that is valid: whether the server itself would write it so.
+bool is_canonical_time(std::string_view text, bool micro) {
+  const bool leap_second = text[17] == '6';
+  return text.size() == (micro ? 27 : 20) && text[10] == 'T' && text.back() == 'Z' && !leap_second &&
+         (!micro || text[19] == '.');
+}
+
 std::optional<Value> canonical_time(const Value& value, bool micro) {
   const std::string_view text = value.as_string();
   const auto time = parse_time(text);
   if (!time) return std::nullopt;
+  if (is_canonical_time(text, micro)) return value;
   const std::string canonical = micro ? format_micro_time(*time) : format_time(*time);
   return canonical == text ? value : Value(canonical);
 }

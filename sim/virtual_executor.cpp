@@ -46,26 +46,35 @@ bool VirtualExecutor::step() {
     task();
     return true;
   }
-  while (!timers_.empty()) {
-    const Due due = timers_.top();
-    timers_.pop();
-    Slot& s = slots_[due.slot];
-    if (!s.armed || s.generation != due.generation) continue;
-    now_ = std::max(now_, due.at);
-    const Task task = std::exchange(s.task, nullptr);
-    s.armed = false;
-    ++s.generation;
-    free_.push_back(due.slot);
-    ++steps_;
-    task();
-    return true;
-  }
-  return false;
+  const Due* due = next_timer();
+  if (!due) return false;
+  now_ = std::max(now_, due->at);
+  const uint32_t slot = due->slot;
+  timers_.pop();
+  Slot& s = slots_[slot];
+  const Task task = std::exchange(s.task, nullptr);
+  s.armed = false;
+  ++s.generation;
+  free_.push_back(slot);
+  ++steps_;
+  task();
+  return true;
 }
 
-Instant VirtualExecutor::next() const {
+// The first one that has not been cancelled.
+const Due* VirtualExecutor::next_timer() {
+  for (const Due* due = timers_.top(); due; due = timers_.top()) {
+    const Slot& s = slots_[due->slot];
+    if (s.armed && s.generation == due->generation) return due;
+    timers_.pop();
+  }
+  return nullptr;
+}
+
+Instant VirtualExecutor::next() {
   if (!ready_.empty()) return now_;
-  return timers_.empty() ? Instant{INT64_MAX} : timers_.top().at;
+  const Due* due = next_timer();
+  return due ? due->at : Instant{INT64_MAX};
 }
 
 void VirtualExecutor::run_until(Instant end) {

@@ -8,11 +8,11 @@
 
 #include <cstdint>
 #include <deque>
-#include <queue>
 #include <vector>
 
 #include "control/base/executor.h"
 #include "control/base/rng.h"
+#include "sim/timer_queue.h"
 
 namespace minik::sim {
 
@@ -35,7 +35,7 @@ class VirtualExecutor : public Executor {
 
   uint64_t steps() const { return steps_; }
   // The next timer's instant, for whoever shows progress; the end of time when nothing waits.
-  Instant next() const;
+  Instant next();
 
  private:
   struct Slot {
@@ -43,25 +43,13 @@ class VirtualExecutor : public Executor {
     uint32_t generation = 0;
     bool armed = false;
   };
-  struct Due {
-    Instant at;
-    uint64_t tie;
-    uint64_t sequence;
-    uint32_t slot;
-    uint32_t generation;
-    // std::priority_queue has the largest on top: reversed.
-    bool operator<(const Due& other) const {
-      if (at != other.at) return at > other.at;
-      if (tie != other.tie) return tie > other.tie;
-      return sequence > other.sequence;
-    }
-  };
+  const Due* next_timer();
 
   WallTime begin_;
   Instant now_;
   Rng rng_;
   std::deque<Task> ready_;
-  std::priority_queue<Due> timers_;
+  TimerQueue timers_;
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_;
   uint64_t sequence_ = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <optional>
 #include <vector>
 
 namespace minik::sim {
@@ -103,6 +104,41 @@ struct SimulatedClient::Link : std::enable_shared_from_this<Link> {
   std::vector<std::shared_ptr<Pipe>> pipes;
 };
 
+// One request on its way there and back; whoever carries it at the moment owns it.
+struct SimulatedClient::Exchange {
+  static void arrive(const std::shared_ptr<Exchange>& exchange) {
+    const auto link = exchange->link.lock();
+    if (!link) return;
+    control::ApiServer* server = link->connected && !exchange->lost ? link->server() : nullptr;
+    if (!server) {
+      answer(exchange, unreachable());
+      return;
+    }
+    server->handle(std::move(exchange->request),
+                   [exchange](Result<ApiResponse> result) { answer(exchange, std::move(result)); });
+  }
+
+  static void answer(const std::shared_ptr<Exchange>& exchange, Result<ApiResponse> result) {
+    const auto link = exchange->link.lock();
+    if (!link) return;
+    Duration delay = link->request_delay() + link->extra(link->faults.delay_answer);
+    exchange->result.emplace(std::move(result));
+    if (link->strikes(link->faults.lose_answer)) {
+      delay = link->delays.time_out;
+      exchange->result.emplace(unreachable());
+    }
+    link->executor.after(delay, [exchange] {
+      if (exchange->link.lock()) exchange->done(*std::move(exchange->result));
+    });
+  }
+
+  std::weak_ptr<Link> link;
+  ApiRequest request;
+  ResponseCallback done;
+  bool lost = false;  // it will not arrive
+  std::optional<Result<ApiResponse>> result;
+};
+
 SimulatedClient::SimulatedClient(Executor& executor, std::function<control::ApiServer*()> server,
                                  std::string component, Rng rng, LinkDelays delays, DeliveryHook on_delivery)
     : link_(std::make_shared<Link>(executor, std::move(server), std::move(component), rng, delays,
@@ -130,32 +166,11 @@ void SimulatedClient::set_connected(bool connected) {
 void SimulatedClient::send(ApiRequest request, ResponseCallback done) {
   request.user = link_->user;
   if (link_->on_send) link_->on_send(request);
-  const std::weak_ptr<Link> weak = link_;
-  const auto answer = [weak, done = std::move(done)](Result<ApiResponse> result) {
-    const auto link = weak.lock();
-    if (!link) return;
-    Duration delay = link->request_delay() + link->extra(link->faults.delay_answer);
-    if (link->strikes(link->faults.lose_answer)) {
-      delay = link->delays.time_out;
-      result = unreachable();
-    }
-    link->executor.after(delay, [weak, done, result = std::move(result)]() mutable {
-      if (weak.lock()) done(std::move(result));
-    });
-  };
   const bool lost = link_->strikes(link_->faults.lose_request);
   const bool reachable = !lost && link_->connected && link_->server() != nullptr;
   const Duration delay = reachable ? link_->request_delay() : link_->delays.time_out;
-  link_->executor.after(delay, [weak, answer, lost, request = std::move(request)]() mutable {
-    const auto link = weak.lock();
-    if (!link) return;
-    control::ApiServer* server = link->connected && !lost ? link->server() : nullptr;
-    if (!server) {
-      answer(unreachable());
-      return;
-    }
-    server->handle(std::move(request), answer);
-  });
+  auto exchange = std::make_shared<Exchange>(Exchange{link_, std::move(request), std::move(done), lost, {}});
+  link_->executor.after(delay, [exchange = std::move(exchange)] { Exchange::arrive(exchange); });
 }
 
 std::unique_ptr<WatchHandle> SimulatedClient::watch(ApiRequest request, WatchCallbacks callbacks) {

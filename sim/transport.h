@@ -63,6 +63,7 @@ class SimulatedClient : public control::Client {
   struct Link;
 
  private:
+  struct Exchange;
   std::shared_ptr<Link> link_;
 };
 

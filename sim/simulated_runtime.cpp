@@ -97,7 +97,6 @@ void SimulatedRuntime::run_pod_sandbox(PodSandboxConfig config, Done<PodSandboxS
     next_address_ = next_address_ % 253 + 2;
     sandbox.ips = {format_ipv4(pod_network_ + next_address_)};
   }
-  sandbox.labels = std::move(config.labels);
   sandboxes_[sandbox.id].status = sandbox;
   answer<PodSandboxStatus>(sandbox_time_.draw(rng_), std::move(done), std::move(sandbox));
 }
@@ -143,7 +142,6 @@ void SimulatedRuntime::create_container(const std::string& sandbox_id, Container
   const auto asked_for = config.labels.find("io.kubernetes.container.image");
   container.status.image = asked_for == config.labels.end() ? config.image : asked_for->second;
   container.status.image_id = config.image;
-  container.status.labels = std::move(config.labels);
   container.behaviour = &behaviour_of(container.status.image);
   const std::string id = container.status.id;
   sandbox->second.containers.push_back(id);

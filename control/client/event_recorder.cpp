@@ -1,6 +1,8 @@
 #include "control/client/event_recorder.h"
 
-#include <map>
+#include <algorithm>
+#include <array>
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "control/base/text.h"
 #include "control/object/keys.h"
@@ -13,6 +15,15 @@ constexpr Duration kSameNote = minutes(10);
 constexpr int64_t kBurst = 25;
 constexpr Duration kRefill = minutes(5);
 constexpr size_t kRememberedMax = 4096;  // as the correlator's caches
+constexpr size_t kForgetFirst = 64;
+constexpr size_t kTail = 4;
+
+// Of texts one after the other, each with its end.
+uint64_t hash_of(std::initializer_list<std::string_view> texts) {
+  uint64_t hash = fnv1a_64({});
+  for (const auto text : texts) hash = fnv1a_64(text, hash ^ text.size()) * 0x9e3779b97f4a7c15ULL;
+  return hash ^ hash >> 32;
+}
 
 // metav1.ObjectReference of an object, or the reference itself when it is one already.
 Value reference_to(const Value& object) {
@@ -32,29 +43,45 @@ struct EventRecorder::Impl : std::enable_shared_from_this<Impl> {
   Impl(Executor& e, Client& c, KindId kind, std::string who, std::string where, Rng r)
       : executor(e), client(c), event_kind(kind), component(std::move(who)), host(std::move(where)), rng(r) {}
 
+  // A note that was written: its Event's name follows from the time and the tail.
   struct Remembered {
-    std::string name;
-    int64_t count = 0;
     WallTime first, last;
+    uint32_t count = 0;
+    std::array<char, kTail> tail{};
   };
   struct Bucket {
     int64_t tokens = kBurst;
     WallTime refilled;
+    void refill(WallTime now) {
+      const int64_t gained = (now - refilled).ns / kRefill.ns;
+      if (gained <= 0) return;
+      tokens = std::min(kBurst, tokens + gained);
+      refilled = refilled + kRefill * gained;
+    }
   };
 
-  bool allowed(std::string_view about, WallTime now) {
-    if (buckets.size() > kRememberedMax) buckets.clear();
-    auto [bucket, fresh] = buckets.try_emplace(std::string(about));
+  bool allowed(uint64_t about, WallTime now) {
+    auto [bucket, fresh] = buckets.try_emplace(about);
     auto& b = bucket->second;
     if (fresh) b.refilled = now;
-    const int64_t gained = (now - b.refilled).ns / kRefill.ns;
-    if (gained > 0) {
-      b.tokens = std::min(kBurst, b.tokens + gained);
-      b.refilled = b.refilled + kRefill * gained;
-    }
+    b.refill(now);
     if (b.tokens == 0) return false;
     --b.tokens;
     return true;
+  }
+
+  // A node has few pods and notes something about each of many that come and go.
+  void forget(WallTime now) {
+    if (remembered.size() + buckets.size() < forget_at) return;
+    boost::unordered::erase_if(remembered, [&](const auto& entry) { return now - entry.second.last >= kSameNote; });
+    boost::unordered::erase_if(buckets, [&](auto& entry) {
+      Bucket bucket = entry.second;
+      bucket.refill(now);
+      return bucket.tokens == kBurst;
+    });
+    if (remembered.size() > kRememberedMax) remembered.clear();
+    if (buckets.size() > kRememberedMax) buckets.clear();
+    forget_at = std::max(kForgetFirst, 2 * (remembered.size() + buckets.size()));
   }
 
   Executor& executor;
@@ -62,8 +89,10 @@ struct EventRecorder::Impl : std::enable_shared_from_this<Impl> {
   KindId event_kind;
   std::string component, host;
   Rng rng;
-  std::map<std::string, Remembered> remembered;
-  std::map<std::string, Bucket> buckets;
+  // By hashes of what they are about; never walked in an order that shows.
+  boost::unordered_flat_map<uint64_t, Remembered> remembered;
+  boost::unordered_flat_map<uint64_t, Bucket> buckets;
+  size_t forget_at = kForgetFirst;
 };
 
 EventRecorder::EventRecorder(Executor& executor, Client& client, KindId event_kind,
@@ -80,9 +109,15 @@ void EventRecorder::record(const EventNote& note) {
   const auto name = reference[keys::kName].as_string();
   std::string namespace_ = reference[keys::kNamespace].string();
   if (namespace_.empty()) namespace_ = "default";
-  if (!impl.allowed(cat(namespace_, "/", name), now)) return;
-  const std::string identity = cat(namespace_, "/", name, "/", reference[keys::kUid].as_string(), "/",
-                                   note.type, "/", note.reason, "/", note.message);
+  const uint64_t about = hash_of({namespace_, name});
+  impl.forget(now);
+  if (!impl.allowed(about, now)) return;
+  const uint64_t identity =
+      hash_of({namespace_, name, reference[keys::kUid].as_string(), note.type, note.reason, note.message});
+  // Name and nanoseconds, as client-go names events; the random tail keeps two of one instant apart.
+  const auto name_of = [&](const Impl::Remembered& r) {
+    return cat(name, ".", to_hex(std::string_view(r.tail.data(), kTail)), r.first.ns / 1000);
+  };
   ApiRequest request;
   request.kind = impl.event_kind;
   request.namespace_ = namespace_;
@@ -92,16 +127,16 @@ void EventRecorder::record(const EventNote& note) {
     ++again.count;
     again.last = now;
     request.verb = Verb::kPatch;
-    request.name = again.name;
+    request.name = name_of(again);
     request.patch_type = PatchType::kMerge;
-    request.body = Value::map({{keys::kCount, again.count}, {keys::kLastTimestamp, format_time(now)}});
+    request.body = Value::map({{keys::kCount, int64_t{again.count}}, {keys::kLastTimestamp, format_time(now)}});
     impl.client.send(std::move(request), [](const Result<ApiResponse>&) {});
     return;
   }
-  if (impl.remembered.size() >= kRememberedMax) impl.remembered.clear();
-  // Name and nanoseconds, as client-go names events; the random tail keeps two of one instant apart.
-  const std::string event_name = cat(name, ".", to_hex(cat(impl.rng.suffix(4))), now.ns / 1000);
-  impl.remembered[identity] = {event_name, 1, now, now};
+  Impl::Remembered fresh{now, now, 1, {}};
+  std::ranges::copy(impl.rng.suffix(kTail), fresh.tail.begin());
+  const std::string event_name = name_of(fresh);
+  impl.remembered[identity] = fresh;
   const Value when = format_time(now);
   request.verb = Verb::kCreate;
   request.body = Value::map(

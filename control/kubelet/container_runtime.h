@@ -65,7 +65,6 @@ struct PodSandboxStatus {
   bool ready = false;
   WallTime created;
   std::vector<std::string> ips;  // empty with host network: the node's
-  Labels labels;
 };
 
 struct KeyValue {
@@ -142,7 +141,6 @@ struct ContainerStatus {
   std::string message;  // also the termination message
   std::string image;      // the reference as asked for
   std::string image_id;
-  Labels labels;
 };
 
 struct ImageStatus {

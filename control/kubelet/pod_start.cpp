@@ -157,7 +157,7 @@ void PodWorker::create_container(const Value& container, const ImageStatus& imag
 void PodWorker::keep_as_last(ContainerRecord& record) {
   if (!record.current) return;
   if (record.last) context_.runtime.remove_container(record.last->id, [](const Result<Unit>&) {});
-  record.last = std::move(record.current);
+  record.last = std::make_unique<ContainerStatus>(*std::move(record.current));
 }
 
 void PodWorker::on_started(const Value& container, const ContainerStatus& status) {

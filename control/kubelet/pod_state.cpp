@@ -215,6 +215,48 @@ std::string_view qos_class(const Value& spec) {
   return !any ? "BestEffort" : guaranteed ? "Guaranteed" : "Burstable";
 }
 
+uint64_t digest_of(const PodState& state) {
+  uint64_t digest = fnv1a_64({});
+  const auto add_number = [&](int64_t number) {
+    digest = (digest ^ static_cast<uint64_t>(number)) * 0x9e3779b97f4a7c15ULL;
+    digest ^= digest >> 32;
+  };
+  const auto add_text = [&](std::string_view text) {
+    add_number(static_cast<int64_t>(text.size()));
+    digest = fnv1a_64(text, digest);
+  };
+  const auto add_status = [&](const ContainerStatus& status) {
+    for (const auto& text : {std::string_view(status.id), std::string_view(status.reason), std::string_view(status.message),
+                             std::string_view(status.image), std::string_view(status.image_id)}) {
+      add_text(text);
+    }
+    for (const int64_t number : {static_cast<int64_t>(status.state), status.started.ns, status.finished.ns,
+                                 int64_t{status.exit_code}, int64_t{status.signal}}) {
+      add_number(number);
+    }
+  };
+  if (state.sandbox) {
+    add_number(state.sandbox->ready ? 1 : 2);
+    for (const auto& ip : state.sandbox->ips) add_text(ip);
+  }
+  for (const auto& [name, record] : state.containers) {
+    add_text(name);
+    add_number(record.current.has_value());
+    if (record.current) add_status(*record.current);
+    add_number(record.last != nullptr);
+    if (record.last) add_status(*record.last);
+    add_number(record.restart_count);
+    add_text(record.waiting_reason);
+    add_text(record.waiting_message);
+    add_number(record.started * 2 + record.ready);
+  }
+  add_number(state.start_time ? state.start_time->ns : -1);
+  add_text(state.failed_reason);
+  add_text(state.failed_message);
+  add_number(state.terminal);
+  return digest;
+}
+
 Value make_pod_status(const Value& pod, const PodState& state, const std::vector<std::string>& host_ips,
                       WallTime now) {
   const Value& spec = pod[keys::kSpec];

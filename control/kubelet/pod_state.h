@@ -5,6 +5,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,8 +27,8 @@ constexpr Duration longer_back_off(Duration last, Duration first = kBackOffFirst
 struct ContainerRecord {
   // The newest container of this name, once created.
   std::optional<ContainerStatus> current;
-  // The one before it, for lastState and `logs --previous`.
-  std::optional<ContainerStatus> last;
+  // The one before it, for lastState and `logs --previous`; most have none.
+  std::unique_ptr<ContainerStatus> last;
   int64_t restart_count = 0;
   // The API knows of one, from before this node agent or this machine came up.
   bool ran_before = false;
@@ -62,5 +63,7 @@ std::string phase_of(const Value& pod_spec, const PodState& state);
 Value make_pod_status(const Value& pod, const PodState& state, const std::vector<std::string>& host_ips,
                       WallTime now);
 std::string_view qos_class(const Value& pod_spec);
+// Of all that make_pod_status() reads of the state: the same digest, the same status.
+uint64_t digest_of(const PodState& state);
 
 }  // namespace minik::control

@@ -1,6 +1,7 @@
 #include "control/kubelet/pod_worker.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "control/base/text.h"
 #include "control/object/keys.h"
@@ -45,10 +46,18 @@ PodWorker::~PodWorker() {
 }
 
 void PodWorker::update(Value pod) {
-  pod_ = std::move(pod);
+  const Value before = std::exchange(pod_, std::move(pod));
+  const Key generation = keys::kGeneration;
+  if (!(pod_[keys::kSpec] == before[keys::kSpec]) ||
+      !(pod_[keys::kMetadata][generation] == before[keys::kMetadata][generation])) {
+    said_.reset();
+  }
   // Somebody has written after this node: what is wrong now (a pod of a node that was silent is not ready)
   // is said anew, and what others have added stays.
-  if (object_revision(pod_) > written_revision_) written_status_ = pod_[keys::kStatus];
+  if (object_revision(pod_) > written_revision_ && !(written_status_ == pod_[keys::kStatus])) {
+    written_status_ = pod_[keys::kStatus];
+    said_.reset();
+  }
   sync();
 }
 
@@ -67,10 +76,12 @@ void PodWorker::adopt_container(ContainerStatus container) {
   auto& record = state_.containers[container.name];
   const bool newer = !record.current || record.current->attempt < container.attempt;
   if (!newer) {
-    if (!record.last || record.last->attempt < container.attempt) record.last = std::move(container);
+    if (!record.last || record.last->attempt < container.attempt) {
+      record.last = std::make_unique<ContainerStatus>(std::move(container));
+    }
     return;
   }
-  if (record.current) record.last = std::move(record.current);
+  if (record.current) record.last = std::make_unique<ContainerStatus>(*std::move(record.current));
   record.restart_count = std::max(record.restart_count, static_cast<int64_t>(container.attempt));
   record.current = std::move(container);
   record.waiting_reason.clear();
@@ -301,9 +312,14 @@ void PodWorker::on_exited(const std::string& name, ContainerStatus status) {
 
 void PodWorker::write_status() {
   if (status_in_flight_ || gone_) return;
+  const uint64_t digest = digest_of(state_);
+  if (said_ == digest) return;
   const Value status = make_pod_status(pod_.with(keys::kStatus, written_status_.has_value() ? written_status_ : pod_[keys::kStatus]),
                                        state_, context_.host_ips, context_.executor.wall_now());
-  if (status == written_status_) return;
+  if (status == written_status_) {
+    said_ = digest;
+    return;
+  }
   status_in_flight_ = true;
   ApiRequest request;
   request.verb = Verb::kUpdate;
@@ -319,6 +335,7 @@ void PodWorker::write_status() {
     status_in_flight_ = false;
     if (result) {
       written_status_ = status;
+      said_.reset();
       written_revision_ = object_revision(result->object);
       sync();
     } else if (result.error().code == ErrorCode::kNotFound || result.error().code == ErrorCode::kConflict) {

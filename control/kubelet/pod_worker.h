@@ -157,6 +157,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   bool status_in_flight_ = false;
   Value written_status_;       // as the server has it, as far as this node knows
   Revision written_revision_;  // of this node's last word about it
+  std::optional<uint64_t> said_;  // the digest of a state about which nothing more is to be written
   std::map<std::string, ProbeRun> probes_;  // "container/kind"
   ScopedTimer wake_;
   ScopedTimer deadline_;

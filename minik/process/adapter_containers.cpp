@@ -155,7 +155,6 @@ ContainerStatus ContainerAdapter::status_of(const runtime::ContainerInfo& info) 
   status.created = info.created;
   status.started = info.started;
   status.finished = info.finished;
-  status.labels = info.annotations;
   status.state = info.phase == runtime::ContainerPhase::kRunning  ? ContainerState::kRunning
                  : info.phase == runtime::ContainerPhase::kExited ? ContainerState::kExited
                                                                   : ContainerState::kCreated;

@@ -115,10 +115,10 @@ PodSandboxStatus ContainerAdapter::sandbox_status_of(const runtime::SandboxInfo&
   status.id = info.config.id;
   status.ready = info.ready;
   status.created = info.created;
-  status.labels = info.config.annotations;
+  const auto& labels = info.config.annotations;
   const auto label = [&](const char* name) {
-    const auto found = status.labels.find(name);
-    return found == status.labels.end() ? std::string() : found->second;
+    const auto found = labels.find(name);
+    return found == labels.end() ? std::string() : found->second;
   };
   status.namespace_ = label("io.kubernetes.pod.namespace");
   status.name = label("io.kubernetes.pod.name");

@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
-"""A real cluster from outside: how fast it starts, what it costs while idle, how fast a pod runs, and what
-the API does over TLS with 16 clients. Needs root and the release binary; leaves nothing behind."""
-import base64
-import concurrent.futures
+"""A real cluster from outside: how fast it starts, what it costs while idle and how fast a pod runs. Needs root and
+the release binary; leaves nothing behind."""
 import http.client
 import json
 import os
@@ -18,7 +16,7 @@ import time
 TREE = pathlib.Path(__file__).resolve().parent.parent
 MINIK = TREE / "build" / "release" / "bin" / "minik"
 PROFILE = "bench"
-CLIENTS, SECONDS, PODS, STARTS = 16, 5, 30, 5
+PODS, STARTS = 30, 5
 
 
 def figure(name, value, unit):
@@ -53,18 +51,6 @@ def timed(work):
     begin = time.monotonic()
     work()
     return (time.monotonic() - begin) * 1000
-
-
-def in_parallel(work):
-    """Calls per second of CLIENTS loops of their own connection, for SECONDS."""
-    def loop(number):
-        api, count, end = work(number), 0, time.monotonic() + SECONDS
-        while time.monotonic() < end:
-            api(count)
-            count += 1
-        return count
-    with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
-        return sum(pool.map(loop, range(CLIENTS))) / SECONDS
 
 
 def pod(name):
@@ -106,18 +92,6 @@ def main():
         times = sorted(create_to_running(api, f"p{i}") for i in range(PODS))
         figure("pod.create_to_running_ms.p50", times[len(times) // 2], "ms")
         figure("pod.create_to_running_ms.p99", times[-1], "ms")
-
-        def reader(_):
-            own = Api(home)
-            return lambda _: own.call("GET", "/api/v1/namespaces/default/pods/p0")
-
-        def writer(number):
-            own = Api(home)
-            return lambda count: own.call("POST", "/api/v1/namespaces/default/configmaps", {
-                "metadata": {"name": f"w{number}-{count}"}, "data": {"key": base64.b64encode(b"x" * 64).decode()}})
-
-        figure("api.reads_per_s", in_parallel(reader), "1/s")
-        figure("api.durable_writes_per_s", in_parallel(writer), "1/s")
     finally:
         minik(home, "delete")
         shutil.rmtree(home, ignore_errors=True)

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -44,6 +45,15 @@ void log_to_stderr() {
       LogLevel::kInfo);
 }
 
+// Clients' connections alone may be more than the 1,024 descriptors of a login shell (a limit for select(), which
+// nobody here calls). What the machine allows is enough; where it allows less, accepting waits.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 // Held as long as the process lives: the proof that the cluster runs.
 Result<int> take_pid_file(const Profile& profile) {
   MINIK_TRY(runtime::make_directories(profile.run(), 0700));
@@ -64,6 +74,7 @@ Result<int> take_pid_file(const Profile& profile) {
 
 int run_daemon(const std::string& name) {
   log_to_stderr();
+  raise_descriptor_limit();
   sigset_t ends;
   sigemptyset(&ends);
   sigaddset(&ends, SIGTERM);

@@ -4,6 +4,7 @@
 
 #include "control/api/admission.h"
 #include "control/api/errors.h"
+#include "control/api/flow_control.h"
 #include "control/api/metadata.h"
 #include "control/api/metrics_api.h"
 #include "control/api/request_metrics.h"
@@ -115,6 +116,11 @@ Result<UserInfo> ApiServer::impersonate(const UserInfo& real, UserInfo wanted) c
   return wanted;
 }
 
+FlowClassifier& ApiServer::flow_classifier() {
+  if (!flows_) flows_ = std::make_unique<FlowClassifier>(store_, schema_);
+  return *flows_;
+}
+
 void ApiServer::set_usage_source(UsageSource source) { usage_->set_source(std::move(source)); }
 
 void ApiServer::handle(ApiRequest request, ResponseCallback done) {
@@ -195,10 +201,23 @@ Result<ApiResponse> ApiServer::get(const ApiRequest& request) {
   return ApiResponse{found, false, false, {}};
 }
 
+// The newest objects that the selector can match: one where it names it, without a look at all the others.
+std::shared_ptr<const ListSnapshot> ApiServer::newest(const ApiRequest& request, const FieldSelector& fields) const {
+  const std::string_view name = fields.required("metadata.name");
+  const bool placed = !schema_.resource(request.kind).namespaced || !request.namespace_.empty();
+  if (name.empty() || !placed) return store_.list(request.kind, request.namespace_);
+  auto one = std::make_shared<ListSnapshot>();
+  one->revision = store_.revision();
+  if (const Value& found = store_.find(request.kind, request.namespace_, name); found.has_value()) {
+    one->objects.push_back(found);
+  }
+  return one;
+}
+
 // The newest version, unless exactly another was asked for and is still known.
-Result<std::shared_ptr<const ListSnapshot>> ApiServer::first_page(const ApiRequest& request) {
+Result<std::shared_ptr<const ListSnapshot>> ApiServer::first_page(const ApiRequest& request, const FieldSelector& fields) {
   const auto& text = request.options.resource_version;
-  if (text.empty() || text == "0") return store_.list(request.kind, request.namespace_);
+  if (text.empty() || text == "0") return newest(request, fields);
   const auto wanted = parse_revision(text);
   if (!wanted) return Error(ErrorCode::kBadRequest, cat("invalid resource version ", quoted(text)));
   if (*wanted > store_.revision()) {
@@ -208,7 +227,7 @@ Result<std::shared_ptr<const ListSnapshot>> ApiServer::first_page(const ApiReque
     error.retry_after_seconds = 1;
     return error;
   }
-  if (request.options.resource_version_match != "Exact") return store_.list(request.kind, request.namespace_);
+  if (request.options.resource_version_match != "Exact") return newest(request, fields);
   auto exact = store_.list_at(request.kind, request.namespace_, *wanted);
   if (!exact) return Error(ErrorCode::kExpired, "The resourceVersion for the provided list is too old.");
   return exact;
@@ -221,7 +240,7 @@ Result<ApiResponse> ApiServer::list(const ApiRequest& request) {
   std::shared_ptr<const ListSnapshot> snapshot;
   size_t start = 0;
   if (request.options.continue_token.empty()) {
-    MINIK_ASSIGN(snapshot, first_page(request));
+    MINIK_ASSIGN(snapshot, first_page(request, fields));
   } else {
     if (!request.options.resource_version.empty() && request.options.resource_version != "0") {
       return Error(ErrorCode::kBadRequest, "specifying resource version is not allowed when using continue");
@@ -372,7 +391,7 @@ Result<std::unique_ptr<WatchHandle>> ApiServer::watch(const ApiRequest& request,
   if (initial) {
     // The list may hold writes that are still on their way to the disk; the watcher sees those twice,
     // as added and as modified, which every client of Kubernetes must take.
-    const auto snapshot = store_.list(request.kind, request.namespace_);
+    const auto snapshot = newest(request, watch->fields);
     for (const auto& object : snapshot->objects) {
       if (watch->selects(object)) watch->tell(WatchEventType::kAdded, object);
     }

@@ -33,6 +33,9 @@
 
 namespace minik::control {
 
+class FieldSelector;
+class FlowClassifier;
+
 // Signs a ServiceAccount token (TokenRequest); the process has the key, the simulator a stand-in that is
 // as deterministic as everything else there.
 struct TokenOrder {
@@ -84,6 +87,9 @@ class ApiServer {
   // For pods/exec, attach, portforward and log: who is meant, after authorization.
   Result<ConnectTarget> connect(const ApiRequest& request);
 
+  // Which requests wait behind which, for who has them wait.
+  FlowClassifier& flow_classifier();
+
   // Where metrics.k8s.io asks.
   void set_usage_source(UsageSource source);
 
@@ -102,7 +108,8 @@ class ApiServer {
   Result<ApiResponse> dispatch(ApiRequest& request);
   Result<ApiResponse> get(const ApiRequest& request);
   Result<ApiResponse> list(const ApiRequest& request);
-  Result<std::shared_ptr<const ListSnapshot>> first_page(const ApiRequest& request);
+  Result<std::shared_ptr<const ListSnapshot>> first_page(const ApiRequest& request, const FieldSelector& fields);
+  std::shared_ptr<const ListSnapshot> newest(const ApiRequest& request, const FieldSelector& fields) const;
   Result<ConnectTarget> connect_target(const ApiRequest& request);
   void ask_usage(const ApiRequest& request, ResponseCallback done);
   void schedule_commit();
@@ -121,6 +128,7 @@ class ApiServer {
   std::unique_ptr<class Admission> admission_;
   std::unique_ptr<class MetricsApi> usage_;
   std::unique_ptr<class RequestMetrics> counts_;
+  std::unique_ptr<FlowClassifier> flows_;
   std::shared_ptr<bool> alive_;
 };
 

@@ -1,6 +1,7 @@
 // What every cluster has before anyone asks: the four namespaces, the kubernetes Service with its
-// endpoints, the system's priority classes, the ingress class and the storage class. Idempotent: what is there stays.
+// endpoints, the system's priority classes, priority and fairness, the ingress class and the storage class. Idempotent: what is there stays.
 #include "control/api/api_server.h"
+#include "control/api/flow_control.h"
 #include "control/base/text.h"
 #include "control/object/keys.h"
 #include "control/object/volume_match.h"
@@ -56,6 +57,7 @@ void ApiServer::bootstrap() {
                      {keys::kReclaimPolicy, "Delete"},
                      {keys::kVolumeBindingMode, "WaitForFirstConsumer"},
                      {keys::kAllowVolumeExpansion, true}}));
+  for (auto& [kind, object] : default_flow_control()) create(kind, "", std::move(object));
   const Value labels = Value::map({{"component", "apiserver"}, {"provider", "kubernetes"}});
   const Value port = Value::map({{keys::kName, "https"},
                                  {keys::kPort, 443},

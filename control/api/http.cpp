@@ -306,6 +306,12 @@ HttpReply reply_with(const Error& error, const ResponseFormat& format) {
   return reply;
 }
 
+Value shown(const Schema& schema, const ResourceCall& call, const ApiResponse& response, WallTime now) {
+  const bool list = response.object[keys::kItems].is_array() &&
+                    (call.request.verb == Verb::kList || call.request.verb == Verb::kDeleteCollection);
+  return represented(schema.resource(call.request.kind), call.format, response.object, list, now);
+}
+
 HttpReply reply_to(const Schema& schema, const ResourceCall& call, const Result<ApiResponse>& result, WallTime now) {
   const ResourceInfo& resource = schema.resource(call.request.kind);
   if (!result) {
@@ -316,10 +322,8 @@ HttpReply reply_to(const Schema& schema, const ResourceCall& call, const Result<
     if (error.retry_after_seconds > 0) reply.headers["retry-after"] = cat(error.retry_after_seconds);
     return reply;
   }
-  const bool list = result->object[keys::kItems].is_array() &&
-                    (call.request.verb == Verb::kList || call.request.verb == Verb::kDeleteCollection);
   const int status = result->created ? 201 : 200;
-  HttpReply reply = reply_with(represented(resource, call.format, result->object, list, now), call.format, status);
+  HttpReply reply = reply_with(shown(schema, call, *result, now), call.format, status);
   reply.warnings = result->warnings;
   return reply;
 }

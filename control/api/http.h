@@ -78,6 +78,8 @@ struct HttpReply {
   std::string body;
 };
 
+// What an answer shows, before it is text: the objects as they are, a Table, or their metadata.
+Value shown(const Schema& schema, const ResourceCall& call, const ApiResponse& response, WallTime now);
 HttpReply reply_to(const Schema& schema, const ResourceCall& call, const Result<ApiResponse>& result, WallTime now);
 HttpReply reply_with(const Value& object, const ResponseFormat& format, int status = 200);
 HttpReply reply_with(const Error& error, const ResponseFormat& format = {});

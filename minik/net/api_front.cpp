@@ -6,8 +6,9 @@
 
 #include "control/base/text.h"
 #include "control/object/json.h"
+#include "control/object/keys.h"
 #include "control/schema/kinds.h"
-#include "minik/net/api_watch.h"
+#include "minik/net/api_list.h"
 #include "minik/net/protobuf_body.h"
 
 namespace minik {
@@ -40,6 +41,24 @@ Error no_server() {
               "the API server is being started again from disk; try again");
   error.retry_after_seconds = 1;
   return error;
+}
+
+Error too_many_requests() {
+  Error error(ErrorCode::kTooManyRequests, "too many requests, please try again later");
+  error.retry_after_seconds = 1;
+  return error;
+}
+
+std::vector<HttpHeader> flow_headers(const control::FlowClass& flow) {
+  if (flow.schema_uid.empty()) return {};
+  return {{"x-kubernetes-pf-flowschema-uid", flow.schema_uid}, {"x-kubernetes-pf-prioritylevel-uid", flow.level->uid}};
+}
+
+// What looks at many objects costs more turns than what looks at one.
+int64_t seats_for(const control::ApiRequest& request, const control::Store& store) {
+  const bool many = request.verb == Verb::kList || request.verb == Verb::kDeleteCollection ||
+                    (request.verb == Verb::kWatch && request.options.resource_version.empty());
+  return many ? 1 + static_cast<int64_t>(store.count(request.kind)) / kApiObjectsPerSeat : 1;
 }
 
 // Only what the conventions read: the rest of a request's headers stays where it is.
@@ -92,7 +111,11 @@ UserInfo anonymous() {
 
 }  // namespace
 
-ApiFront::ApiFront(ApiFrontOptions options) : options_(std::move(options)) {
+ApiFront::ApiFront(ApiFrontOptions options)
+    : options_(std::move(options)),
+      fan_out_(std::make_unique<WatchFanOut>(*options_.schema, *options_.control, options_.watch_limits,
+                                             options_.wall_now)),
+      queue_(std::make_shared<FairQueue>(*options_.control, options_.queue_limits)) {
   CHECK(options_.schema != nullptr && options_.control != nullptr && options_.pages != nullptr);
   CHECK(options_.server && options_.authenticate);
 }
@@ -155,38 +178,69 @@ void ApiFront::serve_metrics(const control::PlainCall& call, const UserInfo& use
 }
 
 void ApiFront::serve_resource(const ExchangePtr& exchange) const {
-  options_.control->post([this, exchange] {
-    control::ApiServer* server = options_.server();
-    if (server == nullptr) return answer(exchange, no_server());
-    if (exchange->as) {
-      auto user = server->impersonate(exchange->call.request.user, *exchange->as);
-      if (!user) return answer(exchange, std::move(user).error());
-      exchange->call.request.user = *std::move(user);
-    }
-    if (is_pod_stream(exchange->call.request)) {
-      if (Status connected = connect(exchange, *server); !connected) {
-        answer(exchange, std::move(connected).error());
-      }
-    } else if (exchange->call.request.verb == Verb::kWatch) {
-      begin_watch(exchange, *server);
-    } else {
-      handle_request(exchange, *server);
-    }
-  });
+  options_.control->post([this, exchange] { queue_request(exchange); });
 }
 
-void ApiFront::handle_request(const ExchangePtr& exchange, control::ApiServer& server) const {
+void ApiFront::queue_request(const ExchangePtr& exchange) const {
+  control::ApiServer* server = options_.server();
+  if (server == nullptr) return answer(exchange, no_server());
+  if (exchange->as) {
+    auto user = server->impersonate(exchange->call.request.user, *exchange->as);
+    if (!user) return answer(exchange, std::move(user).error());
+    exchange->call.request.user = *std::move(user);
+  }
+  const control::ApiRequest& request = exchange->call.request;
+  control::FlowClassifier& classifier = server->flow_classifier();
+  exchange->flow = classifier.classify(request);
+  if (request.verb == Verb::kWatch || is_pod_stream(request)) {
+    auto place = queue_->open_long_running(request.user.name);
+    if (!place) return answer(exchange, too_many_requests());
+    exchange->responder.hold(std::move(place));
+  }
+  const bool queued =
+      queue_->submit(exchange->flow, classifier.total_shares(), seats_for(request, server->store()),
+                     [this, exchange](FairQueue::Seat seat) { begin_request(exchange, std::move(seat)); });
+  if (queued) return;
+  server->metrics()
+      .counter("apiserver_flowcontrol_rejected_requests_total", "Requests that found no place to wait.",
+               {{"flow_schema", exchange->flow.schema},
+                {"priority_level", exchange->flow.level->name},
+                {"reason", "queue-full"}})
+      .add();
+  answer(exchange, too_many_requests());
+}
+
+void ApiFront::begin_request(const ExchangePtr& exchange, FairQueue::Seat seat) const {
+  // While it waited its client may have left, as the clients of a herd do that have lost their patience. A write
+  // is carried out: who sent it may have seen nothing but its connection break.
+  const Verb verb = exchange->call.request.verb;
+  const bool reads = verb == Verb::kGet || verb == Verb::kList || verb == Verb::kWatch;
+  if (reads && exchange->responder.client_gone()) return;
+  control::ApiServer* server = options_.server();
+  if (server == nullptr) return answer(exchange, no_server());
+  if (is_pod_stream(exchange->call.request)) {
+    if (Status connected = connect(exchange, *server); !connected) {
+      answer(exchange, std::move(connected).error());
+    }
+  } else if (verb == Verb::kWatch) {
+    begin_watch(exchange, *server);
+  } else {
+    handle_request(exchange, *server, std::move(seat));
+  }
+}
+
+void ApiFront::handle_request(const ExchangePtr& exchange, control::ApiServer& server, FairQueue::Seat seat) const {
   if (options_.may_handle) {
     if (Status may = options_.may_handle(exchange->call.request); !may) return answer(exchange, std::move(may).error());
   }
-  server.handle(exchange->call.request, [this, exchange](Result<control::ApiResponse> result) {
+  server.handle(exchange->call.request, [this, exchange, seat = std::move(seat)](Result<control::ApiResponse> result) {
     answer(exchange, std::move(result));
   });
 }
 
 void ApiFront::begin_watch(const ExchangePtr& exchange, control::ApiServer& server) const {
-  const auto watch = std::make_shared<ApiWatch>(*options_.schema, *options_.control, exchange->call,
-                                                exchange->responder, options_.wall_now);
+  const auto watch = std::make_shared<ApiWatch>(*fan_out_, *options_.schema, exchange->call,
+                                                flow_headers(exchange->flow), exchange->responder);
   if (Status begun = watch->begin(server); !begun) answer(exchange, std::move(begun).error());
 }
 
@@ -252,13 +306,37 @@ Status ApiFront::connect(const ExchangePtr& exchange, control::ApiServer& server
   return {};
 }
 
+// Whether the answer is a long list, which now is on its way.
+bool ApiFront::begin_long_list(const control::Schema& schema, const Exchange& exchange,
+                               const Result<control::ApiResponse>& result, WallTime now) {
+  const control::ResponseFormat& format = exchange.call.format;
+  if (!result || format.yaml || exchange.call.request.verb != Verb::kList || !ListAnswer::is_long(result->object)) {
+    return false;
+  }
+  control::Value list = control::shown(schema, exchange.call, *result, now);
+  if (!ListAnswer::is_long(list)) return false;  // a Table has rows
+  control::HttpReply head;
+  head.warnings = result->warnings;
+  const size_t estimated_bytes = control::to_json(list[control::keys::kItems].items()[0]).size() *
+                                 list[control::keys::kItems].size();
+  const bool compress = estimated_bytes >= kHttpGzipBytesMin &&
+                        exchange.request.header_has_token("accept-encoding", "gzip");
+  HttpResponse response = to_http(std::move(head));
+  for (HttpHeader& header : flow_headers(exchange.flow)) response.headers.push_back(std::move(header));
+  std::make_shared<ListAnswer>(std::move(list), exchange.responder, compress)->send(std::move(response));
+  return true;
+}
+
 void ApiFront::answer(const ExchangePtr& exchange, Result<control::ApiResponse> result) const {
   // Shared, because a posted task must be copyable.
   auto shared = std::make_shared<const Result<control::ApiResponse>>(std::move(result));
   const auto& loop = exchange->responder.loop();
   loop->post([this, exchange, shared, loop] {
     const WallTime now = options_.wall_now ? options_.wall_now() : loop->wall_now();
-    exchange->responder.respond(to_http(control::reply_to(*options_.schema, exchange->call, *shared, now)));
+    if (begin_long_list(*options_.schema, *exchange, *shared, now)) return;
+    HttpResponse response = to_http(control::reply_to(*options_.schema, exchange->call, *shared, now));
+    for (HttpHeader& header : flow_headers(exchange->flow)) response.headers.push_back(std::move(header));
+    exchange->responder.respond(std::move(response));
   });
 }
 

@@ -1,7 +1,7 @@
 // ApiFront: the way of an HTTP request to the API server and of its answer back.
 //
 //   I/O thread        authenticate, parse path and body into an ApiRequest of Values
-//     --post-->       control thread: ApiServer::handle, watch or connect
+//     --post-->       control thread: wait for its turn (FairQueue), ApiServer::handle, watch or connect
 //     --post-->       I/O thread of the connection: encode Values as JSON, Table or YAML; send
 //
 // JSON never costs the control thread anything, and no Value is copied on the way. Watches hand
@@ -21,6 +21,8 @@
 #include "control/api/http.h"
 #include "control/base/executor.h"
 #include "minik/net/api_pages.h"
+#include "minik/net/api_watch.h"
+#include "minik/net/fair_queue.h"
 #include "minik/net/http_message.h"
 #include "minik/net/pod_streams.h"
 #include "minik/net/responder.h"
@@ -54,6 +56,8 @@ struct ApiFrontOptions {
   std::function<WallTime()> wall_now = {};
   // Why a request cannot be carried out now, if so; asked on the control thread. Empty: all can.
   std::function<Status(const control::ApiRequest&)> may_handle = {};
+  WatchLimits watch_limits = {};
+  FairQueueLimits queue_limits = {};
 };
 
 class ApiFront {
@@ -71,6 +75,7 @@ class ApiFront {
     Responder responder;
     control::ResourceCall call;
     std::optional<control::UserInfo> as = {};  // whom the sender asks to be
+    control::FlowClass flow = {};  // from the control thread on
   };
   using ExchangePtr = std::shared_ptr<Exchange>;
 
@@ -79,12 +84,18 @@ class ApiFront {
   void serve_metrics(const control::PlainCall& call, const control::UserInfo& user, const Responder& responder) const;
   Status serve_agent_page(const ExchangePtr& exchange, control::ApiServer& server) const;
   void serve_resource(const ExchangePtr& exchange) const;
-  void handle_request(const ExchangePtr& exchange, control::ApiServer& server) const;
+  void queue_request(const ExchangePtr& exchange) const;
+  void begin_request(const ExchangePtr& exchange, FairQueue::Seat seat) const;
+  void handle_request(const ExchangePtr& exchange, control::ApiServer& server, FairQueue::Seat seat) const;
   void begin_watch(const ExchangePtr& exchange, control::ApiServer& server) const;
   Status connect(const ExchangePtr& exchange, control::ApiServer& server) const;
   void answer(const ExchangePtr& exchange, Result<control::ApiResponse> result) const;
+  static bool begin_long_list(const control::Schema& schema, const Exchange& exchange,
+                              const Result<control::ApiResponse>& result, WallTime now);
 
   const ApiFrontOptions options_;
+  const std::unique_ptr<WatchFanOut> fan_out_;
+  const std::shared_ptr<FairQueue> queue_;
 };
 
 // By client certificate (CN the user, O the groups), else by what `bearer` makes of a token, else

@@ -30,6 +30,41 @@ std::string gzip(std::string_view bytes) {
   return out;
 }
 
+struct GzipStream::State {
+  z_stream stream{};
+};
+
+GzipStream::GzipStream() : state_(std::make_unique<State>()) {
+  CHECK(deflateInit2(&state_->stream, 1, Z_DEFLATED, kGzipWindowBits, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+}
+
+GzipStream::~GzipStream() {
+  deflateEnd(&state_->stream);
+}
+
+std::string GzipStream::add(std::string_view bytes) {
+  return run(bytes, Z_NO_FLUSH);
+}
+
+std::string GzipStream::finish() {
+  return run({}, Z_FINISH);
+}
+
+std::string GzipStream::run(std::string_view bytes, int flush) {
+  z_stream& stream = state_->stream;
+  stream.next_in = input(bytes);
+  stream.avail_in = static_cast<uInt>(bytes.size());
+  std::string out;
+  char piece[16 * 1024];
+  do {
+    stream.next_out = reinterpret_cast<Bytef*>(piece);
+    stream.avail_out = sizeof piece;
+    deflate(&stream, flush);
+    out.append(piece, sizeof piece - stream.avail_out);
+  } while (stream.avail_out == 0);
+  return out;
+}
+
 std::optional<std::string> gunzip(std::string_view bytes, size_t bytes_max) {
   z_stream stream{};
   CHECK(inflateInit2(&stream, kGzipWindowBits) == Z_OK);

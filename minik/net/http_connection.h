@@ -16,6 +16,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "minik/net/event_loop.h"
 #include "minik/net/http_parser.h"
@@ -50,19 +51,25 @@ class HttpExchange {
   // On the loop's thread, now or soon; `gone` instead when the connection is no more.
   void with_connection(std::function<void(HttpConnection&)> action, Task gone = nullptr);
   const std::shared_ptr<EventLoop>& loop() const { return loop_; }
+  bool lost() const { return lost_; }
 
   // The rest belongs to the loop's thread.
   void set_on_close(Task task);
   void closed();
-  void completed() { on_close_ = nullptr, over_ = true; }
+  void completed();
+  // The answer is a stream of bytes from now on, which tells of its own end.
+  void upgraded() { on_close_ = nullptr, over_ = true; }
+  void hold(std::shared_ptr<void> thing);
 
  private:
   std::weak_ptr<HttpConnection> connection_;
   std::shared_ptr<EventLoop> loop_;
   std::atomic<bool> answered_ = false;
   Task on_close_;
-  bool lost_ = false;  // before its answer was complete
+  std::atomic<bool> lost_ = false;  // before its answer was complete; set on the loop
   bool over_ = false;
+  bool ended_ = false;  // nothing is held any more
+  std::vector<std::shared_ptr<void>> held_;
 };
 
 class HttpStream;

@@ -35,6 +35,30 @@ constexpr Duration kHttpLingerTimeout = seconds(2);
 // resourceVersion). A burst of 10,000 pod events is about 20 MiB.
 constexpr size_t kStreamBacklogBytesMax = 32 * 1024 * 1024;
 
+// Requests that may be in work at once, divided among the priority levels by their shares: kube-apiserver's 400
+// reads and 200 writes. A long list takes a seat for each hundred objects, as there.
+constexpr int64_t kApiSeats = 600;
+constexpr int64_t kApiObjectsPerSeat = 100;
+constexpr int64_t kApiSeatsPerRequestMax = 10;
+// Requests that one turn of the control thread takes from its queues: about two milliseconds, after which timers and
+// the cluster's own components have theirs.
+constexpr int64_t kApiSeatsPerTurn = 64;
+// Watches, followed logs, execs and port-forwards. The rest of the connections is for requests that end; no user
+// takes the last thousand from the others.
+constexpr size_t kLongRunningMax = 3072;
+constexpr size_t kLongRunningPerUserMax = 2048;
+
+// A watch or a long list is encoded as far ahead of its client as this and no further: what is not yet text costs
+// references. More would only make a slow client's memory ours.
+constexpr size_t kWatchSendBytesMax = 256 * 1024;
+// What all watchers together may lag behind. Beyond it, those that lag at all are cut off, so that a thousand slow
+// ones of different kinds hold no more than this.
+constexpr size_t kWatchTotalBacklogBytesMax = 256 * 1024 * 1024;
+// One turn of an I/O thread encodes no more of a list than this, a millisecond's work, before others have theirs.
+constexpr size_t kListPieceBytes = 64 * 1024;
+// Shorter lists are encoded in one piece and have a content-length.
+constexpr size_t kListPiecesItemsMin = 64;
+
 // One message of exec or port-forward; kubectl sends at most 32 KiB.
 constexpr size_t kWebSocketMessageBytesMax = 1024 * 1024;
 // A source (a process, a forwarded port) is read no further while this much waits for the client.

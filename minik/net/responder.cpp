@@ -38,7 +38,19 @@ void HttpExchange::set_on_close(Task task) {
   if (!over_) on_close_ = std::move(task);
 }
 
+void HttpExchange::hold(std::shared_ptr<void> thing) {
+  if (!ended_) held_.push_back(std::move(thing));
+}
+
+void HttpExchange::completed() {
+  on_close_ = nullptr;
+  over_ = ended_ = true;
+  held_.clear();
+}
+
 void HttpExchange::closed() {
+  ended_ = true;
+  held_.clear();
   if (over_ || lost_) return;
   lost_ = true;
   if (const Task task = std::exchange(on_close_, nullptr)) task();
@@ -79,10 +91,20 @@ void Responder::upgrade(HttpResponse head,
   exchange_->with_connection([exchange = exchange_, head = std::move(head),
                               opened = std::move(opened)](HttpConnection& c) {
     const auto stream = std::make_shared<UpgradedStream>(c.weak_from_this(), c.loop());
-    exchange->completed();
+    exchange->upgraded();
     c.upgrade(head, stream);
     opened(stream);
   });
+}
+
+void Responder::hold(std::shared_ptr<void> thing) const {
+  exchange_->loop()->post([exchange = exchange_, thing = std::move(thing)]() mutable {
+    exchange->hold(std::move(thing));
+  });
+}
+
+bool Responder::client_gone() const {
+  return exchange_->lost();
 }
 
 void Responder::on_close(Task task) const {

@@ -66,6 +66,12 @@ class Responder {
   // stream on the loop of the connection.
   void upgrade(HttpResponse head, std::function<void(std::shared_ptr<ByteStream>)> opened) const;
 
+  // Kept until the answer is over, for a stream or an upgraded connection until its end; released on any thread.
+  void hold(std::shared_ptr<void> thing) const;
+
+  // The connection has been lost: nobody will hear an answer. Of any thread.
+  bool client_gone() const;
+
   // Called once on the loop when the connection is lost before the answer has left whole; also for
   // a stream until it is finished. Replaces an earlier one. Called soon if it is lost already.
   void on_close(Task task) const;

@@ -41,7 +41,7 @@ Result<LogStart> ShellStreams::log(const PodLogRequest& request) {
       });
 }
 
-ApiWorld::ApiWorld(HttpServerOptions options) {
+ApiWorld::ApiWorld(HttpServerOptions options, Limits limits) {
   const control::Schema& schema = control::Schema::builtin();
   store_ = std::make_unique<control::Store>(
       log_, [](const Error& error) { CHECK(false) << error.message; });
@@ -62,7 +62,9 @@ ApiWorld::ApiWorld(HttpServerOptions options) {
         return user;
       }),
       .pages = pages_.get(),
-      .streams = &streams_});
+      .streams = &streams_,
+      .watch_limits = limits.watch,
+      .queue_limits = limits.queue});
   options.error_response = ApiFront::error_response;
   thread_ = std::thread([this] { control_loop_.run(); });
   server_ = std::make_unique<TestServer>(

@@ -32,7 +32,12 @@ class ShellStreams final : public PodStreams {
 
 class ApiWorld {
  public:
-  explicit ApiWorld(HttpServerOptions options = {});
+  struct Limits {
+    WatchLimits watch = {};
+    FairQueueLimits queue = {};
+  };
+  explicit ApiWorld(HttpServerOptions options = {}) : ApiWorld(std::move(options), Limits()) {}
+  ApiWorld(HttpServerOptions options, Limits limits);
   ~ApiWorld();
 
   uint16_t port() const { return server_->tls_port(); }

@@ -1,0 +1,85 @@
+#include "control/api/flow_control.h"
+
+#include "control/schema/kinds.h"
+#include "tests/api/http_world.h"
+
+namespace minik::control {
+namespace {
+
+constexpr const char* kGroup = "/apis/flowcontrol.apiserver.k8s.io/v1";
+
+class FlowControl : public HttpWorld {
+ protected:
+  FlowClass classify(const std::string& user, std::vector<std::string> groups, KindId kind = kinds::kConfigmaps,
+                     Verb verb = Verb::kGet, const std::string& namespace_ = "default") {
+    ApiRequest request;
+    request.kind = kind;
+    request.verb = verb;
+    request.namespace_ = namespace_;
+    request.user.name = user;
+    request.user.groups = std::move(groups);
+    executor.run_until(executor.now(), [] { return false; });
+    return api.flow_classifier().classify(request);
+  }
+  std::string schema(const std::string& user, std::vector<std::string> groups, KindId kind = kinds::kConfigmaps,
+                     Verb verb = Verb::kGet) {
+    return classify(user, std::move(groups), kind, verb).schema;
+  }
+};
+
+TEST_F(FlowControl, BeginsWithKubernetesOwnSchemas) {
+  EXPECT_EQ(schema("admin", {"system:masters", "system:authenticated"}), "exempt");
+  EXPECT_EQ(schema("system:node:n", {"system:nodes", "system:authenticated"}), "system-nodes");
+  EXPECT_EQ(schema("system:node:n", {"system:nodes"}, kinds::kLeases, Verb::kUpdate), "system-node-high");
+  EXPECT_EQ(schema("system:kube-scheduler", {"system:authenticated"}), "kube-scheduler");
+  EXPECT_EQ(schema("system:kube-scheduler", {"system:authenticated"}, kinds::kLeases, Verb::kUpdate),
+            "system-leader-election");
+  EXPECT_EQ(schema("system:serviceaccount:kube-system:x", {"system:serviceaccounts"}), "kube-system-service-accounts");
+  EXPECT_EQ(schema("system:serviceaccount:default:x", {"system:serviceaccounts"}), "service-accounts");
+  EXPECT_EQ(schema("jane", {"system:authenticated"}), "global-default");
+}
+
+TEST_F(FlowControl, PutsRequestsOfAUserInOneFlowAndThoseOfANamespaceInAnother) {
+  const std::vector<std::string> known{"system:authenticated"};
+  EXPECT_EQ(classify("jane", known).flow, classify("jane", known, kinds::kPods).flow);
+  EXPECT_NE(classify("jane", known).flow, classify("john", known).flow);
+  const auto scheduler = [&](const char* namespace_) {
+    return classify("system:kube-scheduler", known, kinds::kPods, Verb::kGet, namespace_).flow;
+  };
+  EXPECT_NE(scheduler("a"), scheduler("b"));
+}
+
+TEST_F(FlowControl, FollowsASchemaFromItsCreationToItsDeletion) {
+  ASSERT_EQ(call("POST", cat(kGroup, "/flowschemas"),
+                 R"({"metadata":{"name":"jane"},"spec":{"matchingPrecedence":10,)"
+                 R"("priorityLevelConfiguration":{"name":"workload-high"},"rules":[{"subjects":[{"kind":"User",)"
+                 R"("user":{"name":"jane"}}],"resourceRules":[{"verbs":["list"],"apiGroups":[""],)"
+                 R"("resources":["configmaps"],"namespaces":["default"]}]}]}})")
+                .status,
+            201);
+  const std::vector<std::string> known{"system:authenticated"};
+  EXPECT_EQ(classify("jane", known, kinds::kConfigmaps, Verb::kList).level->name, "workload-high");
+  EXPECT_EQ(schema("jane", known, kinds::kConfigmaps, Verb::kGet), "global-default") << "another verb";
+  EXPECT_EQ(schema("jane", known, kinds::kPods, Verb::kList), "global-default") << "another resource";
+  ASSERT_EQ(call("DELETE", cat(kGroup, "/flowschemas/jane")).status, 200);
+  EXPECT_EQ(schema("jane", known, kinds::kConfigmaps, Verb::kList), "global-default");
+}
+
+TEST_F(FlowControl, SkipsASchemaWhoseLevelIsMissing) {
+  ASSERT_EQ(call("DELETE", cat(kGroup, "/prioritylevelconfigurations/global-default")).status, 200);
+  EXPECT_EQ(schema("jane", {"system:authenticated"}), "catch-all");
+  ASSERT_EQ(call("DELETE", cat(kGroup, "/prioritylevelconfigurations/catch-all")).status, 200);
+  const auto last = classify("jane", {"system:authenticated"});
+  EXPECT_FALSE(last.level->exempt) << "without any level nobody goes unlimited";
+}
+
+TEST_F(FlowControl, ReadsTheFiguresOfALevel) {
+  const auto low = classify("system:serviceaccount:default:x", {"system:serviceaccounts"}).level;
+  EXPECT_EQ(low->shares, 100);
+  EXPECT_EQ(low->flow_queue_max, 6 * 50);
+  EXPECT_TRUE(classify("admin", {"system:masters"}).level->exempt);
+  EXPECT_EQ(api.flow_classifier().total_shares(), 5 + 10 + 40 + 30 + 40 + 100 + 20);
+}
+
+}  // namespace
+}  // namespace minik::control

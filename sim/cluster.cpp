@@ -46,7 +46,7 @@ SimulatedCluster::SimulatedCluster(ClusterOptions options, Trace* trace)
       crash_rng_(rng_.fork("crashes")) {
   control::ApiServerOptions api_options;
   api_options.issue_token = [](const control::TokenOrder& order) -> Result<std::string> {
-    return cat("simulated-token-of-", order.namespace_, "-", order.service_account);
+    return cat("simulated-token-of-", order.bond.namespace_, "-", order.bond.account.name);
   };
   api_ = std::make_unique<control::ApiServer>(executor_, *store_, control::Schema::builtin(), metrics_,
                                               rng_.fork("api"), api_options);

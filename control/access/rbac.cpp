@@ -34,15 +34,6 @@ bool covers_path(const Value& urls, std::string_view path) {
   });
 }
 
-bool rule_allows(const Value& rule, const Attributes& wanted) {
-  if (!has_or_all(rule[keys::kVerbs], wanted.verb)) return false;
-  if (!wanted.path.empty()) return covers_path(rule[keys::kNonResourceURLs], wanted.path);
-  const Value& names = rule[keys::kResourceNames];
-  return has_or_all(rule[keys::kApiGroups], wanted.group) &&
-         covers_resource(rule[keys::kResources], wanted.resource, wanted.subresource) &&
-         (names.empty() || (!wanted.name.empty() && has(names, wanted.name)));
-}
-
 bool is_subject(const UserInfo& user, const Value& subject, std::string_view namespace_) {
   const auto kind = subject[keys::kKind].as_string();
   const auto name = subject[keys::kName].as_string();
@@ -107,15 +98,23 @@ bool gives(const Value& rule, const Value& right) {
 
 }  // namespace
 
+bool rule_allows(const Value& rule, const Attributes& wanted) {
+  if (!has_or_all(rule[keys::kVerbs], wanted.verb)) return false;
+  if (!wanted.path.empty()) return covers_path(rule[keys::kNonResourceURLs], wanted.path);
+  const Value& names = rule[keys::kResourceNames];
+  return has_or_all(rule[keys::kApiGroups], wanted.group) &&
+         covers_resource(rule[keys::kResources], wanted.resource, wanted.subresource) &&
+         (names.empty() || (!wanted.name.empty() && has(names, wanted.name)));
+}
+
 bool is_master(const UserInfo& user) {
   return std::ranges::find(user.groups, kMasters) != user.groups.end();
 }
 
-const Value& Rbac::rules_of_role(const Value& role_ref, std::string_view namespace_) const {
+const Value& Rbac::role_of(const Value& role_ref, std::string_view namespace_) const {
   const bool cluster = role_ref[keys::kKind].as_string() == "ClusterRole";
-  const Value& role = cluster ? store_.find(kinds::kClusterroles, "", role_ref[keys::kName].as_string())
-                              : store_.find(kinds::kRoles, namespace_, role_ref[keys::kName].as_string());
-  return role[keys::kRules];
+  return cluster ? store_.find(kinds::kClusterroles, "", role_ref[keys::kName].as_string())
+                 : store_.find(kinds::kRoles, namespace_, role_ref[keys::kName].as_string());
 }
 
 void Rbac::visit_rules(const UserInfo& user, std::string_view namespace_, const Visit& visit) const {
@@ -126,9 +125,9 @@ void Rbac::visit_rules(const UserInfo& user, std::string_view namespace_, const 
     const auto subject = std::ranges::find_if(
         subjects, [&](const Value& s) { return is_subject(user, s, cluster ? std::string_view() : namespace_); });
     if (subject == subjects.end()) return;
-    for (const auto& rule : rules_of_role(binding[keys::kRoleRef], namespace_).items()) {
-      done = done || visit(rule, binding, cluster, *subject);
-    }
+    const Value& role = role_of(binding[keys::kRoleRef], namespace_);
+    if (role.is_absent()) done = visit(role, binding, cluster, *subject);
+    for (const auto& rule : role[keys::kRules].items()) done = done || visit(rule, binding, cluster, *subject);
   };
   // Lists, and not in the order of a hash table: what is answered names the binding.
   const auto everywhere = store_.list(kinds::kClusterrolebindings, "");
@@ -138,17 +137,23 @@ void Rbac::visit_rules(const UserInfo& user, std::string_view namespace_, const 
   for (const auto& binding : local->objects) look(binding, false);
 }
 
-std::optional<std::string> Rbac::allows(const UserInfo& user, const Attributes& wanted) const {
-  if (is_master(user)) return "";
-  std::optional<std::string> why;
+Decision Rbac::decide(const UserInfo& user, const Attributes& wanted) const {
+  Decision decision;
+  std::vector<std::string> missing_roles;
   visit_rules(user, wanted.namespace_, [&](const Value& rule, const Value& binding, bool cluster, const Value& subject) {
-    if (!rule_allows(rule, wanted)) return false;
     const Value& role = binding[keys::kRoleRef];
-    why = cat("RBAC: allowed by ", binding_text(binding, cluster), " of ", role[keys::kKind].as_string(), " ",
-              quoted(role[keys::kName].as_string()), " to ", subject_text(subject));
+    const auto kind = role[keys::kKind].as_string(), name = role[keys::kName].as_string();
+    if (rule.is_absent())
+      missing_roles.push_back(cat(to_lower(kind), ".rbac.authorization.k8s.io ", quoted(name), " not found"));
+    if (rule.is_absent() || !rule_allows(rule, wanted)) return false;
+    decision = {true, cat("RBAC: allowed by ", binding_text(binding, cluster), " of ", kind, " ", quoted(name), " to ",
+                          subject_text(subject))};
     return true;
   });
-  return why;
+  if (decision.allowed || missing_roles.empty()) return decision;
+  const auto all = join(missing_roles, ", ");
+  decision.reason = missing_roles.size() == 1 ? cat("RBAC: ", all) : cat("RBAC: [", all, "]");
+  return decision;
 }
 
 std::vector<Value> Rbac::rules_of(const UserInfo& user, std::string_view namespace_) const {
@@ -159,7 +164,7 @@ std::vector<Value> Rbac::rules_of(const UserInfo& user, std::string_view namespa
     rules.push_back(Value::map({{keys::kVerbs, all}, {keys::kNonResourceURLs, all}}));
   }
   visit_rules(user, namespace_, [&](const Value& rule, const Value&, bool, const Value&) {
-    rules.push_back(rule);
+    if (rule.has_value()) rules.push_back(rule);
     return false;
   });
   return rules;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "control/api/errors.h"
+#include "control/api/runtime_class.h"
 #include "control/base/ipv4.h"
 #include "control/base/text.h"
 #include "control/object/keys.h"
@@ -171,7 +172,7 @@ Result<Value> Admission::complete_new(const ResourceInfo& resource, Value object
   if (resource.id == kinds::kPersistentvolumeclaims) {
     MINIK_TRY(limit_ranger_.check_claim(object));
   }
-  if (resource.id == kinds::kPriorityclasses) memos_.clear();
+  if (resource.id == kinds::kPriorityclasses || resource.id == kinds::kRuntimeclasses) memos_.clear();
   if (resource.id == kinds::kServices) return admit_service(std::move(object), Value());
   if (resource.id == kinds::kNamespaces) {
     const Key label("kubernetes.io/metadata.name");
@@ -235,7 +236,7 @@ Result<Value> Admission::admit_update(const ResourceInfo& resource, Value object
   if (resource.id == kinds::kServices) {
     MINIK_ASSIGN(object, admit_service(std::move(object), old));
   }
-  if (resource.id == kinds::kPriorityclasses) memos_.clear();
+  if (resource.id == kinds::kPriorityclasses || resource.id == kinds::kRuntimeclasses) memos_.clear();
   if (resource.id == kinds::kPersistentvolumeclaims) {
     MINIK_TRY(limit_ranger_.check_claim(object));
   }
@@ -251,7 +252,7 @@ Value Admission::admit_status(const ResourceInfo& resource, Value object) const 
 }
 
 Status Admission::admit_delete(const ResourceInfo& resource, const Value& object) {
-  if (resource.id == kinds::kPriorityclasses) memos_.clear();
+  if (resource.id == kinds::kPriorityclasses || resource.id == kinds::kRuntimeclasses) memos_.clear();
   if (resource.id != kinds::kNamespaces) return {};
   for (const auto name : kNamespacesForever) {
     if (object_name(object) == name) {
@@ -277,7 +278,9 @@ Result<Value> Admission::admit_pod(Value pod) {
   if (memo && memo->namespace_ == namespace_ && memo->account.same_node(account)) {
     return pod.with(keys::kSpec, memo->admitted);
   }
-  MINIK_ASSIGN(const Value admitted, admit_pod_spec(spec, namespace_, account));
+  auto complete = admit_pod_spec(spec, namespace_, account);
+  if (!complete) return forbidden(schema_.resource(kinds::kPods), object_name(pod), complete.error().message);
+  const Value admitted = *std::move(complete);
   if (memo) {
     memo->namespace_ = namespace_;
     memo->account = account;
@@ -287,8 +290,12 @@ Result<Value> Admission::admit_pod(Value pod) {
   return pod.with(keys::kSpec, admitted);
 }
 
-Result<Value> Admission::admit_pod_spec(const Value& spec, std::string_view namespace_,
+Result<Value> Admission::admit_pod_spec(const Value& given, std::string_view namespace_,
                                         const Value& account) {
+  const auto runtime_class = given[keys::kRuntimeClassName].as_string();
+  MINIK_ASSIGN(const Value spec, with_runtime_class(given, runtime_class.empty()
+                                                               ? Value()
+                                                               : store_.find(kinds::kRuntimeclasses, "", runtime_class)));
   MapBuilder builder(spec);
   const auto name = object_name(account);
   builder.set(keys::kServiceAccountName, name);
@@ -317,8 +324,7 @@ Status Admission::add_priority(const Value& spec, MapBuilder& builder) const {
   if (!class_name.empty()) {
     chosen = &store_.find(kinds::kPriorityclasses, "", class_name);
     if (chosen->is_absent()) {
-      return forbidden(schema_.resource(kinds::kPods), "",
-                       cat("no PriorityClass with name ", class_name, " was found"));
+      return Error(ErrorCode::kForbidden, cat("no PriorityClass with name ", class_name, " was found"));
     }
   } else {
     // Two defaults are a mistake; the lower value does less harm.
@@ -332,10 +338,10 @@ Status Admission::add_priority(const Value& spec, MapBuilder& builder) const {
   const int64_t priority = chosen ? (*chosen)[keys::kValue].as_int() : 0;
   const Value& wanted = spec[keys::kPriority];
   if (wanted.is_int() && wanted.as_int() != priority) {
-    return forbidden(schema_.resource(kinds::kPods), "",
-                     cat("the integer value of priority (", wanted.as_int(),
-                         ") must not be provided in pod spec; priority admission controller computed ", priority,
-                         " from the given PriorityClass name"));
+    return Error(ErrorCode::kForbidden,
+                 cat("the integer value of priority (", wanted.as_int(),
+                     ") must not be provided in pod spec; priority admission controller computed ", priority,
+                     " from the given PriorityClass name"));
   }
   builder.set(keys::kPriority, priority);
   builder.set(keys::kPreemptionPolicy,

@@ -1,5 +1,5 @@
 // Admission: what the cluster adds to an object or refuses about it, between decoding and validation.
-// NamespaceLifecycle, ServiceAccount, Priority, DefaultTolerationSeconds, LimitRanger and
+// NamespaceLifecycle, ServiceAccount, Priority, RuntimeClass, DefaultTolerationSeconds, LimitRanger and
 // ResourceQuota (limit_ranger.h, quota_admission.h), DefaultStorageClass,
 // StorageObjectInUseProtection, PersistentVolumeClaimResize, and the allocation of Service
 // addresses and node ports, which a kube-apiserver does at the same place.
@@ -59,7 +59,8 @@ class Admission {
   Status admit_claim_update(const Value& claim, const Value& old) const;
   Result<Value> admit_pod(Value pod);
   Status add_priority(const Value& spec, MapBuilder& builder) const;
-  Result<Value> admit_pod_spec(const Value& spec, std::string_view namespace_, const Value& account);
+  // The error is the reason alone.
+  Result<Value> admit_pod_spec(const Value& given, std::string_view namespace_, const Value& account);
   Result<Value> admit_service(Value service, const Value& old);
   Result<std::string> allocate_address(std::string_view wanted);
   Result<int64_t> allocate_node_port(int64_t wanted, const std::set<int64_t>& own);

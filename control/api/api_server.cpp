@@ -54,68 +54,6 @@ ApiServer::ApiServer(Executor& executor, Store& store, const Schema& schema,
 
 ApiServer::~ApiServer() { *alive_ = false; }
 
-namespace {
-
-// A connection is made to read from it or to act through it.
-std::string_view access_verb(const ApiRequest& request) {
-  if (request.verb != Verb::kConnect) return verb_name(request.verb);
-  return request.subresource == "proxy" ? "get" : "create";
-}
-
-Error may_not(const ResourceInfo& resource, const UserInfo& user, const Attributes& wanted) {
-  const auto what = wanted.subresource.empty() ? std::string(wanted.resource)
-                                               : cat(wanted.resource, "/", wanted.subresource);
-  return forbidden(resource, wanted.name,
-                   cat("User ", quoted(user.name.empty() ? "system:anonymous" : user.name), " cannot ", wanted.verb,
-                       " resource ", quoted(what), " in API group ", quoted(wanted.group),
-                       wanted.namespace_.empty() ? " at the cluster scope"
-                                                 : cat(" in the namespace ", quoted(wanted.namespace_))));
-}
-
-}  // namespace
-
-Status ApiServer::authorize(const ApiRequest& request) const {
-  if (is_master(request.user)) return {};
-  const auto& resource = schema_.resource(request.kind);
-  Attributes wanted{access_verb(request), resource.group,     resource.plural, request.subresource,
-                    request.namespace_,   request.name,       ""};
-  // A namespace is in itself: who may read all of it may read its name.
-  if (request.kind == kinds::kNamespaces) wanted.namespace_ = request.name;
-  if (access_.allows(request.user, wanted)) return {};
-  return may_not(resource, request.user, wanted);
-}
-
-Status ApiServer::may_read(const UserInfo& user, std::string_view path) const {
-  Attributes wanted{"get", "", "", "", "", "", path};
-  if (access_.allows(user, wanted)) return {};
-  return Error(ErrorCode::kForbidden, cat("forbidden: User ", quoted(user.name), " cannot get path ", quoted(path)));
-}
-
-Result<UserInfo> ApiServer::impersonate(const UserInfo& real, UserInfo wanted) const {
-  constexpr std::string_view kServiceAccounts = "system:serviceaccount:";
-  const auto check = [&](std::string_view kind, std::string_view namespace_, std::string_view name) -> Status {
-    const Attributes asked{"impersonate", "", kind, "", namespace_, name, ""};
-    if (access_.allows(real, asked)) return {};
-    return Error(ErrorCode::kForbidden,
-                 cat(kind, " ", quoted(name), " is forbidden: User ", quoted(real.name), " cannot impersonate resource ",
-                     quoted(kind), " in API group \"\"",
-                     namespace_.empty() ? " at the cluster scope" : cat(" in the namespace ", quoted(namespace_))));
-  };
-  if (wanted.name.starts_with(kServiceAccounts)) {
-    const auto parts = split(std::string_view(wanted.name).substr(kServiceAccounts.size()), ':');
-    if (parts.size() != 2) return Error(ErrorCode::kBadRequest, cat(quoted(wanted.name), " names no service account"));
-    MINIK_TRY(check("serviceaccounts", parts[0], parts[1]));
-    if (wanted.groups.empty()) wanted.groups = {"system:serviceaccounts", cat("system:serviceaccounts:", parts[0])};
-  } else {
-    MINIK_TRY(check("users", "", wanted.name));
-  }
-  for (const auto& group : wanted.groups) MINIK_TRY(check("groups", "", group));
-  if (!wanted.uid.empty()) MINIK_TRY(check("uids", "", wanted.uid));
-  const std::string known = wanted.name == "system:anonymous" ? "system:unauthenticated" : "system:authenticated";
-  if (std::ranges::find(wanted.groups, known) == wanted.groups.end()) wanted.groups.push_back(known);
-  return wanted;
-}
-
 FlowClassifier& ApiServer::flow_classifier() {
   if (!flows_) flows_ = std::make_unique<FlowClassifier>(store_, schema_);
   return *flows_;
@@ -124,6 +62,13 @@ FlowClassifier& ApiServer::flow_classifier() {
 void ApiServer::set_usage_source(UsageSource source) { usage_->set_source(std::move(source)); }
 
 void ApiServer::handle(ApiRequest request, ResponseCallback done) {
+  begin_audit(request);
+  if (request.audit && options_.auditor) {
+    done = [this, alive = alive_, audit = request.audit, kind = request.kind, done = std::move(done)](Result<ApiResponse> result) {
+      if (*alive) end_audit(audit, kind, result);
+      done(std::move(result));
+    };
+  }
   const auto running = counts_->begin(request);
   if (MetricsApi::serves(request.kind)) {
     ask_usage(request, [this, alive = alive_, running, done = std::move(done)](Result<ApiResponse> result) {
@@ -283,11 +228,20 @@ Result<ApiResponse> ApiServer::list(const ApiRequest& request) {
                      false, false, {}};
 }
 
-Result<ConnectTarget> ApiServer::connect(const ApiRequest& request) {
+Result<ConnectTarget> ApiServer::connect(ApiRequest request) {
+  begin_audit(request);
   const auto running = counts_->begin(request);
   auto target = connect_target(request);
   counts_->end(running, target ? Result<ApiResponse>(ApiResponse{}) : Result<ApiResponse>(target.error()));
+  end_connection_audit(request, target ? nullptr : &target.error());
   return target;
+}
+
+Status ApiServer::may_connect(ApiRequest request) {
+  begin_audit(request);
+  Status allowed = authorize(request);
+  end_connection_audit(request, allowed.ok() ? nullptr : &allowed.error());
+  return allowed;
 }
 
 Result<ConnectTarget> ApiServer::connect_target(const ApiRequest& request) {
@@ -309,6 +263,7 @@ struct ApiServer::Watch : WatchHandle {
     if (!*alive) return;
     server.store_.unwatch(id);
     if (counted) server.counts_->watch_closed(kind);
+    if (audit) server.options_.auditor->complete(*audit, 200, nullptr, server.executor_.wall_now());
   }
 
   void tell(WatchEventType type, const Value& object) {
@@ -361,13 +316,26 @@ struct ApiServer::Watch : WatchHandle {
   FieldSelector fields;
   StoreWatchId id;
   bool counted = false;
+  std::shared_ptr<AuditContext> audit;
   Revision last;
   ScopedTimer timeout;
   ScopedTimer bookmark;
 };
 
-Result<std::unique_ptr<WatchHandle>> ApiServer::watch(const ApiRequest& request,
-                                                      WatchCallbacks callbacks) {
+Result<std::unique_ptr<WatchHandle>> ApiServer::watch(ApiRequest request, WatchCallbacks callbacks) {
+  begin_audit(request);
+  auto begun = begin_watch(request, std::move(callbacks));
+  if (!request.audit || !options_.auditor) return begun;
+  if (!begun) {
+    end_audit(request.audit, request.kind, begun.error());
+  } else {
+    options_.auditor->respond(*request.audit, 200, executor_.wall_now());
+    static_cast<Watch&>(**begun).audit = request.audit;
+  }
+  return begun;
+}
+
+Result<std::unique_ptr<WatchHandle>> ApiServer::begin_watch(const ApiRequest& request, WatchCallbacks callbacks) {
   MINIK_TRY(authorize(request));
   const auto& options = request.options;
   auto watch = std::make_unique<Watch>(*this, std::move(callbacks));

@@ -21,13 +21,16 @@
 #include <string>
 #include <vector>
 
+#include "control/access/authorizer.h"
+#include "control/access/request_path.h"
+#include "control/access/token_identity.h"
+#include "control/audit/auditor.h"
 #include "control/base/executor.h"
 #include "control/base/metrics.h"
 #include "control/base/rng.h"
 #include "control/client/client.h"
 #include "control/client/request.h"
 #include "control/schema/schema.h"
-#include "control/access/rbac.h"
 #include "control/client/usage.h"
 #include "control/store/store.h"
 
@@ -39,9 +42,8 @@ class FlowClassifier;
 // Signs a ServiceAccount token (TokenRequest); the process has the key, the simulator a stand-in that is
 // as deterministic as everything else there.
 struct TokenOrder {
-  std::string namespace_, service_account, service_account_uid;
-  std::string pod_name, pod_uid;
-  std::vector<std::string> audiences;
+  TokenBond bond;
+  std::vector<std::string> audiences;  // empty: the API server
   WallTime issued, expires;
 };
 using TokenIssuer = std::function<Result<std::string>(const TokenOrder&)>;
@@ -52,6 +54,9 @@ struct ApiServerOptions {
   std::string advertise_address;
   int advertise_port = 6443;
   TokenIssuer issue_token;
+  TokenVerifier verify_token;    // for TokenReviews; none: no token is known
+  std::string api_audience;      // whom tokens without an audience are for
+  std::shared_ptr<Auditor> auditor;  // null: no audit log
   std::string cluster_ca_pem;  // published in every namespace as kube-root-ca.crt
   Duration event_ttl = hours(1);
 };
@@ -77,15 +82,18 @@ class ApiServer {
   // server is destroyed first.
   void handle(ApiRequest request, ResponseCallback done);
   // Initial events and those of the window are delivered from inside this call.
-  Result<std::unique_ptr<WatchHandle>> watch(const ApiRequest& request, WatchCallbacks callbacks);
+  Result<std::unique_ptr<WatchHandle>> watch(ApiRequest request, WatchCallbacks callbacks);
   // Whether this user may open this connection, to a node's agent for example.
-  Status may_connect(const ApiRequest& request) const { return authorize(request); }
-  // Whether he may read a page that is no resource: "/metrics".
-  Status may_read(const UserInfo& user, std::string_view path) const;
+  Status may_connect(ApiRequest request);
+  // Whether he may ask for a page that is no resource ("/metrics"), or for a resource that is not there. Begins its
+  // account in the audit log, if `audit` is given; whoever answers completes it.
+  Status may_ask(const UserInfo& user, const PathAttributes& asked, const std::shared_ptr<AuditContext>& audit);
+  // kUnauthorized when an object that the token is bound to has gone.
+  Status check_bound(const TokenBond& bond) const;
   // Whom `real` becomes by asking to be `wanted`, with the groups that follow from the name.
   Result<UserInfo> impersonate(const UserInfo& real, UserInfo wanted) const;
   // For pods/exec, attach, portforward and log: who is meant, after authorization.
-  Result<ConnectTarget> connect(const ApiRequest& request);
+  Result<ConnectTarget> connect(ApiRequest request);
 
   // Which requests wait behind which, for who has them wait.
   FlowClassifier& flow_classifier();
@@ -96,6 +104,7 @@ class ApiServer {
   const Schema& schema() const { return schema_; }
   Store& store() { return store_; }
   MetricRegistry& metrics() { return metrics_; }
+  Auditor* auditor() const { return options_.auditor.get(); }
 
   // Deletes Events older than their time to live; runs by itself every five minutes.
   void expire_events();
@@ -108,19 +117,26 @@ class ApiServer {
   Result<ApiResponse> dispatch(ApiRequest& request);
   Result<ApiResponse> get(const ApiRequest& request);
   Result<ApiResponse> list(const ApiRequest& request);
+  Result<std::unique_ptr<WatchHandle>> begin_watch(const ApiRequest& request, WatchCallbacks callbacks);
   Result<std::shared_ptr<const ListSnapshot>> first_page(const ApiRequest& request, const FieldSelector& fields);
   std::shared_ptr<const ListSnapshot> newest(const ApiRequest& request, const FieldSelector& fields) const;
   Result<ConnectTarget> connect_target(const ApiRequest& request);
   void ask_usage(const ApiRequest& request, ResponseCallback done);
   void schedule_commit();
   Status authorize(const ApiRequest& request) const;
+  Status may(const UserInfo& user, const Attributes& wanted, const std::shared_ptr<AuditContext>& audit) const;
+  void begin_audit(ApiRequest& request);
+  // Both do nothing for a request without an account.
+  void end_audit(const std::shared_ptr<AuditContext>& audit, KindId kind, const Result<ApiResponse>& result) const;
+  void end_connection_audit(const ApiRequest& request, const Error* error) const;
+  void reconcile_roles();
 
   struct Watch;
   Executor& executor_;
   Store& store_;
   const Schema& schema_;
   MetricRegistry& metrics_;
-  Rbac access_;
+  Authorizer access_;
   Rng rng_;
   ApiServerOptions options_;
   bool commit_scheduled_ = false;

@@ -1,5 +1,7 @@
 // What every cluster has before anyone asks: the four namespaces, the kubernetes Service with its
-// endpoints, the system's priority classes, priority and fairness, the ingress class and the storage class. Idempotent: what is there stays.
+// endpoints, the system's priority classes, priority and fairness, the ingress class, the storage class and the roles.
+// Idempotent: what is there stays, but roles get back what they lack.
+#include "control/access/bootstrap_roles.h"
 #include "control/api/api_server.h"
 #include "control/api/flow_control.h"
 #include "control/base/text.h"
@@ -18,21 +20,44 @@ Value named(std::string_view name, std::string_view namespace_ = {}) {
 }  // namespace
 
 void ApiServer::bootstrap() {
-  const auto create = [this](KindId kind, std::string_view namespace_, Value object) {
+  const auto write = [this](Verb verb, KindId kind, std::string_view namespace_, Value object) {
     ApiRequest request;
-    request.verb = Verb::kCreate;
+    request.verb = verb;
     request.kind = kind;
     request.namespace_ = namespace_;
+    if (verb == Verb::kUpdate) request.name = object_name(object);
     request.body = std::move(object);
     request.user = component_user("system:apiserver");
     handle(std::move(request), [](Result<ApiResponse> result) {
       CHECK(result.ok() || result.error().code == ErrorCode::kAlreadyExists) << result.error().message;
     });
   };
-  for (auto& role : bootstrap_cluster_roles()) create(kinds::kClusterroles, "", std::move(role));
-  for (auto& binding : bootstrap_cluster_role_bindings()) create(kinds::kClusterrolebindings, "", std::move(binding));
+  const auto create = [&](KindId kind, std::string_view namespace_, Value object) {
+    write(Verb::kCreate, kind, namespace_, std::move(object));
+  };
+  const auto create_or_complete = [&](KindId kind, Value wanted) {
+    const Value stored = store_.find(kind, "", object_name(wanted));
+    if (stored.is_absent()) return create(kind, "", std::move(wanted));
+    Value completed = reconciled(wanted, stored);
+    if (!(completed == stored)) write(Verb::kUpdate, kind, "", std::move(completed));
+  };
+  for (auto& role : bootstrap_cluster_roles()) create_or_complete(kinds::kClusterroles, std::move(role));
+  for (auto& binding : bootstrap_cluster_role_bindings()) create_or_complete(kinds::kClusterrolebindings, std::move(binding));
   for (const auto* name : {"default", "kube-system", "kube-public", "kube-node-lease"}) {
     create(kinds::kNamespaces, "", Value::map({{keys::kMetadata, named(name)}}));
+  }
+  if (!options_.cluster_ca_pem.empty()) {
+    // How API servers that are aggregated know the clients of this one.
+    constexpr std::string_view kAuthentication = "extension-apiserver-authentication";
+    create(kinds::kConfigmaps, "kube-system",
+           Value::map({{keys::kMetadata, named(kAuthentication)},
+                       {keys::kData, Value::map({{"client-ca-file", options_.cluster_ca_pem}})}}));
+    create(kinds::kRoles, "kube-system",
+           Value::map({{keys::kMetadata, named(cat(kAuthentication, "-reader"))},
+                       {keys::kRules, Value::array({Value::map({{keys::kApiGroups, Value::array({""})},
+                                                                {keys::kResources, Value::array({"configmaps"})},
+                                                                {keys::kResourceNames, Value::array({kAuthentication})},
+                                                                {keys::kVerbs, Value::array({"get", "list", "watch"})}})})}}));
   }
   const auto priority = [&](std::string_view name, int64_t value, std::string_view description) {
     create(kinds::kPriorityclasses, "",

@@ -53,7 +53,7 @@ Error not_held(const ResourceInfo& resource, const UserInfo& user, const Value& 
                        join(rule_texts(rules), "\n")));
 }
 
-Status may_write_role(const Rbac& access, const UserInfo& user, const ResourceInfo& resource, const Value& object,
+Status may_write_role(const Authorizer& access, const UserInfo& user, const ResourceInfo& resource, const Value& object,
                       const Value& old) {
   const bool same = old.has_value() && old[keys::kRules] == object[keys::kRules] &&
                     old[keys::kAggregationRule] == object[keys::kAggregationRule];
@@ -65,12 +65,12 @@ Status may_write_role(const Rbac& access, const UserInfo& user, const ResourceIn
   const Value everything = Value::array(
       {Value::map({{keys::kVerbs, all}, {keys::kApiGroups, all}, {keys::kResources, all}})});
   const bool aggregates = object[keys::kAggregationRule].has_value();
-  const auto lacking = access.missing(user, namespace_, aggregates ? everything : object[keys::kRules]);
+  const auto lacking = access.rbac().missing(user, namespace_, aggregates ? everything : object[keys::kRules]);
   if (lacking.empty()) return {};
   return not_held(resource, user, object, lacking);
 }
 
-Status may_write_binding(const Rbac& access, const UserInfo& user, const ResourceInfo& resource, const Value& object,
+Status may_write_binding(const Authorizer& access, const UserInfo& user, const ResourceInfo& resource, const Value& object,
                          const Value& old) {
   const Value& role = object[keys::kRoleRef];
   if (old.has_value() && old[keys::kSubjects] == object[keys::kSubjects] && old[keys::kRoleRef] == role) return {};
@@ -79,19 +79,19 @@ Status may_write_binding(const Rbac& access, const UserInfo& user, const Resourc
   const Attributes bind{"bind",     resource.group, cluster ? "clusterroles" : "roles", "",
                         namespace_, role[keys::kName].as_string(), ""};
   if (access.allows(user, bind)) return {};
-  const Value& rules = access.rules_of_role(role, namespace_);
-  if (rules.is_absent()) {
+  const Value& named = access.rbac().role_of(role, namespace_);
+  if (named.is_absent()) {
     return Error(ErrorCode::kNotFound, cat(cluster ? "clusterroles" : "roles", ".rbac.authorization.k8s.io ",
                                            quoted(role[keys::kName].as_string()), " not found"));
   }
-  const auto lacking = access.missing(user, namespace_, rules);
+  const auto lacking = access.rbac().missing(user, namespace_, named[keys::kRules]);
   if (lacking.empty()) return {};
   return not_held(resource, user, object, lacking);
 }
 
 }  // namespace
 
-Status may_grant(const Rbac& access, const UserInfo& user, const ResourceInfo& resource, const Value& object,
+Status may_grant(const Authorizer& access, const UserInfo& user, const ResourceInfo& resource, const Value& object,
                  const Value& old) {
   if (is_master(user)) return {};
   if (resource.id == kinds::kRoles || resource.id == kinds::kClusterroles)

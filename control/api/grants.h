@@ -3,13 +3,13 @@
 // RBAC escalation checks of Kubernetes. Pure questions to Rbac.
 #pragma once
 
-#include "control/access/rbac.h"
+#include "control/access/authorizer.h"
 #include "control/schema/schema.h"
 
 namespace minik::control {
 
 // `old` is absent for a new object. Fine for every kind that grants nothing.
-Status may_grant(const Rbac& access, const UserInfo& user, const ResourceInfo& resource, const Value& object,
+Status may_grant(const Authorizer& access, const UserInfo& user, const ResourceInfo& resource, const Value& object,
                  const Value& old);
 
 }  // namespace minik::control

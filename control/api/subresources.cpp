@@ -2,6 +2,7 @@
 
 #include "control/api/errors.h"
 #include "control/api/metadata.h"
+#include "control/api/node_restriction.h"
 #include "control/api/strategy.h"
 #include "control/api/writer.h"
 #include "control/base/text.h"
@@ -13,8 +14,6 @@
 namespace minik::control {
 
 namespace {
-
-constexpr int64_t kTokenSecondsMin = 600, kTokenSecondsDefault = 3600;
 
 Value success(int code) {
   return Value::map({{keys::kApiVersion, "v1"},
@@ -226,6 +225,7 @@ Result<ApiResponse> Subresources::evict() {
   const Value pod = server_.store_.find(request_.kind, request_.namespace_, request_.name);
   if (pod.is_absent()) return not_found(resource_, request_.name);
   MINIK_ASSIGN(const Value budget, budget_of(pod));
+  MINIK_TRY(check_node_restriction(server_.store_, resource_, request_, Value(), pod));
   const bool spends = budget.has_value() && needs_budget(pod, budget);
   if (spends) MINIK_TRY(check_budget(budget));
   ApiRequest removal = request_;
@@ -248,6 +248,17 @@ Result<ApiResponse> Subresources::evict() {
     Writer(server_, write).store_update(spent(budget, pod, server_.executor_.wall_now()), budget);
   }
   return response;
+}
+
+// The admission plugins CertificateApproval and CertificateSigning: who may write certificate requests may still not
+// decide on those of a signer that is not his.
+Status Subresources::may_decide(const Value& certificate_request, std::string_view verb) const {
+  const auto signer = certificate_request[keys::kSpec][keys::kSignerName].as_string();
+  const auto domain = cat(signer.substr(0, signer.find('/')), "/*");
+  for (const std::string_view name : {signer, std::string_view(domain)}) {
+    if (server_.access_.allows(request_.user, {verb, "certificates.k8s.io", "signers", "", "", name})) return {};
+  }
+  return forbidden(resource_, request_.name, cat("user not permitted to ", verb, " requests with signerName ", quoted(signer)));
 }
 
 // The conditions of a certificate request, which its status leaves alone.
@@ -279,6 +290,7 @@ Result<ApiResponse> Subresources::approve() {
     }
     conditions.push_back(std::move(dated).build());
   }
+  MINIK_TRY(may_decide(old, "approve"));
   if (approved && denied) {
     return invalid(resource_, request_.name,
                    {{"FieldValueInvalid", "Invalid value: Approved and Denied conditions are mutually exclusive",
@@ -300,41 +312,6 @@ Result<ApiResponse> Subresources::finalize() {
   const Value next = old.with_at({keys::kSpec, keys::kFinalizers},
                                  finalizers.empty() ? Value() : finalizers);
   return ApiResponse{Writer(server_, request_).store_update(next, old), false, false, {}};
-}
-
-Result<ApiResponse> Subresources::token() {
-  const Value& account = server_.store_.find(request_.kind, request_.namespace_, request_.name);
-  if (account.is_absent()) return not_found(resource_, request_.name);
-  if (!server_.options_.issue_token) {
-    return Error(ErrorCode::kServiceUnavailable, "this cluster issues no tokens");
-  }
-  const Value& spec = request_.body[keys::kSpec];
-  const int64_t wanted = spec[keys::kExpirationSeconds].as_int(kTokenSecondsDefault);
-  if (wanted < kTokenSecondsMin) {
-    return Error(ErrorCode::kInvalid, "spec.expirationSeconds: may not specify a duration less than 10 minutes");
-  }
-  TokenOrder order;
-  order.namespace_ = request_.namespace_;
-  order.service_account = request_.name;
-  order.service_account_uid = object_uid(account);
-  for (const auto& audience : spec[keys::kAudiences].items()) order.audiences.push_back(audience.string());
-  const Value& bound = spec[keys::kBoundObjectRef];
-  if (bound[keys::kKind].as_string() == "Pod") {
-    order.pod_name = bound[keys::kName].string();
-    order.pod_uid = bound[keys::kUid].string();
-  }
-  order.issued = server_.executor_.wall_now();
-  order.expires = order.issued + seconds(wanted);
-  MINIK_ASSIGN(const std::string text, server_.options_.issue_token(order));
-  const Value status = Value::map(
-      {{keys::kToken, text}, {keys::kExpirationTimestamp, format_time(order.expires)}});
-  return ApiResponse{Value::map({{keys::kApiVersion, "authentication.k8s.io/v1"},
-                                 {keys::kKind, "TokenRequest"},
-                                 {keys::kMetadata, Value::map({{keys::kName, request_.name},
-                                                               {keys::kNamespace, request_.namespace_}})},
-                                 {keys::kSpec, spec.with(keys::kExpirationSeconds, wanted)},
-                                 {keys::kStatus, status}}),
-                     true, false, {}};
 }
 
 }  // namespace minik::control

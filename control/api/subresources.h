@@ -17,6 +17,8 @@ class Subresources {
   // SelfSubjectReview, SelfSubjectAccessReview and their relatives.
   static bool is_review(const ResourceInfo& resource);
   Result<ApiResponse> review();
+  // Whether the sender may "approve" or "sign" requests of this one's signer.
+  Status may_decide(const Value& certificate_request, std::string_view verb) const;
 
  private:
   Result<ApiResponse> scale();
@@ -27,6 +29,9 @@ class Subresources {
   Result<ApiResponse> finalize();
   Result<ApiResponse> approve();
   Result<ApiResponse> token();
+  Status bind_token(const Value& reference, const Value& account, TokenBond& bond) const;
+  Status check_access_review() const;
+  Result<Value> token_status() const;
   Value scale_of(const Value& object) const;
 
   ApiServer& server_;

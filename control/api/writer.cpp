@@ -4,7 +4,6 @@
 
 #include "control/api/admission.h"
 #include "control/api/errors.h"
-#include "control/api/grants.h"
 #include "control/api/metadata.h"
 #include "control/api/strategy.h"
 #include "control/base/text.h"
@@ -148,7 +147,7 @@ Result<ApiResponse> Writer::create() {
   MINIK_TRY(server_.admission_->cached_validate(
       resource_, object, [&] { return validate_create(resource_, object); }));
   if (exists(object_name(object))) return already_exists(resource_, object_name(object));
-  MINIK_TRY(may_grant(server_.access_, request_.user, resource_, object, Value()));
+  MINIK_TRY(check_rules(object, Value()));
   MINIK_ASSIGN(object, accounted(object, Value()));
   object = with_revision(object, server_.store_.next_revision());
   if (!request_.options.dry_run) {
@@ -222,7 +221,7 @@ Result<ApiResponse> Writer::write_over(const Value& old, Value updated) {
     MINIK_ASSIGN(updated, server_.admission_->admit_update(resource_, std::move(updated), old));
   }
   MINIK_TRY(validate_update(resource_, updated, old, request_.subresource));
-  MINIK_TRY(may_grant(server_.access_, request_.user, resource_, updated, old));
+  MINIK_TRY(check_rules(updated, old));
   if (!status_only && has_generation(resource_) && desired_state_changed(updated, old)) {
     updated = with_generation(updated, old[keys::kMetadata][keys::kGeneration].as_int() + 1);
   }
@@ -288,6 +287,7 @@ Value Writer::with_propagation(const Value& object) {
 }
 
 Result<ApiResponse> Writer::remove_object(const Value& object) {
+  MINIK_TRY(check_removal_rules(object));
   MINIK_TRY(server_.admission_->admit_delete(resource_, object));
   const Value marked = with_propagation(object);
   const int64_t grace = grace_seconds(object);

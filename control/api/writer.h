@@ -44,6 +44,10 @@ class Writer {
   Value with_propagation(const Value& object);
   int64_t grace_seconds(const Value& object) const;
   Result<Value> decoded(const Value& body, const Value& known);
+  // What depends on who writes, and on what is stored beside the object (write_rules.cpp). `old` is absent for a new
+  // one.
+  Status check_rules(const Value& object, const Value& old);
+  Status check_removal_rules(const Value& object) const;
 
   ApiServer& server_;
   const ApiRequest& request_;

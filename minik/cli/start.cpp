@@ -11,9 +11,11 @@
 #include "control/object/json.h"
 #include "minik/cli/api_client.h"
 #include "minik/cli/command.h"
+#include "minik/process/audit_log.h"
 #include "minik/process/kubeconfig.h"
 #include "minik/process/profile.h"
 #include "minik/process/scheduler_config.h"
+#include "minik/process/token_file.h"
 #include "runtime/container/files.h"
 #include "runtime/container/host_check.h"
 
@@ -104,20 +106,33 @@ bool is_running(const std::string& name) {
   return true;  // what follows says what is wrong with it
 }
 
-void start(const Globals& globals, bool wait, const std::string& scheduler_config) {
+// Files that a cluster is started with, and that stay its own for later starts; empty: as before.
+struct StartFiles {
+  std::string scheduler_config, tokens, audit_policy;
+
+  bool any() const { return !scheduler_config.empty() || !tokens.empty() || !audit_policy.empty(); }
+  Status keep(const Profile& profile) const {
+    if (!scheduler_config.empty()) MINIK_TRY(keep_scheduler_config(profile, scheduler_config));
+    if (!tokens.empty()) MINIK_TRY(keep_token_file(profile, tokens));
+    if (!audit_policy.empty()) MINIK_TRY(keep_audit_policy(profile, audit_policy));
+    return {};
+  }
+};
+
+void start(const Globals& globals, bool wait, const StartFiles& files) {
   Profile profile = value_or_fail(Profile::open(globals.profile));
   const bool running = is_running(globals.profile);
-  if (running && !scheduler_config.empty()) {
+  if (running && files.any()) {
     fail(Error(ErrorCode::kConflict,
                "the cluster runs already: stop it first, then start it with another scheduler "
-               "configuration"),
+               "configuration, token file or audit policy"),
          2);
   }
   if (!running) {
     check(can_run_here());
     const bool is_new = !profile.exists();
-    if (!scheduler_config.empty()) check(keep_scheduler_config(profile, scheduler_config));
-    const auto launched = launch(profile);
+    const Status kept = files.keep(profile);
+    const auto launched = kept.ok() ? launch(profile) : kept;
     // A first start that failed leaves no trace; what an earlier one stored stays.
     if (!launched.ok() && is_new) (void)runtime::remove_mounted_tree(profile.directory).ok();
     check(launched);
@@ -146,14 +161,22 @@ void add_start(CLI::App& app, Globals& globals) {
   command->footer("Example: minik start -p lab");
   static bool wait = true;
   static int nodes = 1;
-  static std::string scheduler_config;
+  static StartFiles files;
   command->add_flag("--wait,!--no-wait", wait, "Return when every node is Ready")
       ->capture_default_str();
   command->add_option("--nodes", nodes, "Number of nodes")->capture_default_str();
   command
       ->add_option(
-          "--scheduler-config", scheduler_config,
+          "--scheduler-config", files.scheduler_config,
           "A KubeSchedulerConfiguration with the scheduler's profiles, kept for later starts")
+      ->type_name("FILE");
+  command
+      ->add_option("--token-auth-file", files.tokens,
+                   "Static tokens, a line each: token,user,uid,\"group1,group2\"; kept for later starts")
+      ->type_name("FILE");
+  command
+      ->add_option("--audit-policy", files.audit_policy,
+                   "An audit.k8s.io/v1 Policy of what audit.log in the profile's folder tells; kept for later starts")
       ->type_name("FILE");
   command->callback([&globals] {
     if (nodes != 1) {
@@ -162,7 +185,7 @@ void add_start(CLI::App& app, Globals& globals) {
                  "minik sim"),
            2);
     }
-    start(globals, wait, scheduler_config);
+    start(globals, wait, files);
   });
 }
 

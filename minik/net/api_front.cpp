@@ -36,6 +36,8 @@ HttpResponse to_http(const Error& error) {
   return to_http(control::reply_with(error));
 }
 
+Error no_page() { return Error(ErrorCode::kNotFound, "the server could not find the requested resource"); }
+
 Error no_server() {
   Error error(ErrorCode::kServiceUnavailable,
               "the API server is being started again from disk; try again");
@@ -85,21 +87,43 @@ bool is_pod_stream(const control::ApiRequest& request) {
          (request.kind == control::kinds::kPods && request.subresource == "log");
 }
 
-// Who the headers ask to be; extra attributes are not offered.
+std::string percent_decoded(std::string_view text) {
+  const auto parameters = query_parameters(cat("x=", text));
+  return parameters.empty() ? std::string() : parameters[0].second;
+}
+
+// Whom the headers ask to be; nobody where there is none of them. The rest of an Impersonate-Extra- header's name is
+// a key, percent-encoded.
 std::optional<UserInfo> impersonated(const HttpRequest& request) {
-  UserInfo user;
-  user.name = request.header("impersonate-user");
-  if (user.name.empty()) return std::nullopt;
-  user.uid = request.header("impersonate-uid");
+  constexpr std::string_view kPrefix = "impersonate-", kExtra = "impersonate-extra-";
+  std::optional<UserInfo> user;
   for (const auto& header : request.headers) {
-    if (equal_ignoring_case(header.name, "impersonate-group")) user.groups.push_back(header.value);
+    if (!header.name.starts_with(kPrefix)) continue;
+    if (!user) user.emplace();
+    if (header.name == "impersonate-user") user->name = header.value;
+    if (header.name == "impersonate-uid") user->uid = header.value;
+    if (header.name == "impersonate-group") user->groups.push_back(header.value);
+    if (!header.name.starts_with(kExtra)) continue;
+    const auto key = percent_decoded(std::string_view(header.name).substr(kExtra.size()));
+    const auto known = std::ranges::find(user->extra, key, &decltype(user->extra)::value_type::first);
+    (known == user->extra.end() ? user->extra.emplace_back(key, std::vector<std::string>()) : *known).second.push_back(header.value);
   }
   return user;
 }
 
+// Answered although the control thread is busy or gone: these say whether it is.
 bool is_public(std::string_view path) {
   return path == "/version" || path == "/version/" || path.starts_with("/healthz") || path.starts_with("/livez") ||
          path.starts_with("/readyz");
+}
+
+control::AuditOrigin origin_of(const HttpRequest& request) {
+  control::AuditOrigin origin;
+  origin.uri = request.query.empty() ? request.path : cat(request.path, "?", request.query);
+  const std::string& address = request.remote_address;
+  if (!address.empty()) origin.source_ips.push_back(address.substr(0, address.rfind(':')));
+  origin.user_agent = request.header("user-agent");
+  return origin;
 }
 
 UserInfo anonymous() {
@@ -128,53 +152,102 @@ HttpResponse ApiFront::error_response(int status, const std::string& message) {
 }
 
 void ApiFront::handle(HttpRequest request, Responder responder) const {
-  auto user = options_.authenticate(request);
-  if (!user) return responder.respond(to_http(user.error()));
-  auto http = to_call(request);
-  if (!http) return responder.respond(to_http(http.error()));
-  auto call = control::parse_call(*options_.schema, *http);
-  if (!call) return responder.respond(to_http(call.error()));
-  if (const auto* plain = std::get_if<control::PlainCall>(&*call)) {
-    return serve_page(*plain, *user, responder);
-  }
-  auto exchange = std::make_shared<Exchange>(
-      Exchange{std::move(request), std::move(responder), std::get<ResourceCall>(*std::move(call))});
-  exchange->call.request.user = *std::move(user);
+  auto exchange = std::make_shared<Exchange>(Exchange{std::move(request), std::move(responder)});
+  if (options_.audits) exchange->audit = std::make_shared<control::AuditContext>(origin_of(exchange->request));
+  auto sender = options_.authenticate(exchange->request);
+  if (!sender) return refuse(exchange, std::move(sender).error());
+  exchange->sender = *std::move(sender);
   exchange->as = impersonated(exchange->request);
+  auto http = to_call(exchange->request);
+  if (!http) return refuse_unknown(exchange, http.error());
+  auto call = control::parse_call(*options_.schema, *http);
+  if (!call) return refuse_unknown(exchange, call.error());
+  if (const auto* plain = std::get_if<control::PlainCall>(&*call)) return serve_page(exchange, *plain);
+  exchange->call = std::get<ResourceCall>(*std::move(call));
   serve_resource(exchange);
 }
 
-void ApiFront::serve_page(const control::PlainCall& call, const UserInfo& user,
-                          const Responder& responder) const {
-  if (call.path == "/metrics") return serve_metrics(call, user, responder);
-  // As the bindings of every cluster have it: health and version for all, the rest for those who are known.
-  const bool known = std::ranges::find(user.groups, kAuthenticated) != user.groups.end();
-  if (!known && !is_public(call.path)) {
-    return responder.respond(to_http(Error(
-        ErrorCode::kForbidden, cat("forbidden: User ", quoted(user.name), " cannot get path ", quoted(call.path)))));
+Result<UserInfo> ApiFront::identify(const Exchange& exchange, control::ApiServer& server) const {
+  // Why a token is refused is not told to who sent it.
+  if (exchange.sender.bond && !server.check_bound(*exchange.sender.bond).ok())
+    return Error(ErrorCode::kUnauthorized, "Unauthorized");
+  if (!exchange.as) return exchange.sender.user;
+  MINIK_ASSIGN(auto user, server.impersonate(exchange.sender.user, *exchange.as));
+  if (exchange.audit) exchange.audit->origin.impersonator = exchange.sender.user;
+  return user;
+}
+
+void ApiFront::refuse(const ExchangePtr& exchange, Error error) const {
+  if (!exchange->audit) return exchange->responder.respond(to_http(error));
+  options_.control->post([this, exchange, error = std::move(error)] {
+    audit_refusal(*exchange, error);
+    exchange->responder.respond(to_http(error));
+  });
+}
+
+void ApiFront::audit_refusal(const Exchange& exchange, const Error& error) const {
+  control::ApiServer* server = options_.server();
+  if (!exchange.audit || !server || !server->auditor()) return;
+  const auto asked = control::attributes_of_path(exchange.request.method, exchange.request.path);
+  const auto now = options_.control->wall_now();
+  server->auditor()->begin(*exchange.audit, exchange.sender.user, asked.view(), now);
+  server->auditor()->complete(*exchange.audit, code_http(error.code), &error, now);
+}
+
+void ApiFront::refuse_unknown(const ExchangePtr& exchange, const Error& error) const {
+  options_.control->post([this, exchange, error] {
+    control::ApiServer* server = options_.server();
+    if (server == nullptr) return exchange->responder.respond(to_http(no_server()));
+    const auto user = identify(*exchange, *server);
+    if (!user) return refuse(exchange, user.error());
+    const auto asked = control::attributes_of_path(exchange->request.method, exchange->request.path);
+    const Status allowed = server->may_ask(*user, asked, exchange->audit);
+    finish_page(exchange, to_http(allowed.ok() ? error : allowed.error()));
+  });
+}
+
+void ApiFront::serve_page(const ExchangePtr& exchange, const control::PlainCall& call) const {
+  if (is_public(call.path) && !exchange->as && !exchange->audit) {
+    auto page = options_.pages->page(call);
+    return exchange->responder.respond(page ? *std::move(page) : to_http(no_page()));
   }
-  auto page = options_.pages->page(call);
-  if (page) return responder.respond(*std::move(page));
-  responder.respond(
-      to_http(Error(ErrorCode::kNotFound, "the server could not find the requested resource")));
+  options_.control->post([this, exchange, call] {
+    control::ApiServer* server = options_.server();
+    if (server == nullptr) return exchange->responder.respond(to_http(no_server()));
+    const auto user = identify(*exchange, *server);
+    if (!user) return refuse(exchange, user.error());
+    const auto asked = control::attributes_of_path(exchange->request.method, exchange->request.path);
+    if (const Status allowed = server->may_ask(*user, asked, exchange->audit); !allowed.ok())
+      return finish_page(exchange, to_http(allowed.error()));
+    send_page(exchange, call, *server);
+  });
+}
+
+void ApiFront::send_page(const ExchangePtr& exchange, const control::PlainCall& call, control::ApiServer& server) const {
+  if (call.path == "/metrics") {
+    const auto format = call.open_metrics ? MetricFormat::kOpenMetrics : MetricFormat::kPrometheus;
+    return finish_page(exchange, {200, {{"content-type", metrics_content_type(format)}}, server.metrics().text(format)});
+  }
+  // A page may take long to be made; that is for the thread of the connection.
+  exchange->responder.loop()->post([this, exchange, call] {
+    auto page = options_.pages->page(call);
+    finish_page(exchange, page ? *std::move(page) : to_http(no_page()));
+  });
+}
+
+void ApiFront::finish_page(const ExchangePtr& exchange, HttpResponse response) const {
+  if (exchange->audit) {
+    options_.control->post([this, exchange, code = response.status] {
+      control::ApiServer* server = options_.server();
+      if (server && server->auditor()) server->auditor()->complete(*exchange->audit, code, nullptr, options_.control->wall_now());
+    });
+  }
+  exchange->responder.respond(std::move(response));
 }
 
 std::string metrics_content_type(MetricFormat format) {
   return format == MetricFormat::kOpenMetrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
                                               : "text/plain; version=0.0.4; charset=utf-8";
-}
-
-void ApiFront::serve_metrics(const control::PlainCall& call, const UserInfo& user, const Responder& responder) const {
-  const auto format = call.open_metrics ? MetricFormat::kOpenMetrics : MetricFormat::kPrometheus;
-  options_.control->post([this, responder, format, user] {
-    control::ApiServer* server = options_.server();
-    if (server == nullptr) return responder.respond(to_http(no_server()));
-    if (const Status allowed = server->may_read(user, "/metrics"); !allowed)
-      return responder.respond(to_http(allowed.error()));
-    responder.respond({200,
-                       {{"content-type", metrics_content_type(format)}},
-                       server->metrics().text(format)});
-  });
 }
 
 void ApiFront::serve_resource(const ExchangePtr& exchange) const {
@@ -184,17 +257,16 @@ void ApiFront::serve_resource(const ExchangePtr& exchange) const {
 void ApiFront::queue_request(const ExchangePtr& exchange) const {
   control::ApiServer* server = options_.server();
   if (server == nullptr) return answer(exchange, no_server());
-  if (exchange->as) {
-    auto user = server->impersonate(exchange->call.request.user, *exchange->as);
-    if (!user) return answer(exchange, std::move(user).error());
-    exchange->call.request.user = *std::move(user);
-  }
+  auto user = identify(*exchange, *server);
+  if (!user) return refuse(exchange, std::move(user).error());
+  exchange->call.request.user = *std::move(user);
+  exchange->call.request.audit = exchange->audit;
   const control::ApiRequest& request = exchange->call.request;
   control::FlowClassifier& classifier = server->flow_classifier();
   exchange->flow = classifier.classify(request);
   if (request.verb == Verb::kWatch || is_pod_stream(request)) {
     auto place = queue_->open_long_running(request.user.name);
-    if (!place) return answer(exchange, too_many_requests());
+    if (!place) return refuse_for_load(exchange);
     exchange->responder.hold(std::move(place));
   }
   const bool queued =
@@ -207,6 +279,11 @@ void ApiFront::queue_request(const ExchangePtr& exchange) const {
                 {"priority_level", exchange->flow.level->name},
                 {"reason", "queue-full"}})
       .add();
+  refuse_for_load(exchange);
+}
+
+void ApiFront::refuse_for_load(const ExchangePtr& exchange) const {
+  audit_refusal(*exchange, too_many_requests());
   answer(exchange, too_many_requests());
 }
 
@@ -340,8 +417,8 @@ void ApiFront::answer(const ExchangePtr& exchange, Result<control::ApiResponse> 
   });
 }
 
-Authenticate authenticate_with(std::function<Result<UserInfo>(std::string_view token)> bearer) {
-  return [bearer = std::move(bearer)](const HttpRequest& request) -> Result<UserInfo> {
+Authenticate authenticate_with(control::TokenVerifier bearer, std::string audience) {
+  return [bearer = std::move(bearer), audience = std::move(audience)](const HttpRequest& request) -> Result<Sender> {
     if (request.peer.state == PeerIdentity::State::kRejected) {
       return Error(ErrorCode::kUnauthorized, "Unauthorized");
     }
@@ -350,19 +427,22 @@ Authenticate authenticate_with(std::function<Result<UserInfo>(std::string_view t
       user.name = request.peer.common_name;
       user.groups = request.peer.organizations;
       user.groups.emplace_back(kAuthenticated);
-      return user;
+      return Sender{std::move(user)};
     }
     const std::string_view authorization = request.header("authorization");
-    if (authorization.empty()) return anonymous();
+    if (authorization.empty()) return Sender{anonymous()};
     constexpr std::string_view kBearer = "bearer ";
     if (!bearer || authorization.size() <= kBearer.size() ||
         !equal_ignoring_case(authorization.substr(0, kBearer.size()), kBearer)) {
       return Error(ErrorCode::kUnauthorized, "Unauthorized");
     }
     // Why a token is refused is not told to who sent it.
-    auto user = bearer(trim(authorization.substr(kBearer.size())));
-    if (!user) return Error(ErrorCode::kUnauthorized, "Unauthorized");
-    return user;
+    auto identity = bearer(trim(authorization.substr(kBearer.size())));
+    if (!identity) return Error(ErrorCode::kUnauthorized, "Unauthorized");
+    const auto& audiences = identity->audiences;
+    if (!audiences.empty() && std::ranges::find(audiences, audience) == audiences.end())
+      return Error(ErrorCode::kUnauthorized, "Unauthorized");
+    return Sender{std::move(identity->user), std::move(identity->bond)};
   };
 }
 

@@ -29,8 +29,13 @@
 
 namespace minik {
 
-// Who sent a request. Called on I/O threads; kUnauthorized for credentials that are not valid.
-using Authenticate = std::function<Result<control::UserInfo>(const HttpRequest&)>;
+// Who sent a request. Called on I/O threads; kUnauthorized for credentials that are not valid. A token's objects are
+// looked up afterwards, on the control thread.
+struct Sender {
+  control::UserInfo user;
+  std::optional<control::TokenBond> bond = {};
+};
+using Authenticate = std::function<Result<Sender>(const HttpRequest&)>;
 
 struct AgentPageRequest {
   std::string node;
@@ -49,6 +54,7 @@ struct ApiFrontOptions {
   std::function<control::ApiServer*()> server;
   Authenticate authenticate;
   ApiPages* pages = nullptr;
+  bool audits = false;  // whether the server's auditor wants to know where requests come from
   PodStreams* streams = nullptr;  // null: connections to pods are refused
   // A page of a node's agent, as nodes/NAME/proxy leads to it; called on the control thread, answers later.
   std::function<void(const AgentPageRequest&, std::function<void(Result<AgentPage>)>)> agent_page = {};
@@ -73,15 +79,24 @@ class ApiFront {
   struct Exchange {
     HttpRequest request;
     Responder responder;
-    control::ResourceCall call;
+    control::ResourceCall call = {};
+    Sender sender = {};
     std::optional<control::UserInfo> as = {};  // whom the sender asks to be
     control::FlowClass flow = {};  // from the control thread on
+    std::shared_ptr<control::AuditContext> audit = {};
   };
   using ExchangePtr = std::shared_ptr<Exchange>;
 
-  void serve_page(const control::PlainCall& call, const control::UserInfo& user,
-                  const Responder& responder) const;
-  void serve_metrics(const control::PlainCall& call, const control::UserInfo& user, const Responder& responder) const;
+  // On the control thread, first of all: who asks, and whether he may be whom he asks to be.
+  Result<control::UserInfo> identify(const Exchange& exchange, control::ApiServer& server) const;
+  void serve_page(const ExchangePtr& exchange, const control::PlainCall& call) const;
+  void send_page(const ExchangePtr& exchange, const control::PlainCall& call, control::ApiServer& server) const;
+  void finish_page(const ExchangePtr& exchange, HttpResponse response) const;
+  // What could not be read is told only to who may ask for it.
+  void refuse(const ExchangePtr& exchange, Error error) const;
+  void refuse_for_load(const ExchangePtr& exchange) const;
+  void audit_refusal(const Exchange& exchange, const Error& error) const;
+  void refuse_unknown(const ExchangePtr& exchange, const Error& error) const;
   Status serve_agent_page(const ExchangePtr& exchange, control::ApiServer& server) const;
   void serve_resource(const ExchangePtr& exchange) const;
   void queue_request(const ExchangePtr& exchange) const;
@@ -98,9 +113,8 @@ class ApiFront {
   const std::shared_ptr<FairQueue> queue_;
 };
 
-// By client certificate (CN the user, O the groups), else by what `bearer` makes of a token, else
-// anonymous. Whether it may act as somebody else is the API server's question.
-Authenticate authenticate_with(
-    std::function<Result<control::UserInfo>(std::string_view token)> bearer);
+// By client certificate (CN the user, O the groups), else by what `bearer` makes of a token that is meant for
+// `audience`, else anonymous. Whether it may act as somebody else is the API server's question.
+Authenticate authenticate_with(control::TokenVerifier bearer, std::string audience = {});
 
 }  // namespace minik

@@ -1,7 +1,5 @@
 #include "minik/process/authenticator.h"
 
-#include <algorithm>
-
 #include "control/base/text.h"
 
 namespace minik {
@@ -9,35 +7,35 @@ namespace {
 
 void add_extra(control::UserInfo& user, std::string_view name, const std::string& value) {
   if (value.empty()) return;
-  user.extra.emplace_back(cat("authentication.kubernetes.io/", name),
-                          std::vector<std::string>{value});
+  user.extra.emplace_back(cat("authentication.kubernetes.io/", name), std::vector<std::string>{value});
 }
+
+control::BoundObject bound(const TokenObject& object) { return {object.name, object.uid}; }
 
 }  // namespace
 
-control::UserInfo user_of(const TokenClaims& claims) {
-  control::UserInfo user;
+control::TokenIdentity identity_of(const TokenClaims& claims) {
+  control::TokenIdentity identity;
+  control::UserInfo& user = identity.user;
   user.name = claims.subject();
   user.uid = claims.service_account.uid;
-  user.groups = {"system:serviceaccounts", cat("system:serviceaccounts:", claims.namespace_),
-                 "system:authenticated"};
+  user.groups = {"system:serviceaccounts", cat("system:serviceaccounts:", claims.namespace_), "system:authenticated"};
   add_extra(user, "credential-id", claims.id.empty() ? std::string() : cat("JTI=", claims.id));
   add_extra(user, "node-name", claims.node.name);
   add_extra(user, "node-uid", claims.node.uid);
   add_extra(user, "pod-name", claims.pod.name);
   add_extra(user, "pod-uid", claims.pod.uid);
-  return user;
+  identity.audiences = claims.audiences;
+  identity.bond = control::TokenBond{claims.namespace_, bound(claims.service_account), bound(claims.pod),
+                                     bound(claims.secret), bound(claims.node)};
+  return identity;
 }
 
-std::function<Result<control::UserInfo>(std::string_view token)> bearer_authenticator(
-    std::shared_ptr<const TokenSigner> signer, const Executor& clock) {
-  return [signer = std::move(signer), &clock](std::string_view token) -> Result<control::UserInfo> {
+control::TokenVerifier token_verifier(std::shared_ptr<const TokenSigner> signer, StaticTokens tokens, const Executor& clock) {
+  return [signer = std::move(signer), tokens = std::move(tokens), &clock](std::string_view token) -> Result<control::TokenIdentity> {
+    if (const auto known = tokens.find(token); known != tokens.end()) return control::TokenIdentity{known->second, {}, {}};
     MINIK_ASSIGN(const TokenClaims claims, signer->verify(token, clock.wall_now()));
-    if (std::find(claims.audiences.begin(), claims.audiences.end(), signer->issuer()) ==
-        claims.audiences.end()) {
-      return Error(ErrorCode::kUnauthorized, "the token is for another audience");
-    }
-    return user_of(claims);
+    return identity_of(claims);
   };
 }
 

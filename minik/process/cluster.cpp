@@ -23,6 +23,8 @@
 #include "minik/net/io_threads.h"
 #include "minik/net/listen.h"
 #include "minik/process/asio_executor.h"
+#include "minik/process/audit_log.h"
+#include "minik/process/authenticator.h"
 #include "minik/process/container_adapter.h"
 #include "minik/process/ingress.h"
 #include "minik/process/kubeconfig.h"
@@ -73,13 +75,16 @@ struct Cluster::Parts {
   AsioExecutor executor;
   std::string fatal;
   ClusterPki pki;
-  std::unique_ptr<TokenSigner> signer;
+  std::shared_ptr<const TokenSigner> signer;
+  StaticTokens tokens;
+  std::optional<control::AuditPolicy> audit_policy;
+  std::unique_ptr<AuditLog> audit_log;
   std::unique_ptr<runtime::ImageStore> images;
   std::unique_ptr<WorkerPool> workers;
   std::unique_ptr<NodeNetwork> network;
   std::unique_ptr<ContainerAdapter> containers;
   MetricRegistry metrics;
-  MetricRegistry::Collector process_metrics, log_metrics;
+  MetricRegistry::Collector process_metrics, log_metrics, audit_metrics;
   std::unique_ptr<control::SqliteLog> log;
   std::unique_ptr<control::Store> store;
   std::unique_ptr<control::ApiServer> api;
@@ -100,6 +105,7 @@ struct Cluster::Parts {
   std::shared_ptr<TlsServer> server_tls;
 
   Status open_keys();
+  Status open_audit_log();
   Status open_images();
   Status open_store();
   Status listen();
@@ -123,7 +129,17 @@ Status Cluster::Parts::open_keys() {
   names.addresses = {runtime::PodNetworkConfig{}.gateway};
   MINIK_ASSIGN(pki, open_pki(profile.pki(), names, wall_now()));
   MINIK_ASSIGN(auto opened, TokenSigner::create(pki.service_account_key_pem, kIssuer));
-  signer = std::make_unique<TokenSigner>(std::move(opened));
+  signer = std::make_shared<const TokenSigner>(std::move(opened));
+  MINIK_ASSIGN(tokens, kept_tokens(profile));
+  return {};
+}
+
+Status Cluster::Parts::open_audit_log() {
+  MINIK_ASSIGN(audit_policy, kept_audit_policy(profile));
+  if (!audit_policy) return {};
+  AuditLogOptions options;
+  options.path = profile.audit_log();
+  MINIK_ASSIGN(audit_log, AuditLog::open(std::move(options)));
   return {};
 }
 
@@ -175,11 +191,20 @@ void Cluster::Parts::assemble() {
     claims.issued_at = claims.not_before = order.issued;
     claims.expires_at = order.expires;
     claims.id = Rng(random_seed()).uuid();
-    claims.namespace_ = order.namespace_;
-    claims.service_account = {order.service_account, order.service_account_uid};
-    claims.pod = {order.pod_name, order.pod_uid};
+    claims.namespace_ = order.bond.namespace_;
+    const auto object = [](const control::BoundObject& bound) { return TokenObject{bound.name, bound.uid}; };
+    claims.service_account = object(order.bond.account);
+    claims.pod = object(order.bond.pod);
+    claims.secret = object(order.bond.secret);
+    claims.node = object(order.bond.node);
     return signer->sign(claims);
   };
+  options.verify_token = token_verifier(signer, tokens, executor);
+  options.api_audience = kIssuer;
+  if (audit_policy) {
+    options.auditor = std::make_shared<control::Auditor>(
+        *audit_policy, rng.fork("audit"), [log = audit_log.get()](control::AuditRecord record) { log->write(std::move(record)); });
+  }
   api = std::make_unique<control::ApiServer>(executor, *store, schema, metrics, rng.fork("api"),
                                              std::move(options));
   api->bootstrap();
@@ -259,16 +284,8 @@ void Cluster::Parts::assemble() {
   front_options.schema = &schema;
   front_options.control = &executor;
   front_options.server = [this] { return api.get(); };
-  front_options.authenticate =
-      authenticate_with([this](std::string_view token) -> Result<control::UserInfo> {
-        MINIK_ASSIGN(const auto claims, signer->verify(token, wall_now()));
-        control::UserInfo user;
-        user.name = claims.subject();
-        user.uid = claims.service_account.uid;
-        user.groups = {"system:serviceaccounts", cat("system:serviceaccounts:", claims.namespace_),
-                       "system:authenticated"};
-        return user;
-      });
+  front_options.authenticate = authenticate_with(token_verifier(signer, tokens, executor), kIssuer);
+  front_options.audits = audit_policy.has_value();
   front_options.agent_page = [this](const AgentPageRequest& request, const auto& done) {
     serve_agent_page(request, done);
   };
@@ -277,6 +294,7 @@ void Cluster::Parts::assemble() {
                                                              "The database and its log on the disk.")] {
     size.set(file_bytes(profile.database()) + file_bytes(profile.database() + "-wal"));
   });
+  if (audit_log) audit_metrics = audit_log->collect(metrics);
   front_options.pages = pages.get();
   front_options.streams = streams.get();
   front = std::make_unique<ApiFront>(std::move(front_options));
@@ -342,6 +360,7 @@ Result<std::unique_ptr<Cluster>> Cluster::open(Profile profile) {
     MINIK_TRY(runtime::make_directories(path, 0755));
   MINIK_ASSIGN(p.scheduler_profiles, kept_scheduler_profiles(p.profile));
   MINIK_TRY(p.open_keys());
+  MINIK_TRY(p.open_audit_log());
   MINIK_TRY(p.open_images());
   MINIK_TRY(p.open_store());
   MINIK_ASSIGN(p.network, NodeNetwork::open(p.profile.run() + "/network"));

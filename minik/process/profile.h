@@ -29,6 +29,9 @@ struct Profile {
   std::string pods() const { return directory + "/pods"; }
   std::string logs() const { return directory + "/logs"; }
   std::string scheduler_config() const { return directory + "/scheduler.yaml"; }
+  std::string token_file() const { return directory + "/tokens.csv"; }
+  std::string audit_policy() const { return directory + "/audit-policy.yaml"; }
+  std::string audit_log() const { return directory + "/audit.log"; }
   std::string daemon_log() const { return directory + "/daemon.log"; }
   std::string pid_file() const { return run() + "/daemon.pid"; }
   bool exists() const;

@@ -38,7 +38,10 @@ struct Answer {
 
 class HttpWorld : public ::testing::Test {
  protected:
-  HttpWorld() { api.bootstrap(); }
+  explicit HttpWorld(ApiServerOptions options = {})
+      : api(executor, store, Schema::builtin(), metrics, Rng(1), std::move(options)) {
+    api.bootstrap();
+  }
 
   // `target` is a path with an optional query.
   Answer call(const std::string& method, const std::string& target, const std::string& body = "",
@@ -86,7 +89,7 @@ class HttpWorld : public ::testing::Test {
   MetricRegistry metrics;
   MemoryLog log;
   Store store{log, [](const Error& error) { CHECK(false) << error.message; }};
-  ApiServer api{executor, store, Schema::builtin(), metrics, Rng(1), {}};
+  ApiServer api;
   LocalClient client{executor, api, component_user("tester")};
 };
 

@@ -1,7 +1,25 @@
 #!/usr/bin/env bash
 # A user with a certificate of the cluster's own, roles and bindings, kubectl auth, impersonation.
 source "$(dirname "$0")/lib.sh" "$1"
-run start >/dev/null
+cat >"$root/tokens.csv" <<CSV
+letmein,ann,7,"dev,ops"
+CSV
+cat >"$root/audit.yaml" <<YAML
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- {level: Request, userGroups: [dev], resources: [{group: "", resources: [configmaps]}]}
+- {level: None, users: [system:apiserver, system:kube-controller-manager, system:kube-scheduler, "system:node:$profile"]}
+- {level: Metadata}
+YAML
+
+step "files with mistakes are refused with their place"
+printf 'ok,a,1\nonly-a-token\n' >"$root/bad.csv"
+fails "bad.csv:2: a line must have at least 3 columns" run start --token-auth-file "$root/bad.csv"
+printf 'apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Metadata\n  verb: [get]\n' >"$root/bad.yaml"
+fails "bad.yaml:5: rules[0].verb: unknown field" run start --audit-policy "$root/bad.yaml"
+run start --token-auth-file "$root/tokens.csv" --audit-policy "$root/audit.yaml" >/dev/null
 
 step "jane gets a certificate by a request that an administrator approves"
 openssl genrsa -out "$root/jane.key" 2048 2>/dev/null
@@ -57,6 +75,57 @@ get() { curl -sk -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $token
 [[ $(curl -sk -o /dev/null -w '%{http_code}' "$server/version") == 200 ]]
 [[ $(curl -sk -o /dev/null -w '%{http_code}' "$server/apis") == 403 ]]
 [[ $(curl -sk -o /dev/null -w '%{http_code}' "$server/metrics") == 403 ]]
+
+[[ $(curl -sk -o /dev/null -w '%{http_code}' "$server/apis/nothing/v1/here") == 403 ]]
+[[ $(curl -sk -o /dev/null -w '%{http_code}' -H "Authorization: Bearer none" "$server/version") == 401 ]]
+
+step "whoever takes tokens can check them"
+issuer=$(kc get --raw /.well-known/openid-configuration)
+contains '"issuer":"https://kubernetes.default.svc.cluster.local"' echo "$issuer"
+contains '"kty":"EC"' kc get --raw /openid/v1/jwks
+review() { kc create --validate=false -o "jsonpath={.status.$2}" -f - <<<"{apiVersion: authentication.k8s.io/v1, kind: TokenReview, spec: {token: '$1'}}"; }
+[[ $(review "$token" user.username) == system:serviceaccount:lab:reader ]]
+kc delete serviceaccount reader -n lab
+[[ $(get /api/v1/namespaces/lab/pods) == 401 ]]
+[[ -z $(review "$token" authenticated) ]]
+
+step "a token of the file speaks for its user, whom the audit log names"
+kubectl config set-credentials ann --token=letmein >/dev/null
+kubectl config set-context ann --cluster="$profile" --user=ann >/dev/null
+ann() { kubectl --context ann "$@"; }
+contains "ops" ann auth whoami
+kc create rolebinding ann-edits --clusterrole=edit --user=ann -n lab
+ann create configmap noted -n lab --from-literal=a=1
+fails "forbidden" ann delete namespace lab
+log=$MINIK_HOME/$profile/audit.log
+told() { grep "\"username\":\"ann\"" "$log" | grep -q "$1"; }
+eventually told '"requestObject":{.*"data":{"a":"1"}.*"verb":"create"'
+eventually told '"authorization.k8s.io/decision":"forbid"'
+eventually grep -q '"impersonatedUser":{.*"username":"jane"' "$log"
+
+step "roles are written again as they should be"
+kc auth reconcile -f - <<YAML
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: binder, namespace: lab}
+rules: [{apiGroups: [""], resources: [configmaps], verbs: [get]}]
+YAML
+contains "configmaps" kc describe role binder -n lab
+contains "rolebindings" kc describe role binder -n lab
+
+step "a namespace holds its pods to a standard"
+kc label namespace lab pod-security.kubernetes.io/enforce=restricted
+fails 'violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false (container "web" must set' \
+  kc run web -n lab --image=minik/demo --restart=Never
+contains 'Warning: would violate PodSecurity "restricted:latest"' kc create deployment web -n lab --image=minik/demo
+refused() { [[ $(kc get events -n lab -o 'jsonpath={.items[*].message}') == *'violates PodSecurity "restricted:latest"'* ]]; }
+eventually refused
+
+step "what it was started with stays for later starts"
+run stop >/dev/null
+run start >/dev/null
+contains "ops" ann auth whoami
+eventually told '"requestURI":"/apis/authentication.k8s.io/v1/selfsubjectreviews"'
 
 run delete >/dev/null
 echo "all held"

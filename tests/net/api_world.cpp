@@ -54,12 +54,12 @@ ApiWorld::ApiWorld(HttpServerOptions options, Limits limits) {
       .schema = &schema,
       .control = &control_loop_,
       .server = [this] { return shown_; },
-      .authenticate = authenticate_with([](std::string_view token) -> Result<control::UserInfo> {
+      .authenticate = authenticate_with([](std::string_view token) -> Result<control::TokenIdentity> {
         if (token != "good") return Error(ErrorCode::kUnauthorized, "no");
-        control::UserInfo user;
-        user.name = "system:serviceaccount:default:default";
-        user.groups = {"system:authenticated"};
-        return user;
+        control::TokenIdentity identity;
+        identity.user.name = "system:serviceaccount:default:default";
+        identity.user.groups = {"system:authenticated"};
+        return identity;
       }),
       .pages = pages_.get(),
       .streams = &streams_,

@@ -78,21 +78,28 @@ TEST_F(ServiceAccountToken, IsRefusedWhenItChoosesItsOwnAlgorithm) {
   EXPECT_FALSE(signer.verify(cat("eyJhbGciOiJub25lIn0.", body, "."), kNow));
 }
 
-TEST_F(ServiceAccountToken, SpeaksForItsAccountToItsOwnAudienceOnly) {
+TEST_F(ServiceAccountToken, SpeaksForItsAccountAndTellsWhatItIsBoundTo) {
   EventLoop clock;
   TokenClaims today = claims();
   today.issued_at = today.not_before = clock.wall_now() - seconds(1);
   today.expires_at = clock.wall_now() + hours(1);
+  today.pod = {"web-1", "uid-of-pod"};
   const std::string token = *signer.sign(today);
-  today.audiences = {"vault"};
-  const std::string for_vault = *signer.sign(today);
-  const auto authenticate =
-      bearer_authenticator(std::make_shared<TokenSigner>(std::move(signer)), clock);
-  const auto user = authenticate(token);
-  ASSERT_TRUE(user);
-  EXPECT_EQ(user->name, "system:serviceaccount:default:web");
-  EXPECT_THAT(user->groups, ::testing::Contains("system:serviceaccounts:default"));
-  EXPECT_FALSE(authenticate(for_vault));
+  StaticTokens tokens;
+  tokens["letmein"] = {"jane", "7", {"dev", "system:authenticated"}, {}};
+  const auto verify = token_verifier(std::make_shared<const TokenSigner>(std::move(signer)), tokens, clock);
+  const auto identity = verify(token);
+  ASSERT_TRUE(identity);
+  EXPECT_EQ(identity->user.name, "system:serviceaccount:default:web");
+  EXPECT_THAT(identity->user.groups, ::testing::Contains("system:serviceaccounts:default"));
+  EXPECT_EQ(identity->audiences, today.audiences);
+  ASSERT_TRUE(identity->bond);
+  EXPECT_EQ(identity->bond->pod.uid, "uid-of-pod");
+  const auto jane = verify("letmein");
+  ASSERT_TRUE(jane);
+  EXPECT_EQ(jane->user.uid, "7");
+  EXPECT_FALSE(jane->bond) << "nothing can go that it would be bound to";
+  EXPECT_FALSE(verify("letmeout"));
 }
 
 TEST_F(ServiceAccountToken, HasItsPublicKeyInTheKeySet) {

@@ -1,0 +1,40 @@
+// What a RuntimeClass adds to a pod that names it.
+#include "tests/api/http_world.h"
+
+namespace minik::control {
+namespace {
+
+class RuntimeClasses : public HttpWorld {
+ protected:
+  RuntimeClasses() {
+    call("POST", "/api/v1/namespaces/default/serviceaccounts", R"({"metadata":{"name":"default"}})");
+    const auto made = call("POST", "/apis/node.k8s.io/v1/runtimeclasses",
+                           R"({"metadata":{"name":"vm"},"handler":"vm","overhead":{"podFixed":{"cpu":"250m"}},
+                               "scheduling":{"nodeSelector":{"vm":"yes"},"tolerations":[{"key":"vm","operator":"Exists"}]}})");
+    EXPECT_EQ(made.status, 201) << made.message();
+  }
+  Answer pod(const std::string& more) {
+    return call("POST", "/api/v1/namespaces/default/pods",
+                cat(R"({"metadata":{"name":"p"},"spec":{)", more, R"("containers":[{"name":"a","image":"i"}]}})"));
+  }
+};
+
+TEST_F(RuntimeClasses, GivePodsTheirOverheadAndPlace) {
+  const auto made = pod(R"("runtimeClassName":"vm","nodeSelector":{"disk":"ssd"},)");
+  ASSERT_EQ(made.status, 201) << made.message();
+  const Value& spec = made.body[keys::kSpec];
+  EXPECT_EQ(to_json(spec[keys::kOverhead]), R"({"cpu":"250m"})");
+  EXPECT_EQ(to_json(spec[keys::kNodeSelector]), R"({"disk":"ssd","vm":"yes"})");
+  EXPECT_EQ(spec[keys::kTolerations].items()[0][keys::kKey].as_string(), "vm");
+}
+
+TEST_F(RuntimeClasses, RefusePodsThatSaySomethingElse) {
+  EXPECT_EQ(pod(R"("runtimeClassName":"none",)").message(), R"(pods "p" is forbidden: pod rejected: RuntimeClass "none" not found)");
+  EXPECT_NE(pod(R"("runtimeClassName":"vm","overhead":{"cpu":"1"},)").message().find("doesn't match RuntimeClass's defined Overhead"), std::string::npos);
+  EXPECT_NE(pod(R"("overhead":{"cpu":"1"},)").message().find("Pod Overhead set without corresponding"), std::string::npos);
+  EXPECT_NE(pod(R"("runtimeClassName":"vm","nodeSelector":{"vm":"no"},)").message().find("conflict: runtimeClass.scheduling.nodeSelector[vm] = yes"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace minik::control

@@ -240,6 +240,12 @@ void SimulatedRuntime::remove_container(const std::string& id, Done<Unit> done) 
   answer<Unit>(Duration{}, std::move(done), Unit{});
 }
 
+void SimulatedRuntime::update_container(const std::string& id, const control::ContainerResources&, Done<Unit> done) {
+  Result<Unit> result = Unit{};
+  if (!containers_.contains(id)) result = Error(ErrorCode::kNotFound, cat("no container ", id));
+  answer<Unit>(Duration{}, std::move(done), std::move(result));
+}
+
 void SimulatedRuntime::container_status(const std::string& id, Done<ContainerStatus> done) {
   const auto found = containers_.find(id);
   Result<ContainerStatus> result = Error(ErrorCode::kNotFound, cat("no container ", id));

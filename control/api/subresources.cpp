@@ -107,6 +107,8 @@ Result<ApiResponse> Subresources::handle() {
   if (name == "finalize") return finalize();
   if (name == "token") return token();
   if (name == "approval") return approve();
+  if (name == "ephemeralcontainers") return ephemeral_containers();
+  if (name == "resize") return resize();
   return Error(ErrorCode::kMethodNotAllowed,
                cat("the subresource ", name, " of ", resource_.plural, " is not there yet"));
 }
@@ -138,6 +140,7 @@ Result<ApiResponse> Subresources::scale() {
   if (request_.verb == Verb::kGet) return ApiResponse{scale_of(old), false, false, {}};
   Value wanted = request_.body;
   if (request_.verb == Verb::kPatch) {
+    if (request_.patch_type == PatchType::kApply) return apply_scale();
     if (request_.patch_type == PatchType::kJson) {
       MINIK_ASSIGN(wanted, apply_json_patch(scale_of(old), request_.body));
     } else {
@@ -163,6 +166,23 @@ Result<ApiResponse> Subresources::scale() {
   }
   if (!request_.options.dry_run) next = Writer(server_, request_).store_update(next, old);
   return ApiResponse{scale_of(next), false, false, {}};
+}
+
+// What is applied to the scale is applied to the object: its replicas, under the name of the subresource.
+Result<ApiResponse> Subresources::apply_scale() {
+  const Value& scale = request_.body;
+  const Value& replicas = scale[keys::kSpec][keys::kReplicas];
+  if (scale[keys::kKind].as_string() != "Scale" || !replicas.is_int()) {
+    return Error(ErrorCode::kBadRequest, "an autoscaling/v1 Scale with spec.replicas is needed");
+  }
+  ApiRequest whole = request_;
+  whole.body = Value::map({{keys::kApiVersion, resource_.api_version},
+                           {keys::kKind, resource_.kind},
+                           {keys::kMetadata, scale[keys::kMetadata]},
+                           {keys::kSpec, Value::map({{keys::kReplicas, replicas}})}});
+  MINIK_ASSIGN(auto response, Writer(server_, whole).patch());
+  response.object = scale_of(response.object);
+  return response;
 }
 
 Result<ApiResponse> Subresources::bind() {

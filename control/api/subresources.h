@@ -22,7 +22,13 @@ class Subresources {
 
  private:
   Result<ApiResponse> scale();
+  Result<ApiResponse> apply_scale();
   Result<ApiResponse> bind();
+  Result<ApiResponse> ephemeral_containers();
+  Result<ApiResponse> resize();
+  // What a PUT or PATCH of a part of `old` makes of it: the whole object, decoded.
+  Result<Value> wanted(const Value& old);
+  Result<ApiResponse> changed_pod(const Value& next, const Value& old);
   Result<ApiResponse> evict();
   // The one budget that selects the pod, or absent; two are an error.
   Result<Value> budget_of(const Value& pod) const;

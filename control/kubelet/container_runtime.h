@@ -119,6 +119,8 @@ struct ContainerConfig {
   std::vector<ContainerMount> mounts;
   ContainerSecurity security;
   ContainerResources resources;
+  // A running container of the same sandbox whose processes this one sees; empty: only its own.
+  std::string processes_of;
   bool stdin_open = false, stdin_once = false, tty = false;
   std::string log_path;               // absolute; CRI log format
   std::string termination_message_path;
@@ -208,6 +210,8 @@ class ContainerRuntime {
   // The stop signal, then SIGKILL after the grace; done when it has exited.
   virtual void stop_container(const std::string& id, Duration grace, Done<Unit> done) = 0;
   virtual void remove_container(const std::string& id, Done<Unit> done) = 0;
+  // Other limits for a running container, without a restart.
+  virtual void update_container(const std::string& id, const ContainerResources& resources, Done<Unit> done) = 0;
   virtual void container_status(const std::string& id, Done<ContainerStatus> done) = 0;
   virtual void list_containers(Done<std::vector<ContainerStatus>> done) = 0;
 

@@ -55,6 +55,31 @@ Kubelet::Kubelet(KubeletConfig config, Executor& executor, Client& client, Conta
     context_.metrics = &*metrics_;
   }
   context_.worker_done = [this](const std::string& uid) { workers_.erase(uid); };
+  context_.resize_refusal = [this](const Value& pod) { return resize_refusal(pod); };
+}
+
+ResizeRefusal Kubelet::resize_refusal(const Value& pod) const {
+  const auto asked = [](const Value& of, const Key& resource) {
+    int64_t sum = 0;
+    for (const auto& container : of[keys::kSpec][keys::kContainers].items()) {
+      sum += Quantity::of_value(container[keys::kResources][keys::kRequests][resource]).milli();
+    }
+    return sum;
+  };
+  for (const auto& resource : {keys::kCpu, keys::kMemory}) {
+    const int64_t wanted = asked(pod, resource);
+    const int64_t capacity = Quantity::of_value(context_.node_allocatable[resource]).milli();
+    int64_t others = 0;
+    for (const auto& [uid, worker] : workers_) {
+      if (uid != object_uid(pod) && !worker->state().terminal) others += asked(worker->pod(), resource);
+    }
+    const auto amounts = [&](int64_t free) {
+      return cat("Node didn't have enough capacity: ", resource.text(), ", requested: ", wanted, ", capacity: ", free);
+    };
+    if (wanted > capacity) return {"Infeasible", amounts(capacity)};
+    if (wanted > capacity - others) return {"Deferred", amounts(capacity - others)};
+  }
+  return {};
 }
 
 Kubelet::~Kubelet() { *alive_ = false; }

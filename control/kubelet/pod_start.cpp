@@ -107,6 +107,11 @@ void PodWorker::create_container(const Value& container, const ImageStatus& imag
     return refuse(Error(ErrorCode::kBadRequest, "container has runAsNonRoot and image will run as root"));
   }
   config.resources = make_resources(pod_[keys::kSpec], container, context_.node_memory_bytes);
+  if (const auto target = container[keys::kTargetContainerName].string(); !target.empty()) {
+    const auto& seen = state_.containers[target];
+    if (!seen.running()) return refuse(Error(ErrorCode::kConflict, cat("container ", target, " is not running")));
+    config.processes_of = seen.current->id;
+  }
   config.stdin_open = container[keys::kStdin].as_bool();
   config.stdin_once = container[keys::kStdinOnce].as_bool();
   config.tty = container[keys::kTty].as_bool();
@@ -171,6 +176,7 @@ void PodWorker::on_started(const Value& container, const ContainerStatus& status
   record.waiting_reason.clear();
   record.waiting_message.clear();
   record.last_start = context_.executor.now();
+  record.resources = container[keys::kResources];
   record.started = !container[keys::kStartupProbe].has_value();
   record.ready = record.started && !container[keys::kReadinessProbe].has_value();
   count_start(container);
@@ -182,6 +188,8 @@ void PodWorker::on_started(const Value& container, const ContainerStatus& status
 void PodWorker::count_start(const Value& container) {
   if (!context_.metrics) return;
   const auto containers = pod_[keys::kSpec][keys::kContainers].items();
+  const auto visitors = pod_[keys::kSpec][keys::kEphemeralContainers].items();
+  if (std::ranges::find(visitors, container) != visitors.end()) return;
   const bool init = std::ranges::find(containers, container) == containers.end();
   context_.metrics->container_started(init);
   const bool all_run = std::ranges::all_of(containers, [&](const Value& c) {

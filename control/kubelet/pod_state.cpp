@@ -54,7 +54,23 @@ Value container_status(const Value& container, const ContainerRecord& record, st
                      {keys::kImage, shown && !shown->image.empty() ? Value(shown->image) : container[keys::kImage]},
                      {keys::kImageID, shown ? shown->image_id : std::string()},
                      {keys::kContainerID, shown ? Value(cat(kIdScheme, shown->id)) : Value()},
-                     {keys::kStarted, record.started && record.running()}});
+                     {keys::kStarted, record.started && record.running()},
+                     {keys::kAllocatedResources, record.running() ? record.resources[keys::kRequests] : Value()},
+                     {keys::kResources, record.running() && !record.resources.empty() ? record.resources : Value()}});
+}
+
+// Who looks in is neither ready nor counted, and never comes back.
+Value visitor_statuses(const Value& containers, const PodState& state) {
+  static const ContainerRecord unborn;
+  std::vector<Value> statuses;
+  for (const auto& container : containers.items()) {
+    const auto found = state.containers.find(container[keys::kName].string());
+    const ContainerRecord& record = found == state.containers.end() ? unborn : found->second;
+    statuses.push_back(container_status(container, record, "ContainerCreating")
+                           .with(keys::kReady, false)
+                           .without(keys::kStarted));
+  }
+  return Value::array(std::move(statuses));
 }
 
 Value statuses_of(const Value& containers, const PodState& state, std::string_view waiting_reason) {
@@ -100,6 +116,14 @@ Value make_condition(const Value& pod, std::string_view type, bool is_true, std:
                      {keys::kLastTransitionTime, since.has_value() ? since : Value(format_time(now))}});
 }
 
+bool is_resizing(const Value& pod, const PodState& state) {
+  if (!state.resize_reason.empty()) return false;
+  return std::ranges::any_of(pod[keys::kSpec][keys::kContainers].items(), [&](const Value& container) {
+    const auto found = state.containers.find(container[keys::kName].string());
+    return found != state.containers.end() && found->second.running() && !is_resized(container, found->second);
+  });
+}
+
 Value make_conditions(const Value& pod, const PodState& state, const std::string& phase, WallTime now) {
   const Value& spec = pod[keys::kSpec];
   const bool initialized = is_initialized(spec, state) || phase == "Succeeded";
@@ -141,8 +165,11 @@ Value make_conditions(const Value& pod, const PodState& state, const std::string
       containers_ready ? join(closed_gates, ", ") : message);
   add("ContainersReady", containers_ready, reason, message);
   add("PodScheduled", true, "", "");
-  constexpr std::string_view kOwn[] = {"PodReadyToStartContainers", "Initialized", "Ready",
-                                       "ContainersReady", "PodScheduled"};
+  if (!state.resize_reason.empty()) add("PodResizePending", true, state.resize_reason, state.resize_message);
+  if (is_resizing(pod, state)) add("PodResizeInProgress", true, "", "");
+  constexpr std::string_view kOwn[] = {"PodReadyToStartContainers", "Initialized",      "Ready",
+                                       "ContainersReady",           "PodScheduled",     "PodResizePending",
+                                       "PodResizeInProgress"};
   for (const auto& other : pod[keys::kStatus][keys::kConditions].items()) {
     if (std::ranges::find(kOwn, other[keys::kType].as_string()) == std::end(kOwn)) conditions.push_back(other);
   }
@@ -153,6 +180,11 @@ Value make_conditions(const Value& pod, const PodState& state, const std::string
 
 bool is_sidecar(const Value& container) {
   return container[keys::kRestartPolicy].as_string() == "Always";
+}
+
+bool is_resized(const Value& container, const ContainerRecord& record) {
+  const Value& wanted = container[keys::kResources];
+  return wanted == record.resources || (wanted.empty() && record.resources.empty());
 }
 
 bool is_initialized(const Value& spec, const PodState& state) {
@@ -198,23 +230,6 @@ std::string phase_of(const Value& spec, const PodState& state) {
   return policy == "Never" || state.terminal ? "Failed" : "Running";
 }
 
-std::string_view qos_class(const Value& spec) {
-  bool any = false, guaranteed = true;
-  for (const auto& key : {keys::kContainers, keys::kInitContainers}) {
-    for (const auto& container : spec[key].items()) {
-      const Value& resources = container[keys::kResources];
-      for (const auto& name : {keys::kCpu, keys::kMemory}) {
-        const Quantity limit = Quantity::of_value(resources[keys::kLimits][name]);
-        const Value& asked = resources[keys::kRequests][name];
-        const Quantity request = asked.has_value() ? Quantity::of_value(asked) : limit;
-        if (!limit.zero() || !request.zero()) any = true;
-        if (limit.zero() || !(limit == request)) guaranteed = false;
-      }
-    }
-  }
-  return !any ? "BestEffort" : guaranteed ? "Guaranteed" : "Burstable";
-}
-
 uint64_t digest_of(const PodState& state) {
   uint64_t digest = fnv1a_64({});
   const auto add_number = [&](int64_t number) {
@@ -249,10 +264,13 @@ uint64_t digest_of(const PodState& state) {
     add_text(record.waiting_reason);
     add_text(record.waiting_message);
     add_number(record.started * 2 + record.ready);
+    add_number(static_cast<int64_t>(record.resources.hash()));
   }
   add_number(state.start_time ? state.start_time->ns : -1);
   add_text(state.failed_reason);
   add_text(state.failed_message);
+  add_text(state.resize_reason);
+  add_text(state.resize_message);
   add_number(state.terminal);
   return digest;
 }
@@ -292,6 +310,9 @@ Value make_pod_status(const Value& pod, const PodState& state, const std::vector
   const bool preparing = has_init && !is_initialized(spec, state);
   status.set(keys::kContainerStatuses,
              statuses_of(spec[keys::kContainers], state, preparing ? "PodInitializing" : "ContainerCreating"));
+  if (!spec[keys::kEphemeralContainers].empty()) {
+    status.set(keys::kEphemeralContainerStatuses, visitor_statuses(spec[keys::kEphemeralContainers], state));
+  }
   Value result = std::move(status).build();
   return result == old ? old : result;
 }

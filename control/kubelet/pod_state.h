@@ -12,6 +12,7 @@
 
 #include "control/base/time.h"
 #include "control/kubelet/container_runtime.h"
+#include "control/object/qos_class.h"
 #include "control/object/value.h"
 
 namespace minik::control {
@@ -36,10 +37,12 @@ struct ContainerRecord {
   std::string waiting_reason, waiting_message;
   bool started = false;  // the startup probe has passed, or there is none
   bool ready = false;
+  Value resources;  // what the running container has, which a resize changes without a restart
   // Back-off: the next start is not before this.
   Duration back_off;
   Instant next_start;
   Instant last_start;
+  Instant next_resize;  // a resize that failed is not tried again before this
 
   bool running() const { return current && current->state == ContainerState::kRunning; }
   bool exited() const { return current && current->state == ContainerState::kExited; }
@@ -52,9 +55,13 @@ struct PodState {
   // Decided by the node agent itself: evicted, deadline exceeded, rejected.
   std::string failed_reason, failed_message;
   bool terminal = false;  // every container has ended for good
+  // Why the spec's other cpu and memory are not in force: the node has no room, or it has never had.
+  std::string resize_reason, resize_message;
 };
 
 bool is_sidecar(const Value& container);
+// Its resources are what the container runs with.
+bool is_resized(const Value& container, const ContainerRecord& record);
 // Init containers have all done their part: ended well, or started when they are sidecars.
 bool is_initialized(const Value& pod_spec, const PodState& state);
 // "Pending", "Running", "Succeeded" or "Failed".
@@ -62,7 +69,6 @@ std::string phase_of(const Value& pod_spec, const PodState& state);
 // The whole status document; conditions that others own are kept.
 Value make_pod_status(const Value& pod, const PodState& state, const std::vector<std::string>& host_ips,
                       WallTime now);
-std::string_view qos_class(const Value& pod_spec);
 // Of all that make_pod_status() reads of the state: the same digest, the same status.
 uint64_t digest_of(const PodState& state);
 

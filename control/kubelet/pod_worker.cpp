@@ -31,7 +31,8 @@ PodWorker::PodWorker(KubeletContext& context, Value pod)
   if (written_status_[keys::kStartTime].is_absent()) seen_ = context_.executor.now();
   // A node agent that starts again shows what the API already knows.
   state_.start_time = parse_time(pod_[keys::kStatus][keys::kStartTime].as_string());
-  for (const auto& list : {keys::kContainerStatuses, keys::kInitContainerStatuses}) {
+  for (const auto& list :
+       {keys::kContainerStatuses, keys::kInitContainerStatuses, keys::kEphemeralContainerStatuses}) {
     for (const auto& status : pod_[keys::kStatus][list].items()) {
       auto& record = state_.containers[status[keys::kName].string()];
       record.restart_count = status[keys::kRestartCount].as_int();
@@ -91,18 +92,20 @@ void PodWorker::adopt_container(ContainerStatus container) {
   if (!record.running()) return;
   record.started = !(*spec)[keys::kStartupProbe].has_value();
   record.ready = record.started && !(*spec)[keys::kReadinessProbe].has_value();
+  record.resources = (*spec)[keys::kResources];
   // Ready as it was reported until a probe says otherwise: adoption must not make a pod flap.
   for (const auto& status : pod_[keys::kStatus][keys::kContainerStatuses].items()) {
     if (status[keys::kName].as_string() == record.current->name) {
       record.ready = status[keys::kReady].as_bool();
       record.started = status[keys::kStarted].as_bool();
+      if (status[keys::kResources].has_value()) record.resources = status[keys::kResources];
     }
   }
   start_probes(*spec, record.current->id);
 }
 
 const Value* PodWorker::find_container(std::string_view name) const {
-  for (const auto& list : {keys::kContainers, keys::kInitContainers}) {
+  for (const auto& list : {keys::kContainers, keys::kInitContainers, keys::kEphemeralContainers}) {
     for (const auto& container : pod_[keys::kSpec][list].items()) {
       if (container[keys::kName].as_string() == name) return &container;
     }
@@ -160,7 +163,10 @@ void PodWorker::sync() {
   }
   check_deadline();
   if (terminating_) return;
-  if (!prepare() && !run_init_containers() && is_initialized(pod_[keys::kSpec], state_)) run_containers();
+  if (!prepare() && !run_ephemeral_containers() && !run_init_containers() &&
+      is_initialized(pod_[keys::kSpec], state_) && !run_containers()) {
+    resize_containers();
+  }
   write_status();
 }
 

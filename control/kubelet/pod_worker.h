@@ -31,6 +31,10 @@
 
 namespace minik::control {
 
+struct ResizeRefusal {
+  std::string reason, message;
+};
+
 // What all workers of a node share; the Kubelet's.
 struct KubeletContext {
   Executor& executor;
@@ -46,6 +50,8 @@ struct KubeletContext {
   Value node_allocatable;
   std::function<std::vector<Value>(std::string_view namespace_)> services;
   std::function<void(const std::string& uid)> worker_done;
+  // Whether the node has room for this pod as its spec is now: an empty reason, "Deferred" or "Infeasible".
+  std::function<ResizeRefusal(const Value& pod)> resize_refusal;
   KubeletMetrics* metrics = nullptr;  // may be null
 };
 
@@ -96,6 +102,10 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   bool run_sandbox();
   bool run_init_containers();
   bool run_containers();
+  // pod_changes.cpp: what a running pod is asked to be besides what it began as.
+  bool run_ephemeral_containers();
+  bool resize_containers();
+  bool resize_container(const Value& container, ContainerRecord& record);
   bool restart_or_wait(const Value& container, bool init);
   void start_container(const Value& container);
   void pull_then_create(const Value& container, const std::string& image);

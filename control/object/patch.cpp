@@ -168,7 +168,7 @@ Result<Value> apply_operation(const Value& document, const Value& operation, siz
     MINIK_ASSIGN(const auto without, edit(document, from, Edit::kRemove, {}));
     return edit(without, path, Edit::kAdd, moved);
   }
-  return bad_patch(cat("unknown JSON patch operation ", quoted(op)));
+  return cannot_apply(cat("unknown JSON patch operation ", quoted(op)));
 }
 
 // --- strategic merge ---

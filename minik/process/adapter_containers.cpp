@@ -42,6 +42,13 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
     spec.env.push_back(cat("HOSTNAME=", sandbox.config.hostname));
     spec.host_pid = sandbox.config.annotations.contains("minik.host-pid");
   }
+  if (!config.processes_of.empty()) {
+    MINIK_ASSIGN(const auto target, engine_->container(config.processes_of));
+    if (target.phase != runtime::ContainerPhase::kRunning) {
+      return Error(ErrorCode::kConflict, "the container whose processes are to be seen is not running");
+    }
+    spec.pid_namespace = cat("/proc/", target.pid, "/ns/pid");
+  }
   spec.cwd = config.working_dir.empty() ? image.config.working_dir : config.working_dir;
   spec.user = image.config.user;
   if (config.security.run_as_user) spec.user = cat(*config.security.run_as_user);
@@ -224,6 +231,21 @@ void ContainerAdapter::remove_container(const std::string& id, Done<Unit> done) 
   run<Unit>(
       [this, id]() -> Result<Unit> {
         MINIK_TRY(engine_->remove_container(id));
+        return Unit{};
+      },
+      std::move(done));
+}
+
+void ContainerAdapter::update_container(const std::string& id, const control::ContainerResources& resources,
+                                        Done<Unit> done) {
+  run<Unit>(
+      [this, id, resources]() -> Result<Unit> {
+        MINIK_ASSIGN(const auto missing,
+                     engine_->set_limits(id, {resources.memory_limit_bytes, resources.cpu_shares, resources.cpu_quota_us,
+                                              resources.cpu_period_us, resources.pids_limit}));
+        if (!missing.empty()) {
+          return Error(ErrorCode::kServiceUnavailable, cat("this machine has no cgroup controller ", join(missing, ", ")));
+        }
         return Unit{};
       },
       std::move(done));

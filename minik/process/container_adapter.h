@@ -44,6 +44,7 @@ class ContainerAdapter : public control::ContainerRuntime {
   void start_container(const std::string& id, Done<control::ContainerStatus> done) override;
   void stop_container(const std::string& id, Duration grace, Done<Unit> done) override;
   void remove_container(const std::string& id, Done<Unit> done) override;
+  void update_container(const std::string& id, const control::ContainerResources& resources, Done<Unit> done) override;
   void container_status(const std::string& id, Done<control::ContainerStatus> done) override;
   void list_containers(Done<std::vector<control::ContainerStatus>> done) override;
   void exec_sync(const std::string& id, std::vector<std::string> command, Duration timeout,

@@ -515,6 +515,14 @@ Result<CgroupStats> Engine::stats(const std::string& id) const {
   return Cgroup(Cgroup::kDefaultRoot, cgroup_of(info)).stats();
 }
 
+Result<std::vector<std::string>> Engine::set_limits(const std::string& id, const CgroupLimits& limits) {
+  MINIK_ASSIGN(const auto info, container(id));
+  if (info.phase != ContainerPhase::kRunning) {
+    return Error(ErrorCode::kNotFound, cat("container ", id, " is not running"));
+  }
+  return Cgroup(Cgroup::kDefaultRoot, cgroup_of(info)).set(limits);
+}
+
 Result<Terminal> Engine::open_terminal(const std::string& id) const {
   MINIK_ASSIGN(const auto info, container(id));
   if (info.phase != ContainerPhase::kRunning) {

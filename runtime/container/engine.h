@@ -82,6 +82,8 @@ class Engine {
   Result<ContainerInfo> start_container(const std::string& id);
   Status signal_container(const std::string& id, int signal);
   Status remove_container(const std::string& id);
+  // While it runs; answers what the machine cannot limit.
+  Result<std::vector<std::string>> set_limits(const std::string& id, const CgroupLimits& limits);
   Result<ContainerInfo> container(const std::string& id) const;
   std::vector<ContainerInfo> containers() const;
   Result<CgroupStats> stats(const std::string& id) const;

@@ -108,7 +108,9 @@ class Shim {
     MINIK_TRY(join_namespace(spec_.namespace_directory + "/ipc", CLONE_NEWIPC));
     MINIK_TRY(join_namespace(spec_.namespace_directory + "/uts", CLONE_NEWUTS));
     MINIK_TRY(join_namespace(spec_.namespace_directory + "/net", CLONE_NEWNET));
-    if (!spec_.host_pid && unshare(CLONE_NEWPID) != 0) return error_from_errno(errno, "new PID namespace");
+    if (!spec_.pid_namespace.empty()) {
+      MINIK_TRY(join_namespace(spec_.pid_namespace, CLONE_NEWPID));
+    } else if (!spec_.host_pid && unshare(CLONE_NEWPID) != 0) return error_from_errno(errno, "new PID namespace");
     return spawn_init();
   }
 

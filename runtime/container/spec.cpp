@@ -5,7 +5,7 @@
 namespace minik::runtime {
 
 namespace {
-constexpr std::string_view kMagic = "minik-container-2";
+constexpr std::string_view kMagic = "minik-container-3";
 }
 
 std::string encode_spec(const ContainerSpec& s) {
@@ -19,7 +19,7 @@ std::string encode_spec(const ContainerSpec& s) {
   }
   w.put(s.capabilities).put(int64_t{s.privileged}).put(int64_t{s.no_new_privileges}).put(int64_t{s.seccomp});
   w.put(int64_t{s.terminal}).put(int64_t{s.stdin_open}).put(int64_t{s.stdin_once}).put(s.log_path).put(s.namespace_directory);
-  w.put(int64_t{s.host_pid}).put(s.cgroup).put(s.memory_limit_bytes).put(s.cpu_shares).put(s.cpu_quota_us);
+  w.put(int64_t{s.host_pid}).put(s.pid_namespace).put(s.cgroup).put(s.memory_limit_bytes).put(s.cpu_shares).put(s.cpu_quota_us);
   w.put(s.cpu_period_us).put(s.pids_limit).put(s.oom_score_adj);
   return std::move(w).take();
 }
@@ -58,6 +58,7 @@ Result<ContainerSpec> decode_spec(std::string_view bytes) {
   s.log_path = r.text();
   s.namespace_directory = r.text();
   s.host_pid = r.flag();
+  s.pid_namespace = r.text();
   s.cgroup = r.text();
   s.memory_limit_bytes = r.number();
   s.cpu_shares = r.number();

@@ -44,6 +44,7 @@ struct ContainerSpec {
   std::string log_path;
   std::string namespace_directory;  // of the sandbox: ipc, uts and net files
   bool host_pid = false;
+  std::string pid_namespace;  // path of another container's, whose processes this one sees; empty: its own
   std::string cgroup;  // relative, "minik/<pod>/<container>"
   int64_t memory_limit_bytes = 0;
   int64_t cpu_shares = 0;

@@ -9,6 +9,7 @@
 #include "control/object/keys.h"
 #include "control/schema/kinds.h"
 #include "minik/net/api_list.h"
+#include "minik/net/api_proxy.h"
 #include "minik/net/protobuf_body.h"
 
 namespace minik {
@@ -69,9 +70,11 @@ Result<control::HttpCall> to_call(HttpRequest& request) {
   call.method = request.method;
   call.path = request.path;
   call.query = request.query;
-  for (const char* name : {"accept", "content-type", "user-agent"}) {
+  for (const char* name : {"accept", "content-type", "user-agent", "if-none-match"}) {
     if (const auto value = request.header(name); !value.empty()) call.headers.emplace(name, value);
   }
+  // What goes on to a pod is nobody's to read here.
+  if (!split_proxy_path(request.path).rest.empty()) return call;
   call.body = std::move(request.body);
   // One conversion here keeps every reader of bodies free of a second format.
   if (is_protobuf(request.header("content-type")) && !call.body.empty()) {
@@ -124,6 +127,14 @@ control::AuditOrigin origin_of(const HttpRequest& request) {
   if (!address.empty()) origin.source_ips.push_back(address.substr(0, address.rfind(':')));
   origin.user_agent = request.header("user-agent");
   return origin;
+}
+
+Verb verb_of(std::string_view method) {
+  return method == "POST"     ? Verb::kCreate
+         : method == "PUT"    ? Verb::kUpdate
+         : method == "PATCH"  ? Verb::kPatch
+         : method == "DELETE" ? Verb::kDelete
+                              : Verb::kGet;
 }
 
 UserInfo anonymous() {
@@ -322,15 +333,12 @@ void ApiFront::begin_watch(const ExchangePtr& exchange, control::ApiServer& serv
 }
 
 // Only reading: what the agent says of itself, not what one could do to its containers through it.
-Status ApiFront::serve_agent_page(const ExchangePtr& exchange, control::ApiServer& server) const {
-  control::ApiRequest get = exchange->call.request;
-  MINIK_TRY(server.may_connect(get));
+Status ApiFront::serve_agent_page(const ExchangePtr& exchange, const std::string& node) const {
+  if (!options_.agent_page) return Error(ErrorCode::kServiceUnavailable, cat("no node agent answers for ", node));
   if (exchange->request.method != "GET")
     return Error(ErrorCode::kMethodNotAllowed, "only GET is offered for pages of a node's agent");
-  const std::string& path = exchange->request.path;
-  const size_t rest = path.find("/proxy") + std::string_view("/proxy").size();
   const bool open_metrics = exchange->request.header("accept").find("application/openmetrics-text") != std::string::npos;
-  AgentPageRequest wanted{get.name, path.substr(rest),
+  AgentPageRequest wanted{node, std::string(split_proxy_path(exchange->request.path).rest),
                           open_metrics ? MetricFormat::kOpenMetrics : MetricFormat::kPrometheus};
   options_.agent_page(wanted, [exchange](Result<AgentPage> page) {
     HttpResponse response = page ? HttpResponse{200, {{"content-type", page->content_type}}, page->body}
@@ -340,13 +348,24 @@ Status ApiFront::serve_agent_page(const ExchangePtr& exchange, control::ApiServe
   return {};
 }
 
+Status ApiFront::proxy(const ExchangePtr& exchange, control::ApiServer& server) const {
+  const control::ApiRequest& request = exchange->call.request;
+  // What is done through it is what the method does.
+  control::ApiRequest asked = request;
+  asked.verb = verb_of(exchange->request.method);
+  MINIK_TRY(server.may_connect(asked));
+  MINIK_ASSIGN(auto target, control::find_proxy_target(server.store(), server.schema(), request));
+  if (!target.agent_of.empty()) return serve_agent_page(exchange, target.agent_of);
+  if (!options_.open_socket) return Error(ErrorCode::kServiceUnavailable, "this cluster has no pod network");
+  exchange->responder.loop()->post([exchange, target = std::move(target), turn = turn_++, open = options_.open_socket] {
+    serve_proxy(exchange->request, exchange->responder, target, turn, open);
+  });
+  return {};
+}
+
 Status ApiFront::connect(const ExchangePtr& exchange, control::ApiServer& server) const {
   const control::ApiRequest& request = exchange->call.request;
-  if (request.kind == control::kinds::kNodes && options_.agent_page) return serve_agent_page(exchange, server);
-  if (request.kind != control::kinds::kPods || request.subresource == "proxy") {
-    return Error(ErrorCode::kMethodNotAllowed,
-                 "proxying through the API server is not offered; use kubectl port-forward");
-  }
+  if (request.subresource == "proxy") return proxy(exchange, server);
   if (options_.streams == nullptr) {
     return Error(ErrorCode::kServiceUnavailable, "this cluster has no running containers");
   }

@@ -26,6 +26,7 @@
 #include "minik/net/http_message.h"
 #include "minik/net/pod_streams.h"
 #include "minik/net/responder.h"
+#include "minik/net/unique_fd.h"
 
 namespace minik {
 
@@ -64,6 +65,8 @@ struct ApiFrontOptions {
   std::function<Status(const control::ApiRequest&)> may_handle = {};
   WatchLimits watch_limits = {};
   FairQueueLimits queue_limits = {};
+  // A non-blocking socket in the pods' network, for the proxy subresource; called on I/O threads.
+  std::function<Result<UniqueFd>()> open_socket = {};
 };
 
 class ApiFront {
@@ -97,7 +100,8 @@ class ApiFront {
   void refuse_for_load(const ExchangePtr& exchange) const;
   void audit_refusal(const Exchange& exchange, const Error& error) const;
   void refuse_unknown(const ExchangePtr& exchange, const Error& error) const;
-  Status serve_agent_page(const ExchangePtr& exchange, control::ApiServer& server) const;
+  Status serve_agent_page(const ExchangePtr& exchange, const std::string& node) const;
+  Status proxy(const ExchangePtr& exchange, control::ApiServer& server) const;
   void serve_resource(const ExchangePtr& exchange) const;
   void queue_request(const ExchangePtr& exchange) const;
   void begin_request(const ExchangePtr& exchange, FairQueue::Seat seat) const;
@@ -111,6 +115,7 @@ class ApiFront {
   const ApiFrontOptions options_;
   const std::unique_ptr<WatchFanOut> fan_out_;
   const std::shared_ptr<FairQueue> queue_;
+  mutable size_t turn_ = 0;  // of the endpoints behind a Service; control thread
 };
 
 // By client certificate (CN the user, O the groups), else by what `bearer` makes of a token that is meant for

@@ -7,6 +7,7 @@
 
 #include "control/base/log.h"
 #include "control/base/text.h"
+#include "minik/net/forwarded_request.h"
 #include "minik/net/upstream_request.h"
 
 namespace minik {
@@ -61,58 +62,6 @@ std::string_view host_of(const HttpRequest& request) {
   const auto host = request.header("host");
   if (host.starts_with('[')) return host.substr(0, host.find(']') + 1);
   return host.substr(0, host.find(':'));
-}
-
-// What the next hop must not see as it came: this connection's own, and who it claims to come from.
-bool is_replaced(std::string_view name) {
-  constexpr std::string_view kNames[] = {"connection",
-                                         "keep-alive",
-                                         "proxy-connection",
-                                         "te",
-                                         "trailer",
-                                         "transfer-encoding",
-                                         "upgrade",
-                                         "content-length",
-                                         "x-forwarded-host",
-                                         "x-forwarded-proto",
-                                         "x-forwarded-for",
-                                         "x-real-ip",
-                                         "expect",
-                                         "forwarded",
-                                         "proxy-authorization"};
-  return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
-}
-
-bool has_body(const HttpRequest& request) {
-  return !request.body.empty() || request.method == "POST" || request.method == "PUT" ||
-         request.method == "PATCH";
-}
-
-std::string request_bytes(const HttpRequest& request, IngressScheme scheme) {
-  std::string bytes = cat(request.method, " ", request.path, request.query.empty() ? "" : "?",
-                          request.query, " HTTP/1.1\r\n");
-  const auto add = [&bytes](std::string_view name, std::string_view value) {
-    bytes += cat(name, ": ", value, "\r\n");
-  };
-  for (const auto& header : request.headers) {
-    if (!is_replaced(header.name)) add(header.name, header.value);
-  }
-  const auto client = request.remote_address.substr(0, request.remote_address.rfind(':'));
-  add("x-forwarded-for", client);
-  add("x-real-ip", client);
-  add("x-forwarded-host", request.header("host"));
-  add("x-forwarded-proto", scheme == IngressScheme::kHttps ? "https" : "http");
-  const auto protocol = request.header("upgrade");
-  if (request.header_has_token("connection", "upgrade") && !protocol.empty()) {
-    add("connection", "Upgrade");
-    add("upgrade", protocol);
-  } else {
-    add("connection", "close");
-  }
-  if (has_body(request)) add("content-length", cat(request.body.size()));
-  bytes += "\r\n";
-  bytes += request.body;
-  return bytes;
 }
 
 }  // namespace
@@ -186,10 +135,10 @@ void IngressProxy::handle(HttpRequest request, Responder responder, IngressSchem
   }
   UpstreamOrder order;
   order.method = request.method;
-  order.bytes = request_bytes(request, scheme);
+  order.bytes =
+      forwarded_request(request, {request.path, scheme == IngressScheme::kHttps ? "https" : "http"});
   order.open = state_->open;
-  order.repeatable = request.body.empty() && (request.method == "GET" || request.method == "HEAD" ||
-                                              request.method == "OPTIONS");
+  order.repeatable = is_repeatable(request);
   const size_t count = backend->endpoints.size();
   const size_t first = state_->turn++;
   for (size_t i = 0; i < count; ++i)

@@ -131,7 +131,9 @@ void UpstreamRequest::on_bytes(std::string_view bytes) {
 void UpstreamRequest::on_head() {
   StreamOptions options;
   options.content_length = reader_.content_length();
-  stream_ = responder_.stream(passed_head(reader_.head()), options);
+  HttpResponse head = passed_head(reader_.head());
+  if (order_.adjust_head) order_.adjust_head(head);
+  stream_ = responder_.stream(std::move(head), options);
   stream_->on_drain([weak = weak_from_this()] {
     const auto self = weak.lock();
     if (self && self->channel_) self->channel_->resume_reading();

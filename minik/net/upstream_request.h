@@ -29,6 +29,7 @@ struct UpstreamOrder {
   std::vector<control::ServiceBackend> endpoints;  // in the order in which they are tried
   // Reads only: an endpoint that ends without an answer did no harm, and the next one is asked.
   bool repeatable = false;
+  std::function<void(HttpResponse& head)> adjust_head = {};  // before it is passed on
   std::function<Result<UniqueFd>()> open;
 };
 

@@ -1,6 +1,7 @@
 #include "minik/process/cluster.h"
 
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -288,6 +289,10 @@ void Cluster::Parts::assemble() {
   front_options.audits = audit_policy.has_value();
   front_options.agent_page = [this](const AgentPageRequest& request, const auto& done) {
     serve_agent_page(request, done);
+  };
+  front_options.open_socket = [&pods = network->pods()]() -> Result<UniqueFd> {
+    MINIK_ASSIGN(const int fd, pods.open_socket(SOCK_STREAM));
+    return UniqueFd(fd);
   };
   process_metrics = collect_process_metrics(metrics, page_version);
   log_metrics = metrics.collect([this, &size = metrics.gauge("minik_store_log_bytes",

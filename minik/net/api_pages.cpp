@@ -6,6 +6,7 @@
 #include "control/object/json.h"
 #include "control/schema/discovery.h"
 #include "control/schema/openapi.h"
+#include "minik/net/openapi_protobuf.h"
 
 namespace minik {
 namespace {
@@ -47,6 +48,13 @@ Value openid_document(const std::string& issuer, const std::string& address) {
                      {"id_token_signing_alg_values_supported", Value::array({"ES256"})}});
 }
 
+// Changes when the content does; nobody gains by finding another content with the same.
+std::string content_hash(std::string_view content) {
+  constexpr uint64_t kOtherSeed = 0x9e3779b97f4a7c15ULL;
+  const uint64_t halves[] = {fnv1a_64(content), fnv1a_64(content, kOtherSeed)};
+  return to_hex({reinterpret_cast<const char*>(halves), sizeof halves});
+}
+
 // Absent documents are pages that are not there.
 std::optional<Value> present(Value document) {
   if (document.is_absent()) return std::nullopt;
@@ -74,25 +82,33 @@ std::optional<HttpResponse> ApiPages::page(const control::PlainCall& call) {
   if (call.path == "/healthz" || call.path == "/readyz" || call.path.starts_with("/readyz/")) {
     return health();
   }
-  const std::string key = call.aggregated_discovery ? cat(call.path, "#") : call.path;
-  std::shared_ptr<const Document> document;
-  {
-    const std::lock_guard lock(mutex_);
-    if (const auto found = documents_.find(key); found != documents_.end()) {
-      document = found->second;
-    }
-  }
-  if (!document) {
-    auto made = make(call.path, call.aggregated_discovery);
-    if (!made) return std::nullopt;
-    document = std::make_shared<const Document>(*std::move(made));
-    const std::lock_guard lock(mutex_);
-    documents_.emplace(key, document);
-  }
-  return HttpResponse{200, {{"content-type", document->content_type}}, document->body};
+  const Form form = call.aggregated_discovery ? Form::kAggregated
+                    : call.openapi_protobuf   ? Form::kProtobuf
+                                              : Form::kPlain;
+  const auto found = document(call.path, form);
+  if (!found) return std::nullopt;
+  const bool known = !call.if_none_match.empty() && call.if_none_match == found->etag;
+  if (known) return HttpResponse{304, {{"etag", found->etag}}, ""};
+  return HttpResponse{200,
+                      {{"content-type", found->content_type}, {"etag", found->etag}, {"vary", "Accept"}},
+                      found->body};
 }
 
-std::optional<ApiPages::Document> ApiPages::make(const std::string& path, bool aggregated) const {
+std::shared_ptr<const ApiPages::Document> ApiPages::document(const std::string& path, Form form) {
+  const std::string key = cat(path, form == Form::kAggregated ? "#" : form == Form::kProtobuf ? "%" : "");
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = documents_.find(key); found != documents_.end()) return found->second;
+  }
+  auto made = make(path, form);
+  if (!made) return nullptr;
+  made->etag = cat("\"", content_hash(made->body), "\"");
+  auto kept = std::make_shared<const Document>(*std::move(made));
+  const std::lock_guard lock(mutex_);
+  return documents_.emplace(key, std::move(kept)).first->second;
+}
+
+std::optional<ApiPages::Document> ApiPages::make(const std::string& path, Form form) {
   std::vector<std::string_view> parts;
   for (const std::string_view part : split(path, '/')) {
     if (!part.empty()) parts.push_back(part);
@@ -104,18 +120,21 @@ std::optional<ApiPages::Document> ApiPages::make(const std::string& path, bool a
   } else if (path == "/version") {
     value = version_document(options_.git_version);
   } else if (path == "/openid/v1/jwks") {
-    return Document{"application/jwk-set+json", options_.jwks};
+    return Document{"application/jwk-set+json", options_.jwks, ""};
   } else if (path == "/.well-known/openid-configuration") {
     value = openid_document(options_.issuer, options_.server_address);
   } else if (parts[0] == "api" || parts[0] == "apis") {
-    const bool whole = aggregated && parts.size() == 1;
+    const bool whole = form == Form::kAggregated && parts.size() == 1;
     value = discovery(parts, whole);
     if (whole) content_type = kAggregated;
   } else if (parts[0] == "openapi") {
     value = openapi(parts);
+    if (value && form == Form::kProtobuf && parts.size() == 2 && parts[1] == "v2") {
+      return Document{std::string(kOpenApiProtobuf), openapi_v2_protobuf(*value), ""};
+    }
   }
   if (!value) return std::nullopt;
-  return Document{content_type, control::to_json(*value)};
+  return Document{content_type, control::to_json(*value), ""};
 }
 
 std::optional<Value> ApiPages::discovery(const std::vector<std::string_view>& parts,
@@ -137,10 +156,15 @@ std::optional<Value> ApiPages::discovery(const std::vector<std::string_view>& pa
   return std::nullopt;
 }
 
-std::optional<Value> ApiPages::openapi(const std::vector<std::string_view>& parts) const {
+std::optional<Value> ApiPages::openapi(const std::vector<std::string_view>& parts) {
   if (parts.size() == 2 && parts[1] == "v2") return control::openapi_v2(enabled_);
   if (parts.size() < 2 || parts[1] != "v3") return std::nullopt;
-  if (parts.size() == 2) return control::openapi_v3_index(enabled_, options_.build);
+  if (parts.size() == 2) {
+    return control::openapi_v3_index(enabled_, [this](const std::string& path) {
+      const auto found = document(cat("/openapi/v3/", path), Form::kPlain);
+      return found ? content_hash(found->body) : std::string();
+    });
+  }
   if (parts.size() == 4 && parts[2] == "api") {
     return present(control::openapi_v3(enabled_, "", parts[3]));
   }

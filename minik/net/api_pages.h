@@ -24,7 +24,6 @@ namespace minik {
 struct ApiPagesOptions {
   std::string server_address = "127.0.0.1:6443";  // as clients reach it
   std::string git_version = "v1.35.0";            // of the Kubernetes API that is served
-  std::string build = {};                         // changes when the documents may change
   std::string issuer = {};                        // of ServiceAccount tokens
   std::string jwks = {};
   // Empty while the API may be used; else why not. Called on I/O threads.
@@ -45,11 +44,14 @@ class ApiPages {
   struct Document {
     std::string content_type;
     std::string body;
+    std::string etag;
   };
-  std::optional<Document> make(const std::string& path, bool aggregated) const;
+  enum class Form { kPlain, kAggregated, kProtobuf };
+  std::shared_ptr<const Document> document(const std::string& path, Form form);
+  std::optional<Document> make(const std::string& path, Form form);
   std::optional<control::Value> discovery(const std::vector<std::string_view>& parts,
                                           bool aggregated) const;
-  std::optional<control::Value> openapi(const std::vector<std::string_view>& parts) const;
+  std::optional<control::Value> openapi(const std::vector<std::string_view>& parts);
   HttpResponse health() const;
 
   const ApiPagesOptions options_;

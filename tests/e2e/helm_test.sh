@@ -18,21 +18,23 @@ map '{x: "1"}' | sed 's/name: c/name: d/' | kc apply --server-side -f -
 
 step "a chart with a dependency, hooks, a test and a lookup"
 chart=$root/shop
-mkdir -p "$chart/templates/tests" "$chart/charts/cache/templates"
+mkdir -p "$chart/templates/tests" "$root/cache/templates"
 cat >"$chart/Chart.yaml" <<'YAML'
 apiVersion: v2
 name: shop
 version: 0.1.0
 appVersion: "1"
+dependencies:
+- {name: cache, version: 0.1.0, repository: "file://../cache", condition: cache.enabled}
 YAML
-printf 'apiVersion: v2\nname: cache\nversion: 0.1.0\n' >"$chart/charts/cache/Chart.yaml"
-cat >"$chart/charts/cache/templates/cm.yaml" <<'YAML'
+printf 'apiVersion: v2\nname: cache\nversion: 0.1.0\n' >"$root/cache/Chart.yaml"
+cat >"$root/cache/templates/cm.yaml" <<'YAML'
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: "{{ .Release.Name }}-cache"}
 data: {size: "{{ .Values.size | default 64 }}"}
 YAML
-printf 'replicas: 1\nmessage: hello\ncache: {size: 128}\n' >"$chart/values.yaml"
+printf 'replicas: 1\nmessage: hello\ncache: {enabled: true, size: 128}\n' >"$chart/values.yaml"
 cat >"$chart/templates/web.yaml" <<'YAML'
 apiVersion: apps/v1
 kind: Deployment
@@ -71,8 +73,11 @@ spec:
       containers: [{name: c, image: "busybox:test", command: [sh, -c, "exit 0"]}]
 YAML
 }
+he dependency update "$chart" >/dev/null
+contains "ok" he dependency list "$chart"
 hook pre-install >"$chart/templates/before.yaml"
 hook post-upgrade >"$chart/templates/after.yaml"
+hook pre-delete >"$chart/templates/goodbye.yaml"
 cat >"$chart/templates/tests/answers.yaml" <<'YAML'
 apiVersion: v1
 kind: Pod
@@ -105,8 +110,16 @@ step "a chart that is wrong says so and leaves the release as it was"
 fails "spec.replicas" he upgrade shop "$chart" --set replicas=-1
 [[ $(kc get deployment shop-web -o 'jsonpath={.spec.replicas}') == 1 ]]
 
+step "what a person has changed by hand is put right by the next upgrade"
+kc scale deployment shop-web --replicas=3
+he upgrade shop "$chart" --reset-values --wait --timeout 60s --force-conflicts
+[[ $(kc get deployment shop-web -o 'jsonpath={.spec.replicas}') == 1 ]]
+he upgrade shop "$chart" --set cache.enabled=false --wait --timeout 60s --force-conflicts
+fails "not found" kc get configmap shop-cache
+
 step "uninstall leaves nothing of the release"
 he uninstall shop --wait --timeout 60s
+contains 1/1 kc get job shop-pre-delete
 fails "not found" kc get deployment shop-web
 fails "not found" kc get configmap shop-cache
 

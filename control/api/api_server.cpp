@@ -3,12 +3,15 @@
 #include <algorithm>
 
 #include "control/api/admission.h"
+#include "control/api/continue_token.h"
 #include "control/api/errors.h"
+#include "control/api/field_selection.h"
 #include "control/api/flow_control.h"
 #include "control/api/metadata.h"
 #include "control/api/metrics_api.h"
 #include "control/api/request_metrics.h"
 #include "control/api/subresources.h"
+#include "control/api/twin_kinds.h"
 #include "control/api/writer.h"
 #include "control/base/text.h"
 #include "control/object/json.h"
@@ -24,6 +27,13 @@ constexpr std::string_view kNodeNameIndex = "spec.nodeName";
 
 std::string_view node_of_pod(const Value& pod) {
   return pod[keys::kSpec][keys::kNodeName].as_string();
+}
+
+// The place in a snapshot, which is sorted by namespace and name, where a list goes on.
+size_t first_after(const std::vector<Value>& objects, const ContinueToken& token) {
+  const auto place = [](const Value& object) { return std::pair(object_namespace(object), object_name(object)); };
+  const auto wanted = std::pair<std::string_view, std::string_view>(token.namespace_, token.name);
+  return static_cast<size_t>(std::ranges::upper_bound(objects, wanted, {}, place) - objects.begin());
 }
 
 }  // namespace
@@ -110,8 +120,13 @@ void ApiServer::schedule_commit() {
 }
 
 Result<ApiResponse> ApiServer::dispatch(ApiRequest& request) {
-  const auto& resource = schema_.resource(request.kind);
   MINIK_TRY(authorize(request));
+  return perform(request);
+}
+
+Result<ApiResponse> ApiServer::perform(ApiRequest& request) {
+  const auto& resource = schema_.resource(request.kind);
+  if (const TwinKind* twin = twin_of(request.kind)) return perform_twin(*twin, request);
   if (!request.subresource.empty() && request.subresource != "status") {
     return Subresources(*this, request).handle();
   }
@@ -147,7 +162,7 @@ Result<ApiResponse> ApiServer::get(const ApiRequest& request) {
 }
 
 // The newest objects that the selector can match: one where it names it, without a look at all the others.
-std::shared_ptr<const ListSnapshot> ApiServer::newest(const ApiRequest& request, const FieldSelector& fields) const {
+std::shared_ptr<const ListSnapshot> ApiServer::newest(const ApiRequest& request, const FieldSelection& fields) const {
   const std::string_view name = fields.required("metadata.name");
   const bool placed = !schema_.resource(request.kind).namespaced || !request.namespace_.empty();
   if (name.empty() || !placed) return store_.list(request.kind, request.namespace_);
@@ -160,7 +175,7 @@ std::shared_ptr<const ListSnapshot> ApiServer::newest(const ApiRequest& request,
 }
 
 // The newest version, unless exactly another was asked for and is still known.
-Result<std::shared_ptr<const ListSnapshot>> ApiServer::first_page(const ApiRequest& request, const FieldSelector& fields) {
+Result<std::shared_ptr<const ListSnapshot>> ApiServer::first_page(const ApiRequest& request, const FieldSelection& fields) {
   const auto& text = request.options.resource_version;
   if (text.empty() || text == "0") return newest(request, fields);
   const auto wanted = parse_revision(text);
@@ -181,7 +196,7 @@ Result<std::shared_ptr<const ListSnapshot>> ApiServer::first_page(const ApiReque
 Result<ApiResponse> ApiServer::list(const ApiRequest& request) {
   const auto& resource = schema_.resource(request.kind);
   MINIK_ASSIGN(const auto labels, LabelSelector::parse(request.options.label_selector));
-  MINIK_ASSIGN(const auto fields, FieldSelector::parse(request.options.field_selector));
+  MINIK_ASSIGN(const auto fields, FieldSelection::parse(resource, request.options.field_selector));
   std::shared_ptr<const ListSnapshot> snapshot;
   size_t start = 0;
   if (request.options.continue_token.empty()) {
@@ -190,13 +205,14 @@ Result<ApiResponse> ApiServer::list(const ApiRequest& request) {
     if (!request.options.resource_version.empty() && request.options.resource_version != "0") {
       return Error(ErrorCode::kBadRequest, "specifying resource version is not allowed when using continue");
     }
-    // "revision/offset": opaque to clients, and useless once the snapshot is forgotten.
-    const auto parts = split(request.options.continue_token, '.');
-    const auto revision = parse_revision(parts[0]);
-    const auto offset = parts.size() == 2 ? parse_uint64(parts[1]) : std::nullopt;
-    if (!revision || !offset) return Error(ErrorCode::kBadRequest, "continue key is not valid");
-    MINIK_ASSIGN(snapshot, store_.list_at(request.kind, request.namespace_, *revision));
-    start = static_cast<size_t>(*offset);
+    const auto token = decode_continue(request.options.continue_token);
+    if (!token) return Error(ErrorCode::kBadRequest, "continue key is not valid");
+    if (token->revision) {
+      MINIK_ASSIGN(snapshot, store_.list_at(request.kind, request.namespace_, *token->revision));
+    } else {
+      snapshot = store_.list(request.kind, request.namespace_);
+    }
+    start = first_after(snapshot->objects, *token);
   }
   const bool all = labels.empty() && fields.empty();
   std::vector<Value> items;
@@ -216,7 +232,9 @@ Result<ApiResponse> ApiServer::list(const ApiRequest& request) {
   metadata.set(keys::kResourceVersion, cat(snapshot->revision.value));
   if (at < snapshot->objects.size()) {
     store_.keep(request.kind, request.namespace_, snapshot);
-    metadata.set(keys::kContinue, cat(snapshot->revision.value, ".", at));
+    const Value& last = snapshot->objects[at - 1];
+    metadata.set(keys::kContinue, encode_continue({snapshot->revision, std::string(object_namespace(last)),
+                                                   std::string(object_name(last))}));
     if (all) {
       metadata.set(keys::kRemainingItemCount, static_cast<int64_t>(snapshot->objects.size() - at));
     }
@@ -313,7 +331,7 @@ struct ApiServer::Watch : WatchHandle {
   KindId kind;
   std::string namespace_, name;
   LabelSelector labels;
-  FieldSelector fields;
+  FieldSelection fields;
   StoreWatchId id;
   bool counted = false;
   std::shared_ptr<AuditContext> audit;
@@ -337,13 +355,18 @@ Result<std::unique_ptr<WatchHandle>> ApiServer::watch(ApiRequest request, WatchC
 
 Result<std::unique_ptr<WatchHandle>> ApiServer::begin_watch(const ApiRequest& request, WatchCallbacks callbacks) {
   MINIK_TRY(authorize(request));
+  return perform_watch(request, std::move(callbacks));
+}
+
+Result<std::unique_ptr<WatchHandle>> ApiServer::perform_watch(const ApiRequest& request, WatchCallbacks callbacks) {
+  if (const TwinKind* twin = twin_of(request.kind)) return watch_twin(*twin, request, std::move(callbacks));
   const auto& options = request.options;
   auto watch = std::make_unique<Watch>(*this, std::move(callbacks));
   watch->kind = request.kind;
   watch->namespace_ = request.namespace_;
   watch->name = request.name;
   MINIK_ASSIGN(watch->labels, LabelSelector::parse(options.label_selector));
-  MINIK_ASSIGN(watch->fields, FieldSelector::parse(options.field_selector));
+  MINIK_ASSIGN(watch->fields, FieldSelection::parse(schema_.resource(request.kind), options.field_selector));
   const bool from_now = options.resource_version.empty() || options.resource_version == "0";
   const bool initial = options.send_initial_events.value_or(from_now);
   Revision from = store_.durable_revision();

@@ -36,7 +36,7 @@
 
 namespace minik::control {
 
-class FieldSelector;
+class FieldSelection;
 class FlowClassifier;
 
 // Signs a ServiceAccount token (TokenRequest); the process has the key, the simulator a stand-in that is
@@ -66,6 +66,8 @@ struct ConnectTarget {
   std::string node;
   Value pod;
 };
+
+struct TwinKind;
 
 class ApiServer {
  public:
@@ -115,11 +117,17 @@ class ApiServer {
   friend class Admission;
 
   Result<ApiResponse> dispatch(ApiRequest& request);
+  Result<std::unique_ptr<WatchHandle>> begin_watch(const ApiRequest& request, WatchCallbacks callbacks);
+  // What is authorized.
+  Result<ApiResponse> perform(ApiRequest& request);
+  Result<std::unique_ptr<WatchHandle>> perform_watch(const ApiRequest& request, WatchCallbacks callbacks);
+  Result<ApiResponse> perform_twin(const TwinKind& twin, const ApiRequest& request);
+  Result<std::unique_ptr<WatchHandle>> watch_twin(const TwinKind& twin, const ApiRequest& request,
+                                                  WatchCallbacks callbacks);
   Result<ApiResponse> get(const ApiRequest& request);
   Result<ApiResponse> list(const ApiRequest& request);
-  Result<std::unique_ptr<WatchHandle>> begin_watch(const ApiRequest& request, WatchCallbacks callbacks);
-  Result<std::shared_ptr<const ListSnapshot>> first_page(const ApiRequest& request, const FieldSelector& fields);
-  std::shared_ptr<const ListSnapshot> newest(const ApiRequest& request, const FieldSelector& fields) const;
+  Result<std::shared_ptr<const ListSnapshot>> first_page(const ApiRequest& request, const FieldSelection& fields);
+  std::shared_ptr<const ListSnapshot> newest(const ApiRequest& request, const FieldSelection& fields) const;
   Result<ConnectTarget> connect_target(const ApiRequest& request);
   void ask_usage(const ApiRequest& request, ResponseCallback done);
   void schedule_commit();

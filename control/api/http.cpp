@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "control/api/continue_token.h"
 #include "control/api/options.h"
+#include "control/api/twin_kinds.h"
 #include "control/base/text.h"
 #include "control/object/json.h"
 #include "control/object/keys.h"
@@ -56,8 +58,9 @@ std::string_view header(const HttpCall& call, std::string_view name) {
 }
 
 // The first of the client's choices that is served. Old kubectls ask for v1beta1 tables as well.
-ResponseFormat parse_accept(std::string_view accept) {
+Result<ResponseFormat> parse_accept(std::string_view accept) {
   ResponseFormat format;
+  if (trim(accept).empty()) return format;
   for (const auto choice : split(accept, ',')) {
     const auto text = trim(choice);
     if (text.find("as=Table") != std::string_view::npos && text.find("v=v1beta1") == std::string_view::npos) {
@@ -72,9 +75,12 @@ ResponseFormat parse_accept(std::string_view accept) {
       format.yaml = true;
       return format;
     }
-    if (text.starts_with("application/json") || text.starts_with("*/*")) return format;
+    if (text.starts_with("application/json") || text.starts_with("application/*") || text.starts_with("*/*")) {
+      return format;
+    }
   }
-  return format;
+  return Error(ErrorCode::kNotAcceptable,
+               "only the following media types are accepted: application/json, application/yaml");
 }
 
 Result<Value> parse_body(const HttpCall& call, std::vector<std::string>& duplicates) {
@@ -90,6 +96,13 @@ Result<Value> parse_body(const HttpCall& call, std::vector<std::string>& duplica
     if (documents.size() != 1) return Error(ErrorCode::kBadRequest, "the body must hold one YAML document");
     return documents[0].value;
   }
+  // Patches are JSON under names of their own; who says nothing means JSON.
+  const bool json = type.empty() || type.starts_with("application/json") || type.find("patch+json") != type.npos;
+  if (!json) {
+    return Error(ErrorCode::kUnsupportedMediaType,
+                 "the body of the request was in an unknown format - accepted media types include: "
+                 "application/json, application/yaml");
+  }
   return parse_json(call.body, &duplicates);
 }
 
@@ -102,6 +115,14 @@ Result<PatchType> patch_type(std::string_view content_type) {
                "the body of the request was in an unknown format - accepted media types include: "
                "application/json-patch+json, application/merge-patch+json, "
                "application/strategic-merge-patch+json, application/apply-patch+yaml");
+}
+
+// Logs and connections carry bytes of their own.
+bool is_stream(const std::vector<std::string>& path) {
+  constexpr std::string_view kStreams[] = {"log", "exec", "attach", "portforward", "proxy"};
+  return std::ranges::any_of(path, [&](const std::string& part) {
+    return std::ranges::find(kStreams, part) != std::end(kStreams);
+  });
 }
 
 Error no_such_resource() {
@@ -165,15 +186,24 @@ Result<ParsedCall> parse_resource(const Schema& schema, const HttpCall& call, st
   MINIK_TRY(read_options(request.verb, result.parameters, request.options));
   request.options.user_agent = header(call, "user-agent");
   const bool log = request.subresource == "log";
+  const SubresourceInfo* part = request.subresource.empty() ? nullptr : resource->subresource(request.subresource);
+  if (part != nullptr && request.verb != Verb::kConnect && !part->has_verb(verb_name(request.verb))) {
+    return no_such_method();
+  }
   if (request.subresource.empty() && !resource->has_verb(verb_name(request.verb))) return no_such_method();
   if (resource->namespaced && request.namespace_.empty() && (!request.name.empty() || request.verb == Verb::kCreate) && !log) {
     return no_such_resource();
   }
   for (const auto& [name, value] : result.parameters) {
-    if (name == "includeObject") result.format.include_object = value;
+    if (name != "includeObject" || value.empty()) continue;
+    if (value != "Metadata" && value != "Object" && value != "None") {
+      return Error(ErrorCode::kBadRequest, cat("unrecognized includeObject value ", quoted(value)));
+    }
+    result.format.include_object = value;
   }
   if (request.verb == Verb::kPatch) {
     MINIK_ASSIGN(request.patch_type, patch_type(trim(header(call, "content-type"))));
+    MINIK_TRY(check_patch_options(request.patch_type, request.options));
   }
   if (request.verb != Verb::kConnect) {
     std::vector<std::string> duplicates;
@@ -181,6 +211,9 @@ Result<ParsedCall> parse_resource(const Schema& schema, const HttpCall& call, st
     if (!duplicates.empty() && request.options.field_validation == FieldValidation::kStrict) {
       return Error(ErrorCode::kBadRequest,
                    cat("strict decoding error: duplicate field ", quoted(duplicates[0])));
+    }
+    if (request.options.field_validation == FieldValidation::kWarn) {
+      for (const auto& field : duplicates) result.warnings.push_back(cat("duplicate field ", quoted(field)));
     }
     if (request.verb == Verb::kDelete || request.verb == Verb::kDeleteCollection) {
       MINIK_TRY(read_delete_options(request.body, request.options));
@@ -199,15 +232,22 @@ Result<ParsedCall> parse_call(const Schema& schema, const HttpCall& call) {
   PlainCall plain;
   plain.path = call.path;
   plain.parameters = parse_query(call.query);
-  plain.format = parse_accept(header(call, "accept"));
+  // A page is what it is (text, metrics); only answers about resources come in a form of choice.
+  auto format = parse_accept(header(call, "accept"));
+  if (format) plain.format = *format;
   plain.open_metrics = header(call, "accept").find("application/openmetrics-text") != std::string_view::npos;
+  plain.openapi_protobuf = header(call, "accept").find("proto-openapi.spec.v2") != std::string_view::npos;
+  plain.if_none_match = header(call, "if-none-match");
   plain.aggregated_discovery = header(call, "accept").find("as=APIGroupDiscoveryList") != std::string_view::npos;
   std::vector<std::string> path;
   for (const auto part : split(call.path, '/')) {
     if (!part.empty()) path.push_back(percent_decoded(part, false));
   }
   const bool resource = (path.size() >= 3 && path[0] == "api") || (path.size() >= 4 && path[0] == "apis");
-  if (resource) return parse_resource(schema, call, std::move(path), std::move(plain));
+  if (resource) {
+    if (!format && !is_stream(path)) return std::move(format).error();
+    return parse_resource(schema, call, std::move(path), std::move(plain));
+  }
   if (call.method != "GET" && call.method != "HEAD") return no_such_method();
   return ParsedCall(std::move(plain));
 }
@@ -257,6 +297,22 @@ Value partial_metadata(const Value& object) {
 
 bool is_status(const Value& object) { return object[keys::kKind].as_string() == "Status"; }
 
+// A kind that is stored as another has that one's columns; whole objects in the rows stay in the form asked for.
+Value table_of(const ResourceInfo& resource, std::span<const Value> objects, const Value& metadata, WallTime now,
+               TableObject include) {
+  const TwinKind* twin = twin_of(resource.id);
+  if (twin == nullptr) return make_table(resource, objects, metadata, now, include);
+  std::vector<Value> stored;
+  for (const auto& object : objects) stored.push_back(twin->to_stored(object));
+  const Value table = make_table(Schema::builtin().resource(twin->stored), stored, metadata, now, include);
+  if (include != TableObject::kObject) return table;
+  std::vector<Value> rows;
+  for (const auto& row : table["rows"].items()) {
+    rows.push_back(row.with(keys::kObject, with_kind(resource, objects[rows.size()])));
+  }
+  return table.with("rows", Value::array(std::move(rows)));
+}
+
 Value represented(const ResourceInfo& resource, const ResponseFormat& format, const Value& object, bool list, WallTime now) {
   if (is_status(object)) return object;
   const bool other_kind = object[keys::kKind].has_value() && !list && object[keys::kKind].as_string() != resource.kind;
@@ -267,10 +323,10 @@ Value represented(const ResourceInfo& resource, const ResponseFormat& format, co
       const TableObject include = format.include_object == "Object" ? TableObject::kObject
                                   : format.include_object == "None" ? TableObject::kNone
                                                                     : TableObject::kMetadata;
-      if (list) return make_table(resource, object[keys::kItems].items(), object[keys::kMetadata], now, include);
+      if (list) return table_of(resource, object[keys::kItems].items(), object[keys::kMetadata], now, include);
       const std::vector<Value> one{object};
       const Value metadata = Value::map({{keys::kResourceVersion, object[keys::kMetadata][keys::kResourceVersion]}});
-      return make_table(resource, one, metadata, now, include);
+      return table_of(resource, one, metadata, now, include);
     }
     case Representation::kPartialMetadata: {
       if (!list) return partial_metadata(object);
@@ -318,21 +374,30 @@ HttpReply reply_to(const Schema& schema, const ResourceCall& call, const Result<
     const Error& error = result.error();
     std::string_view name = call.request.name;
     if (name.empty()) name = object_name(call.request.body);
-    HttpReply reply = reply_with(status_of(error, &resource, name), call.format, code_http(error.code));
+    Value status = status_of(error, &resource, name);
+    if (error.code == ErrorCode::kExpired) {
+      // The remainder can still be had, of the newest list instead of the one that is forgotten.
+      if (auto token = decode_continue(call.request.options.continue_token)) {
+        token->revision.reset();
+        status = status.with_at({keys::kMetadata, keys::kContinue}, encode_continue(*token));
+      }
+    }
+    HttpReply reply = reply_with(status, call.format, code_http(error.code));
     if (error.retry_after_seconds > 0) reply.headers["retry-after"] = cat(error.retry_after_seconds);
     return reply;
   }
   const int status = result->created ? 201 : 200;
   HttpReply reply = reply_with(shown(schema, call, *result, now), call.format, status);
   reply.warnings = result->warnings;
+  reply.warnings.insert(reply.warnings.end(), call.warnings.begin(), call.warnings.end());
   return reply;
 }
 
 std::string encode_watch_event(const Schema& schema, const ResourceCall& call, const WatchEvent& event, WallTime now) {
   const ResourceInfo& resource = schema.resource(call.request.kind);
-  const bool as_is = event.type == WatchEventType::kError || event.type == WatchEventType::kBookmark;
-  const bool table_bookmark = event.type == WatchEventType::kBookmark && call.format.representation == Representation::kTable;
-  const Value object = as_is && !table_bookmark
+  const bool as_is = event.type == WatchEventType::kError ||
+                     (event.type == WatchEventType::kBookmark && call.format.representation == Representation::kObject);
+  const Value object = as_is
                            ? event.object
                            : represented(resource, call.format, event.object.without(keys::kKind), false, now);
   std::string frame = cat("{\"type\":\"", watch_event_name(event.type), "\",\"object\":");

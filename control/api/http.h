@@ -49,6 +49,7 @@ struct ResponseFormat {
 struct ResourceCall {
   ApiRequest request;
   ResponseFormat format;
+  std::vector<std::string> warnings;  // of the body's text, for the answer
   // For connect verbs and logs: the query parameters as they came, repeated ones repeated.
   std::vector<std::pair<std::string, std::string>> parameters;
 };
@@ -58,6 +59,8 @@ struct PlainCall {
   std::string path;
   ResponseFormat format;
   bool aggregated_discovery = false;  // Accept names APIGroupDiscoveryList
+  bool openapi_protobuf = false;      // …gnostic's form of OpenAPI v2
+  std::string if_none_match = {};     // the version that the client has
   bool open_metrics = false;          // Accept names OpenMetrics
   std::vector<std::pair<std::string, std::string>> parameters;
 };

@@ -96,6 +96,18 @@ Status check_combination(Verb verb, const RequestOptions& options) {
   return {};
 }
 
+// A name that managedFields can carry.
+Status check_manager(Verb verb, const std::string& manager) {
+  constexpr size_t kManagerMax = 128;
+  if (manager.size() > kManagerMax) {
+    return invalid_option(verb, "fieldManager", "FieldValueTooLong", "Too long: may not be more than 128 bytes");
+  }
+  const bool printable = std::ranges::none_of(manager, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  if (printable) return {};
+  return invalid_option(verb, "fieldManager", "FieldValueInvalid",
+                        cat("Invalid value: ", quoted(manager), ": should only contain printable characters"));
+}
+
 Status read_number(std::string_view name, const std::string& text, int64_t& into) {
   const auto parsed = parse_int64(text);
   if (!parsed) return Error(ErrorCode::kBadRequest, cat("invalid ", name, " ", quoted(text)));
@@ -139,7 +151,13 @@ Status read_options(Verb verb, const QueryParameters& parameters, RequestOptions
       options.propagation = propagation_of(value);
     }
   }
+  MINIK_TRY(check_manager(verb, options.field_manager));
   return check_combination(verb, options);
+}
+
+Status check_patch_options(PatchType type, const RequestOptions& options) {
+  if (type == PatchType::kApply || !options.force) return {};
+  return forbidden_option(Verb::kPatch, "force", "may not be specified for non-apply patch");
 }
 
 Status read_delete_options(const Value& body, RequestOptions& options) {

@@ -21,6 +21,9 @@ using QueryParameters = std::vector<std::pair<std::string, std::string>>;
 // `verb` names the options in messages and says which combinations are allowed.
 Status read_options(Verb verb, const QueryParameters& parameters, RequestOptions& options);
 
+// Force is for apply alone.
+Status check_patch_options(PatchType type, const RequestOptions& options);
+
 // metav1.DeleteOptions in the body of a delete say the same as the query, and win.
 Status read_delete_options(const Value& body, RequestOptions& options);
 

@@ -131,6 +131,7 @@ Result<ApiResponse> Subresources::changed_pod(const Value& changed, const Value&
   MINIK_ASSIGN(Value next, server_.admission_->admit_update(resource_, changed, old));
   next = with_generation(next, old[keys::kMetadata][keys::kGeneration].as_int() + 1);
   Writer writer(server_, request_);
+  MINIK_TRY(writer.check_rules(next, old));
   MINIK_ASSIGN(next, writer.accounted(next, old));
   if (!request_.options.dry_run) next = writer.store_update(next, old);
   return ApiResponse{std::move(next), false, false, {}};

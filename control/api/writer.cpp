@@ -4,6 +4,7 @@
 
 #include "control/api/admission.h"
 #include "control/api/errors.h"
+#include "control/api/field_selection.h"
 #include "control/api/metadata.h"
 #include "control/api/strategy.h"
 #include "control/base/text.h"
@@ -58,6 +59,8 @@ Value asked_by(const Value& object, const UserInfo& user) {
   return object.with(keys::kSpec, std::move(spec).build());
 }
 
+}  // namespace
+
 Status check_kind(const ResourceInfo& resource, const Value& body) {
   if (!body.is_map()) return Error(ErrorCode::kBadRequest, "the request body must be an object");
   const auto kind = body[keys::kKind].as_string();
@@ -69,8 +72,6 @@ Status check_kind(const ResourceInfo& resource, const Value& body) {
   }
   return {};
 }
-
-}  // namespace
 
 Value success_status(const ResourceInfo& resource, const Value& object) {
   return Value::map({{keys::kApiVersion, "v1"},
@@ -171,11 +172,16 @@ Result<ApiResponse> Writer::update() {
 Result<ApiResponse> Writer::patch() {
   if (request_.patch_type == PatchType::kApply) return apply();
   MINIK_ASSIGN(const Value old, current());
-  MINIK_ASSIGN(const Value patched, apply_patch(old));
-  MINIK_TRY(check_kind(resource_, patched));
-  MINIK_TRY(check_name(resource_, request_, patched));
-  MINIK_ASSIGN(Value updated, decoded(patched, old));
+  MINIK_ASSIGN(const Value document, patched(old));
+  MINIK_ASSIGN(Value updated, decoded(document, old));
   return write_over(old, std::move(updated));
+}
+
+Result<Value> Writer::patched(const Value& old) const {
+  MINIK_ASSIGN(Value document, apply_patch(old));
+  MINIK_TRY(check_kind(resource_, document));
+  MINIK_TRY(check_name(resource_, request_, document));
+  return document;
 }
 
 Result<Value> Writer::apply_patch(const Value& old) const {
@@ -327,7 +333,7 @@ Result<ApiResponse> Writer::remove() {
 
 Result<ApiResponse> Writer::remove_collection() {
   MINIK_ASSIGN(const auto labels, LabelSelector::parse(request_.options.label_selector));
-  MINIK_ASSIGN(const auto fields, FieldSelector::parse(request_.options.field_selector));
+  MINIK_ASSIGN(const auto fields, FieldSelection::parse(resource_, request_.options.field_selector));
   const auto snapshot = server_.store_.list(request_.kind, request_.namespace_);
   std::vector<Value> removed;
   for (const auto& object : snapshot->objects) {

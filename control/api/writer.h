@@ -19,6 +19,8 @@ class Writer {
   Result<ApiResponse> remove();
   Result<ApiResponse> remove_collection();
 
+  // `old`, in this request's form, with its patch: a document that names its kind. Not for apply.
+  Result<Value> patched(const Value& old) const;
   // `next` with the account of who manages which field (metadata.managedFields); see managed_fields.h. Kept for
   // clients on the network, and for components where they change an object that has one: ten thousand pods of
   // a controller need none.
@@ -27,6 +29,9 @@ class Writer {
   // difference, no write; the last finalizer of a deleted object gone, the object goes.
   Value store_update(const Value& next, const Value& old);
   Value store_removal(const Value& object);
+  // What depends on who writes, and on what is stored beside the object (write_rules.cpp). `old` is absent for a new
+  // one.
+  Status check_rules(const Value& object, const Value& old);
 
  private:
   Result<Value> current() const;
@@ -44,9 +49,6 @@ class Writer {
   Value with_propagation(const Value& object);
   int64_t grace_seconds(const Value& object) const;
   Result<Value> decoded(const Value& body, const Value& known);
-  // What depends on who writes, and on what is stored beside the object (write_rules.cpp). `old` is absent for a new
-  // one.
-  Status check_rules(const Value& object, const Value& old);
   Status check_removal_rules(const Value& object) const;
 
   ApiServer& server_;
@@ -55,6 +57,9 @@ class Writer {
   std::vector<std::string> warnings_;
   std::optional<Value> account_;  // of an apply: the managedFields to come
 };
+
+// The document's apiVersion and kind, where it says any, are the resource's.
+Status check_kind(const ResourceInfo& resource, const Value& body);
 
 // metav1.Status with status Success, as a finished delete answers.
 Value success_status(const ResourceInfo& resource, const Value& object);

@@ -256,6 +256,20 @@ void check_ingress_class(const Value& object, const Value& old, FieldErrors& err
   check_same(object, old, "spec.controller", errors);
 }
 
+// What is leaving may not be held anew.
+void check_finalizers(const Value& metadata, const Value& old, FieldErrors& errors) {
+  if (!old[keys::kDeletionTimestamp].has_value() || metadata[keys::kFinalizers] == old[keys::kFinalizers]) return;
+  const auto known = old[keys::kFinalizers].items();
+  std::vector<std::string> added;
+  for (const auto& finalizer : metadata[keys::kFinalizers].items()) {
+    if (std::ranges::find(known, finalizer) == known.end()) added.push_back(quoted(finalizer.as_string()));
+  }
+  if (added.empty()) return;
+  errors.forbidden(FieldPath("metadata.finalizers"),
+                   cat("no new finalizers can be added if the object is being deleted, found new finalizers []string{",
+                       join(added, ", "), "}"));
+}
+
 struct ChangeRule {
   KindId kind;
   void (*check)(const Value& object, const Value& old, FieldErrors& errors);
@@ -284,6 +298,7 @@ constexpr ChangeRule kRules[] = {
 
 FieldErrors check_change(const ResourceInfo& resource, const Value& object, const Value& old) {
   FieldErrors errors;
+  check_finalizers(object[keys::kMetadata], old[keys::kMetadata], errors);
   const auto rule = std::ranges::find(kRules, resource.id, &ChangeRule::kind);
   if (rule != std::end(kRules)) rule->check(object, old, errors);
   return errors;

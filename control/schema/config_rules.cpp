@@ -81,6 +81,25 @@ void check_event(const Value& event, const FieldPath&, FieldErrors& errors) {
   }
 }
 
+// The younger form asks for more than the one that its objects are stored in.
+void check_reported_event(const Value& event, const FieldPath&, FieldErrors& errors) {
+  constexpr size_t kNoteMax = 1024;
+  if (event[keys::kEventTime].as_string().empty()) errors.required(FieldPath("eventTime"));
+  for (const auto* name : {"reportingController", "reportingInstance", "action", "reason"}) {
+    constexpr size_t kMax = 128;
+    const Value& text = event.get(name);
+    if (text.as_string().empty()) errors.required(FieldPath(name));
+    if (text.as_string().size() > kMax) errors.invalid(FieldPath(name), text, "can have at most 128 characters");
+  }
+  const Value& type = event[keys::kType];
+  if (type.as_string() != "Normal" && type.as_string() != "Warning") {
+    errors.invalid(FieldPath("type"), type.has_value() ? type : Value(""), "has invalid value: " + type.string());
+  }
+  if (event[keys::kNote].as_string().size() > kNoteMax) {
+    errors.invalid(FieldPath("note"), event[keys::kNote], "can have at most 1024 characters");
+  }
+}
+
 void check_lease_spec(const Value& spec, const FieldPath& at, FieldErrors& errors) {
   const Value& seconds = spec[keys::kLeaseDurationSeconds];
   if (seconds.has_value() && seconds.as_int() <= 0) {
@@ -212,6 +231,7 @@ constexpr NamedCheckRule kRules[] = {
     {"core", "ConfigMap", check_config_map},
     {"core", "Secret", check_secret},
     {"core", "Event", check_event},
+    {"events", "Event", check_reported_event},
     {"core", "ResourceQuotaSpec", check_quota_spec},
     {"core", "Taint", check_taint},
     {"core", "PersistentVolumeClaimSpec", check_claim_spec},

@@ -303,14 +303,14 @@ Value info() {
 
 }  // namespace
 
-Value openapi_v3_index(EnabledResources enabled, std::string_view build) {
+Value openapi_v3_index(EnabledResources enabled, const std::function<std::string(const std::string& path)>& hash_of) {
   MapBuilder paths;
   for (const auto group : groups_by_preference(enabled)) {
     for (const auto version : versions_of(enabled, group)) {
       const std::string path =
           group.empty() ? cat("api/", version) : cat("apis/", group, "/", version);
       paths.set(path,
-                Value::map({{"serverRelativeURL", cat("/openapi/v3/", path, "?hash=", build)}}));
+                Value::map({{"serverRelativeURL", cat("/openapi/v3/", path, "?hash=", hash_of(path))}}));
     }
   }
   return Value::map({{"paths", std::move(paths).build()}});

@@ -106,7 +106,8 @@ void check_field(const FieldInfo& field, const Value& value, const Value& known,
 NameProblems check_name(const ResourceInfo& resource, std::string_view name) {
   if (resource.id == kinds::kServices) return check_dns_1035_label(name);
   if (resource.id == kinds::kNamespaces) return check_dns_label(name);
-  if (resource.group == "rbac.authorization.k8s.io" || resource.id == kinds::kIpaddresses) {
+  if (resource.id == kinds::kIpaddresses) return check_ip(name);
+  if (resource.group == "rbac.authorization.k8s.io") {
     return check_path_segment(name);
   }
   auto problems = check_dns_subdomain(name);

@@ -25,6 +25,7 @@ struct Answer {
   Value body;
   std::vector<std::string> warnings;
 
+  Value metadata(std::string_view field) const { return body[keys::kMetadata].get(field); }
   std::string reason() const { return body[keys::kReason].string(); }
   std::string message() const { return body[keys::kMessage].string(); }
   std::string cause(size_t at = 0) const {
@@ -45,25 +46,31 @@ class HttpWorld : public ::testing::Test {
 
   // `target` is a path with an optional query.
   Answer call(const std::string& method, const std::string& target, const std::string& body = "",
-              const std::string& content_type = "application/json") {
-    return send(client, method, target, body, content_type);
+              const std::string& content_type = "application/json", const std::string& accept = "application/json") {
+    return send(client, http_call(method, target, body, content_type, accept));
   }
   // As somebody without any right of the cluster's own components.
   Answer call_as(const UserInfo& user, const std::string& method, const std::string& target,
                  const std::string& body = "", const std::string& content_type = "application/json") {
     LocalClient theirs(executor, api, user);
-    return send(theirs, method, target, body, content_type);
+    return send(theirs, http_call(method, target, body, content_type, "application/json"));
   }
 
-  Answer send(LocalClient& sender, const std::string& method, const std::string& target, const std::string& body,
-              const std::string& content_type) {
+  HttpCall http_call(const std::string& method, const std::string& target, const std::string& body,
+                     const std::string& content_type, const std::string& accept) const {
     HttpCall http;
     const size_t mark = target.find('?');
     http.method = method;
     http.path = target.substr(0, mark);
     if (mark != std::string::npos) http.query = target.substr(mark + 1);
     http.headers["content-type"] = content_type;
+    http.headers["accept"] = accept;
+    if (!agent.empty()) http.headers["user-agent"] = agent;
     http.body = body;
+    return http;
+  }
+
+  Answer send(LocalClient& sender, const HttpCall& http) {
     auto parsed = parse_call(Schema::builtin(), http);
     if (!parsed) return answer(reply_with(parsed.error()));
     const auto& resource = std::get<ResourceCall>(*parsed);
@@ -85,6 +92,7 @@ class HttpWorld : public ::testing::Test {
     return {reply.status, body ? *body : Value(), reply.warnings};
   }
 
+  std::string agent;  // empty: a component, which keeps no account of its fields
   sim::VirtualExecutor executor{1, WallTime{1'767'225'600'000'000'000}};
   MetricRegistry metrics;
   MemoryLog log;

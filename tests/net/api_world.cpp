@@ -49,7 +49,7 @@ ApiWorld::ApiWorld(HttpServerOptions options, Limits limits) {
                                               control::ApiServerOptions{});
   shown_ = api_.get();
   control_loop_.post([this] { api_->bootstrap(); });
-  pages_ = std::make_unique<ApiPages>(schema, ApiPagesOptions{.build = "test"});
+  pages_ = std::make_unique<ApiPages>(schema, ApiPagesOptions{});
   front_ = std::make_unique<ApiFront>(ApiFrontOptions{
       .schema = &schema,
       .control = &control_loop_,

@@ -83,7 +83,7 @@ void collect_references(const Value& value, std::vector<std::string>& out) {
 
 TEST(OpenApi, V3HoldsEverySchemaThatItRefersTo) {
   const auto all = all_resources();
-  const Value index = openapi_v3_index(all, "0");
+  const Value index = openapi_v3_index(all, [](const std::string&) { return std::string("0"); });
   EXPECT_EQ(index.get("paths").get("apis/apps/v1").get("serverRelativeURL").as_string(),
             "/openapi/v3/apis/apps/v1?hash=0");
   const Value document = openapi_v3(all, "apps", "v1");

@@ -1,0 +1,91 @@
+#include "control/api/field_selection.h"
+
+#include <algorithm>
+
+#include "control/base/text.h"
+#include "control/object/keys.h"
+#include "control/object/selector.h"
+#include "control/schema/kinds.h"
+
+namespace minik::control {
+
+namespace {
+
+struct Alias {
+  KindId kind;
+  std::string_view label, path;
+};
+constexpr Alias kAliases[] = {
+    {kinds::kEvents, "source", "source.component"},
+    {kinds::kJobs, "status.successful", "status.succeeded"},
+};
+
+bool is_offered(const ResourceInfo& resource, std::string_view label) {
+  if (label == "metadata.name" || (label == "metadata.namespace" && resource.namespaced)) return true;
+  const auto offered = split(resource.selectable_fields, ' ');
+  return std::ranges::find(offered, label) != offered.end();
+}
+
+std::string_view zero_of(const TypeInfo* type, std::span<const Key> path) {
+  for (size_t i = 0; type != nullptr && i < path.size(); ++i) {
+    const FieldInfo* field = type->field(path[i]);
+    if (field == nullptr || field->shape != Shape::kSingle) return "";
+    if (i + 1 < path.size()) {
+      type = field->type;
+      continue;
+    }
+    const bool number = field->base == BaseType::kInt32 || field->base == BaseType::kInt64;
+    return field->base == BaseType::kBool ? "false" : number ? "0" : "";
+  }
+  return "";
+}
+
+// Whether the field reads as `wanted`; nothing is copied, as a list may ask it of a million objects.
+bool reads_as(const Value& value, std::string_view wanted, std::string_view when_absent) {
+  if (value.is_string()) return value.as_string() == wanted;
+  if (value.is_bool()) return wanted == (value.as_bool() ? "true" : "false");
+  if (value.is_int()) return parse_int64(wanted) == value.as_int();
+  return wanted == when_absent;
+}
+
+}  // namespace
+
+Result<FieldSelection> FieldSelection::parse(const ResourceInfo& resource, std::string_view text) {
+  MINIK_ASSIGN(const auto parsed, FieldSelector::parse(text));
+  FieldSelection selection;
+  for (const auto& term : parsed.terms()) {
+    if (!is_offered(resource, term.path)) {
+      return Error(ErrorCode::kBadRequest,
+                   cat("Unable to find \"", resource.group, "/", resource.version, ", Resource=", resource.plural,
+                       "\" that match label selector \"\", field selector ", quoted(text),
+                       ": field label not supported: ", term.path));
+    }
+    const auto alias = std::ranges::find_if(
+        kAliases, [&](const Alias& a) { return a.kind == resource.id && a.label == term.path; });
+    std::vector<Key> keys = term.keys;
+    if (alias != std::end(kAliases)) {
+      keys.clear();
+      for (const auto part : split(alias->path, '.')) keys.emplace_back(part);
+    }
+    const auto zero = zero_of(resource.type, keys);
+    selection.terms_.push_back({term.path, std::move(keys), term.value, term.equal, zero});
+  }
+  return selection;
+}
+
+bool FieldSelection::matches(const Value& object) const {
+  return std::ranges::all_of(terms_, [&](const Term& term) {
+    const Value* value = &object;
+    for (const auto& key : term.keys) value = &(*value)[key];
+    return reads_as(*value, term.value, term.when_absent) == term.equal;
+  });
+}
+
+std::string_view FieldSelection::required(std::string_view path) const {
+  for (const auto& term : terms_) {
+    if (term.equal && term.path == path) return term.value;
+  }
+  return {};
+}
+
+}  // namespace minik::control

@@ -1,0 +1,114 @@
+// Server-side apply on real kinds and their subresources, and the account of every other write.
+#include "control/apply/field_set.h"
+#include "tests/conformance/world.h"
+
+namespace minik::control {
+namespace {
+
+const std::string kWeb = "/apis/apps/v1/namespaces/default/deployments/web";
+
+class Applies : public Conformance {
+ protected:
+  static std::string web(const std::string& spec) {
+    return cat("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n", spec);
+  }
+  // "manager operation/subresource: path path; …"
+  std::string owners(const Answer& answer) {
+    std::string text;
+    for (const auto& entry : answer.metadata("managedFields").items()) {
+      const auto set = FieldSet::from_fields_v1(entry[keys::kFieldsV1]);
+      const auto part = entry[keys::kSubresource].string();
+      text += cat(text.empty() ? "" : "; ", entry[keys::kManager].as_string(), " ", entry[keys::kOperation].as_string(),
+                  part.empty() ? "" : "/", part, ": ", set ? join(set->paths(), " ") : set.error().message);
+    }
+    return text;
+  }
+  void make() {
+    ASSERT_EQ(Conformance::apply(kWeb, "one", web(R"(
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: "web:1"}]}
+)")).status, 201);
+  }
+};
+
+TEST_F(Applies, ConflictsNameTheManagerAndTheField) {
+  make();
+  const auto refused = apply(kWeb, "two", web("  replicas: 3\n"));
+  EXPECT_EQ(refused.status, 409);
+  EXPECT_EQ(refused.message(), "Apply failed with 1 conflict: conflict with \"one\": .spec.replicas");
+  EXPECT_EQ(refused.body[keys::kDetails][keys::kCauses].items()[0][keys::kReason].string(), "FieldManagerConflict");
+  EXPECT_EQ(refused.body[keys::kDetails][keys::kCauses].items()[0][keys::kField].string(), ".spec.replicas");
+}
+
+TEST_F(Applies, ForceMovesTheField) {
+  make();
+  const auto forced = apply(kWeb, "two", web("  replicas: 3\n"), true);
+  ASSERT_EQ(forced.status, 200) << forced.message();
+  EXPECT_NE(owners(forced).find("two Apply: .spec.replicas"), std::string::npos) << owners(forced);
+  EXPECT_EQ(owners(forced).find("one Apply: .spec.replicas"), std::string::npos);
+}
+
+TEST_F(Applies, WhatTwoSayAlikeTheyShareAndTheLastOneTakesItAway) {
+  make();
+  ASSERT_EQ(apply(kWeb, "two", web("  replicas: 2\n  paused: true\n")).status, 200);
+  ASSERT_EQ(apply(kWeb, "two", web("  paused: true\n")).status, 200);
+  EXPECT_EQ(get(kWeb).body[keys::kSpec][keys::kReplicas].as_int(), 2);
+  ASSERT_EQ(apply(kWeb, "two", web("  {}\n")).status, 200);
+  EXPECT_TRUE(get(kWeb).body[keys::kSpec]["paused"].is_absent());
+}
+
+TEST_F(Applies, AScaleMovesTheReplicasToWhoScaled) {
+  make();
+  ASSERT_EQ(patch(cat(kWeb, "/scale?fieldManager=scaler"), R"({"spec":{"replicas":5}})").status, 200);
+  const auto after = get(kWeb);
+  EXPECT_EQ(after.body[keys::kSpec][keys::kReplicas].as_int(), 5);
+  EXPECT_NE(owners(after).find("scaler Update/scale: .spec.replicas"), std::string::npos) << owners(after);
+  const auto refused = apply(kWeb, "one", web("  replicas: 2\n"));
+  EXPECT_EQ(refused.status, 409);
+}
+
+TEST_F(Applies, AScaleIsAppliedAndConflictsInItsOwnWords) {
+  make();
+  const std::string scale = "apiVersion: autoscaling/v1\nkind: Scale\nmetadata: {name: web}\nspec: {replicas: 4}\n";
+  const auto refused = apply(cat(kWeb, "/scale"), "hpa", scale);
+  EXPECT_EQ(refused.status, 409) << refused.message();
+  EXPECT_NE(refused.message().find("conflict with \"one\""), std::string::npos) << refused.message();
+  const auto forced = apply(cat(kWeb, "/scale"), "hpa", scale, true);
+  ASSERT_EQ(forced.status, 200) << forced.message();
+  EXPECT_EQ(forced.body[keys::kKind].string(), "Scale");
+  EXPECT_NE(owners(get(kWeb)).find("hpa Apply/scale: .spec.replicas"), std::string::npos) << owners(get(kWeb));
+}
+
+TEST_F(Applies, AStatusHasManagersOfItsOwn) {
+  make();
+  const auto applied = apply(cat(kWeb, "/status"), "watcher",
+                             "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nstatus: {replicas: 2}\n");
+  ASSERT_EQ(applied.status, 200) << applied.message();
+  EXPECT_EQ(applied.body[keys::kStatus][keys::kReplicas].as_int(), 2);
+  EXPECT_NE(owners(applied).find("watcher Apply/status: .status.replicas"), std::string::npos) << owners(applied);
+}
+
+TEST_F(Applies, NeedAManagerAndAWholeHead) {
+  EXPECT_EQ(call("PATCH", kWeb, web("  replicas: 1\n"), kApplyPatch).status, 422);
+  EXPECT_EQ(apply(kWeb, "one", "spec: {replicas: 1}\n").status, 400);
+  EXPECT_EQ(call("PATCH", cat(kWeb, "?fieldManager=a&force=true"), "{}", kMergePatch).status, 422);
+}
+
+TEST_F(Applies, OfADryRunShowTheirConflictsAndChangeNothing) {
+  make();
+  EXPECT_EQ(call("PATCH", cat(kWeb, "?fieldManager=two&dryRun=All"), web("  replicas: 3\n"), kApplyPatch).status, 409);
+  EXPECT_EQ(call("PATCH", cat(kWeb, "?fieldManager=two&dryRun=All&force=true"), web("  replicas: 3\n"), kApplyPatch).status, 200);
+  EXPECT_EQ(get(kWeb).body[keys::kSpec][keys::kReplicas].as_int(), 2);
+}
+
+TEST_F(Applies, EveryUpdateIsEnteredUnderItsAgent) {
+  make();
+  ASSERT_EQ(patch(kWeb, R"({"spec":{"paused":true}})").status, 200);
+  EXPECT_NE(owners(get(kWeb)).find("tester Update: .spec.paused"), std::string::npos) << owners(get(kWeb));
+}
+
+}  // namespace
+}  // namespace minik::control

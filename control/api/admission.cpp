@@ -102,7 +102,7 @@ std::string suffix_of(uint64_t hash) {
 
 Admission::Admission(Store& store, const Schema& schema, Executor& executor,
                      std::string service_cidr)
-    : store_(store), schema_(schema), limit_ranger_(store, schema), quota_(store, schema, executor) {
+    : store_(store), schema_(schema), limit_ranger_(store, schema), quota_(store, schema, executor), events_(store) {
   const auto parts = split(service_cidr, '/');
   CHECK(parts.size() == 2 && parse_ipv4(parts[0], service_network_)) << service_cidr;
   service_prefix_ = static_cast<int>(parse_int64(parts[1]).value_or(12));
@@ -468,6 +468,7 @@ void Admission::release(const Value& service) {
 
 void Admission::created(const ResourceInfo& resource, const Value& object) {
   if (resource.id == kinds::kServices) claim(object);
+  if (resource.id == kinds::kEvents) events_.created(object);
   quota_.charge(resource, object, Value());
 }
 

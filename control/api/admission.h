@@ -15,6 +15,7 @@
 #include <string>
 
 #include "control/api/api_server.h"
+#include "control/api/event_retention.h"
 #include "control/api/limit_ranger.h"
 #include "control/api/quota_admission.h"
 
@@ -39,6 +40,7 @@ class Admission {
 
   // What has been stored, for the allocations and the quotas.
   void created(const ResourceInfo& resource, const Value& object);
+  EventRetention& events() { return events_; }
   void updated(const ResourceInfo& resource, const Value& object, const Value& old);
   void deleted(const ResourceInfo& resource, const Value& object);
 
@@ -71,6 +73,7 @@ class Admission {
   const Schema& schema_;
   LimitRanger limit_ranger_;
   QuotaAdmission quota_;
+  EventRetention events_;
   uint32_t service_network_ = 0;
   int service_prefix_ = 12;
   uint32_t next_address_ = 0;

@@ -412,14 +412,7 @@ Result<std::unique_ptr<WatchHandle>> ApiServer::perform_watch(const ApiRequest& 
 }
 
 void ApiServer::expire_events() {
-  const WallTime oldest = executor_.wall_now() - options_.event_ttl;
-  std::vector<Value> old;
-  store_.for_each(kinds::kEvents, [&](const Value& event) {
-    auto seen = parse_time(event[keys::kLastTimestamp].as_string());
-    if (!seen) seen = parse_time(event[keys::kMetadata][keys::kCreationTimestamp].as_string());
-    if (!seen || *seen < oldest) old.push_back(event);
-  });
-  std::ranges::sort(old, {}, [](const Value& event) { return key_of(event); });
+  const auto old = admission_->events().outdated(executor_.wall_now() - options_.event_ttl);
   ApiRequest request;
   request.kind = kinds::kEvents;
   for (const auto& event : old) Writer(*this, request).store_removal(event);

@@ -154,6 +154,9 @@ Result<ApiResponse> Writer::create() {
   if (!request_.options.dry_run) {
     server_.store_.put(request_.kind, object);
     server_.admission_->created(resource_, object);
+    if (resource_.id == kinds::kEvents) {
+      for (const auto& event : server_.admission_->events().surplus()) store_removal(event);
+    }
   }
   ApiResponse response;
   response.object = std::move(object);

@@ -39,9 +39,7 @@ Value stamp_new(const Value& object, std::string_view namespace_, WallTime now, 
 }
 
 Value with_revision(const Value& object, Revision revision) {
-  return with_metadata(object, [&](MapBuilder& metadata) {
-    metadata.set(keys::kResourceVersion, cat(revision.value));
-  });
+  return object.with(keys::kMetadata, object[keys::kMetadata].with(keys::kResourceVersion, cat(revision.value)));
 }
 
 Value with_generation(const Value& object, int64_t generation) {

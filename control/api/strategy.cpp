@@ -107,7 +107,8 @@ Value complete_new(const ResourceInfo& resource, const Value& object) {
 
 Value prepare_for_update(const ResourceInfo& resource, const Value& updated, const Value& old) {
   MapBuilder object(updated);
-  object.set(keys::kMetadata, merged_metadata(updated[keys::kMetadata], old[keys::kMetadata]));
+  const bool same_metadata = updated[keys::kMetadata].same_node(old[keys::kMetadata]);
+  if (!same_metadata) object.set(keys::kMetadata, merged_metadata(updated[keys::kMetadata], old[keys::kMetadata]));
   if (has_status_subresource(resource)) object.set(keys::kStatus, old[keys::kStatus]);
   // Who asks for which certificate stands; who may have it is said by the subresource approval.
   if (resource.id == kinds::kCertificatesigningrequests) object.set(keys::kSpec, old[keys::kSpec]);
@@ -124,11 +125,11 @@ Value prepare_for_status_update(const ResourceInfo& resource, const Value& updat
   object.set(keys::kStatus, updated[keys::kStatus]);
   if (resource.id == kinds::kPods || resource.id == kinds::kNodes) {
     // The node agent reports labels and annotations of what it runs together with the status.
-    MapBuilder metadata(old[keys::kMetadata]);
     for (const auto& key : {keys::kLabels, keys::kAnnotations}) {
-      metadata.set(key, updated[keys::kMetadata][key]);
+      const Value& said = updated[keys::kMetadata][key];
+      if (said == old[keys::kMetadata][key]) continue;
+      object.set(keys::kMetadata, object.get(keys::kMetadata).with(key, said));
     }
-    object.set(keys::kMetadata, std::move(metadata).build());
   }
   return std::move(object).build();
 }

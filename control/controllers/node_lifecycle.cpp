@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
+#include <optional>
 
 #include "control/base/text.h"
 #include "control/controllers/pods.h"
@@ -37,14 +37,18 @@ bool is_taint(const Value& taint, std::string_view key, std::string_view effect)
 }  // namespace
 
 struct NodeLifecycle::Impl : std::enable_shared_from_this<Impl> {
-  struct Seen {
-    std::string renewed;
-    std::string heartbeat;
-    Instant at;
-  };
   struct Zone {
     int64_t nodes = 0, silent = 0;
     Instant next_eviction;
+    std::optional<std::pair<int64_t, int64_t>> shown;  // nodes and silent ones, as the metrics have them
+  };
+  // Kept up by what the informers tell, so that a look at a node that is well costs next to nothing.
+  struct Known {
+    Value node;
+    Instant spoke;  // when its Lease or its heartbeat last changed
+    Zone* zone = nullptr;
+    bool ready = false;  // by its own word
+    bool calm = false;   // judged as it is now, with nothing to do or to wait for
   };
 
   Impl(Executor& e, Client& c, InformerSet& i, EventRecorder& r, MetricRegistry& m, NodeLifecycleOptions o)
@@ -62,27 +66,27 @@ struct NodeLifecycle::Impl : std::enable_shared_from_this<Impl> {
     timer.arm(options.monitor_period, [this] { tick(); });
     const Instant now = executor.now();
     for (auto& [name, zone] : zones) zone.nodes = zone.silent = 0;
-    std::vector<std::pair<Value, bool>> nodes;
-    for (const auto& node : cache(kinds::kNodes).list()) {
-      const bool alive = has_spoken(node, now);
-      auto& zone = zones[zone_of(node)];
-      ++zone.nodes;
-      const bool ready = alive && is_condition_true(node, "Ready");
-      if (!ready) ++zone.silent;
-      nodes.emplace_back(node, alive);
+    for (const auto& [name, known] : nodes) {
+      ++known.zone->nodes;
+      if (!known.ready || !is_alive(known, now)) ++known.zone->silent;
     }
-    std::erase_if(seen, [&](const auto& entry) {
-      return !cache(kinds::kNodes).find("", entry.first).has_value();
-    });
     std::erase_if(zones, [](const auto& entry) { return entry.second.nodes == 0; });
     const bool all_dark = !zones.empty() && std::ranges::all_of(zones, [](const auto& entry) {
       return entry.second.silent == entry.second.nodes;
     });
-    for (const auto& [name, zone] : zones) show(name, zone);
-    for (const auto& [node, alive] : nodes) judge(node, alive, all_dark, now);
+    for (auto& [name, zone] : zones) show(name, zone);
+    for (auto& [name, known] : nodes) {
+      const bool alive = is_alive(known, now);
+      if (!alive || !known.calm) known.calm = judge(known.node, alive, all_dark, now);
+    }
   }
 
-  void show(const std::string& name, const Zone& zone) {
+  bool is_alive(const Known& known, Instant now) const { return now - known.spoke <= options.grace_period; }
+
+  void show(const std::string& name, Zone& zone) {
+    const auto counts = std::make_pair(zone.nodes, zone.silent);
+    if (zone.shown == counts) return;
+    zone.shown = counts;
     const MetricLabels labels{{"zone", name}};
     metrics.gauge("node_collector_zone_size", "Nodes of a zone.", labels).set(zone.nodes);
     metrics.gauge("node_collector_unhealthy_nodes_in_zone", "Nodes of a zone that are not ready.", labels)
@@ -91,24 +95,37 @@ struct NodeLifecycle::Impl : std::enable_shared_from_this<Impl> {
         .set((zone.nodes - zone.silent) * 100 / zone.nodes);
   }
 
-  bool has_spoken(const Value& node, Instant now) {
-    const std::string name(object_name(node));
-    const Value& lease = cache(kinds::kLeases).find(kLeaseNamespace, name);
-    const std::string renewed = lease[keys::kSpec][keys::kRenewTime].string();
-    const std::string heartbeat = condition(node, "Ready")[keys::kLastHeartbeatTime].string();
-    auto [entry, fresh] = seen.try_emplace(name, Seen{renewed, heartbeat, now});
-    Seen& s = entry->second;
+  void on_node(const Value& before, const Value& after) {
+    if (!after.has_value()) {
+      const auto gone = nodes.find(object_name(before));
+      if (gone != nodes.end()) nodes.erase(gone);
+      return;
+    }
+    auto [entry, fresh] = nodes.try_emplace(std::string(object_name(after)));
+    Known& known = entry->second;
     // Own condition updates keep the heartbeat, so a change is always the node's own word.
-    if (!fresh && (s.renewed != renewed || s.heartbeat != heartbeat)) s = {renewed, heartbeat, now};
-    return now - s.at <= options.grace_period;
+    const auto heartbeat = [](const Value& node) { return condition(node, "Ready")[keys::kLastHeartbeatTime]; };
+    if (fresh || !(heartbeat(before) == heartbeat(after))) known.spoke = executor.now();
+    known.node = after;
+    known.zone = &zones[zone_of(after)];
+    known.ready = is_condition_true(after, "Ready");
+    known.calm = false;
   }
 
-  void judge(const Value& node, bool alive, bool all_dark, Instant now) {
+  void on_lease(const Value& before, const Value& after) {
+    if (object_namespace(after) != kLeaseNamespace) return;
+    if (before[keys::kSpec][keys::kRenewTime] == after[keys::kSpec][keys::kRenewTime]) return;
+    const auto known = nodes.find(object_name(after));
+    if (known != nodes.end()) known->second.spoke = executor.now();
+  }
+
+  // True when nothing was done and nothing is to be waited for.
+  bool judge(const Value& node, bool alive, bool all_dark, Instant now) {
     const Value& ready = condition(node, "Ready");
     const auto status = ready[keys::kStatus].as_string();
     if (!alive && status != "Unknown") {
       mark_unknown(node);
-      return;  // taints follow when the change has come back
+      return false;  // taints follow when the change has come back
     }
     const std::string_view wanted = status == "True"      ? ""
                                     : status == "Unknown" ? kUnreachable
@@ -117,12 +134,14 @@ struct NodeLifecycle::Impl : std::enable_shared_from_this<Impl> {
     const bool evict = !wanted.empty() && !all_dark &&
                        (has_taint(node, wanted, "NoExecute") || may_evict(node, now));
     const Value taints = with_taints(node, wanted, evict);
-    if (!(taints == node[keys::kSpec][keys::kTaints])) {
+    const bool tainted = taints == node[keys::kSpec][keys::kTaints];
+    if (!tainted) {
       Plan plan;
       Value next = node.with_at({keys::kSpec, keys::kTaints}, taints);
       send(plan.update(kinds::kNodes, std::move(next)));
     }
     if (status != "True" && ready.has_value()) mark_pods_not_ready(node);
+    return status == "True" && tainted;
   }
 
   static bool has_taint(const Value& node, std::string_view key, std::string_view effect) {
@@ -227,8 +246,8 @@ struct NodeLifecycle::Impl : std::enable_shared_from_this<Impl> {
   EventRecorder& events;
   MetricRegistry& metrics;
   NodeLifecycleOptions options;
-  std::map<std::string, Seen> seen;
   std::map<std::string, Zone> zones;
+  std::map<std::string, Known, std::less<>> nodes;
   ScopedTimer timer;
 };
 
@@ -243,11 +262,17 @@ NodeLifecycle::NodeLifecycle(Executor& executor, Client& client, InformerSet& in
         const Value& node = pod[keys::kSpec][keys::kNodeName];
         if (node.is_string() && !node.as_string().empty()) out.emplace_back(node);
       });
+  informers.of(kinds::kLeases)
+      .subscribe([weak = std::weak_ptr(impl_)](const Value& before, const Value& after) {
+        if (const auto impl = weak.lock()) impl->on_lease(before, after);
+      });
   // A node that says itself that it is ready again should not wait for the next tick.
   informers.of(kinds::kNodes)
       .subscribe([weak = std::weak_ptr(impl_)](const Value& before, const Value& after) {
         const auto impl = weak.lock();
-        if (!impl || !impl->timer.armed() || !before.has_value() || !after.has_value()) return;
+        if (!impl) return;
+        impl->on_node(before, after);
+        if (!impl->timer.armed() || !before.has_value() || !after.has_value()) return;
         if (condition(before, "Ready")[keys::kStatus] == condition(after, "Ready")[keys::kStatus])
           return;
         impl->timer.arm(Duration{}, [raw = impl.get()] { raw->tick(); });

@@ -203,24 +203,28 @@ void Kubelet::register_node() {
 void Kubelet::renew_lease() {
   lease_timer_.arm(config_.lease_period, [this] { renew_lease(); });
   const Value now = format_micro_time(executor_.wall_now());
-  const Value spec = Value::map({{keys::kHolderIdentity, config_.node_name},
-                                 {keys::kLeaseDurationSeconds, kLeaseSeconds},
-                                 {keys::kRenewTime, now}});
   ApiRequest request;
   request.kind = kinds::kLeases;
   request.namespace_ = kLeaseNamespace;
   const bool first = !lease_.has_value();
   request.verb = first ? Verb::kCreate : Verb::kUpdate;
   if (!first) request.name = config_.node_name;
-  // The node agent is the only writer of its Lease, so the write needs no version.
-  request.body = Value::map({{keys::kMetadata, Value::map({{keys::kName, config_.node_name},
-                                                           {keys::kNamespace, kLeaseNamespace}})},
-                             {keys::kSpec, spec}});
+  if (lease_[keys::kSpec].has_value()) {
+    // Of the Lease that it has written last only the time changes: the server need not look at the rest.
+    request.body = lease_.with(keys::kSpec, lease_[keys::kSpec].with(keys::kRenewTime, now));
+  } else {
+    // One that an earlier life has left: without a version, whatever it says now.
+    request.body = Value::map({{keys::kMetadata, Value::map({{keys::kName, config_.node_name},
+                                                             {keys::kNamespace, kLeaseNamespace}})},
+                               {keys::kSpec, Value::map({{keys::kHolderIdentity, config_.node_name},
+                                                         {keys::kLeaseDurationSeconds, kLeaseSeconds},
+                                                         {keys::kRenewTime, now}})}});
+  }
   client_.send(std::move(request), [this, alive = alive_](const Result<ApiResponse>& result) {
     if (!*alive) return;
     if (result) {
       lease_ = result->object;
-    } else if (result.error().code == ErrorCode::kAlreadyExists) {
+    } else if (result.error().code == ErrorCode::kAlreadyExists || result.error().code == ErrorCode::kConflict) {
       lease_ = Value::empty_map();
       renew_lease();
     } else if (result.error().code == ErrorCode::kNotFound) {

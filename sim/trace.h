@@ -38,7 +38,7 @@ class Trace {
   const control::Schema& schema_;
   std::unique_ptr<Digest> digest_;
   std::ofstream lines_;
-  std::string buffer_;
+  std::string buffer_;  // entries that are not hashed yet
   uint64_t entries_ = 0;
 };
 

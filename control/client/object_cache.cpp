@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
+#include <utility>
 
 #include "control/base/check.h"
 #include "control/client/label_groups.h"
@@ -12,23 +14,32 @@ namespace minik::control {
 
 namespace {
 
+// Names under each value, not objects: a new version of an object changes nothing where its values stay.
 struct Index {
+  using Names = std::set<std::pair<Key, Key>>;  // namespace and name
   std::string name;
   IndexFunction function;
-  std::map<std::string, ObjectTable, std::less<>> members;
+  std::map<std::string, Names, std::less<>> members;
 
   void change(const Value& before, const Value& after) {
     std::vector<Key> old_values, new_values;
     if (before.has_value()) function(before, old_values);
     if (after.has_value()) function(after, new_values);
+    if (old_values == new_values) return;
     for (const auto& value : old_values) {
       if (std::ranges::find(new_values, value) != new_values.end()) continue;
       const auto found = members.find(value.text());
       if (found == members.end()) continue;
-      found->second.erase(object_namespace(before), object_name(before));
-      if (found->second.size() == 0) members.erase(found);
+      found->second.erase(name_of(before));
+      if (found->second.empty()) members.erase(found);
     }
-    for (const auto& value : new_values) members[std::string(value.text())].put(after);
+    for (const auto& value : new_values) members[std::string(value.text())].insert(name_of(after));
+  }
+
+  static std::pair<Key, Key> name_of(const Value& object) {
+    const Value& metadata = object[keys::kMetadata];
+    const Value& namespace_ = metadata[keys::kNamespace];
+    return {namespace_.has_value() ? Key(namespace_) : Key(""), Key(metadata[keys::kName])};
   }
 };
 
@@ -120,7 +131,11 @@ std::vector<Value> ObjectCache::indexed(std::string_view name, std::string_view 
     if (index.name != name) continue;
     std::vector<Value> found;
     const auto members = index.members.find(value);
-    if (members != index.members.end()) members->second.list({}, found);
+    if (members == index.members.end()) return found;
+    found.reserve(members->second.size());
+    for (const auto& [namespace_, object_name] : members->second) {
+      found.push_back(impl_->objects.find(namespace_.text(), object_name.text()));
+    }
     return found;
   }
   CHECK(false) << "no index " << name << " of kind " << kind_.value;

@@ -220,7 +220,7 @@ Result<ApiResponse> Subresources::bind() {
                            .with(keys::kConditions, Value::array(std::move(conditions)))
                            .without(keys::kNominatedNodeName);
   const Value next = old.with_at({keys::kSpec, keys::kNodeName}, node).with(keys::kStatus, status);
-  Writer(server_, request_).store_update(next, old);
+  if (!request_.options.dry_run) Writer(server_, request_).store_update(next, old);
   return ApiResponse{success(201), true, false, {}};
 }
 
@@ -331,6 +331,7 @@ Result<ApiResponse> Subresources::finalize() {
   const Value& finalizers = request_.body[keys::kSpec][keys::kFinalizers];
   const Value next = old.with_at({keys::kSpec, keys::kFinalizers},
                                  finalizers.empty() ? Value() : finalizers);
+  if (request_.options.dry_run) return ApiResponse{next, false, false, {}};
   return ApiResponse{Writer(server_, request_).store_update(next, old), false, false, {}};
 }
 

@@ -256,6 +256,50 @@ void check_ingress_class(const Value& object, const Value& old, FieldErrors& err
   check_same(object, old, "spec.controller", errors);
 }
 
+// ---- Volumes, networks and what else is decided once ----
+
+void check_volume(const Value& object, const Value& old, FieldErrors& errors) {
+  // Everything in the spec that is none of these says where the storage is.
+  const auto source = [](const Value& spec) {
+    MapBuilder rest(spec);
+    for (const auto* field : {"accessModes", "capacity", "claimRef", "mountOptions", "nodeAffinity",
+                              "persistentVolumeReclaimPolicy", "storageClassName", "volumeAttributesClassName",
+                              "volumeMode"}) {
+      rest.erase(Key(field));
+    }
+    return std::move(rest).build();
+  };
+  if (!(source(object[keys::kSpec]) == source(old[keys::kSpec]))) {
+    errors.forbidden(FieldPath("spec.persistentvolumesource"),
+                     "spec.persistentvolumesource is immutable after creation");
+  }
+  check_same(object, old, "spec.volumeMode", errors);
+}
+
+void check_quota(const Value& object, const Value& old, FieldErrors& errors) {
+  check_same(object, old, "spec.scopes", errors);
+}
+
+void check_attributes_class(const Value& object, const Value& old, FieldErrors& errors) {
+  for (const auto* field : {"driverName", "parameters"}) {
+    if (!(object.get(field) == old.get(field))) {
+      errors.forbidden(FieldPath(field), cat("updates to ", field, " are forbidden."));
+    }
+  }
+}
+
+struct DecidedOnce {
+  KindId kind;
+  std::string_view field;
+};
+constexpr DecidedOnce kDecidedOnce[] = {
+    {kinds::kRuntimeclasses, "handler"},          {kinds::kControllerrevisions, "data"},
+    {kinds::kVolumeattachments, "spec"},          {kinds::kIpaddresses, "spec.parentRef"},
+    {kinds::kServicecidrs, "spec.cidrs"},         {kinds::kCsistoragecapacities, "storageClassName"},
+    {kinds::kCsistoragecapacities, "nodeTopology"}, {kinds::kCsidrivers, "spec.attachRequired"},
+    {kinds::kCsidrivers, "spec.volumeLifecycleModes"},
+};
+
 // What is leaving may not be held anew.
 void check_finalizers(const Value& metadata, const Value& old, FieldErrors& errors) {
   if (!old[keys::kDeletionTimestamp].has_value() || metadata[keys::kFinalizers] == old[keys::kFinalizers]) return;
@@ -292,6 +336,9 @@ constexpr ChangeRule kRules[] = {
     {kinds::kPriorityclasses, check_priority_class},
     {kinds::kEndpointslices, check_endpoint_slice},
     {kinds::kIngressclasses, check_ingress_class},
+    {kinds::kPersistentvolumes, check_volume},
+    {kinds::kResourcequotas, check_quota},
+    {kinds::kVolumeattributesclasses, check_attributes_class},
 };
 
 }  // namespace
@@ -299,6 +346,9 @@ constexpr ChangeRule kRules[] = {
 FieldErrors check_change(const ResourceInfo& resource, const Value& object, const Value& old) {
   FieldErrors errors;
   check_finalizers(object[keys::kMetadata], old[keys::kMetadata], errors);
+  for (const auto& [kind, field] : kDecidedOnce) {
+    if (kind == resource.id) check_same(object, old, field, errors);
+  }
   const auto rule = std::ranges::find(kRules, resource.id, &ChangeRule::kind);
   if (rule != std::end(kRules)) rule->check(object, old, errors);
   return errors;

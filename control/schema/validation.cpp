@@ -213,7 +213,8 @@ constexpr NamedCheckRule kMetaRules[] = {
 
 CheckRule check_rule(std::string_view package, std::string_view type) {
   for (const auto rules : {std::span<const NamedCheckRule>(kMetaRules), pod_rules(),
-                           container_rules(), workload_rules(), network_rules(), config_rules()}) {
+                           container_rules(), workload_rules(), network_rules(), config_rules(),
+                           policy_rules()}) {
     for (const auto& rule : rules) {
       if (rule.package == package && rule.type == type) return rule.check;
     }

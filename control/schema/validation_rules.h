@@ -23,6 +23,7 @@ std::span<const NamedCheckRule> container_rules();  // container_rules.cpp
 std::span<const NamedCheckRule> workload_rules();   // workload_rules.cpp
 std::span<const NamedCheckRule> network_rules();    // network_rules.cpp
 std::span<const NamedCheckRule> config_rules();     // config_rules.cpp
+std::span<const NamedCheckRule> policy_rules();     // policy_rules.cpp
 
 // The rule of a type, or null. For Schema's constructor.
 CheckRule check_rule(std::string_view package, std::string_view type);

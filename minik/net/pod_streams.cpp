@@ -83,6 +83,14 @@ Result<PodLogRequest> parse_log_request(control::ConnectTarget target,
       }
     }
   }
+  if (request.since_seconds && request.since_time) {
+    Error error(ErrorCode::kInvalid,
+                "PodLogOptions \"\" is invalid: sinceSeconds: Forbidden: at most one of `sinceTime` or `sinceSeconds` may be "
+                "specified");
+    error.causes.push_back({"FieldValueForbidden", "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified",
+                            "sinceSeconds"});
+    return error;
+  }
   MINIK_ASSIGN(request.container, choose_container(target.pod, container));
   request.target = std::move(target);
   return request;

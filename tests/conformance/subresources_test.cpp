@@ -47,6 +47,8 @@ TEST_F(Subresource, BindingTiesAPodToANodeOnce) {
   EXPECT_EQ(get(cat(kPods, "/p")).body[keys::kSpec][keys::kNodeName].string(), "one");
   EXPECT_EQ(call("POST", cat(kPods, "/p/binding"), binding).status, 409);
   make_pod("q");
+  EXPECT_EQ(call("POST", cat(kPods, "/q/binding?dryRun=All"), R"({"metadata":{"name":"q"},"target":{"name":"two"}})").status, 201);
+  EXPECT_TRUE(get(cat(kPods, "/q")).body[keys::kSpec][keys::kNodeName].is_absent());
   EXPECT_EQ(call("POST", "/api/v1/namespaces/default/bindings",
                  R"({"metadata":{"name":"q"},"target":{"name":"two"}})").status, 201);
   EXPECT_EQ(get(cat(kPods, "/q")).body[keys::kSpec][keys::kNodeName].string(), "two");

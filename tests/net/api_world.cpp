@@ -64,7 +64,10 @@ ApiWorld::ApiWorld(HttpServerOptions options, Limits limits) {
       .pages = pages_.get(),
       .streams = &streams_,
       .watch_limits = limits.watch,
-      .queue_limits = limits.queue});
+      .queue_limits = limits.queue,
+      .open_socket = []() -> Result<UniqueFd> {
+        return UniqueFd(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+      }});
   options.error_response = ApiFront::error_response;
   thread_ = std::thread([this] { control_loop_.run(); });
   server_ = std::make_unique<TestServer>(

@@ -1,0 +1,187 @@
+// The chapters that only show on the wire: compression, versions of pages, forms of OpenAPI, warnings, and the proxy, over
+// real TLS.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "control/base/text.h"
+#include "control/object/json.h"
+#include "minik/net/api_proxy.h"
+#include "minik/net/gzip.h"
+#include "minik/net/openapi_protobuf.h"
+#include "tests/net/api_world.h"
+#include "tests/net/raw_server.h"
+
+namespace minik {
+namespace {
+
+using control::Value;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+using Kind = TestConnection::Kind;
+
+constexpr const char* kConfigMaps = "/api/v1/namespaces/default/configmaps";
+
+class Transport : public ::testing::Test {
+ protected:
+  ApiWorld world;
+  TestConnection admin{world.port(), Kind::kTlsWithAdminCertificate};
+
+  ReceivedResponse get(std::string_view target, std::string_view headers = "") {
+    return admin.request(cat("GET ", target, " HTTP/1.1\r\nHost: a\r\n", headers, "\r\n"));
+  }
+  ReceivedResponse send(std::string_view method, std::string_view target, std::string_view body,
+                        std::string_view type = "application/json") {
+    return admin.request(cat(method, " ", target, " HTTP/1.1\r\nHost: a\r\nContent-Type: ", type,
+                             "\r\nContent-Length: ", body.size(), "\r\n\r\n", body));
+  }
+  static Value json(const std::string& text) {
+    auto parsed = control::parse_json(text);
+    EXPECT_TRUE(parsed) << text.substr(0, 200);
+    return parsed ? *parsed : Value();
+  }
+};
+
+TEST_F(Transport, LargeAnswersAreCompressedForWhoTakesIt) {
+  const std::string large(100'000, 'x');
+  for (const auto* name : {"a", "b"}) {
+    send("POST", kConfigMaps, cat(R"({"metadata":{"name":")", name, R"("},"data":{"x":")", large, "\"}}"));
+  }
+  const auto plain = get(kConfigMaps);
+  const auto packed = get(kConfigMaps, "Accept-Encoding: gzip\r\n");
+  EXPECT_EQ(plain.headers.count("content-encoding"), 0U);
+  ASSERT_EQ(packed.headers.at("content-encoding"), "gzip");
+  EXPECT_LT(packed.body.size() * 10, plain.body.size());
+  EXPECT_EQ(gunzip(packed.body, 1 << 20), plain.body);
+  // One object is below the 128 KiB from which it pays.
+  EXPECT_EQ(get(cat(kConfigMaps, "/a"), "Accept-Encoding: gzip\r\n").headers.count("content-encoding"), 0U);
+}
+
+TEST_F(Transport, PagesHaveVersionsAndAreNotSentTwice) {
+  const std::string accept = "Accept: application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList\r\n";
+  const auto first = get("/apis", accept);
+  EXPECT_EQ(first.status, 200);
+  EXPECT_EQ(first.headers.at("content-type"), "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
+  const std::string etag = first.headers.at("etag");
+  admin.send(cat("GET /apis HTTP/1.1\r\nHost: a\r\n", accept, "If-None-Match: ", etag, "\r\n\r\n"));
+  const auto again = admin.response(false);
+  EXPECT_EQ(again.status, 304);
+  EXPECT_EQ(again.headers.at("etag"), etag);
+  EXPECT_NE(get("/apis").headers.at("etag"), etag) << "the plain form is another document";
+}
+
+TEST_F(Transport, OpenApiIsFoundByItsIndexUnderItsHash) {
+  const Value index = json(get("/openapi/v3").body);
+  ASSERT_GT(index["paths"].size(), 20U);
+  std::set<std::string> addresses;
+  for (const auto& [path, entry] : index["paths"].entries()) {
+    const std::string address = entry["serverRelativeURL"].string();
+    EXPECT_THAT(address, StartsWith(cat("/openapi/v3/", path.text(), "?hash=")));
+    addresses.insert(address.substr(address.find('=')));
+  }
+  EXPECT_EQ(addresses.size(), index["paths"].size()) << "two documents have one hash";
+  const auto apps = get(index["paths"]["apis/apps/v1"]["serverRelativeURL"].as_string());
+  EXPECT_EQ(apps.status, 200);
+  EXPECT_THAT(apps.body, HasSubstr("io.k8s.api.apps.v1.Deployment"));
+}
+
+TEST_F(Transport, OldClientsGetOpenApiInProtobuf) {
+  for (const auto form : {kOpenApiProtobuf, kOpenApiProtobufOld}) {
+    const auto document = get("/openapi/v2", cat("Accept: ", form, "\r\n"));
+    EXPECT_EQ(document.status, 200);
+    EXPECT_EQ(document.headers.at("content-type"), kOpenApiProtobuf);
+    // Field 1, three bytes: the version of Swagger.
+    EXPECT_THAT(document.body, StartsWith(std::string("\x0a\x03") + "2.0"));
+    EXPECT_THAT(document.body, HasSubstr("io.k8s.api.apps.v1.DeploymentSpec"));
+    EXPECT_THAT(document.body, HasSubstr("x-kubernetes-group-version-kind"));
+  }
+  EXPECT_EQ(json(get("/openapi/v2").body)["swagger"].string(), "2.0");
+}
+
+TEST_F(Transport, WarningsAreHeaders) {
+  const auto made = send("POST", kConfigMaps, R"({"metadata":{"name":"w"},"dat":{}})");
+  EXPECT_EQ(made.status, 201);
+  EXPECT_EQ(made.headers.at("warning"), "299 - \"unknown field \\\"dat\\\"\"");
+}
+
+TEST_F(Transport, YamlIsTakenAndGiven) {
+  EXPECT_EQ(send("POST", kConfigMaps, "metadata: {name: y}\ndata: {a: b}\n", "application/yaml").status, 201);
+  const auto read = get(cat(kConfigMaps, "/y"), "Accept: application/yaml\r\n");
+  EXPECT_EQ(read.headers.at("content-type"), "application/yaml");
+  EXPECT_THAT(read.body, HasSubstr("kind: ConfigMap"));
+}
+
+// ---- the proxy ----
+
+class Proxy : public Transport {
+ protected:
+  void make_pod(uint16_t port) {
+    send("POST", "/api/v1/namespaces/default/serviceaccounts", R"({"metadata":{"name":"default"}})");
+    const auto made = send("POST", "/api/v1/namespaces/default/pods",
+                           cat(R"({"metadata":{"name":"web"},"spec":{"containers":[{"name":"main","image":"a:1","ports":[{"containerPort":)",
+                               port, "}]}]}}"));
+    ASSERT_EQ(made.status, 201) << made.body;
+    send("PATCH", "/api/v1/namespaces/default/pods/web/status", R"({"status":{"podIP":"127.0.0.1"}})",
+         "application/merge-patch+json");
+  }
+  static constexpr const char* kProxy = "/api/v1/namespaces/default/pods/web/proxy";
+};
+
+TEST_F(Proxy, LeadsARequestToThePodAndItsAnswerBack) {
+  std::string seen;
+  RawServer pod([&seen](int fd) {
+    seen = RawServer::read_until(fd, "body");
+    RawServer::say(fd, "HTTP/1.1 418 Teapot\r\nX-Own: yes\r\nContent-Length: 5\r\n\r\nshort");
+  });
+  make_pod(pod.port());
+  const auto answer = admin.request(cat("POST ", kProxy, "/a/b?c=d HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer secret\r\n",
+                                        "Content-Type: application/vnd.kubernetes.protobuf\r\nContent-Length: 4\r\n\r\nbody"));
+  EXPECT_EQ(answer.status, 418);
+  EXPECT_EQ(answer.headers.at("x-own"), "yes");
+  EXPECT_EQ(answer.body, "short");
+  EXPECT_THAT(seen, StartsWith("POST /a/b?c=d HTTP/1.1\r\n"));
+  EXPECT_THAT(seen, HasSubstr("\r\n\r\nbody"));
+  EXPECT_THAT(seen, Not(HasSubstr("secret"))) << "the credentials for the API are not for the pod";
+}
+
+TEST_F(Proxy, SendsWhoForgetsTheSlashBackWithIt) {
+  make_pod(9);
+  const auto answer = get(cat(kProxy, "?a=b"));
+  EXPECT_EQ(answer.status, 301);
+  EXPECT_EQ(answer.headers.at("location"), cat(kProxy, "/?a=b"));
+}
+
+TEST_F(Proxy, KeepsRedirectsOfThePodWithinIt) {
+  RawServer pod(RawServer::answering("HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n"));
+  make_pod(pod.port());
+  EXPECT_EQ(get(cat(kProxy, "/")).headers.at("location"), cat(kProxy, "/login"));
+}
+
+TEST_F(Proxy, SaysThatNobodyAnswersAndWhoIsNotThere) {
+  make_pod(1);
+  EXPECT_EQ(get(cat(kProxy, "/")).status, 502);
+  EXPECT_EQ(get("/api/v1/namespaces/default/pods/none/proxy/").status, 404);
+  EXPECT_EQ(get("/api/v1/namespaces/default/services/none/proxy/").status, 404);
+}
+
+TEST_F(Proxy, IsForWhoMayUseIt) {
+  make_pod(9);
+  TestConnection other(world.port(), Kind::kTls);
+  EXPECT_EQ(other.request(cat("GET ", kProxy, "/ HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\n\r\n")).status, 403);
+}
+
+TEST(ProxyPath, IsWhatComesAfterTheName) {
+  const auto rest = [](std::string_view path) { return std::string(split_proxy_path(path).rest); };
+  EXPECT_EQ(rest("/api/v1/namespaces/n/pods/web:80/proxy/a/proxy/b"), "/a/proxy/b");
+  EXPECT_EQ(rest("/api/v1/namespaces/proxy/pods/proxy/proxy"), "");
+  EXPECT_EQ(rest("/api/v1/nodes/one/proxy/metrics"), "/metrics");
+  EXPECT_EQ(rest("/api/v1/namespaces/n/pods/web"), "");
+  EXPECT_EQ(led_through("/x", "/p/proxy"), "/p/proxy/x");
+  EXPECT_EQ(led_through("//other/x", "/p/proxy"), "//other/x");
+  EXPECT_EQ(led_through("https://other/x", "/p/proxy"), "https://other/x");
+}
+
+}  // namespace
+}  // namespace minik

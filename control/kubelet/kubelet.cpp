@@ -369,7 +369,8 @@ Result<ContainerLocation> Kubelet::locate(const Value& pod, const std::string& c
   if (wanted.empty()) wanted = pod[keys::kSpec][keys::kContainers].items()[0][keys::kName].string();
   const auto record = state.containers.find(wanted);
   const bool known = std::ranges::any_of(
-      std::initializer_list<Key>{keys::kContainers, keys::kInitContainers}, [&](const Key& list) {
+      std::initializer_list<Key>{keys::kContainers, keys::kInitContainers, keys::kEphemeralContainers},
+      [&](const Key& list) {
         return std::ranges::any_of(pod[keys::kSpec][list].items(), [&](const Value& c) {
           return c[keys::kName].as_string() == wanted;
         });

@@ -237,6 +237,19 @@ NameProblems check_ip(std::string_view text) {
   return {"must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"};
 }
 
+std::optional<IpNetwork> parse_network(std::string_view text) {
+  const size_t slash = text.find('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  const std::string address(text.substr(0, slash));
+  const auto bits = parse_int64(text.substr(slash + 1));
+  IpNetwork network;
+  network.six = address.find(':') != std::string::npos;
+  if (!bits || *bits < 0 || *bits > (network.six ? 128 : 32)) return std::nullopt;
+  if (inet_pton(network.six ? AF_INET6 : AF_INET, address.c_str(), network.bytes.data()) != 1) return std::nullopt;
+  network.bits = static_cast<int>(*bits);
+  return network;
+}
+
 NameProblems check_path_segment(std::string_view text) {
   if (text == "." || text == "..") return {cat("may not be '", text, "'")};
   NameProblems problems;

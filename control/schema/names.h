@@ -4,6 +4,8 @@
 // FieldErrors::invalid_each. Pure functions of their text; nothing is allocated for a good name.
 #pragma once
 
+#include <array>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +29,14 @@ NameProblems check_port_number(int64_t port);
 NameProblems check_ip(std::string_view text);
 NameProblems check_path_segment(std::string_view text);   // names of RBAC and the like
 NameProblems check_percent_or_count(const Value& value);  // int-or-string: 0.., "0%"..
+
+// "10.0.0.0/8" or "fd00::/8"; nothing for anything else. The bits behind the prefix stay as they were given.
+struct IpNetwork {
+  bool six = false;
+  std::array<unsigned char, 16> bytes = {};
+  int bits = 0;
+};
+std::optional<IpNetwork> parse_network(std::string_view text);
 
 // "25%" as 25; nothing for anything else.
 bool is_percent(std::string_view text);

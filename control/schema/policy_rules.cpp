@@ -1,8 +1,5 @@
 // Validation of what bounds and describes others: limit ranges, network policies, address ranges, certificate requests,
 // classes of runtimes, Ingresses and storage.
-#include <arpa/inet.h>
-
-#include <optional>
 #include <set>
 
 #include "control/base/text.h"
@@ -66,29 +63,7 @@ void check_limit_range(const Value& spec, const FieldPath& at, FieldErrors& erro
 
 // ---- Networks ----
 
-struct Network {
-  int family = 0;
-  unsigned char bytes[16] = {};
-  int bits = 0;
-};
-
-// "10.0.0.0/8" or "fd00::/8"; nothing for anything else.
-std::optional<Network> parse_network(std::string_view text) {
-  const size_t slash = text.find('/');
-  if (slash == std::string_view::npos) return std::nullopt;
-  const std::string address(text.substr(0, slash));
-  const auto bits = parse_int64(text.substr(slash + 1));
-  Network network;
-  network.family = address.find(':') == std::string::npos ? AF_INET : AF_INET6;
-  const int most = network.family == AF_INET ? 32 : 128;
-  if (!bits || *bits < 0 || *bits > most || inet_pton(network.family, address.c_str(), network.bytes) != 1) {
-    return std::nullopt;
-  }
-  network.bits = static_cast<int>(*bits);
-  return network;
-}
-
-bool same_bits(const Network& a, const Network& b, int count) {
+bool same_bits(const IpNetwork& a, const IpNetwork& b, int count) {
   for (int bit = 0; bit < count; ++bit) {
     const int mask = 0x80 >> (bit % 8);
     if ((a.bytes[bit / 8] & mask) != (b.bytes[bit / 8] & mask)) return false;
@@ -109,7 +84,7 @@ void check_ip_block(const Value& block, const FieldPath& at, FieldErrors& errors
     const auto inner = parse_network(parts[i].as_string());
     if (!inner) {
       errors.invalid(excepted.index(i), parts[i], kNoCidr);
-    } else if (inner->family != outer->family || inner->bits <= outer->bits || !same_bits(*inner, *outer, outer->bits)) {
+    } else if (inner->six != outer->six || inner->bits <= outer->bits || !same_bits(*inner, *outer, outer->bits)) {
       errors.invalid(excepted.index(i), parts[i], "must be a strict subset of `cidr`");
     }
   }
@@ -146,23 +121,14 @@ void check_cidrs(const Value& spec, const FieldPath& at, FieldErrors& errors) {
   const auto cidrs = spec["cidrs"].items();
   if (cidrs.empty()) return errors.required(list, "at least one CIDR required");
   if (cidrs.size() > 2) return errors.invalid(list, spec["cidrs"], "may only hold up to 2 values");
-  std::set<int> families;
+  std::set<bool> families;
   for (size_t i = 0; i < cidrs.size(); ++i) {
     const auto network = parse_network(cidrs[i].as_string());
     if (!network) {
       errors.invalid(list.index(i), cidrs[i], kNoCidr);
-    } else if (!families.insert(network->family).second) {
+    } else if (!families.insert(network->six).second) {
       errors.invalid(list, spec["cidrs"], "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64");
     }
-  }
-}
-
-void check_address_spec(const Value& spec, const FieldPath& at, FieldErrors& errors) {
-  const Value& parent = spec["parentRef"];
-  const FieldPath here = at.field("parentRef");
-  if (!parent.has_value()) return errors.required(here);
-  for (const auto* field : {"resource", "name"}) {
-    if (parent.get(field).as_string().empty()) errors.required(here.field(field));
   }
 }
 
@@ -238,7 +204,6 @@ constexpr NamedCheckRule kRules[] = {
     {"networking", "NetworkPolicyPort", check_policy_port},
     {"networking", "NetworkPolicySpec", check_policy_spec},
     {"networking", "ServiceCIDRSpec", check_cidrs},
-    {"networking", "IPAddressSpec", check_address_spec},
     {"networking", "IngressClassSpec", check_ingress_class_spec},
     {"certificates", "CertificateSigningRequestSpec", check_request_spec},
     {"node", "RuntimeClass", check_runtime_class},

@@ -6,6 +6,11 @@
 #include "tests/conformance/world.h"
 
 namespace minik::control {
+
+void PrintTo(const YamlDocument& document, std::ostream* out) {
+  *out << "refusals.yaml:" << document.line;
+}
+
 namespace {
 
 std::vector<YamlDocument> refusals() {

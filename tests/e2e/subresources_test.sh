@@ -25,7 +25,7 @@ kubectl --context "$profile" proxy --port=0 >"$root/proxy" &
 background+=($!)
 eventually grep -q 'Starting to serve' "$root/proxy"
 at=http://$(sed -n 's/Starting to serve on //p' "$root/proxy")/api/v1/namespaces/default/services/web:80/proxy
-contains "/slow?ms=1" curl -s "$at/slow?ms=1"
+contains slow curl -s "$at/slow?ms=1"
 contains "Hello from minik" curl -s -X POST -d body "$at/"
 # Relative links of a page work behind a slash only.
 contains "/proxy/" curl -s -o /dev/null -w '%{redirect_url}' "$at"

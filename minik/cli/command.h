@@ -40,7 +40,7 @@ void add_status(CLI::App& app, Globals& globals);
 void add_logs(CLI::App& app, Globals& globals);
 void add_kubectl(CLI::App& app, Globals& globals);
 void add_image(CLI::App& app, Globals& globals);
-void add_sim(CLI::App& app);
+void add_sim(CLI::App& app, Globals& globals);
 
 // Hidden commands: the daemon behind `start`, and the program of the image minik/demo.
 int run_daemon(const std::string& profile);

@@ -1,5 +1,6 @@
 // The program of the image minik/demo: a small web server that says where it runs, and has
-// endpoints for trying out probes, load and crashes. Plain HTTP on $PORT (default 8080).
+// endpoints for trying out probes, load and crashes. Plain HTTP on $PORT (default 8080), from $READY_AFTER on; ends
+// with $EXIT_CODE after $EXIT_AFTER, if that is given.
 #include <poll.h>
 #include <signal.h>
 #include <unistd.h>
@@ -7,9 +8,12 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
+#include <thread>
 
 #include "control/base/rng.h"
 #include "control/base/text.h"
+#include "control/base/time.h"
 #include "minik/cli/command.h"
 #include "minik/net/http_server.h"
 #include "minik/net/io_threads.h"
@@ -42,6 +46,32 @@ std::string greeting(const HttpRequest& request) {
   for (const auto& header : request.headers)
     text += cat("header:  ", header.name, ": ", header.value, "\n");
   return text;
+}
+
+std::optional<Duration> duration(const char* name) {
+  return parse_duration(variable(name, ""));
+}
+
+timespec time_of(Duration length) {
+  return {length.ns / 1'000'000'000, length.ns % 1'000'000'000};
+}
+
+void sleep_for(Duration length) {
+  timespec left = time_of(length);
+  while (nanosleep(&left, &left) != 0) {
+  }
+}
+
+// For trying out programs that end by themselves.
+void end_in_time() {
+  const auto after = duration("EXIT_AFTER");
+  if (!after) return;
+  std::thread([after = *after, code = parse_int64(variable("EXIT_CODE", "0")).value_or(0)] {
+    sleep_for(after);
+    std::printf("ending after %s with exit code %lld, as I was told\n", format_duration(after).c_str(), static_cast<long long>(code));
+    std::fflush(stdout);
+    _exit(static_cast<int>(code));
+  }).detach();
 }
 
 void burn(int64_t ms) {
@@ -83,6 +113,12 @@ void answer(HttpRequest request, Responder responder) {
   }
 }
 
+// The exit code of one that would have ended by itself and was not let.
+int told_to_stop() {
+  constexpr int kTerminated = 143;
+  return duration("EXIT_AFTER") ? kTerminated : 0;
+}
+
 }  // namespace
 
 int run_demo_server() {
@@ -91,7 +127,13 @@ int run_demo_server() {
   sigaddset(&ends, SIGTERM);
   sigaddset(&ends, SIGINT);
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);
+  end_in_time();
   const auto port = parse_int64(variable("PORT", "8080")).value_or(8080);
+  // Until it is ready nobody listens, and whoever tries to connect is refused.
+  if (const auto wait = duration("READY_AFTER")) {
+    const timespec length = time_of(*wait);
+    if (sigtimedwait(&ends, nullptr, &length) > 0) return told_to_stop();
+  }
   auto listener = listen_tcp("0.0.0.0", static_cast<uint16_t>(port));
   if (!listener) {
     std::fprintf(stderr, "minik demo: %s\n", listener.error().message.c_str());
@@ -106,7 +148,7 @@ int run_demo_server() {
   sigwait(&ends, &received);
   std::printf("stopping\n");
   server.stop(seconds(5));
-  return 0;
+  return told_to_stop();
 }
 
 }  // namespace minik::cli

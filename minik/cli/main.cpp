@@ -53,7 +53,7 @@ int run(int argc, char** argv) {
   add_logs(app, globals);
   add_kubectl(app, globals);
   add_image(app, globals);
-  add_sim(app);
+  add_sim(app, globals);
   std::vector<std::string> words(argv, argv + argc);
   globals.kubectl_words = take_kubectl_words(words);
   // CLI11 takes the words without the program, last first.

@@ -105,7 +105,7 @@ Status write_report(const std::string& path, const std::string& text) {
   return {};
 }
 
-void add_sim(CLI::App& app) {
+void add_sim(CLI::App& app, Globals& globals) {
   auto* sim =
       app.add_subcommand("sim", "The control plane in virtual time against simulated machines");
   sim->require_subcommand(1);
@@ -129,6 +129,8 @@ void add_sim(CLI::App& app) {
   add_sweep(*sim);
   add_serve(*sim);
   add_live_control(*sim);
+  add_import(*sim);
+  add_compare(*sim, globals);
   static std::string path;
   auto* validate = sim->add_subcommand("validate", "Check a scenario file without running it");
   static bool schema = false;

@@ -29,5 +29,7 @@ Result<LiveAnswer> ask_live(const std::string& name, const std::string& method, 
 void add_sweep(CLI::App& sim);
 void add_serve(CLI::App& sim);
 void add_live_control(CLI::App& sim);
+void add_import(CLI::App& sim);
+void add_compare(CLI::App& sim, Globals& globals);
 
 }  // namespace minik::cli

@@ -1,0 +1,179 @@
+#include "sim/import/pools.h"
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+
+#include "control/base/text.h"
+#include "control/object/json.h"
+#include "control/object/keys.h"
+#include "control/object/object_ref.h"
+
+namespace minik::sim {
+
+namespace keys = control::keys;
+using control::MapBuilder;
+using control::Value;
+
+namespace {
+
+constexpr std::string_view kZone = "topology.kubernetes.io/zone", kOldZone = "failure-domain.beta.kubernetes.io/zone";
+// What differs from node to node, or is made by the node agent.
+constexpr std::string_view kOwnLabels[] = {"kubernetes.io/hostname", kZone, kOldZone, "kubernetes.io/os", "kubernetes.io/arch",
+                                           "beta.kubernetes.io/os", "beta.kubernetes.io/arch", "topology.ebs.csi.aws.com/zone",
+                                           "topology.gke.io/zone", "topology.disk.csi.azure.com/zone"};
+constexpr std::string_view kPoolLabels[] = {"eks.amazonaws.com/nodegroup", "cloud.google.com/gke-nodepool",
+                                            "kubernetes.azure.com/agentpool", "karpenter.sh/nodepool", "agentpool",
+                                            "node.kubernetes.io/instance-type"};
+
+// Taints that the control plane sets by a node's state; it will do so again.
+bool is_state_taint(const Value& taint) {
+  const auto& key = taint[keys::kKey];
+  return key.as_string().starts_with("node.kubernetes.io/") || key.as_string().starts_with("node.cloudprovider.kubernetes.io/");
+}
+
+std::string zone_of(const Value& labels) {
+  const Value& zone = labels.get(kZone);
+  return zone.has_value() ? zone.string() : labels.get(kOldZone).string();
+}
+
+struct Shape {
+  std::string cpu, memory, pods, labels, taints;
+  auto operator<=>(const Shape&) const = default;
+};
+
+struct Group {
+  Value capacity, labels, taints;
+  std::string name;
+  std::map<std::string, std::vector<std::string>> nodes;  // by zone, "" for none
+};
+
+// Names become parts of node names.
+std::string pool_name(std::string_view wanted) {
+  std::string name;
+  for (const char c : wanted) {
+    const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    const bool allowed = (lower >= 'a' && lower <= 'z') || (lower >= '0' && lower <= '9');
+    if (allowed) name += lower;
+    else if (!name.empty() && name.back() != '-') name += '-';
+  }
+  if (name.size() > 40) name.resize(40);
+  while (!name.empty() && name.back() == '-') name.pop_back();
+  return name.empty() ? "node" : name;
+}
+
+Group group_of(const Value& node) {
+  const Value& labels = node[keys::kMetadata][keys::kLabels];
+  // What is not allocatable is what the machine keeps for itself: pods never see it.
+  const Value& status = node[keys::kStatus];
+  const Value& allocatable = status[keys::kAllocatable].has_value() ? status[keys::kAllocatable] : status[keys::kCapacity];
+  Group group;
+  group.capacity = Value::map({{keys::kCpu, allocatable[keys::kCpu]},
+                               {keys::kMemory, allocatable[keys::kMemory]},
+                               {keys::kPods, allocatable[keys::kPods]}});
+  MapBuilder kept;
+  for (const auto& [key, value] : labels.entries()) {
+    if (std::ranges::find(kOwnLabels, key.text()) == std::end(kOwnLabels) && value.is_string()) kept.set(key, value);
+  }
+  group.labels = std::move(kept).build();
+  std::vector<Value> taints;
+  for (const auto& taint : node[keys::kSpec][keys::kTaints].items()) {
+    if (!is_state_taint(taint)) taints.push_back(taint.without(keys::kTimeAdded));
+  }
+  group.taints = Value::array(std::move(taints));
+  group.name = "node";
+  for (const auto label : kPoolLabels) {
+    if (!labels.get(label).has_value()) continue;
+    group.name = pool_name(labels.get(label).string());
+    break;
+  }
+  return group;
+}
+
+void note_what_is_lost(const Value& node, Notes& notes) {
+  static constexpr std::string_view kKnown[] = {"cpu", "memory", "pods", "ephemeral-storage"};
+  for (const auto& [resource, amount] : node[keys::kStatus][keys::kCapacity].entries()) {
+    const bool is_none = amount.as_string() == "0" || (amount.is_int() && amount.as_int() == 0);
+    if (is_none || std::ranges::find(kKnown, resource.text()) != std::end(kKnown)) continue;
+    notes.add(cat("simulated machines have no ", resource.text()), control::object_name(node));
+  }
+}
+
+bool is_ready(const Value& node) {
+  for (const auto& condition : node[keys::kStatus][keys::kConditions].items()) {
+    if (condition[keys::kType].as_string() == "Ready") return condition[keys::kStatus].as_string() == "True";
+  }
+  return true;
+}
+
+// One pool of the scenario. Its machines are called name-0, name-1, …; zones take turns.
+void add_pool(const Group& group, const std::string& name, const std::vector<std::string>& zones, ImportedPools& into) {
+  size_t count = 0;
+  for (const auto& zone : zones) count += group.nodes.at(zone).size();
+  const bool has_zones = zones.size() > 1 || !zones[0].empty();
+  std::vector<Value> zone_values;
+  for (const auto& zone : zones) zone_values.emplace_back(zone);
+  into.pools.push_back(Value::map({{"name", name},
+                                   {"count", static_cast<int64_t>(count)},
+                                   {"capacity", group.capacity},
+                                   {"zones", has_zones ? Value::array(std::move(zone_values)) : Value()},
+                                   {"labels", group.labels.empty() ? Value() : group.labels},
+                                   {"taints", group.taints.empty() ? Value() : group.taints}}));
+  for (size_t z = 0; z < zones.size(); ++z) {
+    const auto& nodes = group.nodes.at(zones[z]);
+    for (size_t i = 0; i < nodes.size(); ++i) into.machine_of[nodes[i]] = cat(name, "-", i * zones.size() + z);
+  }
+}
+
+}  // namespace
+
+ImportedPools pools_of(const std::vector<Value>& nodes, Notes& notes) {
+  std::map<Shape, Group> groups;
+  for (const auto& node : nodes) {
+    note_what_is_lost(node, notes);
+    Group group = group_of(node);
+    const Shape shape{control::to_json(group.capacity[keys::kCpu]), control::to_json(group.capacity[keys::kMemory]),
+                      control::to_json(group.capacity[keys::kPods]), control::to_json(group.labels), control::to_json(group.taints)};
+    const auto entry = groups.try_emplace(shape, std::move(group)).first;
+    entry->second.nodes[zone_of(node[keys::kMetadata][keys::kLabels])].emplace_back(control::object_name(node));
+  }
+  ImportedPools result;
+  std::set<std::string> taken;
+  const auto free_name = [&](const std::string& wanted) {
+    std::string name = wanted;
+    for (int i = 2; !taken.insert(name).second; ++i) name = cat(wanted, "-", static_cast<char>('a' + i % 26), i);
+    return name;
+  };
+  for (auto& [shape, group] : groups) {
+    for (auto& [zone, names] : group.nodes) std::ranges::sort(names);
+    std::vector<std::string> zones;
+    for (const auto& [zone, names] : group.nodes) zones.push_back(zone);
+    const size_t first = group.nodes.begin()->second.size();
+    const bool even = std::ranges::all_of(group.nodes, [&](const auto& entry) { return entry.second.size() == first && !entry.first.empty(); });
+    if (even || zones.size() == 1) {
+      add_pool(group, free_name(group.name), zones, result);
+      continue;
+    }
+    for (const auto& zone : zones) {
+      add_pool(group, free_name(zone.empty() ? group.name : cat(group.name, "-", pool_name(zone))), {zone}, result);
+    }
+  }
+  // A single machine among several pools bears the pool's own name.
+  if (result.pools.size() > 1) {
+    for (const auto& pool : result.pools) {
+      if (pool.get("count").as_int() != 1) continue;
+      const std::string name = pool.get("name").string();
+      for (auto& [node, machine] : result.machine_of) {
+        if (machine == name + "-0") machine = name;
+      }
+    }
+  }
+  for (const auto& node : nodes) {
+    const std::string& machine = result.machine_of.at(std::string(control::object_name(node)));
+    if (node[keys::kSpec][keys::kUnschedulable].as_bool()) result.cordoned.push_back(machine);
+    if (!is_ready(node)) result.not_ready.push_back(machine);
+  }
+  return result;
+}
+
+}  // namespace minik::sim

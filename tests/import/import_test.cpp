@@ -1,0 +1,187 @@
+// A small shop of three nodes as a real cluster exports it (data/), and the scenario that comes of it.
+#include "sim/import/import.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+#include "control/object/json.h"
+#include "control/object/yaml.h"
+#include "sim/scenario.h"
+
+namespace minik::sim {
+namespace {
+
+using control::Value;
+
+std::string file(const std::string& name) {
+  std::ifstream in("tests/import/data/" + name);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+ImportedScenario import_texts(const std::string& objects, const std::string& audit = "") {
+  ImportSources sources;
+  sources.objects = {"shop.yaml", objects};
+  if (!audit.empty()) sources.audit = ImportText{"audit.log", audit};
+  auto imported = import_scenario(sources);
+  EXPECT_TRUE(imported) << (imported ? "" : imported.error().message);
+  return imported ? *imported : ImportedScenario{};
+}
+
+const ImportedScenario& shop() {
+  static const ImportedScenario imported = import_texts(file("shop.yaml"), file("audit.log"));
+  return imported;
+}
+
+Value spec() { return (*control::parse_yaml(shop().yaml))[0].value.get("spec"); }
+
+// The entry of a list that has this field.
+Value entry(const Value& list, std::string_view field, const Value& value) {
+  for (const auto& item : list.items()) {
+    if (item.get(field) == value) return item;
+  }
+  return {};
+}
+
+Value manifest(std::string_view kind) {
+  const Value all = spec();
+  for (const auto& action : all.get("timeline").items()) {
+    const Value found = entry(action.get("apply"), "kind", kind);
+    if (found.has_value()) return found;
+  }
+  return {};
+}
+
+// Everything that the timeline does once the manifests are there, as "at action {…}".
+std::vector<std::string> history() {
+  std::vector<std::string> actions;
+  const Value all = spec();
+  for (const auto& action : all.get("timeline").items()) {
+    if (action.contains("apply") || action.get("at").as_string() == "6s") continue;
+    for (const auto& [key, value] : action.entries()) {
+      if (key.text() != "at") actions.push_back(action.get("at").string() + " " + std::string(key.text()) + " " + control::to_json(value));
+    }
+  }
+  return actions;
+}
+
+bool noted(std::string_view text) {
+  return std::ranges::any_of(shop().notes, [&](const std::string& note) { return note.find(text) != std::string::npos; });
+}
+
+TEST(Import, GivesAScenarioThatIsValid) {
+  const auto scenario = parse_scenario(shop().yaml, "imported.yaml");
+  ASSERT_TRUE(scenario) << scenario.error().message << "\n" << shop().yaml;
+  EXPECT_EQ(scenario->pools.size(), 2U);
+}
+
+TEST(Import, MachinesOfOneKindAreOnePoolWithItsZones) {
+  const Value pool = entry(spec().get("nodes"), "name", "general-pool");
+  EXPECT_EQ(pool.get("count").as_int(), 2);
+  EXPECT_EQ(control::to_json(pool.get("zones")), R"(["eu-1a","eu-1b"])");
+  EXPECT_EQ(control::to_json(pool.get("capacity")), R"({"cpu":"3920m","memory":"15Gi","pods":"58"})");
+  EXPECT_EQ(pool.get("labels").get("tier").as_string(), "web");
+  EXPECT_TRUE(pool.get("labels").get("kubernetes.io/hostname").is_absent());
+  // What the control plane taints by a node's state it will taint again.
+  EXPECT_TRUE(pool.get("taints").is_absent());
+  EXPECT_EQ(entry(spec().get("nodes"), "name", "node").get("taints").items()[0].get("key").as_string(), "dedicated");
+}
+
+TEST(Import, ManifestsLoseWhatTheServerWrote) {
+  const Value deployment = manifest("Deployment");
+  EXPECT_TRUE(deployment.get("status").is_absent());
+  EXPECT_EQ(control::to_json(deployment.get("metadata")), R"({"annotations":{"team":"shop"},"name":"web","namespace":"shop"})");
+  EXPECT_TRUE(manifest("Service").get("spec").get("clusterIP").is_absent());
+  const Value job = manifest("Job");
+  EXPECT_TRUE(job.get("spec").get("selector").is_absent());
+  EXPECT_EQ(control::to_json(job.get("spec").get("template").get("metadata")), R"({"labels":{"app":"import"}})");
+}
+
+TEST(Import, WhatControllersMakeTheyWillMakeAgain) {
+  EXPECT_TRUE(manifest("ReplicaSet").is_absent());
+  EXPECT_TRUE(manifest("Pod").is_absent());
+  EXPECT_TRUE(manifest("Event").is_absent());
+}
+
+TEST(Import, SecretsLoseTheirValues) {
+  EXPECT_EQ(control::to_json(manifest("Secret").get("data")), R"({"password":""})");
+  EXPECT_EQ(shop().yaml.find("aHVudGVyMg"), std::string::npos);
+  EXPECT_TRUE(noted("values of Secrets"));
+}
+
+TEST(Import, ObservedTimesBecomeTheImagesBehaviour) {
+  const Value web = entry(spec().get("images"), "match", "shop/web:1.4");
+  EXPECT_EQ(web.get("pull").as_string(), "4.21s");
+  EXPECT_EQ(control::to_json(web.get("ready")), R"({"max":"9s","min":"4s"})");
+  // 200Mi were reached in 100 minutes.
+  EXPECT_EQ(web.get("uses").get("memoryGrowthPerSecond").as_int(), (200 << 20) / 6000);
+  EXPECT_EQ(entry(spec().get("images"), "match", "shop/import:2").get("exitAfter").as_string(), "2m0s");
+}
+
+TEST(Import, HowSeldomAnImageCrashesIsTheTimeThatAllItsContainersRanOverTheCrashes) {
+  const auto imported = import_texts(R"({"kind":"List","apiVersion":"v1","items":[
+    {"kind":"Node","apiVersion":"v1","metadata":{"name":"n"},"status":{"allocatable":{"cpu":"1","memory":"1Gi","pods":"10"},
+     "conditions":[{"type":"Ready","status":"True","lastHeartbeatTime":"2026-03-01T12:00:00Z"}]}},
+    {"kind":"Pod","apiVersion":"v1","metadata":{"name":"a"},"spec":{"containers":[{"name":"c","image":"i"}]},"status":{"containerStatuses":[
+      {"name":"c","ready":true,"state":{"running":{"startedAt":"2026-03-01T10:00:00Z"}},
+       "lastState":{"terminated":{"exitCode":3,"startedAt":"2026-03-01T09:00:00Z","finishedAt":"2026-03-01T10:00:00Z"}}}]}},
+    {"kind":"Pod","apiVersion":"v1","metadata":{"name":"b"},"spec":{"containers":[{"name":"c","image":"i"}]},"status":{"containerStatuses":[
+      {"name":"c","ready":true,"state":{"running":{"startedAt":"2026-03-01T11:00:00Z"}}}]}}]})");
+  const Value images = (*control::parse_yaml(imported.yaml))[0].value.get("spec").get("images");
+  EXPECT_EQ(control::to_json(entry(images, "match", "i").get("crash")), R"({"after":{"exponential":{"mean":"4h0m0s"}},"exitCode":3})");
+}
+
+TEST(Import, TheAuditLogsUserWritesAreTheTimeline) {
+  const std::vector<std::string> expected = {
+      R"(5m0s patch {"kind":"Deployment","name":"web","namespace":"shop","patch":{"spec":{"template":{"spec":{"containers":[{"image":"shop/web:1.5","name":"web"}]}}}}})",
+      R"(5m30s scale {"kind":"Deployment","name":"web","namespace":"shop","replicas":4})",
+      R"(6m0s cordon {"names":["general-pool-0"]})",
+      R"(7m0s delete {"kind":"Service","name":"web","namespace":"shop"})",
+      R"(14m10s partitionNodes {"names":["general-pool-1"]})",
+      R"(20m0s healNodes {"names":["general-pool-1"]})",
+  };
+  EXPECT_EQ(history(), expected);
+  EXPECT_TRUE(noted("does not say what was written"));
+}
+
+TEST(Import, WhatIsLostIsSaidInWords) {
+  EXPECT_TRUE(noted("the kind Certificate of cert-manager.io/v1: tls"));
+  EXPECT_TRUE(noted("simulated machines have no nvidia.com/gpu: ip-10-0-1-17"));
+  for (const auto& note : shop().notes) EXPECT_NE(shop().yaml.find("#   " + note), std::string::npos) << note;
+}
+
+TEST(Import, WhatWasWholeIsExpectedToBeWholeAgain) {
+  const Value expectation = spec().get("expect").items()[0];
+  EXPECT_EQ(expectation.get("name").as_string(), "Deployment shop/web is whole");
+  EXPECT_EQ(control::to_json(expectation.get("matches")), R"({"status":{"readyReplicas":2}})");
+}
+
+TEST(Import, ZonesOfDifferentSizesArePoolsOfTheirOwn) {
+  std::string nodes = R"({"kind":"List","apiVersion":"v1","items":[)";
+  for (const auto& [name, zone] : {std::pair{"a1", "a"}, {"a2", "a"}, {"b1", "b"}}) {
+    nodes += R"({"kind":"Node","apiVersion":"v1","metadata":{"name":")" + std::string(name) +
+             R"(","labels":{"topology.kubernetes.io/zone":")" + zone + R"("}},"status":{"allocatable":{"cpu":"1","memory":"1Gi","pods":"10"}}},)";
+  }
+  nodes.back() = ']';
+  const auto imported = import_texts(nodes + "}");
+  const Value pools = (*control::parse_yaml(imported.yaml))[0].value.get("spec").get("nodes");
+  ASSERT_EQ(pools.size(), 2U);
+  EXPECT_EQ(entry(pools, "name", "node-a").get("count").as_int(), 2);
+  EXPECT_EQ(entry(pools, "name", "node-b").get("count").as_int(), 1);
+}
+
+TEST(Import, BadInputIsRefusedWithItsPlace) {
+  ImportSources sources;
+  sources.objects = {"dump.yaml", "kind: List\napiVersion: v1\nitems: []\n"};
+  EXPECT_NE(import_scenario(sources).error().message.find("there is no Node"), std::string::npos);
+  sources.objects.text = file("shop.yaml");
+  sources.audit = ImportText{"audit.log", "\n{\"kind\": \"Event\"}\nnot json\n"};
+  EXPECT_NE(import_scenario(sources).error().message.find("audit.log:3: "), std::string::npos);
+}
+
+}  // namespace
+}  // namespace minik::sim

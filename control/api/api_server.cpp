@@ -89,12 +89,15 @@ void ApiServer::handle(ApiRequest request, ResponseCallback done) {
   }
   auto result = dispatch(request);
   if (store_.has_staged()) schedule_commit();
-  if (store_.durable_revision() == store_.revision()) {
+  // What a get shows may be durable although younger writes are not yet.
+  const bool shows_durable = request.verb == Verb::kGet && result && object_revision(result->object).value != 0 &&
+                             object_revision(result->object) <= store_.durable_revision();
+  if (shows_durable || store_.durable_revision() == store_.revision()) {
     counts_->end(running, result);
     done(std::move(result));
     return;
   }
-  // Also reads wait: what they saw may still be on its way to the disk.
+  // Reads wait as well: what they saw, or saw missing, may still be on its way to the disk.
   store_.when_durable([this, alive = alive_, running, done = std::move(done), result = std::move(result)]() mutable {
     if (*alive) counts_->end(running, result);
     done(std::move(result));

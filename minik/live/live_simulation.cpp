@@ -114,6 +114,7 @@ void LiveSimulation::Parts::assemble() {
   io = std::make_unique<IoThreads>(kIoThreads);
   HttpServerOptions server_options;
   server_options.error_response = ApiFront::error_response;
+  server_options.admit_body = [this](const HttpRequest& head) { return front->admit_body(head); };
   api_server = std::make_unique<HttpServer>(*io, std::move(server_options), [this](HttpRequest request, Responder responder) {
     front->handle(std::move(request), std::move(responder));
   });

@@ -8,9 +8,9 @@
 #include "control/object/json.h"
 #include "control/object/keys.h"
 #include "control/schema/kinds.h"
+#include "minik/net/api_call.h"
 #include "minik/net/api_list.h"
 #include "minik/net/api_proxy.h"
-#include "minik/net/protobuf_body.h"
 
 namespace minik {
 namespace {
@@ -19,6 +19,7 @@ using control::ResourceCall;
 using control::UserInfo;
 using control::Verb;
 
+constexpr const char* kAnonymous = "system:anonymous";
 constexpr const char* kAuthenticated = "system:authenticated";
 
 HttpResponse to_http(control::HttpReply reply) {
@@ -62,27 +63,6 @@ int64_t seats_for(const control::ApiRequest& request, const control::Store& stor
   const bool many = request.verb == Verb::kList || request.verb == Verb::kDeleteCollection ||
                     (request.verb == Verb::kWatch && request.options.resource_version.empty());
   return many ? 1 + static_cast<int64_t>(store.count(request.kind)) / kApiObjectsPerSeat : 1;
-}
-
-// Only what the conventions read: the rest of a request's headers stays where it is.
-Result<control::HttpCall> to_call(HttpRequest& request) {
-  control::HttpCall call;
-  call.method = request.method;
-  call.path = request.path;
-  call.query = request.query;
-  for (const char* name : {"accept", "content-type", "user-agent", "if-none-match"}) {
-    if (const auto value = request.header(name); !value.empty()) call.headers.emplace(name, value);
-  }
-  // What goes on to a pod is nobody's to read here.
-  if (!split_proxy_path(request.path).rest.empty()) return call;
-  call.body = std::move(request.body);
-  // One conversion here keeps every reader of bodies free of a second format.
-  if (is_protobuf(request.header("content-type")) && !call.body.empty()) {
-    MINIK_ASSIGN(const auto document, decode_protobuf(call.body));
-    call.body = control::to_json(document);
-    call.headers["content-type"] = "application/json";
-  }
-  return call;
 }
 
 bool is_pod_stream(const control::ApiRequest& request) {
@@ -139,7 +119,7 @@ Verb verb_of(std::string_view method) {
 
 UserInfo anonymous() {
   UserInfo user;
-  user.name = "system:anonymous";
+  user.name = kAnonymous;
   user.groups = {"system:unauthenticated"};
   return user;
 }
@@ -153,6 +133,13 @@ ApiFront::ApiFront(ApiFrontOptions options)
       queue_(std::make_shared<FairQueue>(*options_.control, options_.queue_limits)) {
   CHECK(options_.schema != nullptr && options_.control != nullptr && options_.pages != nullptr);
   CHECK(options_.server && options_.authenticate);
+}
+
+std::optional<HttpResponse> ApiFront::admit_body(const HttpRequest& head) const {
+  const auto sender = options_.authenticate(head);
+  if (!sender) return to_http(sender.error());
+  if (sender->user.name != kAnonymous) return std::nullopt;
+  return to_http(Error(ErrorCode::kForbidden, "a request of this size needs a client that is authenticated"));
 }
 
 HttpResponse ApiFront::error_response(int status, const std::string& message) {
@@ -169,7 +156,7 @@ void ApiFront::handle(HttpRequest request, Responder responder) const {
   if (!sender) return refuse(exchange, std::move(sender).error());
   exchange->sender = *std::move(sender);
   exchange->as = impersonated(exchange->request);
-  auto http = to_call(exchange->request);
+  auto http = to_api_call(exchange->request);
   if (!http) return refuse_unknown(exchange, http.error());
   auto call = control::parse_call(*options_.schema, *http);
   if (!call) return refuse_unknown(exchange, call.error());

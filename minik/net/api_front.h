@@ -74,6 +74,8 @@ class ApiFront {
   explicit ApiFront(ApiFrontOptions options);
 
   void handle(HttpRequest request, Responder responder) const;
+  // For HttpServerOptions: large bodies are read only from who has proved who he is.
+  std::optional<HttpResponse> admit_body(const HttpRequest& head) const;
   // For HttpServerOptions: what the parser refuses, as a Status.
   static HttpResponse error_response(int status, const std::string& message);
 

@@ -14,16 +14,11 @@
 
 #include "control/api/proxy_target.h"
 #include "minik/net/http_message.h"
+#include "minik/net/proxy_path.h"
 #include "minik/net/responder.h"
 #include "minik/net/unique_fd.h"
 
 namespace minik {
-
-// "/api/v1/namespaces/default/pods/web/proxy" and "/a/b" of such a path; the rest is empty where it ends there.
-struct ProxyPath {
-  std::string_view prefix, rest;
-};
-ProxyPath split_proxy_path(std::string_view path);
 
 // A redirect of the endpoint as the client must follow it.
 std::string led_through(std::string_view location, std::string_view prefix);

@@ -57,6 +57,7 @@ HttpConnection::HttpConnection(std::shared_ptr<HttpServerShared> server,
 HttpConnection::~HttpConnection() = default;
 
 void HttpConnection::start() {
+  waiting_since_ = loop_->now();
   set_deadline(server_->options.handshake_timeout);
   continue_handshake();
 }
@@ -163,25 +164,67 @@ void HttpConnection::process_input() {
     if (parser_.state() == HttpRequestParser::State::kFailed) {
       fail_request(parser_.error_status(), parser_.error_message());
     } else if (parser_.state() == HttpRequestParser::State::kBody) {
-      set_deadline(server_->options.progress_timeout);
-      if (!continued_ && parser_.expects_continue()) {
-        continued_ = true;
-        send("HTTP/1.1 100 Continue\r\n\r\n");
-      }
+      body_arrives();
     }
     break;
   }
   processing_ = false;
 }
 
+void HttpConnection::body_arrives() {
+  const HttpServerOptions& options = server_->options;
+  if (!std::exchange(body_begun_, true)) {
+    body_deadline_ = options.body_timeout > Duration{} ? loop_->now() + options.body_timeout : Instant{};
+  }
+  set_deadline(options.progress_timeout);
+  if (body_deadline_ != Instant{} && body_deadline_ < deadline_) set_deadline(body_deadline_ - loop_->now());
+  count_body(parser_.request().body.size());
+  if (server_->body_bytes > options.total_body_bytes_max) {
+    HttpResponse busy = HttpResponse::text(429, "too many large requests at once, please try again later\n");
+    busy.headers.push_back({"retry-after", "1"});
+    return fail_request(std::move(busy));
+  }
+  if (parser_.request().body.size() > options.unadmitted_body_bytes_max && !std::exchange(body_admitted_, true) &&
+      options.admit_body) {
+    HttpRequest head = parser_.request();
+    head.body.clear();
+    head.peer = peer_;
+    head.remote_address = remote_address_;
+    if (auto refusal = options.admit_body(head)) return fail_request(*std::move(refusal));
+  }
+  if (!continued_ && parser_.expects_continue()) {
+    continued_ = true;
+    send("HTTP/1.1 100 Continue\r\n\r\n");
+  }
+}
+
+void HttpConnection::count_body(size_t bytes) {
+  server_->body_bytes += bytes - std::exchange(counted_body_bytes_, bytes);
+}
+
+// Only of who makes us wait: what leaves at once costs no count.
+void HttpConnection::count_unsent() {
+  const size_t now = write_blocked_ ? out_bytes_ : 0;
+  if (now != counted_unsent_bytes_) server_->unsent_bytes += now - std::exchange(counted_unsent_bytes_, now);
+}
+
+std::optional<Instant> HttpConnection::waiting_since() const {
+  if (state_ != State::kHandshake && state_ != State::kReading) return std::nullopt;
+  return waiting_since_;
+}
+
 void HttpConnection::fail_request(int status, const std::string& message) {
+  const auto& make = server_->options.error_response;
+  fail_request(make ? make(status, message) : HttpResponse::text(status, message + "\n"));
+}
+
+void HttpConnection::fail_request(HttpResponse response) {
   state_ = State::kAnswering;
   keep_alive_ = false;
   version_ = 11;
   head_request_ = accepts_gzip_ = false;
   exchange_ = nullptr;
-  const auto& make = server_->options.error_response;
-  respond(make ? make(status, message) : HttpResponse::text(status, message + "\n"));
+  respond(std::move(response));
 }
 
 void HttpConnection::dispatch() {
@@ -189,6 +232,7 @@ void HttpConnection::dispatch() {
   state_ = State::kAnswering;
   keep_alive_ = parser_.keep_alive() && !server_->stopping;
   HttpRequest request = parser_.take_request();
+  if (request.body.size() > kHttpUnadmittedBodyBytesMax) count_body(request.body.size());
   version_ = request.version;
   head_request_ = request.method == "HEAD";
   accepts_gzip_ = request.header_has_token("accept-encoding", "gzip");
@@ -299,6 +343,10 @@ void HttpConnection::flush() {
     const IoResult sent = transport_.write(std::string_view(out_.front()).substr(out_offset_));
     if (sent.status == IoStatus::kWantWrite || sent.status == IoStatus::kWantRead) {
       write_blocked_ = true;
+      count_unsent();
+      if (out_bytes_ > kHttpUnsentBytesFree && server_->unsent_bytes > server_->options.total_unsent_bytes_max) {
+        return close();
+      }
       set_deadline(server_->options.progress_timeout);
       watch_.wait_writable([this] { on_writable(); });
       break;
@@ -311,6 +359,7 @@ void HttpConnection::flush() {
       out_offset_ = 0;
     }
   }
+  count_unsent();
   if (stream_) stream_->progressed(out_bytes_);
 }
 
@@ -333,11 +382,13 @@ void HttpConnection::exchange_done() {
   if (exchange_) exchange_->completed();
   exchange_ = nullptr;
   stream_ = nullptr;
+  count_body(0);
   if (!keep_alive_ || server_->stopping) return linger();
   state_ = State::kReading;
   parser_.reset();
   continued_ = false;
-  head_begun_ = false;
+  head_begun_ = body_begun_ = body_admitted_ = false;
+  waiting_since_ = loop_->now();
   set_deadline(server_->options.idle_timeout);
   if (!in_.empty() && !processing_) {
     // A turn of its own: a client that pipelines must not grow the stack.
@@ -398,6 +449,8 @@ void HttpConnection::close() {
   timer_.cancel();
   out_.clear();
   out_bytes_ = 0;
+  count_body(0);
+  count_unsent();
   if (const auto exchange = std::exchange(exchange_, nullptr)) exchange->closed();
   if (const auto stream = std::exchange(stream_, nullptr)) stream->closed();
   if (const auto upgraded = std::exchange(upgraded_, nullptr)) upgraded->closed();

@@ -15,6 +15,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,9 @@ struct HttpServerShared {
   // Called on the connection's loop when it has closed.
   std::function<void(HttpConnection*)> on_closed;
   std::atomic<bool> stopping = false;
+  // Of all connections, as their loops count them.
+  std::atomic<size_t> body_bytes = 0;
+  std::atomic<size_t> unsent_bytes = 0;
 };
 
 // The link between a Responder on any thread and its connection.
@@ -85,6 +89,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   // No further request; what is being answered is finished, streams and upgrades are ended.
   void begin_stop();
   void abort();
+  // When it began to wait for a handshake or a request, if that is what it does.
+  std::optional<Instant> waiting_since() const;
 
   // For HttpExchange and the streams.
   void respond(HttpResponse response);
@@ -109,7 +115,11 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void continue_handshake();
   void read_some();
   void process_input();
+  void body_arrives();
+  void count_body(size_t bytes);
+  void count_unsent();
   void fail_request(int status, const std::string& message);
+  void fail_request(HttpResponse response);
   void dispatch();
   std::string head_of(const HttpResponse& response, std::string_view framing) const;
   void maybe_compress(HttpResponse& response) const;
@@ -143,6 +153,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool continued_ = false;   // "100 Continue" is said
   bool answered_ = false;    // the answer is in out_ up to its end
   bool head_begun_ = false;  // bytes of the next request have come
+  bool body_begun_ = false;
+  bool body_admitted_ = false;
   bool close_after_flush_ = false;
   bool paused_ = false;  // by the user of the upgraded stream
 
@@ -158,6 +170,9 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   // Moved far more often than it passes, so the timer is only set when none is pending and looks at
   // the deadline when it fires. 0: none.
   Instant deadline_;
+  Instant body_deadline_;  // however the body trickles
+  Instant waiting_since_;
+  size_t counted_body_bytes_ = 0, counted_unsent_bytes_ = 0;  // of ours in the server's sums
   ScopedTimer timer_;
   Instant timer_at_;
 };

@@ -70,6 +70,7 @@ struct HttpRequestParser::Impl {
   std::optional<Parser> parser;
   int error_status = 0;
   std::string error_message;
+  bool head_checked = false;
 
   void reset() {
     request = {};
@@ -80,6 +81,30 @@ struct HttpRequestParser::Impl {
     parser->eager(true);
     error_status = 0;
     error_message.clear();
+    head_checked = false;
+  }
+
+  void refuse(int status, std::string message) {
+    error_status = status;
+    error_message = std::move(message);
+  }
+
+  // Once the head is whole. What the grammar allows and smugglers use: an encoding that only one of two readers
+  // knows, a length where HTTP/1.0 has none, two hosts.
+  void check_head() {
+    size_t hosts = 0;
+    for (const HttpHeader& header : request.headers) {
+      hosts += header.name == "host" ? 1 : 0;
+      if (header.name != "transfer-encoding") continue;
+      if (request.version < 11) return refuse(400, "HTTP/1.0 has no Transfer-Encoding");
+      if (!equal_ignoring_case(header.value, "chunked")) {
+        return refuse(501, cat("no Transfer-Encoding but chunked is known: ", header.value.substr(0, 100)));
+      }
+    }
+    if (hosts > 1) return refuse(400, "a request has one Host");
+    if (request.headers.size() > limits.headers_max) {
+      refuse(431, cat("the request has more than ", limits.headers_max, " headers"));
+    }
   }
 
   void fail(const error_code& error) {
@@ -118,6 +143,10 @@ size_t HttpRequestParser::feed(std::string_view bytes) {
     }
     if (got == 0) break;
   }
+  if (!impl_->head_checked && (state() == State::kBody || state() == State::kComplete)) {
+    impl_->head_checked = true;
+    impl_->check_head();
+  }
   return taken;
 }
 
@@ -140,6 +169,10 @@ bool HttpRequestParser::expects_continue() const {
 
 bool HttpRequestParser::keep_alive() const {
   return impl_->parser->keep_alive();
+}
+
+const HttpRequest& HttpRequestParser::request() const {
+  return impl_->request;
 }
 
 HttpRequest HttpRequestParser::take_request() {

@@ -2,7 +2,8 @@
 //
 // Pure: bytes in, a state out; no socket, no thread of its own. One parser reads one request. Bytes
 // that belong to the next request are left to the caller. What breaks the grammar or a limit ends
-// in kFailed with the status to answer; the connection cannot be used after that. Spec: RFC 9112.
+// in kFailed with the status to answer; the connection cannot be used after that. So does a request
+// about whose end a second reader could be of another mind. Spec: RFC 9112.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +19,7 @@ namespace minik {
 struct HttpParserLimits {
   size_t header_bytes_max = kHttpHeaderBytesMax;
   size_t body_bytes_max = kHttpBodyBytesMax;
+  size_t headers_max = kHttpHeadersMax;
 };
 
 class HttpRequestParser {
@@ -30,13 +32,15 @@ class HttpRequestParser {
   // Returns how many bytes it took; the rest must be offered again with what follows.
   size_t feed(std::string_view bytes);
   State state() const;
-  // After kFailed: 400, 413 or 431, and why.
+  // After kFailed: 400, 413, 431 or 501, and why.
   int error_status() const;
   const std::string& error_message() const;
   // From kBody on: whether the client waits for "100 Continue", and whether the connection lives
   // on.
   bool expects_continue() const;
   bool keep_alive() const;
+  // In kBody: what has come so far, with all headers.
+  const HttpRequest& request() const;
   // After kComplete, once.
   HttpRequest take_request();
 

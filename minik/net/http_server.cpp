@@ -60,6 +60,7 @@ struct HttpServer::Impl {
   std::vector<Registry> registries;
   std::vector<std::unique_ptr<Listener>> listeners;  // on loop 0
   std::atomic<size_t> connections = 0;
+  std::atomic<size_t> next_to_shrink = 0;
   std::mutex emptied_mutex;
   std::condition_variable emptied;
 
@@ -82,7 +83,9 @@ struct HttpServer::Impl {
         }
         break;
       }
-      if (connections.fetch_add(1) >= shared->options.connections_max) {
+      const size_t others = connections.fetch_add(1);
+      if (others >= shared->options.connections_max) make_room(0);
+      if (others >= shared->options.connections_max + kHttpConnectionsSpare) {
         release_slot();
         continue;  // closed at once: the client sees a reset and may come again
       }
@@ -92,6 +95,23 @@ struct HttpServer::Impl {
       open(std::move(fd), listener.tls, address_text(storage));
     }
     wait(listener);
+  }
+
+  // Whoever has waited longest for its own next request goes: a client that keeps a connection in reserve opens
+  // another, while one that is being served would lose something. Loops are asked one after the other.
+  void make_room(size_t asked) {
+    if (asked == threads.size()) return;
+    const size_t index = next_to_shrink.fetch_add(1) % threads.size();
+    threads.loop(index)->post([this, index, asked] {
+      if (shared->stopping || connections <= shared->options.connections_max) return;
+      std::shared_ptr<HttpConnection> oldest;
+      Instant since;
+      for (const auto& [_, connection] : registries[index]) {
+        const auto waiting = connection->waiting_since();
+        if (waiting && (!oldest || *waiting < since)) oldest = connection, since = *waiting;
+      }
+      oldest ? oldest->abort() : make_room(asked + 1);
+    });
   }
 
   void wait(Listener& listener) {

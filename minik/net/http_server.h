@@ -3,7 +3,8 @@
 // Keep-alive, pipelining (one request at a time), chunked requests and responses, "100 Continue",
 // gzip of large answers, protocol upgrades. HTTP/2 is not offered: clients fall back through ALPN.
 // What is malformed, too large or too slow is answered where an answer can arrive and closed; it
-// costs neither memory nor a log line.
+// costs neither memory nor a log line. Bodies and unsent answers are bounded for all connections
+// together, and a flood of connections pushes out those that idle, not those that work.
 //
 //   listener (loop 0) --accept--> connection (its own loop for life) --handler()--> Responder
 //
@@ -15,6 +16,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "minik/net/http_parser.h"
 #include "minik/net/io_threads.h"
@@ -34,6 +36,12 @@ struct HttpServerOptions {
   Duration progress_timeout = kHttpProgressTimeout;
   Duration idle_timeout = kHttpIdleTimeout;
   Duration linger_timeout = kHttpLingerTimeout;
+  Duration body_timeout = kHttpBodyTimeout;  // for a whole body; zero: only progress counts
+  size_t unadmitted_body_bytes_max = kHttpUnadmittedBodyBytesMax;
+  size_t total_body_bytes_max = kHttpTotalBodyBytesMax;
+  size_t total_unsent_bytes_max = kHttpTotalUnsentBytesMax;
+  // Asked before the rest of a large body is read: an answer refuses it. Nobody is asked when empty.
+  std::function<std::optional<HttpResponse>(const HttpRequest& head)> admit_body = {};
   // The answer to a request that the parser refuses (400, 413, 431); plain text when empty.
   std::function<HttpResponse(int status, const std::string& message)> error_response = {};
 };

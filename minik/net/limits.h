@@ -10,12 +10,25 @@ namespace minik {
 
 // Bearer tokens and long selectors fit many times over; a request that needs more is an attack.
 constexpr size_t kHttpHeaderBytesMax = 64 * 1024;
+// A browser sends two dozen. Each costs us sixteen times its shortest text.
+constexpr size_t kHttpHeadersMax = 256;
 // What kube-apiserver accepts (its etcd limit with room for the encoding).
 constexpr size_t kHttpBodyBytesMax = 3 * 1024 * 1024;
+// Up to here a body is read from anybody; what is larger only from who may send it, because memory is spent before
+// the request can be looked at. Nearly all objects are smaller.
+constexpr size_t kHttpUnadmittedBodyBytesMax = 64 * 1024;
+// Of all requests that are being read or answered together. Parsed, a body may take sixteen times its text.
+constexpr size_t kHttpTotalBodyBytesMax = 128 * 1024 * 1024;
+// Of answers that their clients do not take. Beyond it who has a part of it worth mentioning is cut off.
+constexpr size_t kHttpTotalUnsentBytesMax = 256 * 1024 * 1024;
+constexpr size_t kHttpUnsentBytesFree = 64 * 1024;
 // A request that was pipelined behind one in work waits in memory up to here, then in the socket.
 constexpr size_t kHttpPipelinedBytesMax = 64 * 1024;
-// Each connection holds about 20 KiB with TLS; kubectl, informers and tests need a few dozen.
+// Each connection holds about 20 KiB with TLS; kubectl, informers and tests need a few dozen. When there are this
+// many, the one that has waited longest without a request makes room for a new one.
 constexpr size_t kHttpConnectionsMax = 4096;
+// New ones that may stand beside them until that has happened.
+constexpr size_t kHttpConnectionsSpare = 32;
 // kube-apiserver compresses from here on: below, the transfer costs less than the compression.
 constexpr size_t kHttpGzipBytesMin = 128 * 1024;
 
@@ -24,6 +37,8 @@ constexpr Duration kHttpHandshakeTimeout = seconds(10);
 constexpr Duration kHttpHeaderTimeout = seconds(32);
 // Between two reads of a body, and between two successful writes of an answer.
 constexpr Duration kHttpProgressTimeout = seconds(60);
+// A whole body of 3 MiB takes a twentieth of this on a line of 10 Mbit/s; kube-apiserver gives a request as long.
+constexpr Duration kHttpBodyTimeout = seconds(60);
 // Go's clients keep idle connections for 90 s; the server waits longer, so that it never closes one
 // while a request is on its way.
 constexpr Duration kHttpIdleTimeout = seconds(120);

@@ -14,6 +14,9 @@ HttpServerOptions server_options() {
   options.parser.body_bytes_max = kIngressBodyBytesMax;
   // What an endpoint left uncompressed stays so: its length has been announced.
   options.gzip_bytes_min = SIZE_MAX;
+  // Uploads of any visitor, on lines of any speed.
+  options.body_timeout = {};
+  options.total_body_bytes_max = 8 * kIngressBodyBytesMax;
   return options;
 }
 

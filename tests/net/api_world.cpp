@@ -69,6 +69,7 @@ ApiWorld::ApiWorld(HttpServerOptions options, Limits limits) {
         return UniqueFd(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
       }});
   options.error_response = ApiFront::error_response;
+  options.admit_body = [this](const HttpRequest& head) { return front_->admit_body(head); };
   thread_ = std::thread([this] { control_loop_.run(); });
   server_ = std::make_unique<TestServer>(
       [this](HttpRequest request, Responder responder) {

@@ -75,6 +75,16 @@ TEST_F(Fairness, TakesNoMoreThanATurnMay) {
   EXPECT_EQ(served.size(), 10u);
 }
 
+TEST_F(Fairness, LetsTheClustersOwnComponentsActBetweenTwoTurns) {
+  for (int i = 0; i < 100; ++i) ask(exempt(), "greedy");
+  executor.turn();
+  size_t served_before = 0;
+  executor.post([&] { served_before = served.size(); });
+  executor.run();
+  EXPECT_LE(served_before, 8u);
+  EXPECT_EQ(served.size(), 100u);
+}
+
 TEST_F(Fairness, RefusesWhatItsLineHasNoPlaceFor) {
   keep_seats = true;
   const auto one_seat = level("tiny", 1, 2);

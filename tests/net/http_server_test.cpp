@@ -178,18 +178,6 @@ TEST(HttpServer, DropsConnectionsThatIdle) {
   EXPECT_EQ(client.read_to_end(), "");
 }
 
-TEST(HttpServer, RefusesConnectionsOverItsLimit) {
-  TestServer server(echo, {.connections_max = 2});
-  TestConnection one(server.plain_port(), Kind::kPlain);
-  TestConnection two(server.plain_port(), Kind::kPlain);
-  EXPECT_EQ(one.request(get("/")).status, 200);
-  EXPECT_EQ(two.request(get("/")).status, 200);
-  TestConnection three(server.plain_port(), Kind::kPlain);
-  three.send(get("/"));
-  EXPECT_EQ(three.read_to_end(), "");
-  EXPECT_EQ(one.request(get("/")).status, 200);
-}
-
 TEST(HttpServer, CompressesLargeAnswersForClientsThatAccept) {
   const std::string large(300'000, 'y');
   TestServer server([&](const HttpRequest&, const Responder& responder) {

@@ -164,7 +164,8 @@ std::optional<Value> Decoder::object(const TypeInfo& type, const Value& value, c
   // Both are sorted alike: the next field is rarely far from the last one.
   auto next = type.fields.begin();
   for (size_t i = 0; i < entries.size(); ++i) {
-    const auto& [key, item] = entries[i];
+    const Key& key = entries[i].key;
+    const Value& item = entries[i].value;
     const auto found = std::find_if(next, type.fields.end(), [&](const FieldInfo& f) { return f.key == key; });
     const FieldInfo* info = found == type.fields.end() ? nullptr : &*found;
     if (info) next = found + 1;

@@ -8,6 +8,8 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <optional>
 #include <vector>
 
 #include "control/base/result.h"
@@ -36,10 +38,18 @@ class Log {
   virtual void append(std::vector<LogRecord> batch, std::function<void(Status)> durable) = 0;
 };
 
+// When each kind changed last, deletions included: a watch from there on has missed nothing. Of a kind that is not
+// named nothing is known but that it has not changed since `others`.
+struct LastChanges {
+  std::map<KindId, Revision> of;
+  Revision others;
+};
+
 // What a log found on disk: the last version of every living object and the last revision ever used.
 struct RecoveredState {
   std::vector<LogRecord> objects;
   Revision last;
+  std::optional<LastChanges> last_changes = {};  // unknown: it may have been at `last`
 };
 
 }  // namespace minik::control

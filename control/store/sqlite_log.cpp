@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <condition_variable>
 #include <cstring>
@@ -20,7 +21,7 @@ namespace minik::control {
 
 namespace {
 
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;
 // A pod takes two to three KiB: pages of eight hold three of them, pages of four only one.
 constexpr int kPageBytes = 8192;
 constexpr int kApplicationId = 0x6d696e6b;  // "mink"
@@ -32,7 +33,13 @@ CREATE TABLE kinds(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE facts(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE objects(revision INTEGER PRIMARY KEY, kind INTEGER NOT NULL,
                      checksum INTEGER NOT NULL, object TEXT NOT NULL);
+CREATE TABLE deletions(kind INTEGER PRIMARY KEY, revision INTEGER NOT NULL);
 INSERT INTO facts VALUES('last_revision', 0);
+INSERT INTO facts VALUES('deletions_known_from', 0);
+)sql";
+constexpr const char* kFromFormat1 = R"sql(
+CREATE TABLE deletions(kind INTEGER PRIMARY KEY, revision INTEGER NOT NULL);
+INSERT INTO facts SELECT 'deletions_known_from', value FROM facts WHERE name = 'last_revision';
 )sql";
 
 int64_t checksum(std::string_view text) {
@@ -111,6 +118,9 @@ class SqliteLog::Writer {
   Status open(const std::string& vfs);
   Result<std::vector<DiskKind>> read_kinds();
   Result<Revision> read_last_revision();
+  // When the kinds of these numbers had their last deletion, and from when on that is known.
+  Result<std::map<int64_t, Revision>> read_deletions();
+  Result<Revision> read_deletions_known_from();
   // `visit` gets the number of the kind, the revision and the object's text.
   Status read_objects(const std::function<Status(int64_t, Revision, std::string_view)>& visit);
   Error damage(std::string_view how) const { return damaged(path_, how); }
@@ -137,7 +147,7 @@ class SqliteLog::Writer {
   const std::string path_;
   Executor& executor_;
   Database database_;
-  Statement insert_, erase_, add_kind_, set_last_;
+  Statement insert_, erase_, add_kind_, set_last_, set_deletion_;
   std::string text_;  // of the row being written
 
   std::thread thread_;
@@ -178,7 +188,7 @@ Status SqliteLog::Writer::set_up() {
     return Error(ErrorCode::kBadRequest,
                  cat(path_, " is a database of another program; move it away and start again"));
   }
-  if (!fresh && format != kFormat) {
+  if (!fresh && format != kFormat && format != 1) {
     return Error(ErrorCode::kBadRequest,
                  cat(path_, " has format ", format, ", and this version knows format ", kFormat,
                      "; use the version that wrote it"));
@@ -194,6 +204,12 @@ Status SqliteLog::Writer::set_up() {
     MINIK_TRY(execute(cat("PRAGMA user_version=", kFormat).c_str()));
     MINIK_TRY(execute("COMMIT"));
   }
+  if (!fresh && format == 1) {
+    MINIK_TRY(execute("BEGIN IMMEDIATE"));
+    MINIK_TRY(execute(kFromFormat1));
+    MINIK_TRY(execute(cat("PRAGMA user_version=", kFormat).c_str()));
+    MINIK_TRY(execute("COMMIT"));
+  }
   return prepare_writes();
 }
 
@@ -201,6 +217,7 @@ Status SqliteLog::Writer::prepare_writes() {
   MINIK_ASSIGN(insert_, prepare("INSERT INTO objects VALUES(?1, ?2, ?3, ?4)"));
   MINIK_ASSIGN(erase_, prepare("DELETE FROM objects WHERE revision = ?1"));
   MINIK_ASSIGN(add_kind_, prepare("INSERT INTO kinds VALUES(?1, ?2)"));
+  MINIK_ASSIGN(set_deletion_, prepare("INSERT OR REPLACE INTO deletions VALUES(?1, ?2)"));
   MINIK_ASSIGN(set_last_, prepare("UPDATE facts SET value = ?1 WHERE name = 'last_revision'"));
   return {};
 }
@@ -251,6 +268,23 @@ Result<std::vector<SqliteLog::Writer::DiskKind>> SqliteLog::Writer::read_kinds()
 Result<Revision> SqliteLog::Writer::read_last_revision() {
   MINIK_ASSIGN(const int64_t last, number("SELECT value FROM facts WHERE name = 'last_revision'"));
   return Revision{static_cast<uint64_t>(last)};
+}
+
+Result<std::map<int64_t, Revision>> SqliteLog::Writer::read_deletions() {
+  MINIK_ASSIGN(const auto statement, prepare("SELECT kind, revision FROM deletions ORDER BY kind"));
+  std::map<int64_t, Revision> deletions;
+  int code;
+  while ((code = sqlite3_step(statement.get())) == SQLITE_ROW) {
+    deletions[sqlite3_column_int64(statement.get(), 0)] = {
+        static_cast<uint64_t>(sqlite3_column_int64(statement.get(), 1))};
+  }
+  if (code != SQLITE_DONE) return failure();
+  return deletions;
+}
+
+Result<Revision> SqliteLog::Writer::read_deletions_known_from() {
+  MINIK_ASSIGN(const int64_t from, number("SELECT value FROM facts WHERE name = 'deletions_known_from'"));
+  return Revision{static_cast<uint64_t>(from)};
 }
 
 Status SqliteLog::Writer::read_objects(
@@ -323,12 +357,16 @@ Status SqliteLog::Writer::write_batch(const Batch& batch) {
                       SQLITE_STATIC);
     MINIK_TRY(step(add_kind_.get()));
   }
+  std::map<int64_t, Revision> deletions;
   for (const auto& [record, kind] : batch.rows) {
     if (record.previous.value != 0) {
       sqlite3_bind_int64(erase_.get(), 1, static_cast<int64_t>(record.previous.value));
       MINIK_TRY(step(erase_.get()));
     }
-    if (record.what == LogRecord::Kind::kDelete) continue;
+    if (record.what == LogRecord::Kind::kDelete) {
+      deletions[kind] = record.revision;
+      continue;
+    }
     text_.clear();
     write_json(record.object, text_);
     sqlite3_bind_int64(insert_.get(), 1, static_cast<int64_t>(record.revision.value));
@@ -336,6 +374,11 @@ Status SqliteLog::Writer::write_batch(const Batch& batch) {
     sqlite3_bind_int64(insert_.get(), 3, checksum(text_));
     sqlite3_bind_text64(insert_.get(), 4, text_.data(), text_.size(), SQLITE_STATIC, SQLITE_UTF8);
     MINIK_TRY(step(insert_.get()));
+  }
+  for (const auto& [kind, revision] : deletions) {
+    sqlite3_bind_int64(set_deletion_.get(), 1, kind);
+    sqlite3_bind_int64(set_deletion_.get(), 2, static_cast<int64_t>(revision.value));
+    MINIK_TRY(step(set_deletion_.get()));
   }
   if (batch.rows.empty()) return {};
   const auto last = batch.rows.back().record.revision.value;
@@ -359,6 +402,9 @@ Result<RecoveredState> SqliteLog::recover() {
   RecoveredState state;
   MINIK_ASSIGN(state.last, writer_->read_last_revision());
   MINIK_ASSIGN(const auto kinds, writer_->read_kinds());
+  LastChanges changes;
+  MINIK_ASSIGN(changes.others, writer_->read_deletions_known_from());
+  MINIK_ASSIGN(const auto deletions, writer_->read_deletions());
   std::vector<std::optional<KindId>> known(static_cast<size_t>(writer_->next_kind));
   for (const auto& [id, name] : kinds) {
     const auto kind = names_.find(name);
@@ -369,6 +415,8 @@ Result<RecoveredState> SqliteLog::recover() {
     }
     if (disk_kinds_.size() <= kind->value) disk_kinds_.resize(kind->value + size_t{1});
     disk_kinds_[kind->value] = id;
+    const auto deleted = deletions.find(id);
+    changes.of[*kind] = deleted == deletions.end() ? changes.others : std::max(changes.others, deleted->second);
   }
   // Shared while they are read: a hundred thousand pods side by side would take thrice the memory.
   SubtreePool pool;
@@ -379,11 +427,13 @@ Result<RecoveredState> SqliteLog::recover() {
         }
         const auto kind = known[static_cast<size_t>(id)];
         if (!kind) return {};
+        changes.of[*kind] = std::max(changes.of[*kind], revision);
         auto object = parse_json(text);
         if (!object) return writer_->damage(object.error().message);
         state.objects.push_back({LogRecord::Kind::kPut, *kind, revision, pool.share(*object), {}});
         return {};
       }));
+  state.last_changes = std::move(changes);
   return state;
 }
 

@@ -7,7 +7,8 @@
 // The file holds the last version of each living object in a row whose number is the object's
 // revision; replacing an object adds a row and removes the one before it in the same transaction.
 // So the file needs no compaction, new rows are neighbours, and recovery is one scan in revision
-// order. Rows carry a checksum, because SQLite itself would not notice a flipped bit.
+// order. Rows carry a checksum, because SQLite itself would not notice a flipped bit. Of deletions the
+// last one of each kind is noted, so that a restart can tell who has missed nothing.
 //
 // Invariants: an acknowledged batch survives kill -9 and loss of power; a batch is there as a whole
 // or not at all, and never without the batches before it. The file is locked for one process.
@@ -16,7 +17,8 @@
 // beside it. The destructor writes what was appended. It fails for good at the first error (full
 // disk, broken file): every later batch gets the same error, and the owner rebuilds from the file.
 // A file that is damaged, locked or of a newer format is refused by one line that names it and the
-// remedy. It keeps no history: watches from before a start are Expired.
+// remedy; one of format 1, which noted no deletions, becomes one of format 2. It keeps no history:
+// watches from before a kind's last change are Expired after a start.
 #pragma once
 
 #include <functional>

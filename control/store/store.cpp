@@ -66,7 +66,10 @@ void Store::load(RecoveredState state) {
     table(record.kind).objects.put(pool_.share(std::exchange(record.object, {})));
   }
   revision_ = durable_ = state.last;
-  forget_windows();
+  last_changes_ = std::move(state.last_changes);
+  for (auto& t : tables_) {
+    if (t) t->window_start = window_start_after_load(t->kind);
+  }
 }
 
 Store::Table& Store::table(KindId kind) {
@@ -74,9 +77,16 @@ Store::Table& Store::table(KindId kind) {
   auto& slot = tables_[kind.value];
   if (!slot) {
     slot = std::make_unique<Table>(kind);
-    slot->window_start = durable_;
+    slot->window_start = window_start_after_load(kind);
   }
   return *slot;
+}
+
+// A table that nobody needed until now belongs to a kind that has not changed since either.
+Revision Store::window_start_after_load(KindId kind) const {
+  if (!last_changes_) return durable_;
+  const auto known = last_changes_->of.find(kind);
+  return known == last_changes_->of.end() ? last_changes_->others : known->second;
 }
 
 const Store::Table* Store::find_table(KindId kind) const {

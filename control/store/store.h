@@ -11,7 +11,8 @@
 // Watch windows: the last events of each kind are kept in a ring that all watchers share; a watch from a
 // revision that has left it is Expired. A watcher may register under an index value (pods by node): an
 // event then reaches it only if the old or the new object has that value, at a cost that does not
-// depend on the number of watchers.
+// depend on the number of watchers. A window begins empty after a restart, but where the log knows when a kind
+// changed last, a watch from then on goes on: a thousand informers come back without a list.
 //
 // What objects have in common is kept once (SubtreePool): what find() gives back equals what was put,
 // and is not always the same node.
@@ -27,6 +28,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -143,6 +145,7 @@ class Store {
   };
 
   Table& table(KindId kind);
+  Revision window_start_after_load(KindId kind) const;
   const Table* find_table(KindId kind) const;
   void stage(LogRecord::Kind what, KindId kind, StoreEvent event);
   void on_durable(Revision last, const Status& status);
@@ -153,6 +156,7 @@ class Store {
   StoreOptions options_;
   Revision revision_;
   Revision durable_;
+  std::optional<LastChanges> last_changes_;  // as the log found them
   std::vector<std::unique_ptr<Table>> tables_;  // by KindId
   std::vector<LogRecord> staged_;
   std::deque<StagedEvent> unreleased_;

@@ -142,7 +142,63 @@ TEST(SqliteLog, RefusesANewerFormat) {
   { const auto life = *OpenStore::open(folder.file("state.db")); }
   run_sql(folder.file("state.db"), "PRAGMA user_version=7");
   EXPECT_THAT(refusal(folder.file("state.db")),
-              HasSubstr("has format 7, and this version knows format 1"));
+              HasSubstr("has format 7, and this version knows format 2"));
+}
+
+// Whether a watch of the kind may go on from there.
+bool goes_on(OpenStore& life, KindId kind, uint64_t from) {
+  return life.store->watch(kind, {from}, {}, [](const StoreEvent&) {}).ok();
+}
+
+TEST(SqliteLog, LetsAWatchGoOnAfterARestartWhereItHasMissedNothing) {
+  const TemporaryFolder folder;
+  const auto put_node = [](OpenStore& life, const char* name) {
+    const auto revision = life.store->next_revision();
+    life.store->put(kTestNodes, Value::map({{"metadata", Value::map({{"name", name},
+                                                                     {"resourceVersion", cat(revision.value)}})}}));
+  };
+  {
+    auto life = *OpenStore::open(folder.file("state.db"));
+    life->put("kept");
+    life->put("gone");
+    life->erase("gone");  // at revision 3
+    put_node(*life, "n1");
+    put_node(*life, "n2");  // at revision 5
+    ASSERT_TRUE(life->commit_and_wait());
+  }
+  {
+    auto life = *OpenStore::open(folder.file("state.db"));
+    EXPECT_TRUE(goes_on(*life, kTestPods, 3)) << "nodes have changed since, and no pod";
+    EXPECT_FALSE(goes_on(*life, kTestPods, 2)) << "it has not heard of the deletion";
+    EXPECT_TRUE(goes_on(*life, kTestNodes, 5));
+    EXPECT_FALSE(goes_on(*life, kTestNodes, 4));
+    std::vector<uint64_t> seen;
+    ASSERT_TRUE(life->store->watch(kTestPods, {3}, {}, [&](const StoreEvent& event) {
+      seen.push_back(event.revision.value);
+    }));
+    life->put("new");
+    ASSERT_TRUE(life->commit_and_wait());
+    EXPECT_EQ(seen, std::vector<uint64_t>{6});
+  }
+}
+
+TEST(SqliteLog, TakesAFileOfTheFormatThatNotedNoDeletions) {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("state.db");
+  {
+    auto life = *OpenStore::open(path);
+    life->put("kept");
+    life->put("gone");
+    life->erase("gone");
+    ASSERT_TRUE(life->commit_and_wait());
+  }
+  run_sql(path, "DROP TABLE deletions; DELETE FROM facts WHERE name = 'deletions_known_from'; PRAGMA user_version=1");
+  for (int opening = 0; opening < 2; ++opening) {
+    auto life = *OpenStore::open(path);
+    EXPECT_EQ(life->store->count(), 1u);
+    EXPECT_FALSE(goes_on(*life, kTestPods, 1)) << "whether something went after that nobody knows";
+    EXPECT_TRUE(goes_on(*life, kTestPods, 3));
+  }
 }
 
 TEST(SqliteLog, NoticesAFlippedByteInAnObject) {

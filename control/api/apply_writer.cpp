@@ -40,7 +40,7 @@ bool Writer::is_from_network() const {
 Result<Value> Writer::accounted(const Value& next, const Value& old) const {
   if (account_) return next.with(keys::kMetadata, next[keys::kMetadata].with(keys::kManagedFields, *account_));
   const bool has_account = old[keys::kMetadata][keys::kManagedFields].has_value();
-  if (!resource_.type || next == old || (!is_from_network() && !has_account)) return next;
+  if (!resource_.type || (!is_from_network() && !has_account) || next == old) return next;
   return updated_managers(resource_, old, next, field_writer());
 }
 

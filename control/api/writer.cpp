@@ -222,7 +222,7 @@ Result<ApiResponse> Writer::write_over(const Value& old, Value updated) {
                         : prepare_for_update(resource_, updated, old);
   // What has not changed keeps its nodes, so that memory is shared with the version before.
   for (const auto& key : {keys::kSpec, keys::kStatus}) {
-    if (updated[key] == old[key]) updated = updated.with(key, old[key]);
+    if (!updated[key].same_node(old[key]) && updated[key] == old[key]) updated = updated.with(key, old[key]);
   }
   if (status_only) {
     updated = server_.admission_->admit_status(resource_, std::move(updated));

@@ -48,6 +48,8 @@ SimulatedCluster::SimulatedCluster(ClusterOptions options, Trace* trace)
   api_options.issue_token = [](const control::TokenOrder& order) -> Result<std::string> {
     return cat("simulated-token-of-", order.bond.namespace_, "-", order.bond.account.name);
   };
+  if (options_.audit_policy)
+    api_options.auditor = std::make_shared<control::Auditor>(*options_.audit_policy, rng_.fork("audit"), options_.audit);
   api_ = std::make_unique<control::ApiServer>(executor_, *store_, control::Schema::builtin(), metrics_,
                                               rng_.fork("api"), api_options);
   api_->set_usage_source([this](const std::string& node, control::UsageCallback done) { ask_usage(node, std::move(done)); });

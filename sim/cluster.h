@@ -9,10 +9,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "control/api/api_server.h"
+#include "control/audit/auditor.h"
 #include "control/base/metrics.h"
 #include "control/client/event_recorder.h"
 #include "control/controllers/controller_manager.h"
@@ -46,6 +48,8 @@ struct ClusterOptions {
   Spread sandbox_time{milliseconds(20), milliseconds(80)};
   LinkDelays delays;
   Duration node_grace = seconds(50);
+  std::optional<control::AuditPolicy> audit_policy = {};  // none: no audit log
+  control::AuditSink audit = {};
 };
 
 // Random trouble of one component of the control plane, for as long as it is set.

@@ -43,6 +43,8 @@ class Run::Body {
     cluster.pools = scenario_.pools;
     cluster.images = scenario_.images;
     cluster.node_grace = scenario_.node_grace;
+    cluster.audit_policy = options_.audit_policy;
+    cluster.audit = options_.audit;
     cluster_ = std::make_unique<SimulatedCluster>(cluster, &trace_);
     restore_context_ = set_check_context([this] {
       return cat("in scenario ", scenario_.name, " with --seed ", options_.seed, " at ", format_duration(now()));

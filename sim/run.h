@@ -6,9 +6,11 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "control/audit/auditor.h"
 #include "sim/scenario.h"
 
 namespace minik::sim {
@@ -35,6 +37,9 @@ struct RunOptions {
   std::string trace_file;  // empty: none
   // Told of each action as it happens.
   std::function<void(Duration, const std::string&)> on_action;
+  // What the API server tells an audit log; it does not change the run.
+  std::optional<control::AuditPolicy> audit_policy = {};
+  control::AuditSink audit = {};
 };
 
 // A run as its time goes, for who drives it himself (minik/live); run_scenario() is advance() to its end.

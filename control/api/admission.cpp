@@ -173,6 +173,7 @@ Result<Value> Admission::complete_new(const ResourceInfo& resource, Value object
     MINIK_TRY(limit_ranger_.check_claim(object));
   }
   if (resource.id == kinds::kPriorityclasses || resource.id == kinds::kRuntimeclasses) memos_.clear();
+  if (resource.id == kinds::kPriorityclasses) MINIK_TRY(check_only_default(object));
   if (resource.id == kinds::kServices) return admit_service(std::move(object), Value());
   if (resource.id == kinds::kNamespaces) {
     const Key label("kubernetes.io/metadata.name");
@@ -237,6 +238,7 @@ Result<Value> Admission::admit_update(const ResourceInfo& resource, Value object
     MINIK_ASSIGN(object, admit_service(std::move(object), old));
   }
   if (resource.id == kinds::kPriorityclasses || resource.id == kinds::kRuntimeclasses) memos_.clear();
+  if (resource.id == kinds::kPriorityclasses) MINIK_TRY(check_only_default(object));
   if (resource.id == kinds::kPersistentvolumeclaims) {
     MINIK_TRY(limit_ranger_.check_claim(object));
   }
@@ -300,6 +302,8 @@ Result<Value> Admission::admit_pod_spec(const Value& given, std::string_view nam
   const auto name = object_name(account);
   builder.set(keys::kServiceAccountName, name);
   builder.set(keys::kServiceAccount, name);
+  if (spec[keys::kImagePullSecrets].empty() && !account[keys::kImagePullSecrets].empty())
+    builder.set(keys::kImagePullSecrets, account[keys::kImagePullSecrets]);
   const bool automount = spec[keys::kAutomountServiceAccountToken].as_bool(
       account[keys::kAutomountServiceAccountToken].as_bool(true));
   if (automount) {
@@ -314,6 +318,19 @@ Result<Value> Admission::admit_pod_spec(const Value& given, std::string_view nam
   }
   MINIK_TRY(add_priority(spec, builder));
   return with_default_tolerations(std::move(builder).build());
+}
+
+Status Admission::check_only_default(const Value& priority_class) const {
+  if (!priority_class[keys::kGlobalDefault].as_bool()) return {};
+  std::string other;
+  store_.for_each(kinds::kPriorityclasses, [&](const Value& known) {
+    const auto name = object_name(known);
+    if (!known[keys::kGlobalDefault].as_bool() || name == object_name(priority_class)) return;
+    if (other.empty() || name < other) other = name;
+  });
+  if (other.empty()) return {};
+  return forbidden(schema_.resource(kinds::kPriorityclasses), object_name(priority_class),
+                   cat("PriorityClass ", other, " is already marked as default. Only one default can exist"));
 }
 
 // The admission plugin Priority: a class's value and policy, from the class that is named or from the one

@@ -60,6 +60,7 @@ class Admission {
   Value admit_claim(Value claim) const;
   Status admit_claim_update(const Value& claim, const Value& old) const;
   Result<Value> admit_pod(Value pod);
+  Status check_only_default(const Value& priority_class) const;
   Status add_priority(const Value& spec, MapBuilder& builder) const;
   // The error is the reason alone.
   Result<Value> admit_pod_spec(const Value& given, std::string_view namespace_, const Value& account);

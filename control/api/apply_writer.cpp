@@ -94,6 +94,8 @@ Result<ApiResponse> Writer::create_applied(const Value& config, const FieldWrite
                       .with(keys::kKind, resource_.kind)
                       .with(keys::kMetadata, config[keys::kMetadata].with(keys::kName, request_.name));
   creation.options.field_validation = FieldValidation::kIgnore;  // complained of already
+  // Who may change what is there may still not make what is not.
+  MINIK_TRY(server_.authorize(creation));
   Writer create(server_, creation);
   create.account_ = applied.object[keys::kMetadata][keys::kManagedFields];
   MINIK_ASSIGN(auto response, create.create());

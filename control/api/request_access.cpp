@@ -15,10 +15,9 @@ namespace {
 
 constexpr std::string_view kServiceAccount = "system:serviceaccount:";
 
-// A connection is made to read from it or to act through it.
+// exec, attach and portforward act, by whatever method they are asked for.
 std::string_view access_verb(const ApiRequest& request) {
-  if (request.verb != Verb::kConnect) return verb_name(request.verb);
-  return request.subresource == "proxy" ? "get" : "create";
+  return request.verb == Verb::kConnect ? "create" : verb_name(request.verb);
 }
 
 std::string scope_text(std::string_view namespace_) {

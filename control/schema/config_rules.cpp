@@ -227,6 +227,21 @@ void check_volume_spec(const Value& spec, const FieldPath& at, FieldErrors& erro
   check_amounts(spec[keys::kCapacity], capacity, errors);
 }
 
+void check_certificate_request(const Value& spec, const FieldPath& at, FieldErrors& errors) {
+  constexpr int64_t kSecondsMin = 600;
+  const Value& seconds = spec[keys::kExpirationSeconds];
+  if (seconds.is_int() && seconds.as_int() < kSecondsMin) {
+    errors.invalid(at.field("expirationSeconds"), seconds,
+                   "may not specify a duration less than 600 seconds (10 minutes)");
+  }
+  const std::string_view signer = spec[keys::kSignerName].as_string();
+  const size_t slash = signer.find('/');
+  if (!signer.empty() && (slash == std::string_view::npos || slash == 0 || slash + 1 == signer.size())) {
+    errors.invalid(at.field("signerName"), spec[keys::kSignerName],
+                   "must be a fully qualified domain and path of the form 'example.com/signer-name'");
+  }
+}
+
 constexpr NamedCheckRule kRules[] = {
     {"core", "ConfigMap", check_config_map},
     {"core", "Secret", check_secret},
@@ -236,6 +251,7 @@ constexpr NamedCheckRule kRules[] = {
     {"core", "Taint", check_taint},
     {"core", "PersistentVolumeClaimSpec", check_claim_spec},
     {"core", "PersistentVolumeSpec", check_volume_spec},
+    {"certificates", "CertificateSigningRequestSpec", check_certificate_request},
     {"coordination", "LeaseSpec", check_lease_spec},
     {"rbac", "ClusterRoleBinding", check_cluster_binding},
     {"rbac", "PolicyRule", check_policy_rule},

@@ -2,8 +2,10 @@
 #include <fstream>
 
 #include "control/base/text.h"
+#include "control/object/json.h"
 #include "minik/cli/command.h"
 #include "minik/cli/simulation.h"
+#include "minik/process/audit_log.h"
 #include "runtime/container/files.h"
 #include "sim/results.h"
 #include "sim/run.h"
@@ -14,10 +16,25 @@ namespace minik::cli {
 namespace {
 
 struct RunFlags {
-  std::string path, trace, junit;
+  std::string path, trace, junit, audit_log, audit_policy;
   std::optional<uint64_t> seed;
   bool quiet = false, check_determinism = false;
 };
+
+// Lines of audit.k8s.io/v1 Events into this file, as the daemon's audit log has them.
+void audit_into(const RunFlags& flags, sim::RunOptions& options) {
+  constexpr std::string_view kAll = "{apiVersion: audit.k8s.io/v1, kind: Policy, omitStages: [RequestReceived], "
+                                    "rules: [{level: Request}]}";
+  if (flags.audit_log.empty() && flags.audit_policy.empty()) return;
+  if (flags.audit_log.empty()) fail(Error(ErrorCode::kBadRequest, "--audit-policy is for --audit-log FILE"), kNotValid);
+  const std::string text = flags.audit_policy.empty() ? std::string(kAll) : value_or_fail(runtime::read_whole_file(flags.audit_policy));
+  auto policy = parse_audit_policy(text, flags.audit_policy);
+  if (!policy) fail(policy.error(), kNotValid);
+  options.audit_policy = *std::move(policy);
+  auto file = std::make_shared<std::ofstream>(flags.audit_log, std::ios::binary | std::ios::trunc);
+  if (!*file) fail(Error(ErrorCode::kInternalError, cat("cannot write ", flags.audit_log, ": is its folder there?")));
+  options.audit = [file](const control::AuditRecord& record) { *file << control::to_json(control::audit_event(record)) << "\n"; };
+}
 
 // The first entry in which two traces differ, as both tell it.
 std::string first_difference(const std::string& one, const std::string& other) {
@@ -59,6 +76,7 @@ void run(const RunFlags& flags) {
   sim::RunOptions options;
   options.seed = flags.seed.value_or(scenario.seed);
   options.trace_file = flags.trace;
+  audit_into(flags, options);
   if (!quiet) {
     std::printf("scenario %s, seed %llu\n", scenario.name.c_str(),
                 static_cast<unsigned long long>(options.seed));
@@ -118,6 +136,11 @@ void add_sim(CLI::App& app, Globals& globals) {
   auto* seed_option = run_command->add_option("--seed", seed, "Instead of the scenario's own seed");
   run_command->add_option("--trace", flags.trace,
                           "Write every entry of the trace to this file, as lines of JSON");
+  run_command->add_option("--audit-log", flags.audit_log,
+                          "Write what the API server was asked to this file, as lines of audit.k8s.io/v1 Events");
+  run_command->add_option("--audit-policy", flags.audit_policy,
+                          "An audit.k8s.io/v1 Policy for --audit-log, instead of the level Request for all")
+      ->type_name("FILE");
   run_command->add_option("--junit", flags.junit, "Write the findings to this file, as JUnit XML");
   run_command->add_flag("--check-determinism", flags.check_determinism,
                         "Run twice and compare; name the first difference");

@@ -378,6 +378,8 @@ Result<CertificatePlan> plan_of(X509_REQ* request, const RequestRules& rules) {
   if (!rules.organization.empty() && plan.organizations != std::vector{rules.organization}) {
     return refused(cat("must be of the organization ", rules.organization, " alone"));
   }
+  if (std::ranges::find(plan.organizations, "system:masters") != plan.organizations.end())
+    return refused("must not be of the organization system:masters");
   plan.extended_usage = rules.server ? "serverAuth" : "clientAuth";
   if (rules.key_encipherment) plan.key_usage = "digitalSignature,keyEncipherment";
   return plan;

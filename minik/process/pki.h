@@ -49,7 +49,7 @@ Result<KeyPair> issue_client_certificate(const KeyPair& ca, const std::string& c
 
 // What a certificate request (PKCS #10, PEM) must be like to be signed.
 struct RequestRules {
-  std::string organization;  // the only one of the subject; empty: any
+  std::string organization;  // the only one of the subject; empty: any but system:masters
   std::string name_prefix;   // of the common name
   bool may_have_other_names = true, must_have_other_names = false;
   bool server = false, key_encipherment = false;

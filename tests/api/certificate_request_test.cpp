@@ -46,5 +46,13 @@ TEST_F(CertificateRequests, AreNotApprovedAndDenied) {
   EXPECT_EQ(both.status, 422);
 }
 
+TEST_F(CertificateRequests, SayALifetimeAndASignerThatThereMayBe) {
+  const auto refused = call("POST", std::string(kRequests),
+                            R"({"metadata":{"name":"x"},"spec":{"request":"cGVt","signerName":"nobody","expirationSeconds":60,"usages":["client auth"]}})");
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_EQ(refused.cause(0), "spec.expirationSeconds FieldValueInvalid");
+  EXPECT_EQ(refused.cause(1), "spec.signerName FieldValueInvalid");
+}
+
 }  // namespace
 }  // namespace minik::control

@@ -125,5 +125,41 @@ TEST_F(AccessRules, LetOneActAsAnotherWhoMay) {
             R"(groups "system:masters" is forbidden: User "jane" cannot impersonate resource "groups" in API group "" at the cluster scope)");
 }
 
+TEST_F(AccessRules, AskForCreateWhereAnApplyWouldMake) {
+  call("POST", cat(kRbac, "/clusterroles"),
+       R"({"metadata":{"name":"patcher"},"rules":[{"apiGroups":[""],"resources":["configmaps"],"verbs":["patch"]}]})");
+  bind("patcher", kJane);
+  const auto apply = [&](std::string_view name) {
+    return call_as(jane, "PATCH", cat(path(name), "?fieldManager=t"),
+                   cat(R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":")", name, R"("},"data":{"b":"2"}})"), "application/apply-patch+yaml");
+  };
+  create_config_map("there");
+  EXPECT_EQ(apply("there").status, 200);
+  EXPECT_EQ(apply("new").message(),
+            R"(configmaps "new" is forbidden: User "jane" cannot create resource "configmaps" in API group "" in the namespace "default")");
+}
+
+TEST_F(AccessRules, TellOfARoleThatIsNotThere) {
+  bind("none", kJane);
+  EXPECT_EQ(call_as(jane, "GET", std::string(kConfigMaps)).message(),
+            R"(configmaps is forbidden: User "jane" cannot list resource "configmaps" in API group "" in the namespace "default": )"
+            R"(RBAC: clusterrole.rbac.authorization.k8s.io "none" not found)");
+}
+
+TEST_F(AccessRules, MayNameOneObjectOfAList) {
+  call("POST", cat(kRbac, "/clusterroles"),
+       R"({"metadata":{"name":"one"},"rules":[{"apiGroups":[""],"resources":["configmaps"],"resourceNames":["mine"],"verbs":["list"]}]})");
+  bind("one", kJane);
+  EXPECT_EQ(call_as(jane, "GET", cat(kConfigMaps, "?fieldSelector=metadata.name%3Dmine")).status, 200);
+  EXPECT_EQ(call_as(jane, "GET", cat(kConfigMaps, "?fieldSelector=metadata.name%3Dother")).status, 403);
+}
+
+TEST_F(AccessRules, StayWithTheirRole) {
+  bind("view", kJane);
+  const auto moved = call("PATCH", cat(kRbac, "/namespaces/default/rolebindings/b-view"), R"({"roleRef":{"name":"edit"}})", "application/merge-patch+json");
+  EXPECT_EQ(moved.status, 422);
+  EXPECT_NE(moved.message().find("cannot change roleRef"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace minik::control

@@ -36,5 +36,16 @@ TEST_F(RuntimeClasses, RefusePodsThatSaySomethingElse) {
             std::string::npos);
 }
 
+TEST_F(RuntimeClasses, AreOnlyOneOfWhatAPodGetsFromOthers) {
+  call("PATCH", "/api/v1/namespaces/default/serviceaccounts/default", R"({"imagePullSecrets":[{"name":"registry"}]})", "application/merge-patch+json");
+  const auto made = pod("");
+  EXPECT_EQ(to_json(made.body[keys::kSpec][keys::kImagePullSecrets]), R"([{"name":"registry"}])") << "from its account";
+  const auto default_class = [&](std::string_view name) {
+    return call("POST", "/apis/scheduling.k8s.io/v1/priorityclasses", cat(R"({"metadata":{"name":")", name, R"("},"value":1,"globalDefault":true})"));
+  };
+  EXPECT_EQ(default_class("a").status, 201);
+  EXPECT_NE(default_class("b").message().find("PriorityClass a is already marked as default. Only one default can exist"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace minik::control

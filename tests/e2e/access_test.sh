@@ -79,6 +79,33 @@ get() { curl -sk -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $token
 [[ $(curl -sk -o /dev/null -w '%{http_code}' "$server/apis/nothing/v1/here") == 403 ]]
 [[ $(curl -sk -o /dev/null -w '%{http_code}' -H "Authorization: Bearer none" "$server/version") == 401 ]]
 
+step "the agent of a node is held to its node, and nobody becomes a master by a request"
+request() {  # NAME SUBJECT SIGNER
+  openssl req -new -newkey rsa:2048 -nodes -keyout "$root/$1.key" -subj "$2" -out "$root/$1.csr" 2>/dev/null
+  kc apply -f - <<YAML
+apiVersion: certificates.k8s.io/v1
+kind: CertificateSigningRequest
+metadata: {name: $1}
+spec: {request: $(base64 -w0 "$root/$1.csr"), signerName: kubernetes.io/$3, usages: [client auth, digital signature]}
+YAML
+  kc certificate approve "$1"
+}
+request elsewhere /O=system:nodes/CN=system:node:elsewhere kube-apiserver-client-kubelet
+request master /O=system:masters/CN=root kube-apiserver-client
+agent_signed() { [[ -n $(kc get csr elsewhere -o 'jsonpath={.status.certificate}') ]]; }
+eventually agent_signed
+kc get csr elsewhere -o 'jsonpath={.status.certificate}' | base64 -d >"$root/elsewhere.crt"
+kubectl config set-credentials agent --client-certificate="$root/elsewhere.crt" --client-key="$root/elsewhere.key" >/dev/null
+kubectl config set-context agent --cluster="$profile" --user=agent >/dev/null
+agent() { kubectl --context agent "$@"; }
+kc create secret generic hidden -n lab
+fails "no relationship found between node 'elsewhere' and this object" agent get secret hidden -n lab
+fails "can only list/watch pods with spec.nodeName field selector" agent get pods -A
+agent get pods -A --field-selector spec.nodeName=elsewhere
+fails "is not allowed to modify node" agent label node "$profile" mine=1
+master_failed() { [[ $(kc get csr master -o 'jsonpath={.status.conditions[*].type}') == *Failed* ]]; }
+eventually master_failed
+
 step "whoever takes tokens can check them"
 issuer=$(kc get --raw /.well-known/openid-configuration)
 contains '"issuer":"https://kubernetes.default.svc.cluster.local"' echo "$issuer"

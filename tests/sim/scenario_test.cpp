@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "control/base/text.h"
+#include "control/object/yaml.h"
 #include "sim/run.h"
 
 namespace minik::sim {
@@ -118,6 +121,21 @@ TEST(Scenario, RefusesExpectationsThatSayTwoThings) {
   EXPECT_EQ(
       refusal("{within: 5s, count: {kind: Pod, labelSelector: \"a in\", equals: 1}}"),
       "a.yaml:24: spec.expect[0].count.labelSelector: must be one such as app=web,tier!=back");
+}
+
+TEST(Scenario, TellsAnAuditLogWithoutBeingChangedByIt) {
+  const auto scenario = parse_scenario(scenario_with("{within: 50s, object: {kind: Deployment, name: web}, cel: \"true\"}"), "a.yaml");
+  ASSERT_TRUE(scenario.ok());
+  const auto plain = run_scenario(*scenario, {.seed = 1, .trace_file = {}, .on_action = {}});
+  const auto policy = control::parse_yaml("{apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{level: Metadata, verbs: [create]}]}");
+  std::set<std::string> users;
+  RunOptions options{.seed = 1, .trace_file = {}, .on_action = {}};
+  options.audit_policy = *control::AuditPolicy::from((*policy)[0].value);
+  options.audit = [&](const control::AuditRecord& record) { users.insert(record.request->user.name); };
+  const auto audited = run_scenario(*scenario, options);
+  ASSERT_TRUE(plain.ok() && audited.ok());
+  EXPECT_EQ(audited->trace_hash, plain->trace_hash);
+  EXPECT_TRUE(users.contains("system:controllers"));
 }
 
 }  // namespace

@@ -225,7 +225,10 @@ void SimulatedRuntime::stop_container(const std::string& id, Duration grace, Don
   const bool in_time = wanted < grace;
   executor_.after(in_time ? wanted : grace, [this, alive = alive_, id, in_time, done = std::move(done)] {
     if (!*alive) return;
-    exit_container(id, in_time ? kTerminated : kKilled, in_time ? 15 : 9);
+    // A server ends well, a program with an end of its own is interrupted before it. Of the signal itself neither
+    // dies: the first process of a container does not unless it wants to.
+    const bool interrupted = containers_.contains(id) && containers_.at(id).behaviour->exit_after;
+    exit_container(id, !in_time ? kKilled : interrupted ? kTerminated : 0, in_time ? 0 : 9);
     done(Unit{});
   });
 }

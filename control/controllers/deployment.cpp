@@ -47,6 +47,7 @@ struct Rollout {
   std::vector<Value> old_sets;  // oldest first
   RolloutBounds bounds;
   Plan plan;
+  std::string created_name = {};  // of the set that this plan creates
 
   int64_t wanted() const { return spec_replicas(deployment); }
   std::vector<Value> all_sets() const {
@@ -145,6 +146,7 @@ void create_new_set(Rollout& rollout, int64_t revision) {
                     {keys::kTemplate, template_with_hash}})}});
   const int64_t size = new_set_size(rollout);
   set = sized(rollout, set, size);
+  rollout.created_name = std::string(object_name(set));
   auto& write = rollout.plan.create(kinds::kReplicasets, set);
   write.on_error = OnError::kTolerateExists;
   if (size > 0) {
@@ -339,7 +341,7 @@ Value progressing_condition(Rollout& rollout, const Value& object, const Value& 
     return make("True", "NewReplicaSetAvailable", cat(subject, " has successfully progressed."));
   }
   if (created)
-    return make("True", "NewReplicaSetCreated", cat("Created new replica set ", set_name));
+    return make("True", "NewReplicaSetCreated", cat("Created new replica set ", quoted(rollout.created_name)));
   if (has_progressed(status, old_status) || !current.has_value() ||
       current[keys::kReason].as_string() == "NewReplicaSetAvailable") {
     return make("True", "ReplicaSetUpdated", cat(subject, " is progressing."));

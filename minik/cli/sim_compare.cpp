@@ -174,14 +174,10 @@ class RealCluster {
 
   // What was there before would be compared with nothing.
   void must_be_empty() {
-    for (const auto kind : kCompared) {
-      const auto list = call({"GET", path_of(resource_of(kind), "", ""), "", ""});
-      for (const auto& object : list[keys::kItems].items()) {
-        if (!is_compared(object)) continue;
-        fail(Error(ErrorCode::kConflict, cat("cluster ", profile_.name, " has objects of its own (", kind, " ",
-                                             control::object_name(object), "): compare in a fresh one, minik start -p agree")));
-      }
-    }
+    const std::string found = first_object();
+    if (found.empty()) return;
+    fail(Error(ErrorCode::kConflict, cat("cluster ", profile_.name, " has objects of its own (", found,
+                                         "): compare in a fresh one, minik start -p agree")));
   }
 
   void perform(const Act& act) {
@@ -206,14 +202,27 @@ class RealCluster {
     call({"PATCH", path, cat("application/", media, "+json"), control::to_json(patch)});
   }
 
+  // And waits until it is gone, so that the next comparison finds an empty cluster.
   void remove_all() {
+    constexpr int kTries = 150;
     for (const auto& path : applied_) {
       auto connection = ApiConnection::open(profile_);
-      if (connection) (void)connection->call({"DELETE", path, "application/json", "{}"}).ok();
+      if (connection) (void)connection->call({"DELETE", path, "application/json", R"({"propagationPolicy":"Background"})"}).ok();
     }
+    for (int i = 0; i < kTries && !first_object().empty(); ++i) usleep(200'000);
   }
 
  private:
+  std::string first_object() {
+    for (const auto kind : kCompared) {
+      const auto list = call({"GET", path_of(resource_of(kind), "", ""), "", ""});
+      for (const auto& object : list[keys::kItems].items()) {
+        if (is_compared(object)) return cat(kind, " ", control::object_name(object));
+      }
+    }
+    return "";
+  }
+
   Value call(const ApiCall& call) {
     auto connection = value_or_fail(ApiConnection::open(profile_));
     return value_or_fail(connection.call(call));

@@ -1,6 +1,7 @@
 #include "control/controllers/deployment.h"
 
 #include "control/base/text.h"
+#include "control/object/json.h"
 #include "decision_world.h"
 
 namespace minik::control {
@@ -55,6 +56,14 @@ TEST_F(Deployment, MakesItsFirstSetAtFullSize) {
                 .get("pod-template-hash")
                 .as_string(),
             hash);
+}
+
+TEST_F(Deployment, NamesTheSetThatItMakes) {
+  world.add(deployment_of(3, "web:1"));
+  const Plan plan = world.decide("default", "web");
+  const std::string name(object_name(plan.writes[0].request.body));
+  const std::string status = to_json(plan.writes.back().request.body[keys::kStatus]);
+  EXPECT_NE(status.find(cat("Created new replica set \\\"", name, "\\\"")), std::string::npos) << status;
 }
 
 TEST_F(Deployment, StartsAnUpdateWithinItsSurge) {

@@ -2,8 +2,12 @@
 //
 // The control plane is the product's own: store, API server, controllers, scheduler, kubelets. This file
 // puts them together as minik/process does, with simulated edges, and gives the handles that faults pull:
-// crash a machine, cut its link, restart a component. Crashing destroys the object and everything it
-// remembers; what comes back reads the API again, as the real thing would.
+// crash a machine, cut its link, restart a component, stop the API server, cut the store's power. Crashing destroys
+// the object and everything it remembers; what comes back reads the API again, as the real thing would.
+//
+//   cluster.cpp        assembly, requests, components of the control plane
+//   cluster_nodes.cpp  machines
+//   cluster_api.cpp    the API server and the store under it: stopping, losing power, starting anew
 #pragma once
 
 #include <functional>
@@ -20,34 +24,28 @@
 #include "control/controllers/controller_manager.h"
 #include "control/kubelet/kubelet.h"
 #include "control/scheduler/scheduler.h"
-#include "control/store/memory_log.h"
 #include "control/store/store.h"
+#include "sim/fault.h"
+#include "sim/machine_executor.h"
+#include "sim/node_pool.h"
 #include "sim/simulated_runtime.h"
+#include "sim/store_log.h"
+#include "sim/surroundings.h"
 #include "sim/trace.h"
 #include "sim/transport.h"
 #include "sim/virtual_executor.h"
 
 namespace minik::sim {
 
-struct NodePool {
-  std::string name = "node";
-  int64_t count = 1;
-  int64_t milli_cpu = 8000;
-  int64_t memory_bytes = 32LL << 30;
-  int64_t pods_max = 110;
-  std::map<std::string, std::string> labels;
-  std::vector<std::string> zones;  // given out in turn
-  control::Value taints;
-};
-
 struct ClusterOptions {
   uint64_t seed = 0;
   WallTime begin{1'767'225'600'000'000'000};  // 2026-01-01T00:00:00Z
   std::vector<NodePool> pools;
   std::vector<ImageBehaviour> images;
-  Spread sandbox_time{milliseconds(20), milliseconds(80)};
   LinkDelays delays;
   Duration node_grace = seconds(50);
+  // The store's log is the real one, on a simulated disk: slower, and needed for its power to be cut.
+  bool store_on_disk = false;
   std::optional<control::AuditPolicy> audit_policy = {};  // none: no audit log
   control::AuditSink audit = {};
 };
@@ -58,7 +56,16 @@ struct ComponentFaults {
   // Per write, in parts per million: the component dies around it, before the write arrives, before its
   // answer does, or just after, and is back after `down`.
   uint32_t crash_at_write = 0;
-  Spread down{Duration{}, seconds(5)};
+  Distribution down{Duration{}, seconds(5)};
+};
+
+// Told of what components write. All are optional.
+struct RequestWatch {
+  // As it leaves; false: it gets lost, as when its sender dies over it. Called inside the sender's own call, which
+  // must not be destroyed here.
+  std::function<bool(const std::string& component, const control::ApiRequest&)> leaves;
+  // When the server has answered that it succeeded.
+  std::function<void(const std::string& component, const control::ApiRequest&)> done;
 };
 
 class SimulatedCluster {
@@ -72,72 +79,154 @@ class SimulatedCluster {
 
   VirtualExecutor& executor() { return executor_; }
   control::ApiServer& api() { return *api_; }
+  // Null while it is away.
+  control::ApiServer* running_api() { return api_.get(); }
+  bool api_running() const { return api_ != nullptr; }
+  // While the API server is away: as it left it.
   const control::Store& store() const { return *store_; }
+  // For whoever only watches it.
+  control::Store& watched_store() { return *store_; }
+  // How often the store has been built anew; whoever watches it begins again then.
+  uint64_t store_lives() const { return store_lives_; }
+  void on_store_change(std::function<void()> listener) { store_listener_ = std::move(listener); }
   MetricRegistry& metrics() { return metrics_; }
+  const ClusterOptions& options() const { return options_; }
 
   // Makes a request as the cluster's administrator; the answer comes as time moves on.
   void request(control::ApiRequest request, control::ResponseCallback done);
+  void watch_requests(RequestWatch watch);
 
+  // --- machines ---
   std::vector<std::string> node_names() const;
+  bool has_node(const std::string& name) const { return machines_.contains(name); }
+  const NodePool& pool_of(const std::string& name) const;
+  std::string zone_of(const std::string& name) const;
+  // Power on, whether its kubelet runs or not.
   bool node_running(const std::string& name) const;
   // Power off: the machine, its containers and its kubelet are gone until it is started again.
   void crash_node(const std::string& name);
   void start_node(const std::string& name);
   // The machine goes on, nothing of it reaches the API and nothing of the API reaches it.
   void set_node_connected(const std::string& name, bool connected);
+  // Trouble on its link, one-way cuts and held messages among it.
+  void set_node_faults(const std::string& name, const LinkFaults& faults);
+  // Nothing on it moves until it is set back.
+  void set_node_frozen(const std::string& name, bool frozen);
+  void jump_clock(const std::string& name, Duration by);
+  void stop_kubelet(const std::string& name);
   void restart_kubelet(const std::string& name);
+  bool kubelet_running(const std::string& name) const;
   void set_node_slowness(const std::string& name, int64_t factor);
+  void set_disk(const std::string& name, bool full, int64_t slowness);
+  // What the machine registers with from its next boot on.
+  void set_node_labels(const std::string& name, const std::map<std::string, std::string>& labels);
+  // Null while the machine is down.
+  SimulatedRuntime* runtime(const std::string& name);
+  Surroundings& surroundings() { return surroundings_; }
+
+  // --- the control plane ---
   // Stopped they stay away until they are restarted.
   void stop_controllers();
   void restart_controllers();
   void stop_scheduler();
   void restart_scheduler();
+  void stop(Component component);
+  void restart(Component component);
+  bool running(Component component) const;
+  // Another instance takes over, and the old one does not know yet: what it writes is held until end_old_leader().
+  void add_leader(Component component);
+  void end_old_leader(Component component);
+  void set_controller_faults(ComponentFaults faults) { set_faults(Component::kControllers, faults); }
+  void set_faults(Component component, ComponentFaults faults);
+  // How often the controllers have died.
+  uint64_t controller_crashes() const { return controllers_part_.crashes; }
   // From now on the running containers of this image (an entry of ClusterOptions::images, by its pattern)
   // share so much work.
   void set_load(std::string_view image_pattern, int64_t milli_cpu);
-  void set_controller_faults(ComponentFaults faults);
-  // How often the controllers have died.
-  uint64_t controller_crashes() const { return controller_crashes_; }
+  void set_load_requests(std::string_view image_pattern, int64_t requests);
+
+  // --- the API server and its store ---
+  void stop_api();
+  void start_api();
+  ApiGate& gate() { return gate_; }
+  // Watches end, and what they could resume from is forgotten: 410.
+  void expire_watches();
+  // The log's disk; see store_log.h. A control plane whose log has failed is away until start_api().
+  void cut_store_power();
+  void set_store_full(bool full);
+  void set_store_latency(const Distribution& latency);
 
  private:
   struct Machine {
     control::KubeletConfig config;
+    const NodePool* pool = nullptr;
+    std::string zone;
     uint32_t network = 0;
+    std::unique_ptr<MachineExecutor> executor;
     std::unique_ptr<SimulatedRuntime> runtime;
     std::unique_ptr<SimulatedClient> client;
     std::unique_ptr<control::Kubelet> kubelet;
     uint64_t lives = 0;
+    // What outlives its lives.
+    bool connected = true, disk_full = false;
+    int64_t slowness = 1, disk_slowness = 1;
+    LinkFaults faults;
   };
-  std::unique_ptr<SimulatedClient> make_client(const std::string& component);
+  // What is the same for controllers and scheduler.
+  struct Part {
+    ComponentFaults faults;
+    Rng crash_rng;
+    uint64_t lives = 0, crashes = 0;
+  };
+  struct Controllers {
+    std::unique_ptr<SimulatedClient> client;
+    std::unique_ptr<control::ControllerManager> manager;
+  };
+  struct SchedulerProcess {
+    std::unique_ptr<SimulatedClient> client;
+    std::unique_ptr<control::InformerSet> informers;
+    std::unique_ptr<control::EventRecorder> events;
+    std::unique_ptr<control::Scheduler> scheduler;
+    void stop();
+  };
+
+  void make_store();
+  void make_api();
+  void add_machines();
+  std::unique_ptr<SimulatedClient> make_client(const std::string& component, Executor& executor);
+  void watch_client(SimulatedClient& client, const std::string& component);
+  std::vector<SimulatedClient*> all_clients();
+  void start_controllers(Controllers& process);
+  void start_scheduler(SchedulerProcess& process);
   void ask_usage(const std::string& node, control::UsageCallback done);
-  void trouble_controllers();
-  void crash_controllers();
+  bool service_answers(const std::string& name);
+  Part& part(Component component) { return component == Component::kControllers ? controllers_part_ : scheduler_part_; }
+  void trouble(Component component, SimulatedClient& client);
+  void crash(Component component);
   void boot(Machine& machine);
   void start_kubelet(Machine& machine);
   Machine& machine(const std::string& name);
-
-  // The log that the trace listens to.
-  class TracedLog;
 
   ClusterOptions options_;
   Trace* trace_;
   VirtualExecutor executor_;
   Rng rng_;
   MetricRegistry metrics_;
-  std::unique_ptr<control::Log> log_;
+  Surroundings surroundings_;
+  ApiGate gate_;
+  std::unique_ptr<StoreLog> log_;
   std::unique_ptr<control::Store> store_;
   std::unique_ptr<control::ApiServer> api_;
-  std::unique_ptr<SimulatedClient> controller_client_, scheduler_client_, admin_client_;
-  std::unique_ptr<control::ControllerManager> controllers_;
-  std::unique_ptr<control::InformerSet> scheduler_informers_;
-  std::unique_ptr<control::EventRecorder> scheduler_events_;
-  std::unique_ptr<control::Scheduler> scheduler_;
-  std::vector<ImageLoad> loads_;  // of options_.images
+  std::function<void()> store_listener_;
+  uint64_t store_lives_ = 0, api_lives_ = 0;
+  RequestWatch request_watch_;
+  std::unique_ptr<SimulatedClient> admin_client_;
+  Controllers controllers_, old_controllers_;
+  SchedulerProcess scheduler_, old_scheduler_;
+  Part controllers_part_, scheduler_part_;
   std::map<std::string, Machine> machines_;
   uint64_t lives_ = 0;
-  ComponentFaults controller_faults_;
-  Rng crash_rng_;
-  uint64_t controller_lives_ = 0, controller_crashes_ = 0;
+  std::map<std::string, std::pair<Instant, bool>> service_answers_;  // by name, as last looked up
 };
 
 }  // namespace minik::sim

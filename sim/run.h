@@ -1,7 +1,13 @@
 // A run: a scenario with a seed on a simulated cluster, from the first boot to its last virtual moment.
 // A pure function of (scenario, seed): the same outcome and the same trace hash every time.
 //
-// Expectations and the built-in invariants (invariants.h) are checked every virtual second and at the end.
+//   faults' phase: timeline, faults          convergence: everything healed
+//   |--------------- spec.duration ----------|------- until nothing is pending, or spec.convergence.within
+//
+// Expectations are checked every virtual second and at the end; the invariants (invariants/) are told of every change.
+//
+// Whoever drives a run himself (minik/live) makes a Run and advances it as he likes, also beyond its end;
+// run_scenario() goes to its end in one go. Control thread only.
 #pragma once
 
 #include <functional>
@@ -11,16 +17,16 @@
 #include <vector>
 
 #include "control/audit/auditor.h"
+#include "sim/actions.h"
+#include "sim/cluster.h"
+#include "sim/expectations.h"
+#include "sim/fault_injector.h"
+#include "sim/invariants.h"
 #include "sim/scenario.h"
+#include "sim/trace.h"
+#include "sim/triggers.h"
 
 namespace minik::sim {
-
-struct Finding {
-  std::string what;   // the expectation or invariant
-  bool held = false;
-  Duration at;        // when it was met, or first broken
-  std::string detail;
-};
 
 struct RunOutcome {
   std::vector<Finding> findings;
@@ -35,17 +41,16 @@ struct RunOutcome {
 struct RunOptions {
   uint64_t seed = 0;
   std::string trace_file;  // empty: none
-  // Told of each action as it happens.
+  // Told of each action and fault as it happens.
   std::function<void(Duration, const std::string&)> on_action;
   // What the API server tells an audit log; it does not change the run.
   std::optional<control::AuditPolicy> audit_policy = {};
   control::AuditSink audit = {};
 };
 
-// A run as its time goes, for who drives it himself (minik/live); run_scenario() is advance() to its end.
 class Run {
  public:
-  // The scenario must outlive it.
+  // The scenario must outlive the run.
   Run(const Scenario& scenario, RunOptions options);
   ~Run();
   Run(const Run&) = delete;
@@ -53,22 +58,48 @@ class Run {
 
   // Boots the cluster; once.
   Status start();
-  // On to this moment, through all that the timeline has until then; returns early, between two steps, when
-  // `interrupt` answers true.
-  void advance(Duration until, const std::function<bool()>& interrupt);
-  // Performs an action of a timeline, written without `at`, now.
+  // On to this moment, looking every virtual second; returns early, between two steps, when `interrupt` answers true,
+  // and once when the run has come to its end.
+  void advance(Duration until, const std::function<bool()>& interrupt = [] { return false; });
+  bool over() const { return over_; }
+  // Performs what a timeline or a list of faults has, written without `at`, now.
   Status inject(std::string_view text, std::string_view name);
-  Duration now() const;
+  Duration now() const { return Duration{cluster_->executor().now().ns}; }
   // The next moment at which anything happens.
   Instant next() const;
   // What is known at this moment.
-  RunOutcome conclude() const;
+  RunOutcome conclude();
 
-  SimulatedCluster& cluster();
+  SimulatedCluster& cluster() { return *cluster_; }
+  FaultInjector& faults() { return *injector_; }
+  Actions& actions() { return *actions_; }
+  Trace& trace() { return trace_; }
 
  private:
-  class Body;
-  std::unique_ptr<Body> body_;
+  Duration next_look() const;
+  void look();
+  bool troubled() const;
+  void check_invariants();
+  void heal();
+  void check_convergence();
+  void note(const std::string& text);
+  void fail(const std::string& what, const std::string& why);
+
+  const Scenario& scenario_;
+  RunOptions options_;
+  Trace trace_;
+  Expectations expectations_;
+  std::vector<Finding> failures_;
+  std::unique_ptr<SimulatedCluster> cluster_;
+  std::unique_ptr<FaultInjector> injector_;
+  std::unique_ptr<Actions> actions_;
+  std::unique_ptr<Triggers> triggers_;
+  std::unique_ptr<Invariants> invariants_;
+  Instant calm_since_;
+  std::function<std::string()> outer_context_;
+  bool healed_ = false, over_ = false;
+  std::vector<std::unique_ptr<Action>> injected_;
+  std::optional<Finding> convergence_;
 };
 
 Result<RunOutcome> run_scenario(const Scenario& scenario, const RunOptions& options);

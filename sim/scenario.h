@@ -1,81 +1,74 @@
-// Scenario: what a simulated run is made of, as a file says it: machines, images' behaviour, a timeline of
-// actions and what must hold.
+// Scenario: what a simulated run is made of, as a file says it: machines, workloads, images' behaviour, a timeline
+// of actions, faults, and what must hold.
 //
 //   apiVersion: minik.dev/v1alpha1
 //   kind: Scenario
 //
 // Strict: an unknown or missing field, a wrong type or a bad value is an error with file:line. The format
-// is described in scenarios/README.md. Plain values.
+// is described in scenarios/README.md, and as JSON Schema in scenario_schema.h. Plain values.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "control/base/result.h"
-#include "control/cel/program.h"
 #include "control/object/value.h"
-#include "sim/cluster.h"
+#include "sim/action.h"
+#include "sim/fault.h"
+#include "sim/image_behaviour.h"
+#include "sim/node_pool.h"
+#include "sim/predicate.h"
 
 namespace minik::sim {
 
-struct ObjectReference {
-  std::string kind, namespace_ = "default", name;
-  control::KindId id;
-};
-
-struct Action {
-  enum class What : uint8_t { kApply, kSetImage, kScale, kDelete, kCrashNodes, kStartNodes, kPartitionNodes,
-                              kHealNodes, kRestartControllers, kRestartScheduler };
-  Duration at;
-  What what = What::kApply;
-  std::vector<control::Value> objects;  // kApply
-  ObjectReference target;               // kSetImage, kScale, kDelete
-  std::string container, image;
-  int64_t replicas = 0;
-  // Nodes by name, or so many drawn by the seed among those that run; for kStartNodes and kHealNodes an
-  // empty choice means all.
-  std::vector<std::string> nodes;
-  int64_t count = 0;
-  std::string text;  // as the report names it
-};
-
 struct Expectation {
+  enum class Must : uint8_t {
+    kWithin,  // hold at some moment between `after` and `after + time`
+    kAlways,  // hold at every moment from `after` on
+    kNever,   // hold at no moment from `after` on
+    kStable,  // come to hold, and then hold without a break for `time`
+  };
   std::string name;
-  // At some moment between `after` and `after + within`; without a bound: at every moment from `after` on.
-  Duration after;
-  std::optional<Duration> within;
-  // An object that has this part…
-  std::optional<ObjectReference> object;
-  control::Value matches;
-  // …or a number of objects…
-  std::optional<control::KindId> selected_kind;
-  std::string namespace_, label_selector, field_selector, condition;
-  std::optional<int64_t> equals, at_least, at_most;
-  // …or an expression over the variable `object` (null when it is not there) or, over all selected ones,
-  // `objects`.
-  std::optional<control::cel::Program> expression;
+  Must must = Must::kWithin;
+  Duration after, time;
+  std::optional<Duration> deadline;  // of kStable, after `after`: by when the time has passed
+  Predicate predicate;
   std::string place;  // file:line
+
+  std::string text() const { return name.empty() ? "expectation at " + place : name; }
+};
+
+// After the timeline everything is healed, and all must come to rest.
+struct Convergence {
+  Duration within = minutes(15);
+  // What may stay as it is, by kind and name ("Deployment default/batch").
+  std::vector<ObjectReference> except;
 };
 
 struct Scenario {
-  std::string name, description;
+  std::string name, description, source;
   uint64_t seed = 0;
   Duration duration = minutes(10);
   std::vector<NodePool> pools;
   std::vector<ImageBehaviour> images;
-  std::vector<Action> timeline;
+  std::vector<Action> timeline;  // workloads are the first of it
+  std::vector<FaultRule> faults;
   std::vector<Expectation> expectations;
+  std::optional<Convergence> convergence;
   Duration node_grace = seconds(50);
 };
 
-Result<Scenario> parse_scenario(std::string_view text, std::string_view file_name);
+struct ScenarioFiles {
+  // The text of a file that a scenario names, relative to it; "-" is standard input. Without it such names are
+  // refused.
+  std::function<Result<std::string>(const std::string& path)> read;
+};
 
-// What a timeline does, written without `at`: one action or a list of them, with the same strictness.
+Result<Scenario> parse_scenario(std::string_view text, std::string_view file_name, const ScenarioFiles& files = {});
+// What a timeline or a list of faults has, written without a moment: one or a list of them, with the same strictness.
 Result<std::vector<Action>> parse_actions(std::string_view text, std::string_view file_name);
-
-// Every field of `part` is there and equal; lists match item by item as far as the part's list goes.
-bool contains_part(const control::Value& whole, const control::Value& part);
 
 }  // namespace minik::sim

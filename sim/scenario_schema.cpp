@@ -33,24 +33,61 @@ std::string_view scenario_schema() {
         "nodeMonitorGracePeriod": {"$ref": "#/definitions/duration", "description": "How long a node may be silent before it counts as lost."},
         "nodes": {"type": "array", "minItems": 1, "items": {"$ref": "#/definitions/pool"}},
         "images": {"type": "array", "description": "How containers behave; the first match counts.", "items": {"$ref": "#/definitions/image"}},
+        "workloads": {"$ref": "#/definitions/manifests", "description": "Applied five seconds after the start."},
         "timeline": {"type": "array", "items": {"$ref": "#/definitions/action"}},
+        "faults": {"type": "array", "description": "What goes wrong until spec.duration; then everything heals.", "items": {"$ref": "#/definitions/fault"}},
+        "convergence": {
+          "description": "After spec.duration everything must come to rest; so it is where there are faults, unless none.",
+          "oneOf": [
+            {"const": "none"},
+            {
+              "type": "object",
+              "additionalProperties": false,
+              "properties": {
+                "within": {"$ref": "#/definitions/duration"},
+                "except": {"type": "array", "items": {"$ref": "#/definitions/reference"}}
+              }
+            }
+          ]
+        },
         "expect": {"type": "array", "description": "What must hold, checked every virtual second.", "items": {"$ref": "#/definitions/expectation"}}
       }
     }
   },
   "definitions": {
     "duration": {"type": "string", "pattern": "^([0-9]+(\\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$|^0$"},
-    "spread": {
-      "description": "One duration, or bounds between which each is drawn.",
+    "signedDuration": {"type": "string", "pattern": "^-?([0-9]+(\\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$|^0$"},
+    "share": {"type": "string", "pattern": "^[0-9]{1,3}(\\.[0-9]{1,4})?%$"},
+    "distribution": {
+      "description": "One duration; bounds between which each is drawn; or another distribution.",
       "oneOf": [
         {"$ref": "#/definitions/duration"},
         {
           "type": "object",
           "additionalProperties": false,
-          "properties": {"min": {"$ref": "#/definitions/duration"}, "max": {"$ref": "#/definitions/duration"}}
+          "properties": {
+            "min": {"$ref": "#/definitions/duration"},
+            "max": {"$ref": "#/definitions/duration"},
+            "exponential": {"type": "object", "required": ["mean"], "additionalProperties": false, "properties": {"mean": {"$ref": "#/definitions/duration"}}},
+            "normal": {"type": "object", "required": ["mean", "deviation"], "additionalProperties": false, "properties": {"mean": {"$ref": "#/definitions/duration"}, "deviation": {"$ref": "#/definitions/duration"}}},
+            "logNormal": {"type": "object", "required": ["median", "p99"], "additionalProperties": false, "properties": {"median": {"$ref": "#/definitions/duration"}, "p99": {"$ref": "#/definitions/duration"}}},
+            "choice": {"type": "array", "minItems": 1, "maxItems": 64, "items": {"type": "object", "required": ["of"], "additionalProperties": false, "properties": {"weight": {"type": "integer", "minimum": 0}, "of": {"$ref": "#/definitions/distribution"}}}}
+          }
         }
       ]
     },
+    "signedDistribution": {
+      "oneOf": [
+        {"$ref": "#/definitions/signedDuration"},
+        {"type": "object", "additionalProperties": false, "properties": {"min": {"$ref": "#/definitions/signedDuration"}, "max": {"$ref": "#/definitions/signedDuration"}}}
+      ]
+    },
+    "manifest": {
+      "description": "An object, or the objects of a file: its path relative to this one, or - for standard input.",
+      "type": "object",
+      "anyOf": [{"required": ["apiVersion", "kind"]}, {"required": ["file"], "additionalProperties": false, "properties": {"file": {"type": "string"}}}]
+    },
+    "manifests": {"oneOf": [{"$ref": "#/definitions/manifest"}, {"type": "array", "minItems": 1, "items": {"$ref": "#/definitions/manifest"}}]},
     "quantity": {"type": ["string", "integer"]},
     "names": {"type": "array", "items": {"type": "string"}},
     "pool": {
@@ -70,7 +107,8 @@ std::string_view scenario_schema() {
         },
         "labels": {"type": "object", "additionalProperties": {"type": "string"}},
         "zones": {"$ref": "#/definitions/names", "description": "Nodes take them in turn."},
-        "taints": {"type": "array", "items": {"type": "object"}}
+        "taints": {"type": "array", "items": {"type": "object"}},
+        "clockSkew": {"$ref": "#/definitions/signedDistribution", "description": "How far the clocks are off, drawn for each machine."}
       }
     },
     "image": {
@@ -78,66 +116,181 @@ std::string_view scenario_schema() {
       "additionalProperties": false,
       "properties": {
         "match": {"type": "string", "description": "A reference, where * stands for any text."},
-        "pull": {"$ref": "#/definitions/spread"},
+        "pull": {"$ref": "#/definitions/distribution"},
         "preloaded": {"type": "boolean", "description": "On every node from the start."},
         "missing": {"type": "boolean", "description": "The registry does not have it."},
-        "start": {"$ref": "#/definitions/spread"},
+        "start": {"$ref": "#/definitions/distribution"},
         "startError": {"type": "string", "description": "What the runtime answers instead of starting it."},
-        "ready": {"$ref": "#/definitions/spread"},
+        "ready": {"$ref": "#/definitions/distribution"},
         "neverReady": {"type": "boolean"},
-        "stop": {"$ref": "#/definitions/spread"},
-        "exitAfter": {"$ref": "#/definitions/spread"},
-        "exitCode": {"type": "integer"}
+        "stop": {"$ref": "#/definitions/distribution"},
+        "ignoresSigterm": {"type": "boolean", "description": "It is killed when its grace is over."},
+        "exitAfter": {"$ref": "#/definitions/distribution"},
+        "exitCode": {"type": "integer"},
+        "crash": {
+          "type": "object",
+          "additionalProperties": false,
+          "properties": {
+            "atStart": {"$ref": "#/definitions/share", "description": "Of all starts."},
+            "after": {"$ref": "#/definitions/distribution", "description": "Drawn at each start: {exponential: {mean: 1h}} is a mean time between crashes."},
+            "exitCode": {"type": "integer"}
+          }
+        },
+        "uses": {
+          "type": "object",
+          "description": "What one container uses while it runs.",
+          "additionalProperties": false,
+          "properties": {
+            "cpu": {"$ref": "#/definitions/quantity"},
+            "memory": {"$ref": "#/definitions/quantity"},
+            "memoryGrowthPerSecond": {"$ref": "#/definitions/quantity", "description": "Until its limit, at which it is killed."},
+            "cpuPerRequest": {"$ref": "#/definitions/duration"},
+            "memoryPerRequest": {"$ref": "#/definitions/quantity"}
+          }
+        },
+        "load": {
+          "type": "object",
+          "description": "What all running containers share.",
+          "additionalProperties": false,
+          "properties": {"cpu": {"$ref": "#/definitions/quantity"}, "requests": {"type": "integer", "description": "A second."}}
+        },
+        "capacity": {"type": "integer", "minimum": 1, "description": "Requests a second that one container answers; beyond, its probes fail in proportion."},
+        "needs": {
+          "type": "object",
+          "description": "What it cannot work without.",
+          "additionalProperties": false,
+          "properties": {"dns": {"type": "boolean"}, "service": {"type": "string"}, "else": {"enum": ["notReady", "crash"]}}
+        }
       }
     },
     "action": {
       "type": "object",
-      "required": ["at"],
-      "minProperties": 2,
-      "maxProperties": 2,
+      "description": "`at` or `when`, and one action or fault.",
+      "minProperties": 1,
+      "maxProperties": 3,
       "additionalProperties": false,
       "properties": {
         "at": {"$ref": "#/definitions/duration"},
-        "apply": {"oneOf": [{"type": "object"}, {"type": "array", "minItems": 1, "items": {"type": "object"}}]},
-        "setImage": {
-          "type": "object",
-          "required": ["kind", "name", "container", "image"],
-          "additionalProperties": false,
-          "properties": {
-            "kind": {"type": "string"},
-            "namespace": {"type": "string"},
-            "name": {"type": "string"},
-            "container": {"type": "string"},
-            "image": {"type": "string"}
-          }
-        },
-        "scale": {
-          "type": "object",
-          "required": ["kind", "name", "replicas"],
-          "additionalProperties": false,
-          "properties": {
-            "kind": {"type": "string"},
-            "namespace": {"type": "string"},
-            "name": {"type": "string"},
-            "replicas": {"type": "integer", "minimum": 0}
-          }
-        },
-        "delete": {"$ref": "#/definitions/reference"},
-        "crashNodes": {"$ref": "#/definitions/choice"},
+        "when": {"$ref": "#/definitions/when"},
+        "after": {"$ref": "#/definitions/duration", "description": "So long after what `when` waits for."},
+        "apply": {"$ref": "#/definitions/manifests"},
+        "setImage": {"type": "object", "required": ["kind", "name", "container", "image"], "additionalProperties": false, "properties": {"kind": {"type": "string"}, "namespace": {"type": "string"}, "name": {"type": "string"}, "container": {"type": "string"}, "image": {"type": "string"}}},
+        "scale": {"type": "object", "required": ["kind", "name", "replicas"], "additionalProperties": false, "properties": {"kind": {"type": "string"}, "namespace": {"type": "string"}, "name": {"type": "string"}, "replicas": {"type": "integer", "minimum": 0}}},
+        "patch": {"type": "object", "required": ["kind", "name", "patch"], "additionalProperties": false, "properties": {"kind": {"type": "string"}, "namespace": {"type": "string"}, "name": {"type": "string"}, "type": {"enum": ["strategic", "merge", "json"]}, "patch": {"type": ["object", "array"]}}},
+        "delete": {"type": "object", "required": ["kind", "name"], "additionalProperties": false, "properties": {"kind": {"type": "string"}, "namespace": {"type": "string"}, "name": {"type": "string"}, "propagation": {"enum": ["Default", "Orphan", "Background", "Foreground"]}}},
+        "cordon": {"$ref": "#/definitions/choice"},
+        "uncordon": {"$ref": "#/definitions/choice"},
+        "drain": {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "timeout": {"$ref": "#/definitions/duration"}, "gracePeriodSeconds": {"type": "integer", "minimum": 0}}},
+        "upgradePool": {"type": "object", "required": ["pool"], "additionalProperties": false, "properties": {"pool": {"type": "string"}, "maxUnavailable": {"type": "integer", "minimum": 1}, "replace": {"$ref": "#/definitions/distribution"}, "drainTimeout": {"$ref": "#/definitions/duration"}, "labels": {"type": "object", "additionalProperties": {"type": "string"}}}},
         "startNodes": {"$ref": "#/definitions/choice"},
-        "partitionNodes": {"$ref": "#/definitions/choice"},
         "healNodes": {"$ref": "#/definitions/choice"},
-        "restart": {"enum": ["controllers", "scheduler"]}
+        "setLoad": {"type": "object", "required": ["image"], "additionalProperties": false, "properties": {"image": {"type": "string"}, "cpu": {"$ref": "#/definitions/quantity"}, "requests": {"type": "integer", "minimum": 0}}},
+        "restart": {"enum": ["controllers", "scheduler"]},
+        "crashNodes": {"$ref": "#/definitions/choice"},
+        "freezeNodes": {"$ref": "#/definitions/choice"},
+        "slowNodes": {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "factor": {"type": "integer", "minimum": 1}}},
+        "jumpClocks": {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "by": {"$ref": "#/definitions/signedDuration"}}},
+        "stopKubelets": {"$ref": "#/definitions/choice"},
+        "partitionNodes": {"oneOf": [{"const": "all"}, {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "cut": {"enum": ["both", "requests", "answers"]}}}]},
+        "fillDisks": {"$ref": "#/definitions/choice"},
+        "slowDisks": {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "factor": {"type": "integer", "minimum": 1}}},
+        "crashContainers": {"type": "object", "additionalProperties": false, "properties": {"namespace": {"type": "string"}, "labelSelector": {"type": "string"}, "node": {"type": "string"}, "container": {"type": "string"}, "count": {"type": "integer"}, "exitCode": {"type": "integer"}}},
+        "oomContainers": {"type": "object", "additionalProperties": false, "properties": {"namespace": {"type": "string"}, "labelSelector": {"type": "string"}, "node": {"type": "string"}, "container": {"type": "string"}, "count": {"type": "integer"}}},
+        "hangContainers": {"type": "object", "additionalProperties": false, "properties": {"namespace": {"type": "string"}, "labelSelector": {"type": "string"}, "node": {"type": "string"}, "container": {"type": "string"}, "count": {"type": "integer"}}},
+        "failProbes": {"type": "object", "additionalProperties": false, "properties": {"namespace": {"type": "string"}, "labelSelector": {"type": "string"}, "node": {"type": "string"}, "container": {"type": "string"}, "count": {"type": "integer"}}},
+        "troubleLinks": {"type": "object", "required": ["components"], "additionalProperties": false, "properties": {"components": {"$ref": "#/definitions/names"}, "loseRequests": {"$ref": "#/definitions/share"}, "loseAnswers": {"$ref": "#/definitions/share"}, "delayAnswers": {"$ref": "#/definitions/share"}, "holdWatches": {"$ref": "#/definitions/share"}, "endWatches": {"$ref": "#/definitions/share"}, "delayMax": {"$ref": "#/definitions/duration"}}},
+        "holdMessages": {"type": "object", "required": ["components"], "additionalProperties": false, "properties": {"components": {"$ref": "#/definitions/names"}}},
+        "holdWatches": {"type": "object", "required": ["components"], "additionalProperties": false, "properties": {"components": {"$ref": "#/definitions/names"}}},
+        "stopApi": {"type": "object", "additionalProperties": false},
+        "slowApi": {"type": "object", "required": ["latency"], "additionalProperties": false, "properties": {"latency": {"$ref": "#/definitions/distribution"}}},
+        "failApi": {"type": "object", "additionalProperties": false, "properties": {"share": {"$ref": "#/definitions/share"}, "code": {"enum": [500, 503, 504]}}},
+        "throttleApi": {"type": "object", "additionalProperties": false, "properties": {"requestsPerSecond": {"type": "integer", "minimum": 1}, "retryAfterSeconds": {"type": "integer", "minimum": 0}}},
+        "expireWatches": {"type": "object", "additionalProperties": false},
+        "cutStorePower": {"type": "object", "additionalProperties": false},
+        "fillStoreDisk": {"type": "object", "additionalProperties": false},
+        "slowStoreDisk": {"type": "object", "required": ["latency"], "additionalProperties": false, "properties": {"latency": {"$ref": "#/definitions/distribution"}}},
+        "crashComponent": {"type": "object", "required": ["component"], "additionalProperties": false, "properties": {"component": {"enum": ["controllers", "scheduler"]}}},
+        "crashAtWrites": {"type": "object", "required": ["component"], "additionalProperties": false, "properties": {"component": {"enum": ["controllers", "scheduler"]}, "share": {"$ref": "#/definitions/share"}, "down": {"$ref": "#/definitions/distribution"}}},
+        "loseLeader": {"type": "object", "required": ["component"], "additionalProperties": false, "properties": {"component": {"enum": ["controllers", "scheduler"]}}},
+        "twoLeaders": {"type": "object", "required": ["component"], "additionalProperties": false, "properties": {"component": {"enum": ["controllers", "scheduler"]}}},
+        "registryOutage": {"type": "object", "additionalProperties": false, "properties": {"match": {"type": "string"}}},
+        "throttleRegistry": {"type": "object", "additionalProperties": false, "properties": {"match": {"type": "string"}, "pullsPerMinute": {"type": "integer", "minimum": 1}}},
+        "dnsOutage": {"type": "object", "additionalProperties": false}
+      }
+    },
+    "fault": {
+      "type": "object",
+      "description": "When, for how long, and one fault.",
+      "additionalProperties": false,
+      "properties": {
+        "name": {"type": "string"},
+        "at": {"$ref": "#/definitions/duration"},
+        "when": {"$ref": "#/definitions/when"},
+        "after": {"$ref": "#/definitions/duration", "description": "So long after what `when` waits for."},
+        "random": {
+          "type": "object",
+          "required": ["every"],
+          "additionalProperties": false,
+          "properties": {"every": {"$ref": "#/definitions/distribution"}, "from": {"$ref": "#/definitions/duration"}}
+        },
+        "inRuns": {"$ref": "#/definitions/share", "description": "Only in so many of all runs, drawn once for a whole run."},
+        "for": {"$ref": "#/definitions/distribution", "description": "Without it, until everything heals."},
+        "crashNodes": {"$ref": "#/definitions/choice"},
+        "freezeNodes": {"$ref": "#/definitions/choice"},
+        "slowNodes": {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "factor": {"type": "integer", "minimum": 1}}},
+        "jumpClocks": {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "by": {"$ref": "#/definitions/signedDuration"}}},
+        "stopKubelets": {"$ref": "#/definitions/choice"},
+        "partitionNodes": {"oneOf": [{"const": "all"}, {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "cut": {"enum": ["both", "requests", "answers"]}}}]},
+        "fillDisks": {"$ref": "#/definitions/choice"},
+        "slowDisks": {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "factor": {"type": "integer", "minimum": 1}}},
+        "crashContainers": {"type": "object", "additionalProperties": false, "properties": {"namespace": {"type": "string"}, "labelSelector": {"type": "string"}, "node": {"type": "string"}, "container": {"type": "string"}, "count": {"type": "integer"}, "exitCode": {"type": "integer"}}},
+        "oomContainers": {"type": "object", "additionalProperties": false, "properties": {"namespace": {"type": "string"}, "labelSelector": {"type": "string"}, "node": {"type": "string"}, "container": {"type": "string"}, "count": {"type": "integer"}}},
+        "hangContainers": {"type": "object", "additionalProperties": false, "properties": {"namespace": {"type": "string"}, "labelSelector": {"type": "string"}, "node": {"type": "string"}, "container": {"type": "string"}, "count": {"type": "integer"}}},
+        "failProbes": {"type": "object", "additionalProperties": false, "properties": {"namespace": {"type": "string"}, "labelSelector": {"type": "string"}, "node": {"type": "string"}, "container": {"type": "string"}, "count": {"type": "integer"}}},
+        "troubleLinks": {"type": "object", "required": ["components"], "additionalProperties": false, "properties": {"components": {"$ref": "#/definitions/names"}, "loseRequests": {"$ref": "#/definitions/share"}, "loseAnswers": {"$ref": "#/definitions/share"}, "delayAnswers": {"$ref": "#/definitions/share"}, "holdWatches": {"$ref": "#/definitions/share"}, "endWatches": {"$ref": "#/definitions/share"}, "delayMax": {"$ref": "#/definitions/duration"}}},
+        "holdMessages": {"type": "object", "required": ["components"], "additionalProperties": false, "properties": {"components": {"$ref": "#/definitions/names"}}},
+        "holdWatches": {"type": "object", "required": ["components"], "additionalProperties": false, "properties": {"components": {"$ref": "#/definitions/names"}}},
+        "stopApi": {"type": "object", "additionalProperties": false},
+        "slowApi": {"type": "object", "required": ["latency"], "additionalProperties": false, "properties": {"latency": {"$ref": "#/definitions/distribution"}}},
+        "failApi": {"type": "object", "additionalProperties": false, "properties": {"share": {"$ref": "#/definitions/share"}, "code": {"enum": [500, 503, 504]}}},
+        "throttleApi": {"type": "object", "additionalProperties": false, "properties": {"requestsPerSecond": {"type": "integer", "minimum": 1}, "retryAfterSeconds": {"type": "integer", "minimum": 0}}},
+        "expireWatches": {"type": "object", "additionalProperties": false},
+        "cutStorePower": {"type": "object", "additionalProperties": false},
+        "fillStoreDisk": {"type": "object", "additionalProperties": false},
+        "slowStoreDisk": {"type": "object", "required": ["latency"], "additionalProperties": false, "properties": {"latency": {"$ref": "#/definitions/distribution"}}},
+        "crashComponent": {"type": "object", "required": ["component"], "additionalProperties": false, "properties": {"component": {"enum": ["controllers", "scheduler"]}}},
+        "crashAtWrites": {"type": "object", "required": ["component"], "additionalProperties": false, "properties": {"component": {"enum": ["controllers", "scheduler"]}, "share": {"$ref": "#/definitions/share"}, "down": {"$ref": "#/definitions/distribution"}}},
+        "loseLeader": {"type": "object", "required": ["component"], "additionalProperties": false, "properties": {"component": {"enum": ["controllers", "scheduler"]}}},
+        "twoLeaders": {"type": "object", "required": ["component"], "additionalProperties": false, "properties": {"component": {"enum": ["controllers", "scheduler"]}}},
+        "registryOutage": {"type": "object", "additionalProperties": false, "properties": {"match": {"type": "string"}}},
+        "throttleRegistry": {"type": "object", "additionalProperties": false, "properties": {"match": {"type": "string"}, "pullsPerMinute": {"type": "integer", "minimum": 1}}},
+        "dnsOutage": {"type": "object", "additionalProperties": false}
+      }
+    },
+    "write": {"type": "object", "additionalProperties": false, "properties": {"verb": {"enum": ["create", "update", "patch", "delete", "deletecollection"]}, "kind": {"type": "string"}, "namespace": {"type": "string"}, "name": {"type": "string"}, "subresource": {"type": "string"}, "component": {"type": "string"}}},
+    "when": {
+      "type": "object",
+      "description": "What is waited for: a write, a component between two writes, or that an object, number or metric becomes so.",
+      "additionalProperties": false,
+      "properties": {
+        "write": {"type": "object", "additionalProperties": false, "properties": {"verb": {"enum": ["create", "update", "patch", "delete", "deletecollection"]}, "kind": {"type": "string"}, "namespace": {"type": "string"}, "name": {"type": "string"}, "subresource": {"type": "string"}, "component": {"type": "string"}, "count": {"type": "integer", "minimum": 1, "description": "The how-manieth."}}},
+        "between": {"type": "object", "required": ["first", "then"], "additionalProperties": false, "description": "After `first` has succeeded, as `then` leaves: it gets lost.", "properties": {"first": {"$ref": "#/definitions/write"}, "then": {"$ref": "#/definitions/write"}}},
+        "object": {"$ref": "#/definitions/reference"},
+        "matches": {"type": "object"},
+        "count": {"$ref": "#/definitions/count"},
+        "list": {"$ref": "#/definitions/list"},
+        "metric": {"$ref": "#/definitions/metric"},
+        "cel": {"type": "string"}
       }
     },
     "choice": {
-      "description": "All nodes, nodes by name, or so many drawn by the seed.",
+      "description": "All nodes; or those of these names, of a pool, of a zone, all of them or so many drawn by the seed.",
       "oneOf": [
         {"const": "all"},
         {
           "type": "object",
           "additionalProperties": false,
-          "properties": {"names": {"$ref": "#/definitions/names"}, "count": {"type": "integer", "minimum": 1}}
+          "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}}
         }
       ]
     },
@@ -147,44 +300,26 @@ std::string_view scenario_schema() {
       "additionalProperties": false,
       "properties": {"kind": {"type": "string"}, "namespace": {"type": "string"}, "name": {"type": "string"}}
     },
+    "count": {"type": "object", "required": ["kind"], "additionalProperties": false, "properties": {"kind": {"type": "string"}, "namespace": {"type": "string"}, "labelSelector": {"type": "string"}, "fieldSelector": {"type": "string"}, "condition": {"type": "string", "description": "Only objects on which it is True count."}, "equals": {"type": "integer"}, "atLeast": {"type": "integer"}, "atMost": {"type": "integer"}}},
+    "list": {"type": "object", "required": ["kind"], "additionalProperties": false, "properties": {"kind": {"type": "string"}, "namespace": {"type": "string"}, "labelSelector": {"type": "string"}, "fieldSelector": {"type": "string"}, "condition": {"type": "string"}}},
+    "metric": {"type": "object", "required": ["name"], "additionalProperties": false, "properties": {"name": {"type": "string", "description": "A family of /metrics."}, "labels": {"type": "object", "additionalProperties": {"type": "string"}}, "equals": {"type": "integer"}, "atLeast": {"type": "integer"}, "atMost": {"type": "integer"}}},
     "expectation": {
       "type": "object",
-      "description": "One of object (with matches or cel), count, and list (with cel).",
+      "description": "One of object (with matches or cel), count, list (with cel) and metric.",
       "additionalProperties": false,
-      "oneOf": [{"required": ["object"]}, {"required": ["count"]}, {"required": ["list", "cel"]}],
+      "oneOf": [{"required": ["object"]}, {"required": ["count"]}, {"required": ["list", "cel"]}, {"required": ["metric"]}],
       "properties": {
         "name": {"type": "string"},
         "after": {"$ref": "#/definitions/duration"},
         "within": {"$ref": "#/definitions/duration", "description": "It must hold at some moment of this time after `after`."},
         "always": {"type": "boolean", "description": "It must hold at every moment from `after` on."},
+        "never": {"type": "boolean", "description": "It must hold at no moment from `after` on."},
+        "stableFor": {"$ref": "#/definitions/duration", "description": "It must come to hold, and then hold so long without a break."},
         "object": {"$ref": "#/definitions/reference"},
         "matches": {"type": "object", "description": "The part that the object must have."},
-        "count": {
-          "type": "object",
-          "required": ["kind"],
-          "additionalProperties": false,
-          "properties": {
-            "kind": {"type": "string"},
-            "namespace": {"type": "string"},
-            "labelSelector": {"type": "string"},
-            "fieldSelector": {"type": "string"},
-            "condition": {"type": "string", "description": "Only objects on which it is True count."},
-            "equals": {"type": "integer"},
-            "atLeast": {"type": "integer"},
-            "atMost": {"type": "integer"}
-          }
-        },
-        "list": {
-          "type": "object",
-          "required": ["kind"],
-          "additionalProperties": false,
-          "properties": {
-            "kind": {"type": "string"},
-            "namespace": {"type": "string"},
-            "labelSelector": {"type": "string"},
-            "fieldSelector": {"type": "string"}
-          }
-        },
+        "count": {"$ref": "#/definitions/count"},
+        "list": {"$ref": "#/definitions/list"},
+        "metric": {"$ref": "#/definitions/metric"},
         "cel": {"type": "string", "description": "An expression over `object`, or beside list over `objects`."}
       }
     }

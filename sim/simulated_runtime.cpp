@@ -17,6 +17,9 @@ using control::RuntimeEvent;
 
 namespace {
 constexpr int kKilled = 137, kTerminated = 143;
+// How often a container that grows or needs others is looked at.
+constexpr Duration kLookPeriod = seconds(2);
+constexpr Duration kProbeTime = milliseconds(2), kProbeTimeMax = milliseconds(500);
 }
 
 bool matches_pattern(std::string_view pattern, std::string_view text) {
@@ -31,15 +34,13 @@ bool matches_pattern(std::string_view pattern, std::string_view text) {
   return false;
 }
 
-SimulatedRuntime::SimulatedRuntime(Executor& executor, Rng rng, const std::vector<ImageBehaviour>& images,
-                                   std::vector<ImageLoad>& loads, std::string node_name, uint32_t pod_network, Spread sandbox_time)
+SimulatedRuntime::SimulatedRuntime(Executor& executor, Rng rng, Surroundings& surroundings, std::string node_name,
+                                   uint32_t pod_network)
     : executor_(executor),
       rng_(rng),
-      images_(images),
-      loads_(loads),
+      surroundings_(surroundings),
       node_name_(std::move(node_name)),
       pod_network_(pod_network),
-      sandbox_time_(sandbox_time),
       alive_(std::make_shared<bool>(true)) {}
 
 SimulatedRuntime::~SimulatedRuntime() {
@@ -51,9 +52,9 @@ SimulatedRuntime::~SimulatedRuntime() {
 }
 
 ImageLoad* SimulatedRuntime::load_of(const Container& container) const {
-  const auto at = container.behaviour - images_.data();
-  const bool known = at >= 0 && static_cast<size_t>(at) < loads_.size();
-  return known ? &loads_[static_cast<size_t>(at)] : nullptr;
+  const auto at = container.behaviour - surroundings_.images.data();
+  const bool known = at >= 0 && static_cast<size_t>(at) < surroundings_.loads.size();
+  return known ? &surroundings_.loads[static_cast<size_t>(at)] : nullptr;
 }
 
 // As if it had used since the last look what it uses now: whoever looks often sees every change.
@@ -63,6 +64,7 @@ void SimulatedRuntime::count_cpu(Container& container) const {
     int64_t milli = container.behaviour->milli_cpu;
     const ImageLoad* load = load_of(container);
     if (load && load->running > 0) milli += load->milli_cpu / load->running;
+    milli += requests_of(container) * container.behaviour->cpu_per_request.ns / 1'000'000;
     container.cpu_usage_ns += (now - container.cpu_known_at).ns / 1000 * milli;
   }
   container.cpu_known_at = now;
@@ -77,13 +79,47 @@ void SimulatedRuntime::answer(Duration delay, Done<T> done, Result<T> result) {
 
 const ImageBehaviour& SimulatedRuntime::behaviour_of(std::string_view image) const {
   static const ImageBehaviour usual;
-  const auto found = std::ranges::find_if(images_, [&](const ImageBehaviour& b) { return matches_pattern(b.match, image); });
-  return found == images_.end() ? usual : *found;
+  const auto& images = surroundings_.images;
+  const auto found = std::ranges::find_if(images, [&](const ImageBehaviour& b) { return matches_pattern(b.match, image); });
+  return found == images.end() ? usual : *found;
+}
+
+// What one container can answer of the requests that are its share.
+int64_t SimulatedRuntime::requests_of(const Container& container) const {
+  const ImageLoad* load = load_of(container);
+  if (!load || load->running == 0) return 0;
+  const int64_t share = load->requests / load->running;
+  const int64_t most = container.behaviour->capacity_requests;
+  return most > 0 ? std::min(share, most) : share;
+}
+
+int64_t SimulatedRuntime::memory_of(const Container& container) const {
+  const ImageBehaviour& behaviour = *container.behaviour;
+  const int64_t seconds_up = (executor_.wall_now() - container.status.started).seconds();
+  const ImageLoad* load = load_of(container);
+  // Requests that it cannot answer wait in its memory as well.
+  const int64_t share = load && load->running > 0 ? load->requests / load->running : 0;
+  return behaviour.memory_bytes + behaviour.memory_growth_bytes * std::max<int64_t>(seconds_up, 0) +
+         behaviour.memory_per_request_bytes * share;
+}
+
+bool SimulatedRuntime::lacks_what_it_needs(const ImageBehaviour& behaviour) const {
+  if (behaviour.needs_dns && !surroundings_.dns_answers) return true;
+  return !behaviour.needs_service.empty() && surroundings_.service_answers &&
+         (!surroundings_.dns_answers || !surroundings_.service_answers(behaviour.needs_service));
+}
+
+Error SimulatedRuntime::disk_full_error(std::string_view what) const {
+  return Error(ErrorCode::kInternalError, cat(what, ": no space left on device"));
 }
 
 void SimulatedRuntime::status(Done<Unit> done) { answer<Unit>(Duration{}, std::move(done), Unit{}); }
 
 void SimulatedRuntime::run_pod_sandbox(PodSandboxConfig config, Done<PodSandboxStatus> done) {
+  if (disk_full_) {
+    answer<PodSandboxStatus>(milliseconds(5), std::move(done), disk_full_error("failed to create the pod's sandbox"));
+    return;
+  }
   PodSandboxStatus sandbox;
   sandbox.id = cat(node_name_, "-s", next_id_++);
   sandbox.namespace_ = config.namespace_;
@@ -98,7 +134,7 @@ void SimulatedRuntime::run_pod_sandbox(PodSandboxConfig config, Done<PodSandboxS
     sandbox.ips = {format_ipv4(pod_network_ + next_address_)};
   }
   sandboxes_[sandbox.id].status = sandbox;
-  answer<PodSandboxStatus>(sandbox_time_.draw(rng_), std::move(done), std::move(sandbox));
+  answer<PodSandboxStatus>(surroundings_.sandbox_time.draw(rng_) * disk_slowness_, std::move(done), std::move(sandbox));
 }
 
 void SimulatedRuntime::stop_pod_sandbox(const std::string& id, Done<Unit> done) {
@@ -132,6 +168,10 @@ void SimulatedRuntime::create_container(const std::string& sandbox_id, Container
     answer<std::string>(Duration{}, std::move(done), Error(ErrorCode::kNotFound, cat("no sandbox ", sandbox_id)));
     return;
   }
+  if (disk_full_) {
+    answer<std::string>(milliseconds(2), std::move(done), disk_full_error("failed to create the container's root"));
+    return;
+  }
   Container container;
   container.status.id = cat(node_name_, "-c", next_id_++);
   container.status.sandbox_id = sandbox_id;
@@ -142,6 +182,7 @@ void SimulatedRuntime::create_container(const std::string& sandbox_id, Container
   const auto asked_for = config.labels.find("io.kubernetes.container.image");
   container.status.image = asked_for == config.labels.end() ? config.image : asked_for->second;
   container.status.image_id = config.image;
+  container.memory_limit_bytes = config.resources.memory_limit_bytes;
   container.behaviour = &behaviour_of(container.status.image);
   const std::string id = container.status.id;
   sandbox->second.containers.push_back(id);
@@ -155,7 +196,7 @@ void SimulatedRuntime::start_container(const std::string& id, Done<ContainerStat
     answer<ContainerStatus>(Duration{}, std::move(done), Error(ErrorCode::kNotFound, cat("no container ", id)));
     return;
   }
-  const Duration takes = found->second.behaviour->start.draw(rng_) * slowness_;
+  const Duration takes = found->second.behaviour->start.draw(rng_) * slowness_ * disk_slowness_;
   executor_.after(takes, [this, alive = alive_, id, done = std::move(done)] {
     if (!*alive) return;
     const auto container = containers_.find(id);
@@ -168,17 +209,50 @@ void SimulatedRuntime::start_container(const std::string& id, Done<ContainerStat
       done(Error(ErrorCode::kInternalError, cat("failed to start container: ", c.behaviour->start_error)));
       return;
     }
-    c.status.state = ContainerState::kRunning;
-    c.status.started = executor_.wall_now();
-    c.cpu_known_at = c.status.started;
-    if (ImageLoad* load = load_of(c)) ++load->running;
-    c.ready_at = executor_.now() + c.behaviour->ready.draw(rng_);
-    if (c.behaviour->exit_after) {
-      executor_.after(c.behaviour->exit_after->draw(rng_), [this, alive, id, code = c.behaviour->exit_code] {
-        if (*alive) exit_container(id, code, 0);
-      });
-    }
+    started(id, c);
     done(c.status);
+  });
+}
+
+void SimulatedRuntime::started(const std::string& id, Container& c) {
+  const ImageBehaviour& behaviour = *c.behaviour;
+  c.status.state = ContainerState::kRunning;
+  c.status.started = executor_.wall_now();
+  c.cpu_known_at = c.status.started;
+  if (ImageLoad* load = load_of(c)) ++load->running;
+  c.ready_at = executor_.now() + behaviour.ready.draw(rng_) * slowness_;
+  const auto end_after = [&](Duration after, int code) {
+    executor_.after(after, [this, alive = alive_, id, code] {
+      if (*alive) exit_container(id, code, 0);
+    });
+  };
+  if (behaviour.exit_after) end_after(behaviour.exit_after->draw(rng_) * slowness_, behaviour.exit_code);
+  if (behaviour.crash_at_start > 0 && rng_.chance_ppm(behaviour.crash_at_start)) {
+    end_after(rng_.between(milliseconds(10), milliseconds(500)), behaviour.crash_code);
+  }
+  if (behaviour.crash_after) end_after(behaviour.crash_after->draw(rng_), behaviour.crash_code);
+  const bool grows = behaviour.memory_growth_bytes > 0 || behaviour.memory_per_request_bytes > 0;
+  if ((grows && c.memory_limit_bytes > 0) || behaviour.crashes_without) {
+    executor_.after(rng_.between(milliseconds(1), kLookPeriod), [this, alive = alive_, id] {
+      if (*alive) look_after(id);
+    });
+  }
+}
+
+void SimulatedRuntime::look_after(const std::string& id) {
+  const auto found = containers_.find(id);
+  if (found == containers_.end() || found->second.status.state != ContainerState::kRunning) return;
+  const Container& c = found->second;
+  if (c.memory_limit_bytes > 0 && memory_of(c) > c.memory_limit_bytes) {
+    kill_for_memory(id);
+    return;
+  }
+  if (c.behaviour->crashes_without && lacks_what_it_needs(*c.behaviour)) {
+    exit_container(id, c.behaviour->crash_code, 0);
+    return;
+  }
+  executor_.after(kLookPeriod, [this, alive = alive_, id] {
+    if (*alive) look_after(id);
   });
 }
 
@@ -191,6 +265,10 @@ void SimulatedRuntime::forget_container(const std::string& id) {
 }
 
 void SimulatedRuntime::exit_container(const std::string& id, int exit_code, int signal) {
+  end_container(id, exit_code, signal, exit_code == 0 ? "Completed" : "Error");
+}
+
+void SimulatedRuntime::end_container(const std::string& id, int exit_code, int signal, std::string_view reason) {
   const auto found = containers_.find(id);
   if (found == containers_.end() || found->second.status.state != ContainerState::kRunning) return;
   auto& status = found->second.status;
@@ -200,9 +278,10 @@ void SimulatedRuntime::exit_container(const std::string& id, int exit_code, int 
   status.finished = executor_.wall_now();
   status.exit_code = exit_code;
   status.signal = signal;
-  status.reason = exit_code == 0 ? "Completed" : "Error";
+  status.reason = reason;
   if (!listener_) return;
-  const RuntimeEvent event{RuntimeEvent::Kind::kContainerExited, status.sandbox_id, id};
+  const auto kind = reason == "OOMKilled" ? RuntimeEvent::Kind::kContainerOomKilled : RuntimeEvent::Kind::kContainerExited;
+  const RuntimeEvent event{kind, status.sandbox_id, id};
   executor_.post([this, alive = alive_, event] {
     if (*alive && listener_) listener_(event);
   });
@@ -215,14 +294,42 @@ bool SimulatedRuntime::crash_container(const std::string& id, int exit_code) {
   return true;
 }
 
+void SimulatedRuntime::kill_for_memory(const std::string& id) { end_container(id, kKilled, 9, "OOMKilled"); }
+
+void SimulatedRuntime::hang_container(const std::string& id, bool hung) {
+  const auto found = containers_.find(id);
+  if (found != containers_.end()) found->second.hung = hung;
+}
+
+void SimulatedRuntime::set_probes_fail(const std::string& pod_uid, bool fail) {
+  if (fail) {
+    failing_probes_.insert(pod_uid);
+  } else {
+    failing_probes_.erase(pod_uid);
+  }
+}
+
+std::vector<std::string> SimulatedRuntime::running_containers(const std::string& pod_uid, const std::string& container) const {
+  std::vector<std::string> ids;
+  for (const auto& [sandbox_id, sandbox] : sandboxes_) {
+    if (sandbox.status.uid != pod_uid) continue;
+    for (const auto& id : sandbox.containers) {
+      const auto& status = containers_.at(id).status;
+      if (status.state == ContainerState::kRunning && (container.empty() || status.name == container)) ids.push_back(id);
+    }
+  }
+  return ids;
+}
+
 void SimulatedRuntime::stop_container(const std::string& id, Duration grace, Done<Unit> done) {
   const auto found = containers_.find(id);
   if (found == containers_.end() || found->second.status.state != ContainerState::kRunning) {
     answer<Unit>(Duration{}, std::move(done), Unit{});
     return;
   }
-  const Duration wanted = found->second.behaviour->stop.draw(rng_);
-  const bool in_time = wanted < grace;
+  const Duration wanted = found->second.behaviour->stop.draw(rng_) * slowness_;
+  const bool listens = !found->second.hung && !found->second.behaviour->ignores_sigterm;
+  const bool in_time = listens && wanted < grace;
   executor_.after(in_time ? wanted : grace, [this, alive = alive_, id, in_time, done = std::move(done)] {
     if (!*alive) return;
     // A server ends well, a program with an end of its own is interrupted before it. Of the signal itself neither
@@ -243,9 +350,12 @@ void SimulatedRuntime::remove_container(const std::string& id, Done<Unit> done) 
   answer<Unit>(Duration{}, std::move(done), Unit{});
 }
 
-void SimulatedRuntime::update_container(const std::string& id, const control::ContainerResources&, Done<Unit> done) {
-  Result<Unit> result = Unit{};
-  if (!containers_.contains(id)) result = Error(ErrorCode::kNotFound, cat("no container ", id));
+void SimulatedRuntime::update_container(const std::string& id, const control::ContainerResources& resources, Done<Unit> done) {
+  Result<Unit> result = Error(ErrorCode::kNotFound, cat("no container ", id));
+  if (const auto found = containers_.find(id); found != containers_.end()) {
+    found->second.memory_limit_bytes = resources.memory_limit_bytes;
+    result = Unit{};
+  }
   answer<Unit>(Duration{}, std::move(done), std::move(result));
 }
 
@@ -262,30 +372,68 @@ void SimulatedRuntime::list_containers(Done<std::vector<ContainerStatus>> done) 
   answer<std::vector<ContainerStatus>>(Duration{}, std::move(done), std::move(all));
 }
 
-void SimulatedRuntime::exec_sync(const std::string& id, std::vector<std::string>, Duration,
+bool SimulatedRuntime::answers(const Container& c) {
+  if (c.status.state != ContainerState::kRunning || c.hung || c.behaviour->never_ready || executor_.now() < c.ready_at) return false;
+  if (lacks_what_it_needs(*c.behaviour)) return false;
+  const auto sandbox = sandboxes_.find(c.status.sandbox_id);
+  if (sandbox != sandboxes_.end() && failing_probes_.contains(sandbox->second.status.uid)) return false;
+  // Of more requests than it can answer, its probes get their share.
+  const ImageLoad* load = load_of(c);
+  const int64_t most = c.behaviour->capacity_requests;
+  if (!load || most == 0 || load->running == 0) return true;
+  const int64_t share = load->requests / load->running;
+  return share <= most || rng_.below(static_cast<uint64_t>(share)) < static_cast<uint64_t>(most);
+}
+
+// A queue's waiting time: twice as long at half of the capacity, and so on until it is full.
+Duration SimulatedRuntime::probe_time(const Container& c) const {
+  const ImageLoad* load = load_of(c);
+  const int64_t most = c.behaviour->capacity_requests;
+  if (!load || most == 0 || load->running == 0) return kProbeTime;
+  const int64_t room = most - load->requests / load->running;
+  return room > 0 ? std::min(kProbeTime * most / room, kProbeTimeMax) : kProbeTimeMax;
+}
+
+bool SimulatedRuntime::answers(const std::string& sandbox_id) {
+  const auto sandbox = sandboxes_.find(sandbox_id);
+  if (sandbox == sandboxes_.end()) return false;
+  return std::ranges::any_of(sandbox->second.containers, [&](const std::string& id) { return answers(containers_.at(id)); });
+}
+
+Duration SimulatedRuntime::probe_time(const std::string& sandbox_id) const {
+  const auto sandbox = sandboxes_.find(sandbox_id);
+  Duration longest = kProbeTime;
+  if (sandbox == sandboxes_.end()) return longest;
+  for (const auto& id : sandbox->second.containers) longest = std::max(longest, probe_time(containers_.at(id)));
+  return longest;
+}
+
+void SimulatedRuntime::exec_sync(const std::string& id, std::vector<std::string>, Duration timeout,
                                  Done<control::ExecResult> done) {
   const auto found = containers_.find(id);
   control::ExecResult result;
-  const bool up = found != containers_.end() && found->second.status.state == ContainerState::kRunning &&
-                  !found->second.behaviour->never_ready && executor_.now() >= found->second.ready_at;
-  result.exit_code = up ? 0 : 1;
-  answer<control::ExecResult>(milliseconds(5), std::move(done), std::move(result));
+  result.exit_code = found != containers_.end() && answers(found->second) ? 0 : 1;
+  const Duration takes = found == containers_.end() ? kProbeTime : probe_time(found->second);
+  if (takes * slowness_ > timeout) {
+    executor_.after(timeout, [done = std::move(done), alive = alive_] {
+      if (*alive) done(Error(ErrorCode::kTimeout, "command timed out"));
+    });
+    return;
+  }
+  answer<control::ExecResult>(takes, std::move(done), std::move(result));
 }
 
-bool SimulatedRuntime::answers(const std::string& sandbox_id) const {
-  const auto sandbox = sandboxes_.find(sandbox_id);
-  if (sandbox == sandboxes_.end()) return false;
-  return std::ranges::any_of(sandbox->second.containers, [&](const std::string& id) {
-    const Container& c = containers_.at(id);
-    return c.status.state == ContainerState::kRunning && !c.behaviour->never_ready &&
-           executor_.now() >= c.ready_at;
-  });
-}
-
-void SimulatedRuntime::http_get(const std::string& sandbox_id, control::HttpProbe, Duration, Done<int> done) {
+void SimulatedRuntime::http_get(const std::string& sandbox_id, control::HttpProbe, Duration timeout, Done<int> done) {
+  const Duration takes = probe_time(sandbox_id);
+  if (takes * slowness_ > timeout) {
+    executor_.after(timeout, [done = std::move(done), alive = alive_] {
+      if (*alive) done(Error(ErrorCode::kTimeout, "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"));
+    });
+    return;
+  }
   Result<int> result = Error(ErrorCode::kServiceUnavailable, "dial tcp: connection refused");
   if (answers(sandbox_id)) result = 200;
-  answer<int>(milliseconds(2), std::move(done), std::move(result));
+  answer<int>(takes, std::move(done), std::move(result));
 }
 
 void SimulatedRuntime::tcp_connect(const std::string& sandbox_id, const std::string&, int, Duration, Done<Unit> done) {
@@ -314,11 +462,19 @@ void SimulatedRuntime::pull_image(const std::string& reference, std::optional<co
                                   Done<ImageStatus> done) {
   const auto& behaviour = behaviour_of(reference);
   Result<ImageStatus> result = Error(ErrorCode::kNotFound, cat("failed to resolve reference ", quoted(reference), ": not found"));
+  if (Status admitted = surroundings_.admit_pull(reference, executor_.now()); !admitted) {
+    answer<ImageStatus>(milliseconds(100), std::move(done), std::move(admitted).error());
+    return;
+  }
+  if (disk_full_) {
+    answer<ImageStatus>(behaviour.pull.draw(rng_), std::move(done), disk_full_error(cat("failed to extract image ", quoted(reference))));
+    return;
+  }
   if (!behaviour.missing) {
     result = image_status(reference);
     pulled_.insert(reference);
   }
-  answer<ImageStatus>(behaviour.pull.draw(rng_), std::move(done), std::move(result));
+  answer<ImageStatus>(behaviour.pull.draw(rng_) * disk_slowness_, std::move(done), std::move(result));
 }
 
 void SimulatedRuntime::list_images(Done<std::vector<ImageStatus>> done) {
@@ -337,7 +493,7 @@ void SimulatedRuntime::stats(Done<std::vector<control::ContainerStats>> done) {
   for (auto& [id, container] : containers_) {
     if (container.status.state != ContainerState::kRunning) continue;
     count_cpu(container);
-    const int64_t memory = container.behaviour->memory_bytes;
+    const int64_t memory = memory_of(container);
     all.push_back({id, container.status.name, container.status.sandbox_id, container.cpu_usage_ns, memory, memory, 1});
   }
   answer<std::vector<control::ContainerStats>>(Duration{}, std::move(done), std::move(all));

@@ -1,10 +1,17 @@
 // SimulatedRuntime: the ContainerRuntime of a machine that does not exist. Sandboxes and containers are
 // entries in tables; what takes time in the world takes drawn time here.
 //
-// Behaviour follows the image: how long a pull, a start, a shutdown take, when the container begins to
-// answer probes, whether it exits by itself and with what code. Addresses come from the node's pod
-// range. A crash of the machine is the destruction of this object; a pull of an image that was pulled
-// before is quick. Control thread only.
+// Behaviour follows the image (ImageBehaviour): how long a pull, a start, a shutdown take, when the container
+// begins to answer probes, whether it exits, crashes or grows until its limit kills it, and how it fares under its
+// share of the load. What its surroundings refuse, it lacks: images of a dead registry, names, other services.
+//
+//   created --start--> running --ready--> answers probes
+//                         |  exit, crash, out of memory, stop, kill
+//                         +--> exited
+//
+// Addresses come from the node's pod range. A crash of the machine is the destruction of this object; a pull of an
+// image that was pulled before is quick. Runs on the machine's own executor. Not modelled: what containers say on
+// standard output, traffic between pods as packets, the disk's usage by volumes.
 #pragma once
 
 #include <functional>
@@ -18,54 +25,30 @@
 #include "control/base/executor.h"
 #include "control/base/rng.h"
 #include "control/kubelet/container_runtime.h"
+#include "sim/surroundings.h"
 
 namespace minik::sim {
 
-// A uniform draw between two durations.
-struct Spread {
-  Duration min, max;
-  Duration draw(Rng& rng) const { return min == max ? min : rng.between(min, max); }
-};
-
-struct ImageBehaviour {
-  std::string match = "*";  // a pattern of the image's reference; '*' stands for any text
-  Spread pull{seconds(1), seconds(3)};
-  bool preloaded = false;  // on every machine from the start
-  bool missing = false;    // no registry has it
-  Spread start{milliseconds(50), milliseconds(300)};
-  std::string start_error;  // its program cannot be run, for this reason
-  // From the start until HTTP and TCP probes succeed.
-  Spread ready{milliseconds(500), seconds(2)};
-  bool never_ready = false;
-  Spread stop{milliseconds(100), milliseconds(500)};
-  // The container ends by itself after this long.
-  std::optional<Spread> exit_after;
-  int exit_code = 0;
-  // What one container uses while it runs, beside its share of the load.
-  int64_t milli_cpu = 0;
-  int64_t memory_bytes = 0;
-  // Work that the running containers of this image share evenly, in thousandths of a CPU.
-  int64_t load_milli_cpu = 0;
-};
-
-// The load of one image at a moment, and who shares it: all machines have one for each ImageBehaviour.
-struct ImageLoad {
-  int64_t milli_cpu = 0;
-  int64_t running = 0;
-};
-
-bool matches_pattern(std::string_view pattern, std::string_view text);
-
 class SimulatedRuntime : public control::ContainerRuntime {
  public:
-  SimulatedRuntime(Executor& executor, Rng rng, const std::vector<ImageBehaviour>& images,
-                   std::vector<ImageLoad>& loads, std::string node_name, uint32_t pod_network, Spread sandbox_time);
+  SimulatedRuntime(Executor& executor, Rng rng, Surroundings& surroundings, std::string node_name, uint32_t pod_network);
   ~SimulatedRuntime() override;
 
   // Everything takes this many times as long: a slow machine. 1 is normal.
   void set_slowness(int64_t factor) { slowness_ = factor; }
-  // Kills a running container with this code, as if it had crashed.
+  // Pulls, creations and starts take so many times as long besides.
+  void set_disk_slowness(int64_t factor) { disk_slowness_ = factor; }
+  // Nothing can be pulled or made.
+  void set_disk_full(bool full) { disk_full_ = full; }
+  // The running containers of a pod, or the one of this name.
+  std::vector<std::string> running_containers(const std::string& pod_uid, const std::string& container) const;
+  // Ends a running container with this code, as if it had crashed.
   bool crash_container(const std::string& id, int exit_code);
+  void kill_for_memory(const std::string& id);
+  // It answers no probe and no signal: only SIGKILL ends it.
+  void hang_container(const std::string& id, bool hung);
+  // Of all containers of a pod, also those to come, until it is set back.
+  void set_probes_fail(const std::string& pod_uid, bool fail);
 
   void status(Done<Unit> done) override;
   std::string version() const override { return "minik-sim://0.1.0"; }
@@ -109,29 +92,41 @@ class SimulatedRuntime : public control::ContainerRuntime {
     control::ContainerStatus status;
     const ImageBehaviour* behaviour;
     Instant ready_at;
-    bool stopping = false;
+    bool hung = false;
+    int64_t memory_limit_bytes = 0;
     int64_t cpu_usage_ns = 0;  // up to cpu_known_at
     WallTime cpu_known_at;
   };
   void count_cpu(Container& container) const;
   ImageLoad* load_of(const Container& container) const;
   const ImageBehaviour& behaviour_of(std::string_view image) const;
+  int64_t requests_of(const Container& container) const;
+  int64_t memory_of(const Container& container) const;
+  bool lacks_what_it_needs(const ImageBehaviour& behaviour) const;
+  void started(const std::string& id, Container& container);
+  void look_after(const std::string& id);
   void forget_container(const std::string& id);
   void exit_container(const std::string& id, int exit_code, int signal);
-  bool answers(const std::string& sandbox_id) const;
+  void end_container(const std::string& id, int exit_code, int signal, std::string_view reason);
+  // Whether a probe of this container succeeds, and how long it takes.
+  bool answers(const Container& container);
+  bool answers(const std::string& sandbox_id);
+  Duration probe_time(const Container& container) const;
+  Duration probe_time(const std::string& sandbox_id) const;
+  Error disk_full_error(std::string_view what) const;
   template <typename T>
   void answer(Duration delay, Done<T> done, Result<T> result);
   control::ImageStatus image_status(const std::string& reference) const;
 
   Executor& executor_;
   Rng rng_;
-  const std::vector<ImageBehaviour>& images_;
-  std::vector<ImageLoad>& loads_;
+  Surroundings& surroundings_;
   std::string node_name_;
   uint32_t pod_network_;
   uint32_t next_address_ = 1;
-  Spread sandbox_time_;
-  int64_t slowness_ = 1;
+  int64_t slowness_ = 1, disk_slowness_ = 1;
+  bool disk_full_ = false;
+  std::set<std::string> failing_probes_;  // by pod uid
   uint64_t next_id_ = 1;
   std::map<std::string, Sandbox> sandboxes_;
   std::map<std::string, Container> containers_;

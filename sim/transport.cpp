@@ -21,6 +21,9 @@ Error unreachable() {
   return Error(ErrorCode::kServiceUnavailable, "the API server cannot be reached");
 }
 
+// A message into a link that is cut one way is given up after this many time-outs.
+constexpr int64_t kStallTimeOuts = 3;
+
 struct Pipe {
   WatchCallbacks callbacks;
   std::unique_ptr<WatchHandle> inner;
@@ -61,7 +64,7 @@ struct SimulatedClient::Link : std::enable_shared_from_this<Link> {
 
   void deliver(const std::shared_ptr<Pipe>& pipe) {
     pipe->scheduled = false;
-    while (pipe->open && !pipe->queue.empty() && pipe->queue.front().first <= executor.now()) {
+    while (pipe->open && !watches_stand() && !pipe->queue.empty() && pipe->queue.front().first <= executor.now()) {
       const WatchEvent event = std::move(pipe->queue.front().second);
       pipe->queue.pop_front();
       if (on_delivery) on_delivery(component, event);
@@ -70,8 +73,10 @@ struct SimulatedClient::Link : std::enable_shared_from_this<Link> {
     schedule(pipe);
   }
 
+  bool watches_stand() const { return faults.hold_all_watches || faults.cut_answers; }
+
   void schedule(const std::shared_ptr<Pipe>& pipe) {
-    if (pipe->scheduled || !pipe->open || pipe->queue.empty()) return;
+    if (pipe->scheduled || !pipe->open || pipe->queue.empty() || watches_stand()) return;
     pipe->scheduled = true;
     executor.after(pipe->queue.front().first - executor.now(), [weak = weak_from_this(), pipe] {
       if (const auto link = weak.lock()) link->deliver(pipe);
@@ -90,6 +95,23 @@ struct SimulatedClient::Link : std::enable_shared_from_this<Link> {
     schedule(pipe);
   }
 
+  // Sends what a fault held, and lets watches go on.
+  void release() {
+    if (!faults.hold_all_requests) {
+      auto waiting = std::move(held);
+      held.clear();
+      for (auto& exchange : waiting) leave(std::move(exchange));
+    }
+    for (const auto& pipe : std::vector(pipes)) schedule(pipe);
+  }
+
+  void leave(std::shared_ptr<Exchange> exchange);
+
+  // Nothing has been heard for so long that the stream counts as broken.
+  void give_up_watches() {
+    for (const auto& pipe : std::vector(pipes)) end(pipe, unreachable());
+  }
+
   Executor& executor;
   std::function<control::ApiServer*()> server;
   std::string component;
@@ -99,13 +121,46 @@ struct SimulatedClient::Link : std::enable_shared_from_this<Link> {
   DeliveryHook on_delivery;
   Rng trouble;
   LinkFaults faults;
-  std::function<void(const ApiRequest&)> on_send;
+  std::function<bool(const ApiRequest&)> on_send;
+  std::function<void(const ApiRequest&)> on_done;
+  ApiGate* gate = nullptr;
   bool connected = true;
+  bool abandoned = false;  // nobody hears any more
+  std::vector<std::shared_ptr<Exchange>> held;
+  uint64_t cuts = 0;
   std::vector<std::shared_ptr<Pipe>> pipes;
 };
 
-// One request on its way there and back; whoever carries it at the moment owns it.
+// One request on its way there and back; whoever carries it at the moment owns it. A server that dies drops what it
+// carries: then its sender hears that the server cannot be reached.
 struct SimulatedClient::Exchange {
+  Exchange(std::weak_ptr<Link> l, ApiRequest r, ResponseCallback d, bool is_lost)
+      : link(std::move(l)), request(std::move(r)), done(std::move(d)), lost(is_lost) {}
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+  ~Exchange() {
+    const auto to = link.lock();
+    if (answered || !to || to->abandoned) return;
+    to->executor.post([weak = link, tell = std::move(done)] {
+      if (weak.lock()) tell(unreachable());
+    });
+  }
+
+  // On its way: the server handles it after the delay, or its sender hears of a time-out.
+  static void leave(const std::shared_ptr<Exchange>& exchange) {
+    const auto link = exchange->link.lock();
+    if (!link) return;
+    exchange->lost = exchange->lost || link->faults.cut_requests;
+    if (exchange->lost || !link->connected) {
+      link->executor.after(link->delays.time_out, [exchange] { arrive(exchange); });
+      return;
+    }
+    // Where no server runs the connection is refused at once, and nothing arrives later.
+    exchange->lost = link->server() == nullptr;
+    const Duration wait = link->gate && !exchange->lost ? link->gate->wait() : Duration{};
+    link->executor.after(link->request_delay() + wait, [exchange] { arrive(exchange); });
+  }
+
   static void arrive(const std::shared_ptr<Exchange>& exchange) {
     const auto link = exchange->link.lock();
     if (!link) return;
@@ -114,16 +169,27 @@ struct SimulatedClient::Exchange {
       answer(exchange, unreachable());
       return;
     }
-    server->handle(std::move(exchange->request),
-                   [exchange](Result<ApiResponse> result) { answer(exchange, std::move(result)); });
+    if (link->gate) {
+      if (Status admitted = link->gate->admit(link->executor.now()); !admitted) {
+        answer(exchange, std::move(admitted).error());
+        return;
+      }
+    }
+    if (link->on_done) exchange->told = exchange->request;
+    server->handle(std::move(exchange->request), [exchange](Result<ApiResponse> result) {
+      const auto from = exchange->link.lock();
+      if (from && from->on_done && exchange->told && result) from->on_done(*exchange->told);
+      answer(exchange, std::move(result));
+    });
   }
 
   static void answer(const std::shared_ptr<Exchange>& exchange, Result<ApiResponse> result) {
     const auto link = exchange->link.lock();
-    if (!link) return;
+    exchange->answered = true;
+    if (!link || link->abandoned) return;
     Duration delay = link->request_delay() + link->extra(link->faults.delay_answer);
     exchange->result.emplace(std::move(result));
-    if (link->strikes(link->faults.lose_answer)) {
+    if (link->faults.cut_answers || link->strikes(link->faults.lose_answer)) {
       delay = link->delays.time_out;
       exchange->result.emplace(unreachable());
     }
@@ -136,6 +202,8 @@ struct SimulatedClient::Exchange {
   ApiRequest request;
   ResponseCallback done;
   bool lost = false;  // it will not arrive
+  bool answered = false;
+  std::optional<ApiRequest> told;  // for on_done
   std::optional<Result<ApiResponse>> result;
 };
 
@@ -153,24 +221,90 @@ SimulatedClient::~SimulatedClient() {
 
 bool SimulatedClient::connected() const { return link_->connected; }
 
-void SimulatedClient::set_faults(LinkFaults faults) { link_->faults = faults; }
+void SimulatedClient::set_faults(LinkFaults faults) {
+  const bool newly_cut = faults.cut_answers && !link_->faults.cut_answers;
+  link_->faults = faults;
+  if (newly_cut) {
+    link_->executor.after(link_->delays.time_out * kStallTimeOuts, [weak = std::weak_ptr(link_), cut = ++link_->cuts] {
+      const auto link = weak.lock();
+      if (link && link->cuts == cut && link->faults.cut_answers) link->give_up_watches();
+    });
+  }
+  link_->release();
+}
 
-void SimulatedClient::on_send(std::function<void(const ApiRequest&)> hook) { link_->on_send = std::move(hook); }
+void SimulatedClient::on_send(std::function<bool(const ApiRequest&)> hook) { link_->on_send = std::move(hook); }
+
+void SimulatedClient::on_done(std::function<void(const ApiRequest&)> hook) { link_->on_done = std::move(hook); }
+
+void SimulatedClient::set_gate(ApiGate* gate) { link_->gate = gate; }
 
 void SimulatedClient::set_connected(bool connected) {
   link_->connected = connected;
-  if (connected) return;
-  for (const auto& pipe : std::vector(link_->pipes)) link_->end(pipe, unreachable());
+  if (!connected) link_->give_up_watches();
+}
+
+void SimulatedClient::end_watches() { link_->give_up_watches(); }
+
+void SimulatedClient::abandon() {
+  link_->give_up_watches();
+  link_->abandoned = true;
+  link_->on_send = nullptr;
+  link_->on_done = nullptr;
+  link_->faults = {};
+  link_->release();
+  // Until the last has arrived.
+  link_->executor.after(link_->delays.time_out * 2, [link = link_] {});
+}
+
+void SimulatedClient::Link::leave(std::shared_ptr<Exchange> exchange) {
+  executor.post([exchange = std::move(exchange)] { Exchange::leave(exchange); });
 }
 
 void SimulatedClient::send(ApiRequest request, ResponseCallback done) {
-  request.user = link_->user;
-  if (link_->on_send) link_->on_send(request);
-  const bool lost = link_->strikes(link_->faults.lose_request);
-  const bool reachable = !lost && link_->connected && link_->server() != nullptr;
-  const Duration delay = reachable ? link_->request_delay() : link_->delays.time_out;
-  auto exchange = std::make_shared<Exchange>(Exchange{link_, std::move(request), std::move(done), lost, {}});
-  link_->executor.after(delay, [exchange = std::move(exchange)] { Exchange::arrive(exchange); });
+  Link& link = *link_;
+  request.user = link.user;
+  const bool goes = !link.on_send || link.on_send(request);
+  const bool lost = !goes || link.strikes(link.faults.lose_request);
+  auto exchange = std::make_shared<Exchange>(link_, std::move(request), std::move(done), lost);
+  if (link.faults.hold_all_requests) {
+    link.held.push_back(std::move(exchange));
+  } else {
+    Exchange::leave(exchange);
+  }
+}
+
+LinkFaults LinkFaults::with(const LinkFaults& other) const {
+  LinkFaults both = *this;
+  const auto add = [](uint32_t& into, uint32_t chance) { into = std::min<uint32_t>(into + chance, 1'000'000); };
+  add(both.lose_request, other.lose_request);
+  add(both.lose_answer, other.lose_answer);
+  add(both.delay_answer, other.delay_answer);
+  add(both.hold_watch, other.hold_watch);
+  add(both.end_watch, other.end_watch);
+  if (other.any()) both.delay_max = any() ? std::max(delay_max, other.delay_max) : other.delay_max;
+  both.hold_all_requests |= other.hold_all_requests;
+  both.hold_all_watches |= other.hold_all_watches;
+  both.cut_requests |= other.cut_requests;
+  both.cut_answers |= other.cut_answers;
+  return both;
+}
+
+Status ApiGate::admit(Instant now) {
+  if (trouble_.fail > 0 && rng_.chance_ppm(trouble_.fail)) {
+    if (trouble_.fail_code == 503) return Error(ErrorCode::kServiceUnavailable, "the server is currently unable to handle the request");
+    if (trouble_.fail_code == 504) return Error(ErrorCode::kTimeout, "the request could not be completed in time");
+    return Error(ErrorCode::kInternalError, "an error on the server has prevented the request from succeeding");
+  }
+  if (trouble_.rate == 0) return {};
+  if (now - second_ >= seconds(1)) {
+    second_ = now;
+    requests_of_second_ = 0;
+  }
+  if (++requests_of_second_ <= trouble_.rate) return {};
+  Error error(ErrorCode::kTooManyRequests, "too many requests, please try again later");
+  error.retry_after_seconds = trouble_.retry_after_seconds;
+  return error;
 }
 
 std::unique_ptr<WatchHandle> SimulatedClient::watch(ApiRequest request, WatchCallbacks callbacks) {
@@ -191,10 +325,16 @@ std::unique_ptr<WatchHandle> SimulatedClient::watch(ApiRequest request, WatchCal
   link_->executor.after(link_->request_delay(), [weak, pipe, request = std::move(request)] {
     const auto link = weak.lock();
     if (!link || !pipe->open) return;
-    control::ApiServer* server = link->connected ? link->server() : nullptr;
+    control::ApiServer* server = link->connected && !link->faults.cut_requests ? link->server() : nullptr;
     if (!server) {
       link->end(pipe, unreachable());
       return;
+    }
+    if (link->gate) {
+      if (Status admitted = link->gate->admit(link->executor.now()); !admitted) {
+        link->end(pipe, std::move(admitted));
+        return;
+      }
     }
     const std::weak_ptr<Pipe> weak_pipe = pipe;
     WatchCallbacks inner;

@@ -6,8 +6,11 @@
 // events inside one watch is kept, as TCP keeps it; between two watches it is not.
 //
 // A link may also be troubled (LinkFaults): then requests and answers get lost, answers come late and are
-// stale by then, and watches stall or end. Trouble has a random stream of its own, so that a link without
-// it behaves to the byte as if there were no such thing.
+// stale by then, and watches stall or end. Messages may be held as a whole and released later, and a link may be
+// cut one way. Trouble has a random stream of its own, so that a link without it behaves to the byte as if there
+// were no such thing.
+//
+// At the server's end all links pass one gate (ApiGate): a server that is slow, fails or refuses.
 #pragma once
 
 #include <functional>
@@ -17,6 +20,7 @@
 #include "control/api/api_server.h"
 #include "control/base/rng.h"
 #include "control/client/client.h"
+#include "sim/distribution.h"
 
 namespace minik::sim {
 
@@ -34,8 +38,41 @@ struct LinkFaults {
   uint32_t hold_watch = 0;    // this event and all behind it wait; what other watches tell overtakes them
   uint32_t end_watch = 0;     // the watch ends before this event
   Duration delay_max = seconds(10);
+  // While they are set everything waits; it goes on its way, in its order, when they are not any more.
+  bool hold_all_requests = false, hold_all_watches = false;
+  // A link that is cut one way: requests never arrive, or what the server says does not.
+  bool cut_requests = false, cut_answers = false;
 
-  bool any() const { return lose_request + lose_answer + delay_answer + hold_watch + end_watch > 0; }
+  bool any() const {
+    return lose_request + lose_answer + delay_answer + hold_watch + end_watch > 0 || hold_all_requests ||
+           hold_all_watches || cut_requests || cut_answers;
+  }
+  // Both troubles at once.
+  LinkFaults with(const LinkFaults& other) const;
+};
+
+// What a server does to requests before it handles them; one for all links to it.
+class ApiGate {
+ public:
+  explicit ApiGate(Rng rng) : rng_(rng) {}
+
+  struct Trouble {
+    Distribution latency;       // each request waits so long
+    uint32_t fail = 0;          // so many of a million fail…
+    int fail_code = 500;        // …with this status
+    int64_t rate = 0;           // more requests a second are refused with 429; 0: no limit
+    int retry_after_seconds = 1;
+  };
+  // From now on; Trouble{} ends it.
+  void set(const Trouble& trouble) { trouble_ = trouble; }
+  Duration wait() { return trouble_.latency.is_zero() ? Duration{} : trouble_.latency.draw(rng_); }
+  Status admit(Instant now);
+
+ private:
+  Rng rng_;
+  Trouble trouble_;
+  Instant second_;
+  int64_t requests_of_second_ = 0;
 };
 
 // What the trace wants to know of a delivery.
@@ -57,8 +94,17 @@ class SimulatedClient : public control::Client {
   bool connected() const;
   // From now on; LinkFaults{} ends the trouble, and what is held comes when its time is up.
   void set_faults(LinkFaults faults);
-  // Called for each request when it leaves.
-  void on_send(std::function<void(const control::ApiRequest&)> hook);
+  // Called for each request when it leaves; false: it is lost, as when its sender dies over it.
+  void on_send(std::function<bool(const control::ApiRequest&)> hook);
+  // Called for each request that succeeded, when the server has answered it.
+  void on_done(std::function<void(const control::ApiRequest&)> hook);
+  // The server's end; none: every request is admitted at once.
+  void set_gate(ApiGate* gate);
+  // All watches end, as they do when the server dies or has had enough of them.
+  void end_watches();
+  // What a faulty link holds still goes to the server when the client is destroyed, and nobody hears an answer: a
+  // process that died with its requests in the network.
+  void abandon();
 
   struct Link;
 

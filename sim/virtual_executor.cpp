@@ -6,11 +6,26 @@
 namespace minik::sim {
 
 VirtualExecutor::VirtualExecutor(uint64_t seed, WallTime begin)
-    : begin_(begin), rng_(Rng(seed).fork("executor")) {}
+    : begin_(begin), rng_(Rng(seed).fork("executor")), lanes_(1) {}
 
-void VirtualExecutor::post(Task task) { ready_.push_back(std::move(task)); }
+LaneId VirtualExecutor::add_lane() {
+  lanes_.emplace_back();
+  return {static_cast<uint32_t>(lanes_.size() - 1)};
+}
 
-TimerId VirtualExecutor::after(Duration delay, Task task) {
+void VirtualExecutor::set_frozen(LaneId id, bool frozen) {
+  Lane& lane = lanes_[id.value];
+  lane.frozen = frozen;
+  if (frozen) return;
+  for (auto& ready : lane.ready) ready_.push_back(std::move(ready));
+  for (const auto& due : lane.timers) timers_.push(due);
+  lane.ready.clear();
+  lane.timers.clear();
+}
+
+void VirtualExecutor::post(LaneId lane, Task task) { ready_.push_back({std::move(task), lane.value}); }
+
+TimerId VirtualExecutor::after(LaneId lane, Duration delay, Task task) {
   uint32_t slot = 0;
   if (free_.empty()) {
     slot = static_cast<uint32_t>(slots_.size());
@@ -22,6 +37,7 @@ TimerId VirtualExecutor::after(Duration delay, Task task) {
   Slot& s = slots_[slot];
   s.task = std::move(task);
   s.armed = true;
+  s.lane = lane.value;
   timers_.push({now_ + std::max(delay, Duration{}), rng_.next(), sequence_++, slot, s.generation});
   return {(uint64_t{s.generation} << 32 | slot) + 1};
 }
@@ -38,16 +54,20 @@ void VirtualExecutor::cancel(TimerId timer) {
   free_.push_back(slot);
 }
 
-bool VirtualExecutor::step() {
-  if (!ready_.empty()) {
-    const Task task = std::move(ready_.front());
+bool VirtualExecutor::step_until(Instant end) {
+  while (!ready_.empty()) {
+    Ready ready = std::move(ready_.front());
     ready_.pop_front();
+    if (lanes_[ready.lane].frozen) {
+      lanes_[ready.lane].ready.push_back(std::move(ready));
+      continue;
+    }
     ++steps_;
-    task();
+    ready.task();
     return true;
   }
   const Due* due = next_timer();
-  if (!due) return false;
+  if (!due || due->at > end) return false;
   now_ = std::max(now_, due->at);
   const uint32_t slot = due->slot;
   timers_.pop();
@@ -61,11 +81,13 @@ bool VirtualExecutor::step() {
   return true;
 }
 
-// The first one that has not been cancelled.
+// The first one that has not been cancelled and whose lane moves.
 const Due* VirtualExecutor::next_timer() {
   for (const Due* due = timers_.top(); due; due = timers_.top()) {
     const Slot& s = slots_[due->slot];
-    if (s.armed && s.generation == due->generation) return due;
+    const bool armed = s.armed && s.generation == due->generation;
+    if (armed && !lanes_[s.lane].frozen) return due;
+    if (armed) lanes_[s.lane].timers.push_back(*due);
     timers_.pop();
   }
   return nullptr;
@@ -82,7 +104,7 @@ void VirtualExecutor::run_until(Instant end) {
 }
 
 bool VirtualExecutor::run_until(Instant end, const std::function<bool()>& stop) {
-  while (next() <= end && step()) {
+  while (step_until(end)) {
     if (stop()) return true;
   }
   now_ = std::max(now_, end);

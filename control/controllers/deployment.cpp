@@ -356,6 +356,25 @@ Value progressing_condition(Rollout& rollout, const Value& object, const Value& 
   return current;
 }
 
+// That a set cannot make its pods (a quota, an admission) is said of the Deployment as well, as long as it is so.
+Value with_replica_failure(const Rollout& rollout, const Value& object) {
+  constexpr std::string_view kType = "ReplicaFailure";
+  for (const auto& set : rollout.all_sets()) {
+    const Value& failure = condition(set, kType);
+    if (!failure.has_value()) continue;
+    return with_condition(object,
+                          make_condition(kType, failure[keys::kStatus].as_string(), failure[keys::kReason].as_string(),
+                                         failure[keys::kMessage].string(), rollout.now),
+                          rollout.now);
+  }
+  if (!condition(object, kType).has_value()) return object;
+  std::vector<Value> kept;
+  for (const auto& c : object[keys::kStatus][keys::kConditions].items()) {
+    if (c[keys::kType].as_string() != kType) kept.push_back(c);
+  }
+  return object.with_at({keys::kStatus, keys::kConditions}, Value::array(std::move(kept)));
+}
+
 void plan_status(Rollout& rollout, bool created) {
   const Value& deployment = rollout.deployment;
   const Value& old_status = deployment[keys::kStatus];
@@ -381,6 +400,7 @@ void plan_status(Rollout& rollout, bool created) {
       rollout.now);
   next =
       with_condition(next, progressing_condition(rollout, next, old_status, created), rollout.now);
+  next = with_replica_failure(rollout, next);
   const bool paused = deployment[keys::kSpec][keys::kPaused].as_bool();
   if (!is_complete(rollout, next[keys::kStatus]) && !paused) {
     const auto since = time_of(condition(next, "Progressing")[keys::kLastUpdateTime]);

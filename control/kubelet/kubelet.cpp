@@ -1,6 +1,7 @@
 #include "control/kubelet/kubelet.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "control/base/log.h"
 #include "control/base/text.h"
@@ -84,6 +85,12 @@ ResizeRefusal Kubelet::resize_refusal(const Value& pod) const {
 
 Kubelet::~Kubelet() { *alive_ = false; }
 
+void Kubelet::set_disk_pressure(bool pressure) {
+  if (disk_pressure_ == pressure) return;
+  disk_pressure_ = pressure;
+  if (registered_) report_status();
+}
+
 void Kubelet::start() {
   runtime_.on_event([this, alive = alive_](const RuntimeEvent& event) {
     if (!*alive) return;
@@ -134,7 +141,11 @@ Value Kubelet::make_conditions(const Value& old) const {
                                      {keys::kLastTransitionTime, since}}));
   };
   add("MemoryPressure", false, "KubeletHasSufficientMemory", "kubelet has sufficient memory available");
-  add("DiskPressure", false, "KubeletHasNoDiskPressure", "kubelet has no disk pressure");
+  if (disk_pressure_) {
+    add("DiskPressure", true, "KubeletHasDiskPressure", "kubelet has disk pressure");
+  } else {
+    add("DiskPressure", false, "KubeletHasNoDiskPressure", "kubelet has no disk pressure");
+  }
   add("PIDPressure", false, "KubeletHasSufficientPID", "kubelet has sufficient PID available");
   if (runtime_error_.empty()) {
     add("Ready", true, "KubeletReady", "kubelet is posting ready status");
@@ -224,6 +235,9 @@ void Kubelet::renew_lease() {
     if (!*alive) return;
     if (result) {
       lease_ = result->object;
+      // Whoever was silent for so long may count as lost, and is back with its first word and not its next status.
+      const Instant renewed = std::exchange(renewed_at_, executor_.now());
+      if (renewed.ns != 0 && renewed_at_ - renewed > seconds(kLeaseSeconds)) report_status();
     } else if (result.error().code == ErrorCode::kAlreadyExists || result.error().code == ErrorCode::kConflict) {
       lease_ = Value::empty_map();
       renew_lease();

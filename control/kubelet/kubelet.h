@@ -67,6 +67,9 @@ class Kubelet {
   // A ConfigMap or Secret is new or has changed: pods that mount it see the new files at once. Whoever
   // has an informer of them tells; without, volumes stay as they were when their pod started.
   void on_reference(KindId kind, const Value& object);
+  // Whoever measures the node's disk tells when it is full and when it has room again: a condition of the node, said
+  // at once. Pods are not evicted for it.
+  void set_disk_pressure(bool pressure);
   const std::string& node_name() const { return config_.node_name; }
 
   // For exec, attach, port-forward and logs. An empty container name means the pod's only or first one.
@@ -101,6 +104,8 @@ class Kubelet {
   std::string runtime_error_;
   Value lease_;
   bool registered_ = false;
+  bool disk_pressure_ = false;
+  Instant renewed_at_;  // its Lease; none yet: 0
   UsageSampler usage_;
   std::optional<KubeletMetrics> metrics_;
   ScopedTimer lease_timer_, status_timer_, retry_timer_;

@@ -106,7 +106,7 @@ Usage UsageSampler::usage_of(const std::string& id) const {
   const int64_t spent = now->second.cpu_usage_ns - from->second.cpu_usage_ns;
   const Duration window = now->second.at - from->second.at;
   // Per mille of a CPU first: nanoseconds times 10^9 would not fit.
-  if (window.ns > 0 && spent > 0) usage.nano_cores = spent * 1000 / (window.ns / 1'000'000);
+  if (window >= milliseconds(1) && spent > 0) usage.nano_cores = spent * 1000 / (window.ns / 1'000'000);
   return usage;
 }
 

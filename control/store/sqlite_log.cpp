@@ -110,7 +110,8 @@ class SqliteLog::Writer {
     std::function<void(Status)> durable;
   };
 
-  Writer(std::string path, Executor& executor) : path_(std::move(path)), executor_(executor) {}
+  Writer(std::string path, Executor& executor, SqliteLogOptions::Writes writes)
+      : path_(std::move(path)), executor_(executor), writes_(writes) {}
   ~Writer() { close(); }
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
@@ -140,15 +141,19 @@ class SqliteLog::Writer {
   }
 
   void write_until_closed();
+  // Writes the group, unless something has failed before, and answers.
+  void write_and_answer(std::vector<Batch> group);
   Status write(const std::vector<Batch>& group);
   Status write_batch(const Batch& batch);
   void close();
 
   const std::string path_;
   Executor& executor_;
+  const SqliteLogOptions::Writes writes_;
   Database database_;
   Statement insert_, erase_, add_kind_, set_last_, set_deletion_;
   std::string text_;  // of the row being written
+  Status status_;     // of all writes so far; whoever writes has it
 
   std::thread thread_;
   std::mutex mutex_;
@@ -308,6 +313,12 @@ Status SqliteLog::Writer::read_objects(
 }
 
 void SqliteLog::Writer::append(Batch batch) {
+  if (writes_ == SqliteLogOptions::Writes::kInAppend) {
+    std::vector<Batch> group;
+    group.push_back(std::move(batch));
+    write_and_answer(std::move(group));
+    return;
+  }
   if (!thread_.joinable()) thread_ = std::thread([this] { write_until_closed(); });
   {
     const std::lock_guard lock(mutex_);
@@ -326,7 +337,6 @@ void SqliteLog::Writer::close() {
 }
 
 void SqliteLog::Writer::write_until_closed() {
-  Status status;
   for (;;) {
     std::vector<Batch> group;
     {
@@ -335,13 +345,17 @@ void SqliteLog::Writer::write_until_closed() {
       if (waiting_.empty()) return;
       group = std::exchange(waiting_, {});
     }
-    if (status.ok()) status = write(group);
-    std::vector<std::function<void(Status)>> answers;
-    for (auto& batch : group) answers.push_back(std::move(batch.durable));
-    executor_.post([answers = std::move(answers), status] {
-      for (const auto& durable : answers) durable(status);
-    });
+    write_and_answer(std::move(group));
   }
+}
+
+void SqliteLog::Writer::write_and_answer(std::vector<Batch> group) {
+  if (status_.ok()) status_ = write(group);
+  std::vector<std::function<void(Status)>> answers;
+  for (auto& batch : group) answers.push_back(std::move(batch.durable));
+  executor_.post([answers = std::move(answers), status = status_] {
+    for (const auto& durable : answers) durable(status);
+  });
 }
 
 Status SqliteLog::Writer::write(const std::vector<Batch>& group) {
@@ -393,7 +407,7 @@ SqliteLog::~SqliteLog() = default;
 
 Result<std::unique_ptr<SqliteLog>> SqliteLog::open(const std::string& path, Executor& executor,
                                                    KindNames names, SqliteLogOptions options) {
-  auto writer = std::make_unique<Writer>(path, executor);
+  auto writer = std::make_unique<Writer>(path, executor, options.writes);
   MINIK_TRY(writer->open(options.vfs));
   return std::unique_ptr<SqliteLog>(new SqliteLog(std::move(writer), std::move(names)));
 }

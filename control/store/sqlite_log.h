@@ -43,6 +43,9 @@ struct KindNames {
 struct SqliteLogOptions {
   // The SQLite VFS under the file, by name; empty: the operating system's.
   std::string vfs;
+  // In whose time the file is written: a simulated cluster has but one thread, and each append is a commit.
+  enum class Writes : uint8_t { kOnThread, kInAppend };
+  Writes writes = Writes::kOnThread;
 };
 
 class SqliteLog final : public Log {

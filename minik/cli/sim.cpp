@@ -110,7 +110,14 @@ void run(const RunFlags& flags) {
 sim::Scenario load_scenario(const std::string& path) {
   const auto text = runtime::read_whole_file(path == "-" ? "/dev/stdin" : path);
   if (!text) fail(text.error(), kNotValid);
-  auto scenario = sim::parse_scenario(*text, path);
+  // Manifests stand beside the scenario that names them.
+  const std::string folder = path.find('/') == std::string::npos ? "" : path.substr(0, path.rfind('/') + 1);
+  const sim::ScenarioFiles files{[&](const std::string& name) -> Result<std::string> {
+    if (name == "-" && path == "-") return Error(ErrorCode::kBadRequest, "standard input is the scenario itself");
+    if (name == "-") return runtime::read_whole_file("/dev/stdin");
+    return runtime::read_whole_file(name.starts_with('/') ? name : folder + name);
+  }};
+  auto scenario = sim::parse_scenario(*text, path, files);
   if (!scenario) fail(scenario.error(), kNotValid);
   return *std::move(scenario);
 }

@@ -73,7 +73,7 @@ struct LiveSimulation::Parts {
         gate(run.cluster().executor()),
         pace(options.speed, options.paused, real_now()),
         wall_ns(gate.wall_now().ns),
-        streams(gate, [this] { return &run.cluster().api(); }) {}
+        streams(gate, [this] { return run.cluster().running_api(); }) {}
 
   Status listen();
   void assemble();
@@ -104,7 +104,7 @@ void LiveSimulation::Parts::assemble() {
   ApiFrontOptions front_options;
   front_options.schema = &schema;
   front_options.control = &gate;
-  front_options.server = [this] { return &run.cluster().api(); };
+  front_options.server = [this] { return run.cluster().running_api(); };
   front_options.authenticate = authenticate_with({});
   front_options.pages = pages.get();
   front_options.streams = &streams;

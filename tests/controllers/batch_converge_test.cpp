@@ -35,7 +35,7 @@ std::string state_without_minutes(const control::Store& store) {
 
 ConvergenceCase story_of(std::string_view manifest, Duration runs_for) {
   ConvergenceCase story;
-  story.images[0].exit_after = Spread{runs_for, runs_for};
+  story.images[0].exit_after = Distribution{runs_for, runs_for};
   story.changes = apply_at(seconds(0), manifest);
   story.trouble = seconds(130);
   // Suspended in the end, or there would be no end; the minute before is without trouble.

@@ -85,7 +85,7 @@ data: {colour: green}
 
 ConvergenceCase job_story(std::string_view spec, ImageBehaviour image) {
   ConvergenceCase story;
-  image.exit_after = Spread{seconds(2), seconds(8)};
+  image.exit_after = Distribution{seconds(2), seconds(8)};
   story.images = {image};
   story.changes = apply_at(seconds(0), cat(R"(
 apiVersion: batch/v1

@@ -91,10 +91,8 @@ spec:
   MemoryLog log;
   Store store{log, [](const Error& error) { CHECK(false) << error.message; }};
   int tokens = 0;
-  std::vector<ImageBehaviour> images{ImageBehaviour{}};
-  std::vector<ImageLoad> loads;
-  RememberingRuntime runtime{executor, Rng(2),     images, loads,
-                             "a", 0x0af40100, Spread{milliseconds(1), milliseconds(2)}};
+  Surroundings surroundings{{ImageBehaviour{}}};
+  RememberingRuntime runtime{executor, Rng(2), surroundings, "a", 0x0af40100};
   std::unique_ptr<ApiServer> api;
   std::unique_ptr<LocalClient> client;
   std::unique_ptr<Kubelet> kubelet;

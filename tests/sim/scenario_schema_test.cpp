@@ -36,8 +36,9 @@ std::set<std::string> known_to_parser(std::string_view spec_or_root) {
   EXPECT_NE(at, std::string::npos) << message;
   if (at == std::string::npos) return {};
   std::set<std::string> names;
-  for (const auto name : split(std::string_view(message).substr(at + kMark.size()), ','))
-    names.emplace(trim(name));
+  for (const auto name : split(std::string_view(message).substr(at + kMark.size()), ',')) {
+    if (!trim(name).empty()) names.emplace(trim(name));
+  }
   return names;
 }
 
@@ -66,7 +67,7 @@ TEST(ScenarioSchema, NamesTheFieldsThatTheParserTakes) {
             known_to_parser(file_with_spec("{nodes: [{capacity: {wrong: 1}}]}")));
   EXPECT_EQ(properties_of(definition("image")),
             known_to_parser(file_with_spec("{images: [{wrong: 1}]}")));
-  EXPECT_EQ(properties_of(definition("spread").get("oneOf").items()[1]),
+  EXPECT_EQ(properties_of(definition("distribution").get("oneOf").items()[1]),
             known_to_parser(file_with_spec("{images: [{pull: {wrong: 1}}]}")));
 }
 
@@ -78,20 +79,47 @@ TEST(ScenarioSchema, NamesTheActionsAndExpectationsThatTheParserTakes) {
     return known_to_parser(file_with_spec(cat("{expect: [", text, "]}")));
   };
   EXPECT_EQ(properties_of(definition("action")), action("{wrong: 1}"));
-  for (const auto name : {"setImage", "scale"}) {
+  for (const auto name : {"setImage", "scale", "patch", "delete", "drain", "upgradePool", "setLoad"}) {
     EXPECT_EQ(properties_of(part(definition("action"), name)),
               action(cat("{at: 1s, ", name, ": {wrong: 1}}")));
   }
-  EXPECT_EQ(properties_of(definition("reference")), action("{at: 1s, delete: {wrong: 1}}"));
-  EXPECT_EQ(properties_of(definition("choice").get("oneOf").items()[1]),
-            action("{at: 1s, crashNodes: {wrong: 1}}"));
   EXPECT_EQ(properties_of(definition("expectation")), expectation("{wrong: 1}"));
   EXPECT_EQ(properties_of(definition("reference")),
             expectation("{within: 1s, object: {wrong: 1}, matches: {}}"));
-  EXPECT_EQ(properties_of(part(definition("expectation"), "count")),
-            expectation("{within: 1s, count: {wrong: 1}}"));
-  EXPECT_EQ(properties_of(part(definition("expectation"), "list")),
+  EXPECT_EQ(properties_of(definition("count")), expectation("{within: 1s, count: {wrong: 1}}"));
+  EXPECT_EQ(properties_of(definition("list")),
             expectation("{within: 1s, list: {wrong: 1}, cel: \"true\"}"));
+  EXPECT_EQ(properties_of(definition("metric")), expectation("{within: 1s, metric: {wrong: 1}}"));
+}
+
+TEST(ScenarioSchema, NamesTheFaultsAndTriggersThatTheParserTakes) {
+  const auto fault = [](std::string_view text) {
+    return known_to_parser(file_with_spec(cat("{faults: [", text, "]}")));
+  };
+  EXPECT_EQ(properties_of(definition("fault")), fault("{wrong: 1}"));
+  const std::set<std::string> triggers{"name", "at", "when", "after", "random", "inRuns", "for"};
+  for (const auto& name : properties_of(definition("fault"))) {
+    if (triggers.contains(name)) continue;
+    SCOPED_TRACE(name);
+    const Value* type = &part(definition("fault"), name);
+    if (type->contains("$ref")) type = &definition("choice");
+    if (type->contains("oneOf")) type = &type->get("oneOf").items()[1];
+    EXPECT_EQ(properties_of(*type), fault(cat("{at: 1s, ", name, ": {wrong: 1}}")));
+    EXPECT_TRUE(part(definition("action"), name) == part(definition("fault"), name));
+  }
+  EXPECT_EQ(properties_of(part(definition("fault"), "random")), fault("{random: {wrong: 1}}"));
+  EXPECT_EQ(properties_of(definition("when")), fault("{when: {wrong: 1}}"));
+  EXPECT_EQ(properties_of(part(definition("when"), "write")), fault("{when: {write: {wrong: 1}}}"));
+  EXPECT_EQ(properties_of(part(definition("when"), "between")),
+            fault("{when: {between: {wrong: 1}}}"));
+  EXPECT_EQ(properties_of(definition("write")),
+            fault("{when: {between: {first: {wrong: 1}, then: {}}}}"));
+  EXPECT_EQ(properties_of(part(schema(), "spec").get("properties").get("convergence").get("oneOf").items()[1]),
+            known_to_parser(file_with_spec("{convergence: {wrong: 1}}")));
+  for (const auto name : {"crash", "uses", "load", "needs"}) {
+    EXPECT_EQ(properties_of(part(definition("image"), name)),
+              known_to_parser(file_with_spec(cat("{images: [{", name, ": {wrong: 1}}]}"))));
+  }
 }
 
 }  // namespace

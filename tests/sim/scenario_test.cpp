@@ -111,11 +111,11 @@ TEST(Scenario, RefusesAWrongExpressionWithItsPlace) {
 TEST(Scenario, RefusesExpectationsThatSayTwoThings) {
   EXPECT_EQ(
       refusal("{within: 5s, list: {kind: Pod}, count: {kind: Pod, equals: 1}, cel: \"true\"}"),
-      "a.yaml:24: spec.expect[0]: needs one of `object` (with `matches` or `cel`), `count` and "
-      "`list` (with `cel`)");
+      "a.yaml:24: spec.expect[0]: needs one of `object` (with `matches` or `cel`), `count`, "
+      "`list` (with `cel`) and `metric`");
   EXPECT_EQ(refusal("{within: 5s, count: {kind: Pod, equals: 1}, cel: \"true\"}"),
             "a.yaml:24: spec.expect[0]: needs one of `matches` and `cel` beside `object`, `cel` "
-            "beside `list`, neither beside `count`");
+            "beside `list`, neither beside `count` and `metric`");
   EXPECT_EQ(refusal("{within: 5s, list: {kind: Pod}, matches: {}}"),
             "a.yaml:24: spec.expect[0]: needs `cel` beside `list`");
   EXPECT_EQ(

@@ -4,11 +4,13 @@
 
 #include <map>
 
+#include "sim/power_loss_disk.h"
 #include "tests/store/log_fixture.h"
-#include "tests/store/power_loss_disk.h"
 
 namespace minik::control {
 namespace {
+
+using sim::PowerLossDisk;
 
 constexpr const char* kFile = "/state.db";
 
@@ -30,10 +32,10 @@ struct History {
 
 // Commits batches until the disk dies or all are done, in two openings, so that the checkpoint and
 // the removal of the write-ahead log at closing are cut, too.
-void live(History& history) {
+void live(const PowerLossDisk& disk, History& history) {
   Rng rng(3);
   for (int opening = 0; opening < 2; ++opening) {
-    auto opened = OpenStore::open(kFile, {PowerLossDisk::kName});
+    auto opened = OpenStore::open(kFile, {disk.name()});
     if (!opened) return;
     OpenStore& life = **opened;
     history.after[life.store->revision().value] = contents_of(*life.store);
@@ -59,7 +61,7 @@ TEST(PowerLoss, LosesNoAcknowledgedWriteAndLeavesNoHalfBatchWhereverThePowerGoes
   {
     PowerLossDisk disk(1);
     History history;
-    live(history);
+    live(disk, history);
     operations = disk.operations();
   }
   ASSERT_GT(operations, 60U);
@@ -68,9 +70,9 @@ TEST(PowerLoss, LosesNoAcknowledgedWriteAndLeavesNoHalfBatchWhereverThePowerGoes
     PowerLossDisk disk(cut);
     disk.cut_at(cut);
     History history;
-    live(history);
+    live(disk, history);
     disk.restart();
-    auto opened = OpenStore::open(kFile, {PowerLossDisk::kName});
+    auto opened = OpenStore::open(kFile, {disk.name()});
     ASSERT_TRUE(opened) << opened.error().message;
     OpenStore& life = **opened;
     const uint64_t revision = life.store->revision().value;
@@ -88,7 +90,7 @@ TEST(FullDisk, RefusesInOneLineAndKeepsWhatWasAcknowledged) {
   PowerLossDisk disk(1);
   disk.set_capacity(200'000);
   {
-    auto life = *OpenStore::open(kFile, {PowerLossDisk::kName});
+    auto life = *OpenStore::open(kFile, {disk.name()});
     life->put("kept", "yes");
     ASSERT_TRUE(life->commit_and_wait());
     bool written = true;
@@ -101,7 +103,7 @@ TEST(FullDisk, RefusesInOneLineAndKeepsWhatWasAcknowledged) {
               "cannot write /state.db: the disk is full; free some space and start again");
   }
   disk.set_capacity(SIZE_MAX);
-  auto again = OpenStore::open(kFile, {PowerLossDisk::kName});
+  auto again = OpenStore::open(kFile, {disk.name()});
   ASSERT_TRUE(again) << again.error().message;
   EXPECT_EQ((*again)->note("kept"), "yes");
   (*again)->put("more");

@@ -7,8 +7,8 @@
 // SQLite syncs directories for those, which an ordinary file system obeys. Locks are not modelled:
 // one process.
 //
-// The log's writer thread calls it while the test holds it, hence the mutex. Names are
-// "power-loss".
+// The log's own writer thread may call it while a test holds it, hence the mutex; in a simulated cluster the log
+// writes on the one thread that there is.
 #pragma once
 
 #include <sqlite3.h>
@@ -22,7 +22,7 @@
 
 #include "control/base/rng.h"
 
-namespace minik::control {
+namespace minik::sim {
 
 class PowerLossDisk {
  public:
@@ -31,13 +31,17 @@ class PowerLossDisk {
   PowerLossDisk(const PowerLossDisk&) = delete;
   PowerLossDisk& operator=(const PowerLossDisk&) = delete;
 
-  static constexpr const char* kName = "power-loss";
+  // For SqliteLogOptions::vfs.
+  const std::string& name() const { return name_; }
 
   // The power goes at the operation (write, truncate, sync, delete) with this number, counted from
   // 0.
   void cut_at(size_t operation);
+  // It goes now.
+  void cut();
   // Writes that would let all files together grow beyond this fail as on a full disk.
   void set_capacity(size_t bytes);
+  size_t used() const;
   size_t operations() const;
   // Power on again, with what survived; operations count on from 0, and no cut is planned.
   void restart();
@@ -63,6 +67,7 @@ class PowerLossDisk {
   int remove(const std::string& name);
   void lose_unsynced(File& file);
 
+  std::string name_;
   mutable std::mutex mutex_;
   Rng rng_;
   std::map<std::string, std::shared_ptr<File>> files_;
@@ -73,4 +78,4 @@ class PowerLossDisk {
   sqlite3_vfs vfs_{};
 };
 
-}  // namespace minik::control
+}  // namespace minik::sim

@@ -1,10 +1,12 @@
-#include "tests/store/power_loss_disk.h"
+#include "sim/power_loss_disk.h"
 
 #include <algorithm>
 #include <cstring>
 #include <new>
 
-namespace minik::control {
+#include "control/base/text.h"
+
+namespace minik::sim {
 
 namespace {
 constexpr size_t kSector = 512;
@@ -105,11 +107,13 @@ struct PowerLossDisk::Handle {
   static int last_error(sqlite3_vfs*, int, char*) { return 0; }
 };
 
-PowerLossDisk::PowerLossDisk(uint64_t seed) : rng_(seed) {
+PowerLossDisk::PowerLossDisk(uint64_t seed)
+    // One process may have many; SQLite tells them apart by their names.
+    : name_(cat("power-loss-", reinterpret_cast<uintptr_t>(this))), rng_(seed) {
   vfs_.iVersion = 1;
   vfs_.szOsFile = sizeof(Handle);
   vfs_.mxPathname = 256;
-  vfs_.zName = kName;
+  vfs_.zName = name_.c_str();
   vfs_.pAppData = this;
   vfs_.xOpen = Handle::open;
   vfs_.xDelete = Handle::remove;
@@ -129,6 +133,18 @@ PowerLossDisk::~PowerLossDisk() {
 void PowerLossDisk::cut_at(size_t operation) {
   const std::lock_guard lock(mutex_);
   cut_at_ = operation;
+}
+
+void PowerLossDisk::cut() {
+  const std::lock_guard lock(mutex_);
+  dead_ = true;
+}
+
+size_t PowerLossDisk::used() const {
+  const std::lock_guard lock(mutex_);
+  size_t used = 0;
+  for (const auto& [name, file] : files_) used += file->current.size();
+  return used;
 }
 
 void PowerLossDisk::set_capacity(size_t bytes) {
@@ -156,6 +172,7 @@ int PowerLossDisk::operate() {
 
 int PowerLossDisk::write(File& file, const char* bytes, size_t size, size_t offset) {
   const std::lock_guard lock(mutex_);
+  if (dead_) return SQLITE_IOERR;
   size_t used = 0;
   for (const auto& [name, other] : files_) used += other->current.size();
   const size_t end = offset + size;
@@ -180,7 +197,14 @@ int PowerLossDisk::truncate(File& file, size_t size) {
 int PowerLossDisk::sync(File& file) {
   const std::lock_guard lock(mutex_);
   if (const int code = operate(); code != SQLITE_OK) return code;
-  file.platter = file.current;
+  for (const auto& [offset, bytes] : file.unsynced) {
+    if (bytes.empty()) {
+      file.platter.resize(offset);
+      continue;
+    }
+    if (file.platter.size() < offset + bytes.size()) file.platter.resize(offset + bytes.size());
+    std::memcpy(file.platter.data() + offset, bytes.data(), bytes.size());
+  }
   file.unsynced.clear();
   return SQLITE_OK;
 }
@@ -210,4 +234,4 @@ void PowerLossDisk::lose_unsynced(File& file) {
   file.current = file.platter;
 }
 
-}  // namespace minik::control
+}  // namespace minik::sim

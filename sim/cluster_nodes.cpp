@@ -1,0 +1,184 @@
+// The machines of a simulated cluster.
+#include "control/base/ipv4.h"
+#include "control/base/text.h"
+#include "sim/cluster.h"
+
+namespace minik::sim {
+
+namespace {
+constexpr std::string_view kZoneLabel = "topology.kubernetes.io/zone";
+}
+
+void SimulatedCluster::add_machines() {
+  uint32_t index = 0;
+  for (const auto& pool : options_.pools) {
+    Rng skews = rng_.fork(cat("clocks/", pool.name));
+    for (int64_t i = 0; i < pool.count; ++i, ++index) {
+      Machine m;
+      m.pool = &pool;
+      m.config.node_name = pool.count == 1 && options_.pools.size() > 1 ? pool.name : cat(pool.name, "-", i);
+      m.config.labels = pool.labels;
+      if (!pool.zones.empty()) {
+        m.zone = pool.zones[static_cast<size_t>(i) % pool.zones.size()];
+        m.config.labels[std::string(kZoneLabel)] = m.zone;
+      }
+      m.config.taints = pool.taints;
+      m.config.milli_cpu = pool.milli_cpu;
+      m.config.memory_bytes = pool.memory_bytes;
+      m.config.pods_max = pool.pods_max;
+      m.config.addresses = {format_ipv4((172U << 24) + (16U << 16) + index + 2)};
+      m.network = (10U << 24) + (index << 8);
+      m.config.pod_cidr = cat(format_ipv4(m.network), "/24");
+      m.executor = std::make_unique<MachineExecutor>(executor_, pool.clock_skew.draw(skews));
+      machines_.emplace(m.config.node_name, std::move(m));
+    }
+  }
+}
+
+// The API server asks a node agent: a way there, and the answer's way back.
+void SimulatedCluster::ask_usage(const std::string& node, control::UsageCallback done) {
+  const auto reach = [this, node]() -> control::Kubelet* {
+    const auto found = machines_.find(node);
+    const bool there = found != machines_.end() && found->second.client && found->second.client->connected() &&
+                       !found->second.executor->frozen() && !found->second.faults.cut_answers &&
+                       !found->second.faults.cut_requests;
+    return there ? found->second.kubelet.get() : nullptr;
+  };
+  executor_.after(options_.delays.request_min, [this, node, reach, done = std::move(done)] {
+    control::Kubelet* kubelet = reach();
+    if (!kubelet) {
+      done(Error(ErrorCode::kServiceUnavailable, cat("the node agent of ", node, " cannot be reached")));
+      return;
+    }
+    kubelet->usage([this, done](Result<control::NodeUsage> usage) {
+      executor_.after(options_.delays.request_min, [done, usage = std::move(usage)] { done(usage); });
+    });
+  });
+}
+
+void SimulatedCluster::boot(Machine& m) {
+  ++m.lives;
+  m.runtime = std::make_unique<SimulatedRuntime>(
+      *m.executor, rng_.fork(cat("runtime/", m.config.node_name, "/", m.lives)), surroundings_, m.config.node_name,
+      m.network);
+  m.runtime->set_slowness(m.slowness);
+  m.runtime->set_disk_slowness(m.disk_slowness);
+  m.runtime->set_disk_full(m.disk_full);
+  start_kubelet(m);
+}
+
+void SimulatedCluster::start_kubelet(Machine& m) {
+  m.kubelet.reset();
+  m.client = make_client(cat("system:node:", m.config.node_name), *m.executor);
+  m.client->set_connected(m.connected);
+  if (m.faults.any()) m.client->set_faults(m.faults);
+  m.kubelet = std::make_unique<control::Kubelet>(m.config, *m.executor, *m.client, *m.runtime, nullptr,
+                                                 rng_.fork(cat("kubelet/", m.config.node_name, "/", lives_)));
+  m.kubelet->set_disk_pressure(m.disk_full);
+  // Machines do not boot in the same instant, and their heartbeats stay apart because of it.
+  m.executor->after(rng_.fork(cat("boot/", m.config.node_name, "/", lives_)).between(Duration{}, seconds(1)),
+                    [this, name = m.config.node_name, life = m.lives, kubelet = m.kubelet.get()] {
+                      Machine& machine = machines_.at(name);
+                      if (machine.lives == life && machine.kubelet.get() == kubelet) kubelet->start();
+                    });
+}
+
+SimulatedCluster::Machine& SimulatedCluster::machine(const std::string& name) {
+  const auto found = machines_.find(name);
+  CHECK(found != machines_.end()) << "no machine " << name;
+  return found->second;
+}
+
+std::vector<std::string> SimulatedCluster::node_names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, m] : machines_) names.push_back(name);
+  return names;
+}
+
+const NodePool& SimulatedCluster::pool_of(const std::string& name) const { return *machines_.at(name).pool; }
+
+std::string SimulatedCluster::zone_of(const std::string& name) const {
+  const Machine& m = machines_.at(name);
+  const auto label = m.config.labels.find(std::string(kZoneLabel));
+  return label == m.config.labels.end() ? m.zone : label->second;
+}
+
+bool SimulatedCluster::node_running(const std::string& name) const {
+  const auto found = machines_.find(name);
+  return found != machines_.end() && found->second.runtime != nullptr;
+}
+
+bool SimulatedCluster::kubelet_running(const std::string& name) const {
+  const auto found = machines_.find(name);
+  return found != machines_.end() && found->second.kubelet != nullptr;
+}
+
+void SimulatedCluster::crash_node(const std::string& name) {
+  Machine& m = machine(name);
+  m.kubelet.reset();
+  m.client.reset();
+  m.runtime.reset();
+}
+
+void SimulatedCluster::start_node(const std::string& name) {
+  Machine& m = machine(name);
+  if (!m.runtime) boot(m);
+}
+
+void SimulatedCluster::set_node_connected(const std::string& name, bool connected) {
+  Machine& m = machine(name);
+  if (m.connected == connected) return;
+  m.connected = connected;
+  if (m.client) m.client->set_connected(connected);
+}
+
+void SimulatedCluster::set_node_faults(const std::string& name, const LinkFaults& faults) {
+  Machine& m = machine(name);
+  m.faults = faults;
+  if (m.client) m.client->set_faults(faults);
+}
+
+void SimulatedCluster::set_node_frozen(const std::string& name, bool frozen) {
+  Machine& m = machine(name);
+  if (m.executor->frozen() != frozen) m.executor->set_frozen(frozen);
+}
+
+void SimulatedCluster::jump_clock(const std::string& name, Duration by) { machine(name).executor->jump(by); }
+
+void SimulatedCluster::stop_kubelet(const std::string& name) {
+  Machine& m = machine(name);
+  m.kubelet.reset();
+  m.client.reset();
+}
+
+void SimulatedCluster::restart_kubelet(const std::string& name) {
+  Machine& m = machine(name);
+  if (m.runtime) start_kubelet(m);
+}
+
+void SimulatedCluster::set_node_slowness(const std::string& name, int64_t factor) {
+  Machine& m = machine(name);
+  m.slowness = factor;
+  if (m.runtime) m.runtime->set_slowness(factor);
+}
+
+void SimulatedCluster::set_disk(const std::string& name, bool full, int64_t slowness) {
+  Machine& m = machine(name);
+  m.disk_full = full;
+  m.disk_slowness = slowness;
+  if (m.runtime) {
+    m.runtime->set_disk_full(full);
+    m.runtime->set_disk_slowness(slowness);
+  }
+  if (m.kubelet) m.kubelet->set_disk_pressure(full);
+}
+
+void SimulatedCluster::set_node_labels(const std::string& name, const std::map<std::string, std::string>& labels) {
+  Machine& m = machine(name);
+  m.config.labels = labels;
+  if (!m.zone.empty()) m.config.labels[std::string(kZoneLabel)] = m.zone;
+}
+
+SimulatedRuntime* SimulatedCluster::runtime(const std::string& name) { return machine(name).runtime.get(); }
+
+}  // namespace minik::sim

@@ -1,0 +1,84 @@
+#include "sim/expectations.h"
+
+#include <algorithm>
+
+#include "control/base/text.h"
+
+namespace minik::sim {
+
+namespace {
+
+bool can_be_met(const Expectation& e) {
+  return e.must == Expectation::Must::kWithin || e.must == Expectation::Must::kStable;
+}
+
+}  // namespace
+
+void Expectations::check(Duration now, const control::Store& store, MetricRegistry& metrics) {
+  for (size_t i = 0; i < states_.size(); ++i) {
+    const Expectation& e = expectations_[i];
+    State& state = states_[i];
+    if (now < e.after || state.broken || state.met) continue;
+    check_one(e, state, now, judge(e.predicate, store, metrics));
+  }
+}
+
+void Expectations::check_one(const Expectation& e, State& state, Duration now, const Judgement& judged) {
+  const auto settle = [&](bool& how, std::string detail) {
+    how = true;
+    state.at = now;
+    state.detail = std::move(detail);
+  };
+  switch (e.must) {
+    case Expectation::Must::kWithin:
+      if (judged.holds) {
+        settle(state.met, "");
+      } else if (now >= e.after + e.time) {
+        settle(state.broken, judged.detail);
+      }
+      break;
+    case Expectation::Must::kAlways:
+      if (!judged.holds) settle(state.broken, judged.detail);
+      break;
+    case Expectation::Must::kNever:
+      if (judged.holds) settle(state.broken, "it holds");
+      break;
+    case Expectation::Must::kStable:
+      if (!judged.holds) {
+        state.detail = cat(state.since ? cat("it held from ", format_duration(*state.since), " to ", format_duration(now), "; ") : "", judged.detail);
+        state.since.reset();
+      } else if (!state.since) {
+        state.since = now;
+      }
+      if (state.since && now - *state.since >= e.time) {
+        settle(state.met, "");
+      } else if (e.deadline && now >= e.after + *e.deadline) {
+        settle(state.broken, state.detail);
+      }
+      break;
+  }
+}
+
+std::vector<Finding> Expectations::conclude() const {
+  std::vector<Finding> findings;
+  for (size_t i = 0; i < states_.size(); ++i) {
+    const Expectation& e = expectations_[i];
+    const State& state = states_[i];
+    const bool held = can_be_met(e) ? state.met : !state.broken;
+    std::string detail = state.detail;
+    if (can_be_met(e) && !state.met && !state.broken) {
+      detail = cat("the run ended before its time was over", detail.empty() ? "" : cat("; ", detail));
+    }
+    findings.push_back({e.text(), held, state.at, detail});
+  }
+  return findings;
+}
+
+bool Expectations::all_broken_or_met() const {
+  for (size_t i = 0; i < states_.size(); ++i) {
+    if (!states_[i].broken && !states_[i].met) return false;
+  }
+  return true;
+}
+
+}  // namespace minik::sim

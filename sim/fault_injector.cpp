@@ -1,0 +1,358 @@
+#include "sim/fault_injector.h"
+
+#include <algorithm>
+
+#include "control/base/text.h"
+#include "control/controllers/pods.h"
+#include "control/object/keys.h"
+#include "control/schema/kinds.h"
+
+namespace minik::sim {
+
+namespace keys = control::keys;
+using control::Value;
+
+namespace {
+
+// As long as a leader's lease runs after its last renewal.
+constexpr Duration kLease = seconds(15);
+
+template <typename T>
+std::vector<T> draw(std::vector<T> candidates, int64_t count, Rng& rng) {
+  std::vector<T> chosen;
+  for (int64_t i = 0; i < count && !candidates.empty(); ++i) {
+    const size_t pick = rng.below(candidates.size());
+    chosen.push_back(candidates[pick]);
+    candidates.erase(candidates.begin() + static_cast<ptrdiff_t>(pick));
+  }
+  std::ranges::sort(chosen);
+  return chosen;
+}
+
+bool is_on(const NodeFault& fault, NodeFault::What what) { return fault.what == what; }
+
+}  // namespace
+
+Result<std::vector<std::string>> choose_nodes(const SimulatedCluster& cluster, const NodeChoice& choice, Rng& rng,
+                                              const std::function<bool(const std::string&)>& candidate) {
+  std::vector<std::string> chosen;
+  for (const auto& name : choice.names) {
+    if (!cluster.has_node(name)) return Error(ErrorCode::kNotFound, cat("there is no node ", name));
+  }
+  for (const auto& name : choice.names.empty() ? cluster.node_names() : choice.names) {
+    if (!choice.pool.empty() && cluster.pool_of(name).name != choice.pool) continue;
+    if (!choice.zone.empty() && cluster.zone_of(name) != choice.zone) continue;
+    if (choice.names.empty() && !candidate(name)) continue;
+    chosen.push_back(name);
+  }
+  return choice.count > 0 ? draw(std::move(chosen), choice.count, rng) : chosen;
+}
+
+template <typename Kind, typename Visit>
+void FaultInjector::each(Visit visit) const {
+  for (const auto& [id, active] : active_) {
+    if (const auto* kind = std::get_if<Kind>(&active.fault.kind)) visit(*kind, active);
+  }
+}
+
+void FaultInjector::refuse(const Active& active, const std::string& why) { listener_.failed(active.fault.text, why); }
+
+FaultInjector::Id FaultInjector::begin(const Fault& fault) {
+  const Id id = next_++;
+  Active active{fault, {}, {}, cluster_.executor().now()};
+  if (!std::visit([&](const auto& kind) { return strike(kind, active); }, fault.kind)) return 0;
+  const auto& stored = active_.emplace(id, std::move(active)).first->second;
+  settle(stored);
+  if (stored.fault.lasts) {
+    cluster_.executor().after(stored.fault.lasts->draw(rng_), [this, id] { end(id); });
+  }
+  return id;
+}
+
+void FaultInjector::end(Id id) {
+  const auto found = active_.find(id);
+  if (found == active_.end()) return;
+  const Active over = std::move(found->second);
+  active_.erase(found);
+  listener_.note(cat("end of ", over.fault.text));
+  if (const auto* component = std::get_if<ComponentFault>(&over.fault.kind)) {
+    if (component->what == ComponentFault::What::kTwoLeaders) cluster_.end_old_leader(component->component);
+  }
+  settle(over);
+}
+
+void FaultInjector::end_all() {
+  while (!active_.empty()) end(active_.begin()->first);
+}
+
+namespace {
+void take_out(std::vector<std::string>& nodes, const std::vector<std::string>& names) {
+  std::erase_if(nodes, [&](const std::string& node) { return std::ranges::find(names, node) != names.end(); });
+}
+}  // namespace
+
+void FaultInjector::start_nodes(const std::vector<std::string>& names) {
+  for (auto& [id, active] : active_) {
+    const auto* fault = std::get_if<NodeFault>(&active.fault.kind);
+    if (fault && fault->what == NodeFault::What::kCrash) take_out(active.nodes, names);
+  }
+  for (const auto& name : names) settle_node(name);
+}
+
+void FaultInjector::heal_nodes(const std::vector<std::string>& names) {
+  for (auto& [id, active] : active_) {
+    const auto* fault = std::get_if<NodeFault>(&active.fault.kind);
+    if (fault && fault->what == NodeFault::What::kPartition) take_out(active.nodes, names);
+  }
+  for (const auto& name : names) settle_node(name);
+}
+
+// --- what begins ---
+
+bool FaultInjector::strike(const NodeFault& fault, Active& active) {
+  const auto running = [&](const std::string& name) { return cluster_.node_running(name); };
+  auto chosen = choose_nodes(cluster_, fault.nodes, rng_, running);
+  if (!chosen) {
+    refuse(active, chosen.error().message);
+    return false;
+  }
+  active.nodes = *std::move(chosen);
+  for (const auto& name : active.nodes) {
+    listener_.note(cat(active.fault.text, " ", name));
+    if (fault.what == NodeFault::What::kClockJump) cluster_.jump_clock(name, fault.by);
+  }
+  return fault.what != NodeFault::What::kClockJump && !active.nodes.empty();
+}
+
+bool FaultInjector::strike(const PodFault& fault, Active& active) {
+  struct Candidate {
+    std::string name, node, uid;
+    auto operator<=>(const Candidate&) const = default;
+  };
+  std::vector<Candidate> candidates;
+  cluster_.store().for_each(control::kinds::kPods, [&](const Value& pod) {
+    const auto node = pod[keys::kSpec][keys::kNodeName].string();
+    if (!control::is_pod_active(pod) || node.empty() || !cluster_.has_node(node) || !cluster_.node_running(node)) return;
+    if (!fault.pods.namespace_.empty() && control::object_namespace(pod) != fault.pods.namespace_) return;
+    if (!fault.pods.node.empty() && node != fault.pods.node) return;
+    if (!fault.pods.labels.matches(pod[keys::kMetadata][keys::kLabels])) return;
+    const auto uid = std::string(control::object_uid(pod));
+    if (cluster_.runtime(node)->running_containers(uid, fault.pods.container).empty()) return;
+    candidates.push_back({control::key_of(pod).text(), node, uid});
+  });
+  std::ranges::sort(candidates);
+  if (fault.pods.count > 0) candidates = draw(std::move(candidates), fault.pods.count, rng_);
+  for (const auto& [name, node, uid] : candidates) {
+    listener_.note(cat(active.fault.text, " ", name));
+    active.pods.emplace_back(node, uid);
+    SimulatedRuntime* runtime = cluster_.runtime(node);
+    if (fault.what == PodFault::What::kFailProbes) {
+      runtime->set_probes_fail(uid, true);
+      continue;
+    }
+    for (const auto& id : runtime->running_containers(uid, fault.pods.container)) {
+      if (fault.what == PodFault::What::kCrash) runtime->crash_container(id, fault.exit_code);
+      if (fault.what == PodFault::What::kOom) runtime->kill_for_memory(id);
+      if (fault.what == PodFault::What::kHang) runtime->hang_container(id, true);
+    }
+  }
+  const bool lasts = fault.what == PodFault::What::kFailProbes || fault.what == PodFault::What::kHang;
+  return lasts && !active.pods.empty();
+}
+
+bool FaultInjector::strike(const LinkFault& fault, Active& active) {
+  for (const auto& component : fault.components) {
+    if (component == "controllers" || component == "scheduler" || component == "nodes" || cluster_.has_node(component)) continue;
+    refuse(active, cat("there is no component ", component, "; known are controllers, scheduler, nodes and the names of nodes"));
+    return false;
+  }
+  listener_.note(cat(active.fault.text, " of ", join(fault.components, ", ")));
+  return true;
+}
+
+bool FaultInjector::strike(const ApiFault& fault, Active& active) {
+  listener_.note(active.fault.text);
+  if (fault.what == ApiFault::What::kExpireWatches) cluster_.expire_watches();
+  return fault.what != ApiFault::What::kExpireWatches;
+}
+
+bool FaultInjector::strike(const StoreFault& fault, Active& active) {
+  if (fault.what != StoreFault::What::kSlow && !cluster_.options().store_on_disk) {
+    refuse(active, "the store of this run is in memory; a scenario whose faults name this one has it on a disk");
+    return false;
+  }
+  listener_.note(active.fault.text);
+  if (fault.what == StoreFault::What::kPowerLoss) cluster_.cut_store_power();
+  return true;
+}
+
+bool FaultInjector::strike(const ComponentFault& fault, Active& active) {
+  const std::string name = fault.component == Component::kScheduler ? "scheduler" : "controllers";
+  listener_.note(cat(active.fault.text, " ", name));
+  if (fault.what == ComponentFault::What::kTwoLeaders) cluster_.add_leader(fault.component);
+  // Without a time of its own, the lease's.
+  if (fault.what == ComponentFault::What::kLoseLeader && !active.fault.lasts) active.fault.lasts = Distribution::fixed(kLease);
+  return true;
+}
+
+bool FaultInjector::strike(const RegistryFault& fault, Active& active) {
+  listener_.note(cat(active.fault.text, " of ", fault.match));
+  return true;
+}
+
+bool FaultInjector::strike(const DnsFault&, Active& active) {
+  listener_.note(active.fault.text);
+  return true;
+}
+
+// --- what all faults together ask for ---
+
+void FaultInjector::settle(const Active& changed) {
+  for (const auto& name : changed.nodes) settle_node(name);
+  if (const auto* pods = std::get_if<PodFault>(&changed.fault.kind)) {
+    // Whether it still lasts is in active_; a pod that another fault holds as well stays struck.
+    for (const auto& [node, uid] : changed.pods) {
+      SimulatedRuntime* runtime = cluster_.has_node(node) ? cluster_.runtime(node) : nullptr;
+      if (!runtime) continue;
+      bool struck = false;
+      each<PodFault>([&](const PodFault& fault, const Active& active) {
+        struck |= fault.what == pods->what && std::ranges::find(active.pods, std::pair{node, uid}) != active.pods.end();
+      });
+      if (struck) continue;
+      if (pods->what == PodFault::What::kFailProbes) runtime->set_probes_fail(uid, false);
+      if (pods->what == PodFault::What::kHang) {
+        for (const auto& id : runtime->running_containers(uid, pods->pods.container)) runtime->hang_container(id, false);
+      }
+    }
+  }
+  if (std::holds_alternative<LinkFault>(changed.fault.kind)) settle_links();
+  if (std::holds_alternative<ApiFault>(changed.fault.kind) || std::holds_alternative<StoreFault>(changed.fault.kind)) settle_server();
+  if (std::holds_alternative<ComponentFault>(changed.fault.kind)) settle_components();
+  if (std::holds_alternative<RegistryFault>(changed.fault.kind) || std::holds_alternative<DnsFault>(changed.fault.kind)) settle_surroundings();
+}
+
+void FaultInjector::settle_node(const std::string& name) {
+  using What = NodeFault::What;
+  bool down = false, frozen = false, no_kubelet = false, full = false, cut = false;
+  int64_t slowness = 1, disk_slowness = 1;
+  LinkFaults link;
+  each<NodeFault>([&](const NodeFault& fault, const Active& active) {
+    if (std::ranges::find(active.nodes, name) == active.nodes.end()) return;
+    down |= is_on(fault, What::kCrash);
+    frozen |= is_on(fault, What::kFreeze);
+    no_kubelet |= is_on(fault, What::kStopKubelet);
+    full |= is_on(fault, What::kFillDisk);
+    if (is_on(fault, What::kSlow)) slowness = std::max(slowness, fault.factor);
+    if (is_on(fault, What::kSlowDisk)) disk_slowness = std::max(disk_slowness, fault.factor);
+    if (is_on(fault, What::kPartition)) {
+      cut |= fault.cut == NodeFault::Cut::kBoth;
+      link.cut_requests |= fault.cut == NodeFault::Cut::kRequests;
+      link.cut_answers |= fault.cut == NodeFault::Cut::kAnswers;
+    }
+  });
+  each<LinkFault>([&](const LinkFault& fault, const Active&) {
+    const auto named = [&](const std::string& who) { return std::ranges::find(fault.components, who) != fault.components.end(); };
+    if (named(name) || named("nodes")) link = link.with(fault.trouble);
+  });
+  // Trouble first, so that what boots has it from its first moment.
+  cluster_.set_node_frozen(name, frozen && !down);
+  cluster_.set_node_connected(name, !cut);
+  cluster_.set_node_faults(name, link);
+  cluster_.set_node_slowness(name, slowness);
+  cluster_.set_disk(name, full, disk_slowness);
+  if (down) {
+    cluster_.crash_node(name);
+    return;
+  }
+  cluster_.start_node(name);
+  if (no_kubelet == cluster_.kubelet_running(name)) {
+    if (no_kubelet) {
+      cluster_.stop_kubelet(name);
+    } else {
+      cluster_.restart_kubelet(name);
+    }
+  }
+}
+
+void FaultInjector::settle_links() {
+  std::vector<std::string> nodes;
+  each<LinkFault>([&](const LinkFault& fault, const Active&) {
+    for (const auto& component : fault.components) {
+      if (component == "nodes") nodes = cluster_.node_names();
+      if (cluster_.has_node(component)) nodes.push_back(component);
+    }
+  });
+  std::ranges::sort(nodes);
+  nodes.erase(std::ranges::unique(nodes).begin(), nodes.end());
+  std::vector<std::string> touched = nodes;
+  touched.insert(touched.end(), troubled_nodes_.begin(), troubled_nodes_.end());
+  std::ranges::sort(touched);
+  touched.erase(std::ranges::unique(touched).begin(), touched.end());
+  for (const auto& name : touched) settle_node(name);
+  troubled_nodes_ = std::move(nodes);
+  settle_components();
+}
+
+void FaultInjector::settle_server() {
+  ApiGate::Trouble trouble;
+  bool stopped = false, full = false;
+  Distribution latency;
+  each<ApiFault>([&](const ApiFault& fault, const Active&) {
+    stopped |= fault.what == ApiFault::What::kStop;
+    if (fault.what == ApiFault::What::kSlow) trouble.latency = fault.latency;
+    if (fault.what == ApiFault::What::kErrors) {
+      trouble.fail = fault.chance;
+      trouble.fail_code = fault.code;
+    }
+    if (fault.what == ApiFault::What::kThrottle) {
+      trouble.rate = trouble.rate == 0 ? fault.rate : std::min(trouble.rate, fault.rate);
+      trouble.retry_after_seconds = fault.retry_after_seconds;
+    }
+  });
+  each<StoreFault>([&](const StoreFault& fault, const Active&) {
+    stopped |= fault.what == StoreFault::What::kPowerLoss;
+    full |= fault.what == StoreFault::What::kFull;
+    if (fault.what == StoreFault::What::kSlow) latency = fault.latency;
+  });
+  cluster_.gate().set(trouble);
+  cluster_.set_store_latency(latency);
+  if (full != store_full_) cluster_.set_store_full(full);
+  store_full_ = full;
+  if (stopped && !api_stopped_) cluster_.stop_api();
+  if (!stopped && api_stopped_) cluster_.start_api();
+  api_stopped_ = stopped;
+}
+
+void FaultInjector::settle_components() {
+  for (const auto component : {Component::kControllers, Component::kScheduler}) {
+    ComponentFaults faults;
+    bool away = false;
+    each<ComponentFault>([&](const ComponentFault& fault, const Active&) {
+      if (fault.component != component) return;
+      away |= fault.what == ComponentFault::What::kCrash || fault.what == ComponentFault::What::kLoseLeader;
+      if (fault.what != ComponentFault::What::kCrashOften) return;
+      faults.crash_at_write = std::max(faults.crash_at_write, fault.chance);
+      faults.down = fault.down;
+    });
+    const std::string name = component == Component::kScheduler ? "scheduler" : "controllers";
+    each<LinkFault>([&](const LinkFault& fault, const Active&) {
+      if (std::ranges::find(fault.components, name) != fault.components.end()) faults.link = faults.link.with(fault.trouble);
+    });
+    cluster_.set_faults(component, faults);
+    if (away && cluster_.running(component)) cluster_.stop(component);
+    // One that has died of its own (crashAtWrites) comes back by itself.
+    if (!away && !cluster_.running(component)) cluster_.restart(component);
+  }
+}
+
+void FaultInjector::settle_surroundings() {
+  Surroundings& around = cluster_.surroundings();
+  around.registry.clear();
+  around.dns_answers = true;
+  each<RegistryFault>([&](const RegistryFault& fault, const Active&) {
+    around.registry.push_back({fault.match, fault.pulls_per_minute});
+  });
+  each<DnsFault>([&](const DnsFault&, const Active&) { around.dns_answers = false; });
+}
+
+}  // namespace minik::sim

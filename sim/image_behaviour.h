@@ -1,0 +1,54 @@
+// ImageBehaviour: what the containers of an image do on simulated machines. A value, as a scenario says it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "sim/distribution.h"
+
+namespace minik::sim {
+
+struct ImageBehaviour {
+  std::string match = "*";  // a pattern of the image's reference; '*' stands for any text
+  Distribution pull{seconds(1), seconds(3)};
+  bool preloaded = false;  // on every machine from the start
+  bool missing = false;    // no registry has it
+  Distribution start{milliseconds(50), milliseconds(300)};
+  std::string start_error;  // its program cannot be run, for this reason
+  // From the start until probes succeed.
+  Distribution ready{milliseconds(500), seconds(2)};
+  bool never_ready = false;
+  Distribution stop{milliseconds(100), milliseconds(500)};
+  bool ignores_sigterm = false;  // it ends when the grace is over
+  // The container ends by itself after this long.
+  std::optional<Distribution> exit_after;
+  int exit_code = 0;
+  // It crashes: so many starts in a million right away, and while it runs after a time drawn at its start.
+  uint32_t crash_at_start = 0;
+  std::optional<Distribution> crash_after;
+  int crash_code = 1;
+  // What one container uses while it runs, beside its share of the load.
+  int64_t milli_cpu = 0;
+  int64_t memory_bytes = 0;
+  // It grows by so much each second; at the container's limit it is killed.
+  int64_t memory_growth_bytes = 0;
+  // Work that the running containers of this image share evenly, in thousandths of a CPU.
+  int64_t load_milli_cpu = 0;
+  // Requests a second that they share, what each costs, and how many one container can answer; beyond that its
+  // probes fail in proportion. No capacity: any number.
+  int64_t load_requests = 0;
+  Duration cpu_per_request;
+  int64_t memory_per_request_bytes = 0;
+  int64_t capacity_requests = 0;
+  // What it cannot do without: names, or a Service with a ready endpoint ("namespace/name"). While that is
+  // missing it is not ready, or ends with crash_code.
+  bool needs_dns = false;
+  std::string needs_service;
+  bool crashes_without = false;
+};
+
+bool matches_pattern(std::string_view pattern, std::string_view text);
+
+}  // namespace minik::sim

@@ -1,0 +1,237 @@
+// What users and administrators do: spec.workloads and spec.timeline.
+#include <algorithm>
+
+#include "control/object/keys.h"
+#include "control/schema/schema.h"
+#include "sim/scenario/parts.h"
+
+namespace minik::sim {
+
+namespace keys = control::keys;
+using control::Value;
+
+namespace {
+
+constexpr size_t kObjectsMax = 100'000;
+
+// A List stands for its items, as kubectl takes it.
+Status add_manifest(const Value& object, const std::string& place, std::vector<Value>& into) {
+  const auto refuse = [&](std::string_view what) { return Error(ErrorCode::kBadRequest, cat(place, ": ", what)); };
+  if (!object.is_map()) return refuse("needs an object or a list of objects");
+  if (object[keys::kKind].as_string() == "List" && object[keys::kApiVersion].as_string() == "v1") {
+    for (const auto& item : object[keys::kItems].items()) MINIK_TRY(add_manifest(item, place, into));
+    return {};
+  }
+  if (!control::Schema::builtin().find_kind(object[keys::kApiVersion].as_string(), object[keys::kKind].as_string())) {
+    return refuse(cat("no kind ", quoted(object[keys::kKind].as_string()), " in version ",
+                      quoted(object[keys::kApiVersion].as_string())));
+  }
+  if (into.size() >= kObjectsMax) return refuse(cat("more than ", kObjectsMax, " objects"));
+  into.push_back(object);
+  return {};
+}
+
+Status add_file(const Reader& r, const Value& v, const std::string& at, const ScenarioFiles& files, std::vector<Value>& into) {
+  MINIK_TRY(r.only(v, at, {"file"}));
+  MINIK_ASSIGN(const auto path, r.text(v, at, "file", ""));
+  if (path.empty()) return r.error(at, "needs the path of a file");
+  if (!files.read) return r.error(at, "no other files can be read here; put the objects inline");
+  const auto text = files.read(path);
+  if (!text) return r.error(at, text.error().message);
+  MINIK_ASSIGN(const auto documents, control::parse_yaml(*text, path == "-" ? "standard input" : path));
+  for (const auto& document : documents) {
+    MINIK_TRY(add_manifest(document.value, cat(path == "-" ? "standard input" : path, ":", document.line), into));
+  }
+  return {};
+}
+
+Result<PatchAction> set_image(const Reader& r, const Value& v, const std::string& at) {
+  MINIK_TRY(r.only(v, at, {"kind", "namespace", "name", "container", "image"}));
+  PatchAction action;
+  MINIK_ASSIGN(action.target, r.reference(v, at));
+  MINIK_ASSIGN(const auto container, r.text(v, at, "container", ""));
+  MINIK_ASSIGN(const auto image, r.text(v, at, "image", ""));
+  if (container.empty() || image.empty()) return r.error(at, "needs a container and an image");
+  action.patch = Value::empty_map().with_at({keys::kSpec, keys::kTemplate, keys::kSpec, keys::kContainers},
+                                            Value::array({Value::map({{keys::kName, container}, {keys::kImage, image}})}));
+  action.says = cat("set image of ", action.target.name, " to ", image);
+  return action;
+}
+
+Result<PatchAction> scale(const Reader& r, const Value& v, const std::string& at) {
+  MINIK_TRY(r.only(v, at, {"kind", "namespace", "name", "replicas"}));
+  PatchAction action;
+  MINIK_ASSIGN(action.target, r.reference(v, at));
+  MINIK_ASSIGN(const auto replicas, r.number(v, at, "replicas", -1));
+  if (replicas < 0) return r.error(at, "needs replicas of at least 0");
+  action.type = control::PatchType::kMerge;
+  action.patch = Value::empty_map().with_at({keys::kSpec, keys::kReplicas}, replicas);
+  action.says = cat("scale ", action.target.name, " to ", replicas);
+  return action;
+}
+
+Result<PatchAction> patch(const Reader& r, const Value& v, const std::string& at) {
+  MINIK_TRY(r.only(v, at, {"kind", "namespace", "name", "type", "patch"}));
+  PatchAction action;
+  MINIK_ASSIGN(action.target, r.reference(v, at));
+  MINIK_ASSIGN(const auto type, r.word(v, at, "type", {"strategic", "merge", "json"}, 0));
+  action.type = type == 0   ? control::PatchType::kStrategicMerge
+                : type == 1 ? control::PatchType::kMerge
+                            : control::PatchType::kJson;
+  action.patch = v.get("patch");
+  if (type == 2 ? !action.patch.is_array() : !action.patch.is_map()) {
+    return r.error(at, type == 2 ? "needs a patch that is a list of operations" : "needs a patch that is a mapping");
+  }
+  action.says = cat("patch ", action.target.text());
+  return action;
+}
+
+Result<UpgradePoolAction> upgrade_pool(const Reader& r, const Value& v, const std::string& at) {
+  MINIK_TRY(r.only(v, at, {"pool", "maxUnavailable", "replace", "drainTimeout", "labels"}));
+  UpgradePoolAction action;
+  MINIK_ASSIGN(action.pool, r.text(v, at, "pool", ""));
+  if (action.pool.empty()) return r.error(at, "needs a pool");
+  MINIK_ASSIGN(action.max_unavailable, r.number(v, at, "maxUnavailable", 1, 1));
+  MINIK_ASSIGN(action.replace, r.distribution(v, at, "replace", action.replace));
+  if (v.contains("drainTimeout")) {
+    MINIK_ASSIGN(action.drain_timeout, r.duration(v, at, "drainTimeout", {}));
+  }
+  MINIK_ASSIGN(action.labels, r.text_map(v, at, "labels"));
+  return action;
+}
+
+Result<DrainAction> drain(const Reader& r, const Value& v, const std::string& at) {
+  DrainAction action;
+  MINIK_ASSIGN(action.nodes, r.nodes(v, at, {"timeout", "gracePeriodSeconds"}));
+  if (v.contains("timeout")) {
+    MINIK_ASSIGN(action.timeout, r.duration(v, at, "timeout", {}));
+  }
+  if (v.contains("gracePeriodSeconds")) {
+    MINIK_ASSIGN(action.grace_period_seconds, r.number(v, at, "gracePeriodSeconds", 0));
+  }
+  return action;
+}
+
+Result<SetLoadAction> set_load(const Reader& r, const Value& v, const std::string& at) {
+  MINIK_TRY(r.only(v, at, {"image", "cpu", "requests"}));
+  SetLoadAction action;
+  MINIK_ASSIGN(action.image, r.text(v, at, "image", ""));
+  if (v.contains("cpu")) {
+    MINIK_ASSIGN(const auto cpu, r.quantity(v, at, "cpu", "0"));
+    action.milli_cpu = cpu.milli();
+  }
+  if (v.contains("requests")) {
+    MINIK_ASSIGN(action.requests, r.number(v, at, "requests", 0, 0, 1'000'000'000));
+  }
+  if (action.image.empty() || (!action.milli_cpu && !action.requests)) {
+    return r.error(at, "needs an image (an entry of `images` by its `match`), and cpu or requests");
+  }
+  return action;
+}
+
+Result<DeleteAction> remove(const Reader& r, const Value& v, const std::string& at) {
+  MINIK_TRY(r.only(v, at, {"kind", "namespace", "name", "propagation"}));
+  DeleteAction action;
+  MINIK_ASSIGN(action.target, r.reference(v, at));
+  MINIK_ASSIGN(const auto policy, r.word(v, at, "propagation", {"Default", "Orphan", "Background", "Foreground"}, 0));
+  action.propagation = static_cast<control::PropagationPolicy>(policy);
+  return action;
+}
+
+// One action: `read(reader, body, path)` makes it from what stands under its name.
+struct Reading {
+  std::string_view name;
+  Result<Action::What> (*read)(const Reader&, const Value&, const std::string&, const ScenarioFiles&);
+};
+
+template <auto kRead>
+Result<Action::What> reading(const Reader& r, const Value& v, const std::string& at, const ScenarioFiles&) {
+  auto action = kRead(r, v, at);
+  if (!action) return std::move(action).error();
+  return Action::What(*std::move(action));
+}
+
+template <typename T>
+Result<Action::What> of_nodes(const Reader& r, const Value& v, const std::string& at, const ScenarioFiles&) {
+  T action;
+  MINIK_ASSIGN(action.nodes, r.nodes(v, at));
+  return Action::What(std::move(action));
+}
+
+const Reading kActions[] = {
+    {"apply",
+     [](const Reader& r, const Value& v, const std::string& at, const ScenarioFiles& files) -> Result<Action::What> {
+       ApplyAction action;
+       MINIK_ASSIGN(action.objects, read_manifests(r, v, at, files));
+       return Action::What(std::move(action));
+     }},
+    {"setImage", reading<set_image>},
+    {"scale", reading<scale>},
+    {"patch", reading<patch>},
+    {"delete", reading<remove>},
+    {"cordon", of_nodes<CordonAction>},
+    {"uncordon",
+     [](const Reader& r, const Value& v, const std::string& at, const ScenarioFiles&) -> Result<Action::What> {
+       CordonAction action{{}, false};
+       MINIK_ASSIGN(action.nodes, r.nodes(v, at));
+       return Action::What(std::move(action));
+     }},
+    {"drain", reading<drain>},
+    {"upgradePool", reading<upgrade_pool>},
+    {"startNodes", of_nodes<StartNodesAction>},
+    {"healNodes", of_nodes<HealNodesAction>},
+    {"setLoad", reading<set_load>},
+    {"restart",
+     [](const Reader& r, const Value& v, const std::string& at, const ScenarioFiles&) -> Result<Action::What> {
+       if (v.as_string() == "controllers") return Action::What(RestartAction{Component::kControllers});
+       if (v.as_string() == "scheduler") return Action::What(RestartAction{Component::kScheduler});
+       return r.error(at, "must be controllers or scheduler");
+     }},
+};
+
+}  // namespace
+
+Result<std::vector<Value>> read_manifests(const Reader& r, const Value& v, const std::string& at, const ScenarioFiles& files) {
+  std::vector<Value> objects;
+  const auto add = [&](const Value& item, const std::string& item_at) -> Status {
+    if (item.is_map() && item.contains("file")) return add_file(r, item, item_at, files, objects);
+    return add_manifest(item, cat(r.place(item_at), ": ", item_at), objects);
+  };
+  if (!v.is_array()) {
+    MINIK_TRY(add(v, at));
+  } else {
+    for (size_t i = 0; i < v.size(); ++i) MINIK_TRY(add(v.items()[i], cat(at, "[", i, "]")));
+  }
+  if (objects.empty()) return r.error(at, "needs an object or a list of objects");
+  return objects;
+}
+
+Result<Action> read_action(const Reader& r, const Value& v, const std::string& at, const ScenarioFiles& files) {
+  std::vector<std::string_view> known(std::begin(kTriggerFields), std::end(kTriggerFields));
+  for (const auto& [name, read] : kActions) known.push_back(name);
+  known.insert(known.end(), fault_names().begin(), fault_names().end());
+  MINIK_TRY(r.only(v, at, known));
+  Action action;
+  action.place = r.place(at);
+  MINIK_ASSIGN(action.trigger, read_trigger(r, v, at));
+  size_t actions = 0;
+  for (const auto& [key, value] : v.entries()) {
+    if (std::ranges::find(kTriggerFields, key.text()) != std::end(kTriggerFields)) continue;
+    action.text = key.text();
+    ++actions;
+  }
+  if (actions != 1) return r.error(at, "needs `at` or `when`, and exactly one action");
+  const Value& body = v.get(action.text);
+  const std::string body_at = Reader::child(at, action.text);
+  for (const auto& [name, read] : kActions) {
+    if (name != action.text) continue;
+    MINIK_ASSIGN(action.what, read(r, body, body_at, files));
+    return action;
+  }
+  InjectAction inject;
+  MINIK_ASSIGN(inject.fault, read_fault(r, body, body_at, action.text));
+  action.what = std::move(inject);
+  return action;
+}
+
+}  // namespace minik::sim

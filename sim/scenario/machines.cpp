@@ -1,0 +1,105 @@
+// Pools of machines and the behaviour of images.
+#include "sim/scenario/parts.h"
+
+namespace minik::sim {
+
+using control::Value;
+
+Result<NodePool> read_pool(const Reader& r, const Value& v, const std::string& at) {
+  MINIK_TRY(r.only(v, at, {"name", "count", "capacity", "labels", "zones", "taints", "clockSkew"}));
+  NodePool pool;
+  MINIK_ASSIGN(pool.name, r.text(v, at, "name", "node"));
+  MINIK_ASSIGN(pool.count, r.number(v, at, "count", 1, 1, 65'000));
+  const Value& capacity = v.get("capacity");
+  const std::string capacity_at = at + ".capacity";
+  if (capacity.has_value()) MINIK_TRY(r.only(capacity, capacity_at, {"cpu", "memory", "pods"}));
+  MINIK_ASSIGN(const auto cpu, r.quantity(capacity, capacity_at, "cpu", "8"));
+  MINIK_ASSIGN(const auto memory, r.quantity(capacity, capacity_at, "memory", "32Gi"));
+  MINIK_ASSIGN(const auto pods, r.quantity(capacity, capacity_at, "pods", "110"));
+  pool.milli_cpu = cpu.milli();
+  pool.memory_bytes = memory.units();
+  pool.pods_max = pods.units();
+  MINIK_ASSIGN(pool.labels, r.text_map(v, at, "labels"));
+  MINIK_ASSIGN(pool.zones, r.texts(v, at, "zones"));
+  pool.taints = v.get("taints");
+  MINIK_ASSIGN(pool.clock_skew, r.signed_distribution(v, at, "clockSkew"));
+  return pool;
+}
+
+namespace {
+
+Status read_crash(const Reader& r, const Value& v, const std::string& at, ImageBehaviour& image) {
+  if (!v.has_value()) return {};
+  MINIK_TRY(r.only(v, at, {"atStart", "after", "exitCode"}));
+  MINIK_ASSIGN(image.crash_at_start, r.chance(v, at, "atStart", 0));
+  if (v.contains("after")) {
+    MINIK_ASSIGN(image.crash_after, r.distribution(v, at, "after", {}));
+  }
+  MINIK_ASSIGN(const auto code, r.number(v, at, "exitCode", 1, 0, 255));
+  image.crash_code = static_cast<int>(code);
+  return {};
+}
+
+Status read_uses(const Reader& r, const Value& v, const std::string& at, ImageBehaviour& image) {
+  if (!v.has_value()) return {};
+  MINIK_TRY(r.only(v, at, {"cpu", "memory", "memoryGrowthPerSecond", "cpuPerRequest", "memoryPerRequest"}));
+  MINIK_ASSIGN(const auto cpu, r.quantity(v, at, "cpu", "0"));
+  MINIK_ASSIGN(const auto memory, r.quantity(v, at, "memory", "0"));
+  MINIK_ASSIGN(const auto growth, r.quantity(v, at, "memoryGrowthPerSecond", "0"));
+  MINIK_ASSIGN(image.cpu_per_request, r.duration(v, at, "cpuPerRequest", {}));
+  MINIK_ASSIGN(const auto per_request, r.quantity(v, at, "memoryPerRequest", "0"));
+  image.milli_cpu = cpu.milli();
+  image.memory_bytes = memory.units();
+  image.memory_growth_bytes = growth.units();
+  image.memory_per_request_bytes = per_request.units();
+  return {};
+}
+
+Status read_needs(const Reader& r, const Value& v, const std::string& at, ImageBehaviour& image) {
+  if (!v.has_value()) return {};
+  MINIK_TRY(r.only(v, at, {"dns", "service", "else"}));
+  MINIK_ASSIGN(image.needs_dns, r.boolean(v, at, "dns"));
+  MINIK_ASSIGN(image.needs_service, r.text(v, at, "service", ""));
+  if (!image.needs_service.empty() && image.needs_service.find('/') == std::string::npos) {
+    image.needs_service = "default/" + image.needs_service;
+  }
+  if (!image.needs_dns && image.needs_service.empty()) return r.error(at, "needs `dns: true` or a service");
+  MINIK_ASSIGN(const auto otherwise, r.word(v, at, "else", {"notReady", "crash"}, 0));
+  image.crashes_without = otherwise == 1;
+  return {};
+}
+
+}  // namespace
+
+Result<ImageBehaviour> read_image(const Reader& r, const Value& v, const std::string& at) {
+  MINIK_TRY(r.only(v, at, {"match", "pull", "preloaded", "missing", "start", "startError", "ready", "neverReady", "stop",
+                           "ignoresSigterm", "exitAfter", "exitCode", "crash", "uses", "load", "capacity", "needs"}));
+  ImageBehaviour image;
+  MINIK_ASSIGN(image.match, r.text(v, at, "match", "*"));
+  MINIK_ASSIGN(image.pull, r.distribution(v, at, "pull", image.pull));
+  MINIK_ASSIGN(image.start, r.distribution(v, at, "start", image.start));
+  MINIK_ASSIGN(image.ready, r.distribution(v, at, "ready", image.ready));
+  MINIK_ASSIGN(image.stop, r.distribution(v, at, "stop", image.stop));
+  MINIK_ASSIGN(image.preloaded, r.boolean(v, at, "preloaded"));
+  MINIK_ASSIGN(image.missing, r.boolean(v, at, "missing"));
+  MINIK_ASSIGN(image.never_ready, r.boolean(v, at, "neverReady"));
+  MINIK_ASSIGN(image.ignores_sigterm, r.boolean(v, at, "ignoresSigterm"));
+  MINIK_ASSIGN(image.start_error, r.text(v, at, "startError", ""));
+  if (v.contains("exitAfter")) {
+    MINIK_ASSIGN(image.exit_after, r.distribution(v, at, "exitAfter", {}));
+  }
+  MINIK_ASSIGN(const auto code, r.number(v, at, "exitCode", 0, 0, 255));
+  image.exit_code = static_cast<int>(code);
+  MINIK_TRY(read_crash(r, v.get("crash"), at + ".crash", image));
+  MINIK_TRY(read_uses(r, v.get("uses"), at + ".uses", image));
+  MINIK_TRY(read_needs(r, v.get("needs"), at + ".needs", image));
+  const Value& load = v.get("load");
+  if (load.has_value()) MINIK_TRY(r.only(load, at + ".load", {"cpu", "requests"}));
+  MINIK_ASSIGN(const auto cpu, r.quantity(load, at + ".load", "cpu", "0"));
+  image.load_milli_cpu = cpu.milli();
+  MINIK_ASSIGN(image.load_requests, r.number(load, at + ".load", "requests", 0, 0, 1'000'000'000));
+  MINIK_ASSIGN(image.capacity_requests, r.number(v, at, "capacity", 0, 1, 1'000'000'000));
+  return image;
+}
+
+}  // namespace minik::sim

@@ -1,0 +1,115 @@
+#include "sim/scenario.h"
+
+#include <algorithm>
+
+#include "sim/scenario/parts.h"
+
+namespace minik::sim {
+
+using control::Value;
+
+namespace {
+
+constexpr Duration kDurationMax = hours(24 * 3660);
+
+Status read_spec(const Reader& r, const Value& spec, const ScenarioFiles& files, Scenario& s) {
+  MINIK_TRY(r.only(spec, "spec", {"seed", "duration", "nodes", "images", "workloads", "timeline", "faults", "convergence",
+                                  "expect", "nodeMonitorGracePeriod"}));
+  MINIK_ASSIGN(const auto seed, r.number(spec, "spec", "seed", 0));
+  s.seed = static_cast<uint64_t>(seed);
+  MINIK_ASSIGN(s.duration, r.duration(spec, "spec", "duration", s.duration));
+  if (s.duration > kDurationMax) return r.error("spec.duration", "is more than ten years");
+  MINIK_ASSIGN(s.node_grace, r.duration(spec, "spec", "nodeMonitorGracePeriod", s.node_grace));
+  MINIK_TRY(read_list(r, spec.get("nodes"), "spec.nodes", s.pools,
+                      [&](const Value& v, const std::string& at) { return read_pool(r, v, at); }));
+  MINIK_TRY(read_list(r, spec.get("images"), "spec.images", s.images,
+                      [&](const Value& v, const std::string& at) { return read_image(r, v, at); }));
+  if (spec.contains("workloads")) {
+    Action workloads;
+    workloads.text = "apply";
+    workloads.place = r.place("spec.workloads");
+    workloads.trigger.at = seconds(5);  // the machines have booted by then
+    ApplyAction apply;
+    MINIK_ASSIGN(apply.objects, read_manifests(r, spec.get("workloads"), "spec.workloads", files));
+    workloads.what = std::move(apply);
+    s.timeline.push_back(std::move(workloads));
+  }
+  MINIK_TRY(read_list(r, spec.get("timeline"), "spec.timeline", s.timeline,
+                      [&](const Value& v, const std::string& at) { return read_action(r, v, at, files); }));
+  MINIK_TRY(read_list(r, spec.get("faults"), "spec.faults", s.faults,
+                      [&](const Value& v, const std::string& at) { return read_fault_rule(r, v, at); }));
+  MINIK_TRY(read_list(r, spec.get("expect"), "spec.expect", s.expectations,
+                      [&](const Value& v, const std::string& at) { return read_expectation(r, v, at); }));
+  if (spec.get("convergence").as_string() == "none") return {};
+  if (spec.contains("convergence")) {
+    MINIK_ASSIGN(s.convergence, read_convergence(r, spec.get("convergence"), "spec.convergence"));
+  } else if (!s.faults.empty()) {
+    s.convergence.emplace();
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Scenario> parse_scenario(std::string_view text, std::string_view file_name, const ScenarioFiles& files) {
+  MINIK_ASSIGN(const auto documents, control::parse_yaml(text, file_name));
+  if (documents.size() != 1) {
+    return Error(ErrorCode::kBadRequest, cat(file_name, ": a scenario file holds one document, this one ", documents.size()));
+  }
+  const Reader r(documents[0], std::string(file_name));
+  const Value& root = documents[0].value;
+  MINIK_TRY(r.only(root, "", {"apiVersion", "kind", "metadata", "spec"}));
+  if (root.get("apiVersion").as_string() != "minik.dev/v1alpha1" || root.get("kind").as_string() != "Scenario") {
+    return r.error("apiVersion", "must be minik.dev/v1alpha1 with kind Scenario");
+  }
+  Scenario s;
+  MINIK_TRY(r.only(root.get("metadata"), "metadata", {"name", "description", "source"}));
+  MINIK_ASSIGN(s.name, r.text(root.get("metadata"), "metadata", "name", ""));
+  MINIK_ASSIGN(s.description, r.text(root.get("metadata"), "metadata", "description", ""));
+  MINIK_ASSIGN(s.source, r.text(root.get("metadata"), "metadata", "source", ""));
+  if (s.name.empty()) return r.error("metadata", "needs a name");
+  MINIK_TRY(read_spec(r, root.get("spec"), files, s));
+  if (s.pools.empty()) return r.error("spec", "needs nodes");
+  return s;
+}
+
+namespace {
+
+// A fault may say how long it lasts.
+Result<Action> read_action_of_now(const Reader& r, const Value& v, const std::string& at) {
+  if (!v.is_map()) return r.error(at, "must be an action or a fault such as crashNodes: {count: 3}");
+  for (const auto name : {"at", "when", "random"}) {
+    if (v.contains(name)) return r.error(Reader::child(at, name), cat("it happens now: leave `", name, "` out"));
+  }
+  const bool is_fault = std::ranges::any_of(v.entries(), [](const control::MapEntry& entry) {
+    return std::ranges::find(fault_names(), entry.key.text()) != fault_names().end();
+  });
+  if (!is_fault) return read_action(r, v, at, {});
+  MINIK_ASSIGN(auto rule, read_fault_rule(r, v, at));
+  Action action;
+  action.text = rule.fault.text;
+  action.place = rule.place;
+  action.what = InjectAction{std::move(rule.fault)};
+  return action;
+}
+
+}  // namespace
+
+Result<std::vector<Action>> parse_actions(std::string_view text, std::string_view file_name) {
+  MINIK_ASSIGN(const auto documents, control::parse_yaml(text, file_name));
+  std::vector<Action> actions;
+  for (const auto& document : documents) {
+    const Reader r(document, std::string(file_name));
+    const auto read = [&](const Value& v, const std::string& at) { return read_action_of_now(r, v, at); };
+    if (document.value.is_array()) {
+      MINIK_TRY(read_list(r, document.value, "", actions, read));
+    } else {
+      MINIK_ASSIGN(auto action, read(document.value, ""));
+      actions.push_back(std::move(action));
+    }
+  }
+  if (actions.empty()) return Error(ErrorCode::kBadRequest, cat(file_name, ": there is no action"));
+  return actions;
+}
+
+}  // namespace minik::sim

@@ -1,0 +1,48 @@
+// Surroundings: what all machines of a simulated cluster share and none of them decides: how images behave, the
+// load on them, the registry, names and services. Owned by the cluster, which faults change; machines read it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "control/base/result.h"
+#include "control/base/time.h"
+#include "sim/image_behaviour.h"
+
+namespace minik::sim {
+
+// The load of one image at a moment, and who shares it.
+struct ImageLoad {
+  int64_t milli_cpu = 0;
+  int64_t requests = 0;
+  int64_t running = 0;
+};
+
+struct RegistryTrouble {
+  std::string match;
+  int64_t pulls_per_minute = 0;  // 0: no answer
+};
+
+struct Surroundings {
+  std::vector<ImageBehaviour> images;
+  std::vector<ImageLoad> loads;  // one for each image
+  Distribution sandbox_time{milliseconds(20), milliseconds(80)};
+  std::vector<RegistryTrouble> registry;
+  bool dns_answers = true;
+  // Whether a Service has a ready endpoint, by "namespace/name".
+  std::function<bool(const std::string&)> service_answers;
+  // Of the registry: the pulls of the minute that runs.
+  Instant minute;
+  int64_t pulls_of_minute = 0;
+
+  explicit Surroundings(std::vector<ImageBehaviour> of_images) : images(std::move(of_images)) {
+    for (const auto& image : images) loads.push_back({image.load_milli_cpu, image.load_requests, 0});
+  }
+  // A pull begins: it may, or this is what the registry says.
+  Status admit_pull(std::string_view reference, Instant now);
+};
+
+}  // namespace minik::sim

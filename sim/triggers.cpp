@@ -1,0 +1,108 @@
+#include "sim/triggers.h"
+
+#include "control/base/text.h"
+
+namespace minik::sim {
+
+namespace {
+
+constexpr std::string_view kNodePrefix = "system:node:";
+
+bool is_component(const std::string& wanted, const std::string& who) {
+  if (wanted.empty()) return true;
+  if (wanted == "nodes") return who.starts_with(kNodePrefix);
+  if (wanted == "controllers" || wanted == "scheduler") return who == cat("system:", wanted);
+  return who == wanted || who == cat(kNodePrefix, wanted);
+}
+
+// The name is in the body of a creation.
+std::string_view name_of(const control::ApiRequest& request) {
+  return request.name.empty() ? control::object_name(request.body) : std::string_view(request.name);
+}
+
+}  // namespace
+
+bool WriteMatch::matches(const std::string& who, const control::ApiRequest& request) const {
+  return (!verb || *verb == request.verb) && (!kind || *kind == request.kind) &&
+         (namespace_.empty() || namespace_ == request.namespace_) &&
+         (name.empty() || name == name_of(request)) &&
+         (subresource.empty() || subresource == request.subresource) && is_component(component, who);
+}
+
+void Triggers::arm(const Trigger& trigger, std::function<void()> fire) {
+  // Drawn for every trigger, so that one trigger's chance does not move another's draws.
+  Rng rng = rng_.fork(cat("trigger/", waiting_.size()));
+  auto waiting = std::make_shared<Waiting>();
+  waiting->trigger = trigger;
+  waiting->fire = std::move(fire);
+  waiting_.push_back(waiting);
+  if (trigger.in_runs < 1'000'000 && !rng.chance_ppm(trigger.in_runs)) {
+    waiting->fired = true;
+    return;
+  }
+  switch (trigger.when) {
+    case Trigger::When::kAt:
+      waiting->fired = true;
+      cluster_.executor().after(Instant{trigger.at.ns} - cluster_.executor().now(), [this, waiting] {
+        if (!stopped_) waiting->fire();
+      });
+      break;
+    case Trigger::When::kRandom:
+      waiting->fired = true;
+      again(waiting, rng, Instant{trigger.at.ns} - cluster_.executor().now());
+      break;
+    case Trigger::When::kWrite:
+    case Trigger::When::kBetween: watch_requests(); break;
+    case Trigger::When::kBecomes: break;
+  }
+}
+
+void Triggers::again(const std::shared_ptr<Waiting>& waiting, Rng rng, Duration wait) {
+  cluster_.executor().after(wait + waiting->trigger.interval.draw(rng), [this, waiting, rng] {
+    if (stopped_) return;
+    waiting->fire();
+    again(waiting, rng, Duration{});
+  });
+}
+
+void Triggers::fire_later(Waiting& waiting) {
+  waiting.fired = true;
+  cluster_.executor().after(waiting.trigger.delay, [this, fire = waiting.fire] {
+    if (!stopped_) fire();
+  });
+}
+
+void Triggers::watch_requests() {
+  if (watches_) return;
+  watches_ = true;
+  RequestWatch watch;
+  watch.leaves = [this](const std::string& who, const control::ApiRequest& request) {
+    bool goes = true;
+    for (const auto& waiting : waiting_) {
+      if (waiting->fired || waiting->trigger.when != Trigger::When::kBetween || waiting->seen == 0) continue;
+      if (stopped_ || !waiting->trigger.before.matches(who, request)) continue;
+      fire_later(*waiting);
+      goes = false;
+    }
+    return goes;
+  };
+  watch.done = [this](const std::string& who, const control::ApiRequest& request) {
+    for (const auto& waiting : waiting_) {
+      const Trigger& trigger = waiting->trigger;
+      if (waiting->fired || stopped_ || !trigger.write.matches(who, request)) continue;
+      if (trigger.when == Trigger::When::kBetween) waiting->seen = 1;
+      if (trigger.when == Trigger::When::kWrite && ++waiting->seen == trigger.count) fire_later(*waiting);
+    }
+  };
+  cluster_.watch_requests(std::move(watch));
+}
+
+void Triggers::look() {
+  if (stopped_) return;
+  for (const auto& waiting : waiting_) {
+    if (waiting->fired || waiting->trigger.when != Trigger::When::kBecomes) continue;
+    if (judge(*waiting->trigger.predicate, cluster_.store(), cluster_.metrics()).holds) fire_later(*waiting);
+  }
+}
+
+}  // namespace minik::sim

@@ -1,0 +1,43 @@
+// Triggers: waits for what a scenario's actions and faults wait for, and fires them, each in a task of its own.
+//
+// Owned by a run. What it watches is the cluster's requests and stored state; nothing it does is seen by the cluster.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "sim/cluster.h"
+#include "sim/trigger.h"
+
+namespace minik::sim {
+
+class Triggers {
+ public:
+  Triggers(SimulatedCluster& cluster, Rng rng) : cluster_(cluster), rng_(rng) {}
+
+  // `fire` runs once, or for a random trigger again and again until stop(). Before the cluster starts.
+  void arm(const Trigger& trigger, std::function<void()> fire);
+  // Asks the predicates; every virtual second.
+  void look();
+  // Nothing fires any more.
+  void stop() { stopped_ = true; }
+
+ private:
+  struct Waiting {
+    Trigger trigger;
+    std::function<void()> fire;
+    int64_t seen = 0;  // kWrite: matching writes so far; kBetween: whether the first has been
+    bool fired = false;
+  };
+  void fire_later(Waiting& waiting);
+  void again(const std::shared_ptr<Waiting>& waiting, Rng rng, Duration wait);
+  void watch_requests();
+
+  SimulatedCluster& cluster_;
+  Rng rng_;
+  std::vector<std::shared_ptr<Waiting>> waiting_;
+  bool watches_ = false, stopped_ = false;
+};
+
+}  // namespace minik::sim

@@ -1,0 +1,180 @@
+// What each fault of machines and containers does to a cluster, and that it ends.
+#include "tests/sim/faulty_run.h"
+
+namespace minik::sim {
+namespace {
+
+TEST(NodeFaults, ACrashedNodeIsLostAndBootsWhenTheFaultEnds) {
+  FaultyRun run("  faults:\n  - {at: 2m, for: 3m, crashNodes: {names: [node-1]}}");
+  run.to(minutes(3) + seconds(10));
+  EXPECT_EQ(run.condition("node-1", "Ready"), "Unknown");
+  run.to(minutes(6));
+  EXPECT_EQ(run.condition("node-1", "Ready"), "True");
+  EXPECT_EQ(run.available(), 6);
+}
+
+TEST(NodeFaults, AFrozenNodeGoesOnWhereItWas) {
+  FaultyRun run("  faults:\n  - {at: 2m, for: 70s, freezeNodes: {names: [node-1]}}");
+  run.to(minutes(3));
+  EXPECT_EQ(run.condition("node-1", "Ready"), "Unknown");
+  run.to(minutes(4));
+  EXPECT_EQ(run.condition("node-1", "Ready"), "True");
+  EXPECT_EQ(run.restarts(), 0) << "its containers never died";
+}
+
+TEST(NodeFaults, ASlowNodeTakesLongerToStartAPod) {
+  const auto ready_at = [](std::string_view faults) {
+    FaultyRun run(faults);
+    EXPECT_TRUE(run.until([&] { return run.ready_pods() == 6; }, minutes(10)));
+    return run.run->now();
+  };
+  EXPECT_GT(ready_at("  faults:\n  - {at: 0s, slowNodes: {names: [node-1], factor: 8}}"), ready_at("") + seconds(5));
+}
+
+TEST(NodeFaults, AClockThatJumpsShowsInWhatTheNodeWrites) {
+  FaultyRun run("  faults:\n  - {at: 2m, jumpClocks: {names: [node-1], by: 1h}}");
+  run.to(minutes(3));
+  const auto renewed = [&](const std::string& name) {
+    return run.store().find(control::kinds::kLeases, "kube-node-lease", name)[control::keys::kSpec][control::keys::kRenewTime].string().substr(0, 13);
+  };
+  EXPECT_EQ(renewed("node-0"), "2026-01-01T00");
+  EXPECT_EQ(renewed("node-1"), "2026-01-01T01");
+}
+
+TEST(NodeFaults, ContainersOutliveTheirKubelet) {
+  FaultyRun run("  faults:\n  - {at: 2m, for: 90s, stopKubelets: {names: [node-1]}}");
+  run.to(minutes(3) + seconds(20));
+  EXPECT_EQ(run.condition("node-1", "Ready"), "Unknown");
+  run.to(minutes(5));
+  EXPECT_EQ(run.condition("node-1", "Ready"), "True");
+  EXPECT_EQ(run.restarts(), 0);
+}
+
+TEST(NodeFaults, APartitionHidesANodeInEitherDirection) {
+  for (const auto* cut : {"both", "requests", "answers"}) {
+    SCOPED_TRACE(cut);
+    FaultyRun run(cat("  faults:\n  - {at: 2m, for: 80s, partitionNodes: {names: [node-1], cut: ", cut, "}}"));
+    run.to(minutes(3) + seconds(10));
+    // Where only answers get lost the node's heartbeats still arrive.
+    EXPECT_EQ(run.condition("node-1", "Ready"), std::string_view(cut) == "answers" ? "True" : "Unknown");
+    run.to(minutes(6));
+    EXPECT_EQ(run.condition("node-1", "Ready"), "True");
+    EXPECT_EQ(run.available(), 6);
+  }
+}
+
+TEST(NodeFaults, AWholeZoneCanGo) {
+  FaultyRun run("  faults:\n  - {at: 2m, crashNodes: {zone: b}}");
+  run.to(minutes(4));
+  EXPECT_EQ(run.condition("node-0", "Ready"), "True");
+  EXPECT_EQ(run.condition("node-1", "Ready"), "Unknown");
+  EXPECT_EQ(run.condition("node-2", "Ready"), "True");
+}
+
+TEST(NodeFaults, AFullDiskIsAConditionThatKeepsPodsAway) {
+  FaultyRun run(R"(  timeline:
+  - {at: 3m, scale: {kind: Deployment, name: web, replicas: 12}}
+  faults:
+  - {at: 2m, for: 3m, fillDisks: {names: [node-1]}})");
+  run.to(minutes(2) + seconds(30));
+  EXPECT_EQ(run.condition("node-1", "DiskPressure"), "True");
+  run.to(minutes(4));
+  EXPECT_EQ(run.count([](const control::Value& pod) { return pod[control::keys::kSpec][control::keys::kNodeName].as_string() == "node-1"; }), 2);
+  run.to(minutes(6));
+  EXPECT_EQ(run.condition("node-1", "DiskPressure"), "False");
+}
+
+TEST(NodeFaults, OverlappingFaultsEndOnlyWithTheLast) {
+  FaultyRun run(R"(  faults:
+  - {at: 2m, for: 1m, crashNodes: {names: [node-1]}}
+  - {at: 2m30s, for: 3m, crashNodes: {names: [node-1]}})");
+  run.to(minutes(4));
+  EXPECT_FALSE(run.run->cluster().node_running("node-1"));
+  run.to(minutes(6));
+  EXPECT_TRUE(run.run->cluster().node_running("node-1"));
+}
+
+TEST(PodFaults, ACrashedContainerIsStartedAgain) {
+  FaultyRun run("  faults:\n  - {at: 2m, crashContainers: {labelSelector: app=web, count: 2, exitCode: 3}}");
+  run.to(minutes(3));
+  EXPECT_EQ(run.restarts(), 2);
+  EXPECT_TRUE(run.any_container("Error"));
+  EXPECT_EQ(run.ready_pods(), 6);
+}
+
+TEST(PodFaults, OutOfMemoryIsSaidAsSuch) {
+  FaultyRun run("  faults:\n  - {at: 2m, oomContainers: {labelSelector: app=web, count: 1}}");
+  run.to(minutes(3));
+  EXPECT_TRUE(run.any_container("OOMKilled"));
+}
+
+TEST(PodFaults, AHungContainerIsKilledByItsLivenessProbe) {
+  FaultyRun run("  faults:\n  - {at: 2m, hangContainers: {labelSelector: app=web, count: 1}}");
+  run.to(minutes(2) + seconds(10));
+  EXPECT_EQ(run.ready_pods(), 5);
+  run.to(minutes(4));
+  EXPECT_EQ(run.restarts(), 1);
+  EXPECT_EQ(run.ready_pods(), 6);
+}
+
+TEST(PodFaults, FailingProbesEndWithTheFault) {
+  FaultyRun run("  faults:\n  - {at: 2m, for: 8s, failProbes: {labelSelector: app=web}}");
+  run.to(minutes(2) + seconds(6));
+  EXPECT_EQ(run.ready_pods(), 0);
+  run.to(minutes(3));
+  EXPECT_EQ(run.ready_pods(), 6);
+}
+
+TEST(RegistryFaults, AnOutageStopsNewImagesAndNotWhatRuns) {
+  FaultyRun run(R"(  timeline:
+  - {at: 3m, setImage: {kind: Deployment, name: web, container: web, image: "web:2"}}
+  faults:
+  - {at: 2m, for: 5m, registryOutage: {}})");
+  run.to(minutes(4));
+  EXPECT_TRUE(run.any_container("ImagePullBackOff") || run.any_container("ErrImagePull"));
+  EXPECT_GE(run.ready_pods(), 5);
+  run.to(minutes(14));
+  EXPECT_EQ(run.available(), 6);
+}
+
+TEST(RegistryFaults, AThrottledRegistryServesSoManyPullsAMinute) {
+  FaultyRun run(R"(  faults:
+  - {at: 0s, throttleRegistry: {pullsPerMinute: 1}})");
+  run.to(seconds(50));
+  EXPECT_LE(run.ready_pods(), 2) << "one of three nodes has the image";
+  EXPECT_TRUE(run.until([&] { return run.ready_pods() == 6; }, minutes(20)));
+}
+
+TEST(Behaviours, GrowsUntilItsLimitKillsIt) {
+  FaultyRun run("", 1, "{match: \"*\", uses: {memory: 10Mi, memoryGrowthPerSecond: 1Mi}}");
+  run.to(minutes(1));
+  EXPECT_EQ(run.restarts(), 0);
+  run.to(minutes(3));
+  EXPECT_TRUE(run.any_container("OOMKilled"));
+}
+
+TEST(Behaviours, CrashesAtItsMeanTime) {
+  FaultyRun run("", 1, "{match: \"*\", crash: {after: {exponential: {mean: 10m}}}}");
+  run.to(minutes(50));
+  EXPECT_GT(run.restarts(), 15);
+  EXPECT_LT(run.restarts(), 45);
+}
+
+TEST(Behaviours, OverloadMakesProbesFail) {
+  FaultyRun run("  timeline:\n  - {at: 2m, setLoad: {image: \"*\", requests: 6000}}", 1, "{match: \"*\", capacity: 100}");
+  run.to(minutes(2));
+  EXPECT_EQ(run.ready_pods(), 6);
+  run.to(minutes(2) + seconds(30));
+  EXPECT_LT(run.ready_pods(), 3);
+}
+
+TEST(Behaviours, IsNotReadyWithoutNamesWhenItNeedsThem) {
+  FaultyRun run("  faults:\n  - {at: 2m, for: 8s, dnsOutage: {}}", 1, "{match: \"*\", needs: {dns: true}}");
+  run.to(minutes(2) + seconds(6));
+  EXPECT_EQ(run.ready_pods(), 0);
+  run.to(minutes(3));
+  EXPECT_EQ(run.ready_pods(), 6);
+}
+
+}  // namespace
+}  // namespace minik::sim

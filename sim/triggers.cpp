@@ -31,12 +31,10 @@ bool WriteMatch::matches(const std::string& who, const control::ApiRequest& requ
 
 void Triggers::arm(const Trigger& trigger, std::function<void()> fire) {
   // Drawn for every trigger, so that one trigger's chance does not move another's draws.
-  Rng rng = rng_.fork(cat("trigger/", waiting_.size()));
-  auto waiting = std::make_shared<Waiting>();
-  waiting->trigger = trigger;
-  waiting->fire = std::move(fire);
+  const Rng rng = rng_.fork(cat("trigger/", waiting_.size()));
+  auto waiting = std::make_shared<Waiting>(Waiting{trigger, std::move(fire), rng});
   waiting_.push_back(waiting);
-  if (trigger.in_runs < 1'000'000 && !rng.chance_ppm(trigger.in_runs)) {
+  if (trigger.in_runs < 1'000'000 && !waiting->rng.chance_ppm(trigger.in_runs)) {
     waiting->fired = true;
     return;
   }
@@ -49,7 +47,7 @@ void Triggers::arm(const Trigger& trigger, std::function<void()> fire) {
       break;
     case Trigger::When::kRandom:
       waiting->fired = true;
-      again(waiting, rng, Instant{trigger.at.ns} - cluster_.executor().now());
+      again(waiting, Instant{trigger.at.ns} - cluster_.executor().now());
       break;
     case Trigger::When::kWrite:
     case Trigger::When::kBetween: watch_requests(); break;
@@ -57,11 +55,12 @@ void Triggers::arm(const Trigger& trigger, std::function<void()> fire) {
   }
 }
 
-void Triggers::again(const std::shared_ptr<Waiting>& waiting, Rng rng, Duration wait) {
-  cluster_.executor().after(wait + waiting->trigger.interval.draw(rng), [this, waiting, rng] {
+void Triggers::again(const std::shared_ptr<Waiting>& waiting, Duration wait) {
+  const Duration until = wait + waiting->trigger.interval.draw(waiting->rng);
+  cluster_.executor().after(until, [this, waiting] {
     if (stopped_) return;
     waiting->fire();
-    again(waiting, rng, Duration{});
+    again(waiting, Duration{});
   });
 }
 

@@ -27,11 +27,12 @@ class Triggers {
   struct Waiting {
     Trigger trigger;
     std::function<void()> fire;
+    Rng rng;  // of kRandom
     int64_t seen = 0;  // kWrite: matching writes so far; kBetween: whether the first has been
     bool fired = false;
   };
   void fire_later(Waiting& waiting);
-  void again(const std::shared_ptr<Waiting>& waiting, Rng rng, Duration wait);
+  void again(const std::shared_ptr<Waiting>& waiting, Duration wait);
   void watch_requests();
 
   SimulatedCluster& cluster_;

@@ -50,8 +50,8 @@ TEST_P(Library, StandsInTheTable) {
   EXPECT_NE(read("scenarios/README.md").find(cat("| ", GetParam(), ".yaml | ")), std::string::npos);
 }
 
-INSTANTIATE_TEST_SUITE_P(Scenarios, Library, ::testing::ValuesIn(library()), [](const auto& info) {
-  std::string name = info.param;
+INSTANTIATE_TEST_SUITE_P(Scenarios, Library, ::testing::ValuesIn(library()), [](const auto& of) {
+  std::string name = of.param;
   std::ranges::replace(name, '-', '_');
   return name;
 });

@@ -34,6 +34,7 @@
 #include "sim/trace.h"
 #include "sim/transport.h"
 #include "sim/virtual_executor.h"
+#include "sim/webhooks.h"
 
 namespace minik::sim {
 
@@ -90,6 +91,8 @@ class SimulatedCluster {
   uint64_t store_lives() const { return store_lives_; }
   void on_store_change(std::function<void()> listener) { store_listener_ = std::move(listener); }
   MetricRegistry& metrics() { return metrics_; }
+  // What answers the admission webhooks of the cluster.
+  SimulatedWebhooks& webhooks() { return webhooks_; }
   const ClusterOptions& options() const { return options_; }
 
   // Makes a request as the cluster's administrator; the answer comes as time moves on.
@@ -210,6 +213,7 @@ class SimulatedCluster {
   ClusterOptions options_;
   Trace* trace_;
   VirtualExecutor executor_;
+  SimulatedWebhooks webhooks_{executor_};
   Rng rng_;
   MetricRegistry metrics_;
   Surroundings surroundings_;

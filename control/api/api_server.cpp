@@ -3,10 +3,13 @@
 #include <algorithm>
 
 #include "control/api/admission.h"
+#include "control/api/admission_gate.h"
 #include "control/api/continue_token.h"
+#include "control/api/custom_resources.h"
 #include "control/api/errors.h"
 #include "control/api/field_selection.h"
 #include "control/api/flow_control.h"
+#include "control/api/local_api_services.h"
 #include "control/api/metadata.h"
 #include "control/api/metrics_api.h"
 #include "control/api/request_metrics.h"
@@ -17,6 +20,7 @@
 #include "control/object/json.h"
 #include "control/object/keys.h"
 #include "control/object/selector.h"
+#include "control/schema/custom_kind.h"
 #include "control/schema/kinds.h"
 
 namespace minik::control {
@@ -34,6 +38,14 @@ size_t first_after(const std::vector<Value>& objects, const ContinueToken& token
   const auto place = [](const Value& object) { return std::pair(object_namespace(object), object_name(object)); };
   const auto wanted = std::pair<std::string_view, std::string_view>(token.namespace_, token.name);
   return static_cast<size_t>(std::ranges::upper_bound(objects, wanted, {}, place) - objects.begin());
+}
+
+// Between the reading of a request and its turn its kind may have been withdrawn.
+Error not_served() { return Error(ErrorCode::kNotFound, "the server could not find the requested resource"); }
+
+void warn_of_deprecation(const ResourceInfo& resource, ApiResponse& response) {
+  if (!resource.custom || resource.custom->deprecation_warning().empty()) return;
+  response.warnings.emplace_back(resource.custom->deprecation_warning());
 }
 
 }  // namespace
@@ -59,6 +71,8 @@ ApiServer::ApiServer(Executor& executor, Store& store, const Schema& schema,
   store_.add_index(kinds::kPods, kNodeNameIndex, node_of_pod);
   for (const KindId kind : {kinds::kEvents, kinds::kLeases}) store_.keep_unshared(kind);
   admission_->load();
+  gates_ = std::make_unique<GatePool>(executor_, store_, schema_, options_.webhook_caller, rng_.fork("webhooks"));
+  custom_ = std::make_unique<CustomResources>(*this, executor_, store_, schema_.registry());
   event_timer_.arm(minutes(5), [this] { expire_events(); });
 }
 
@@ -70,6 +84,14 @@ FlowClassifier& ApiServer::flow_classifier() {
 }
 
 void ApiServer::set_usage_source(UsageSource source) { usage_->set_source(std::move(source)); }
+
+// A request that webhooks or policies may want to see; see admission_gate.h.
+struct ApiServer::GatedRequest {
+  ApiRequest request;
+  std::shared_ptr<AdmissionGate> gate;
+  std::function<void(Result<ApiResponse>)> finish;
+  int attempts = 0;
+};
 
 void ApiServer::handle(ApiRequest request, ResponseCallback done) {
   begin_audit(request);
@@ -87,21 +109,51 @@ void ApiServer::handle(ApiRequest request, ResponseCallback done) {
     });
     return;
   }
+  auto gate = gates_->gate_for(request);
+  auto finish = [this, running, kind = request.kind, verb = request.verb,
+                 done = std::move(done)](Result<ApiResponse> result) mutable {
+    if (result) warn_of_deprecation(schema_.resource(kind), *result);
+    if (store_.has_staged()) schedule_commit();
+    // What a get shows may be durable although younger writes are not yet.
+    const bool shows_durable = verb == Verb::kGet && result && object_revision(result->object).value != 0 &&
+                               object_revision(result->object) <= store_.durable_revision();
+    if (shows_durable || store_.durable_revision() == store_.revision()) {
+      counts_->end(running, result);
+      done(std::move(result));
+      return;
+    }
+    // Reads wait as well: what they saw, or saw missing, may still be on its way to the disk.
+    store_.when_durable([this, alive = alive_, running, done = std::move(done), result = std::move(result)]() mutable {
+      if (*alive) counts_->end(running, result);
+      done(std::move(result));
+    });
+  };
+  if (!gate) return finish(dispatch(request));
+  attempt(std::make_shared<GatedRequest>(GatedRequest{std::move(request), std::move(gate), std::move(finish)}));
+}
+
+void ApiServer::attempt(const std::shared_ptr<GatedRequest>& gated) {
+  // As often as a kube-apiserver tries a patch, for each webhook that may be asked in turn.
+  constexpr int kAttemptsMax = 100;
+  AdmissionGate& gate = *gated->gate;
+  gate.begin();
+  gate_ = &gate;
+  ApiRequest request = gated->request;
   auto result = dispatch(request);
-  if (store_.has_staged()) schedule_commit();
-  // What a get shows may be durable although younger writes are not yet.
-  const bool shows_durable = request.verb == Verb::kGet && result && object_revision(result->object).value != 0 &&
-                             object_revision(result->object) <= store_.durable_revision();
-  if (shows_durable || store_.durable_revision() == store_.revision()) {
-    counts_->end(running, result);
-    done(std::move(result));
-    return;
+  gate_ = nullptr;
+  if (gate.waiting()) {
+    // What was deleted of a collection before the question stays so.
+    if (store_.has_staged()) schedule_commit();
+    if (++gated->attempts < kAttemptsMax) {
+      gate.ask([this, alive = alive_, gated] {
+        if (*alive) attempt(gated);
+      });
+      return;
+    }
+    result = Error(ErrorCode::kConflict, "the object has been modified again and again while admission webhooks were asked; try again");
   }
-  // Reads wait as well: what they saw, or saw missing, may still be on its way to the disk.
-  store_.when_durable([this, alive = alive_, running, done = std::move(done), result = std::move(result)]() mutable {
-    if (*alive) counts_->end(running, result);
-    done(std::move(result));
-  });
+  if (result) result->warnings.insert(result->warnings.end(), gate.warnings().begin(), gate.warnings().end());
+  gated->finish(std::move(result));
 }
 
 void ApiServer::ask_usage(const ApiRequest& request, ResponseCallback done) {
@@ -123,6 +175,7 @@ void ApiServer::schedule_commit() {
 }
 
 Result<ApiResponse> ApiServer::dispatch(ApiRequest& request) {
+  if (!schema_.is_served(request.kind)) return not_served();
   MINIK_TRY(authorize(request));
   return perform(request);
 }
@@ -130,6 +183,7 @@ Result<ApiResponse> ApiServer::dispatch(ApiRequest& request) {
 Result<ApiResponse> ApiServer::perform(ApiRequest& request) {
   const auto& resource = schema_.resource(request.kind);
   if (const TwinKind* twin = twin_of(request.kind)) return perform_twin(*twin, request);
+  if (resource.custom) MINIK_TRY(custom_->check(resource, request));
   if (!request.subresource.empty() && request.subresource != "status") {
     return Subresources(*this, request).handle();
   }
@@ -158,10 +212,17 @@ Result<ApiResponse> ApiServer::perform(ApiRequest& request) {
                "the server does not allow this method on the requested resource");
 }
 
+const Value& ApiServer::cluster_began() const {
+  return store_.find(kinds::kNamespaces, "", "kube-system")[keys::kMetadata][keys::kCreationTimestamp];
+}
+
 Result<ApiResponse> ApiServer::get(const ApiRequest& request) {
-  const Value& found = store_.find(request.kind, request.namespace_, request.name);
+  Value found = store_.find(request.kind, request.namespace_, request.name);
+  if (found.is_absent() && request.kind == kinds::kApiservices) {
+    found = local_api_service(schema_, request.name, cluster_began());
+  }
   if (found.is_absent()) return not_found(schema_.resource(request.kind), request.name);
-  return ApiResponse{found, false, false, {}};
+  return ApiResponse{std::move(found), false, false, {}};
 }
 
 // The newest objects that the selector can match: one where it names it, without a look at all the others.
@@ -229,6 +290,11 @@ Result<ApiResponse> ApiServer::list(const ApiRequest& request) {
     const auto& object = snapshot->objects[at];
     if (all || (labels.matches(object[keys::kMetadata][keys::kLabels]) && fields.matches(object))) {
       items.push_back(object);
+    }
+  }
+  if (request.kind == kinds::kApiservices && at == snapshot->objects.size()) {
+    for (auto& service : local_api_services(schema_, cluster_began())) {
+      if (labels.matches(service[keys::kMetadata][keys::kLabels]) && fields.matches(service)) items.push_back(std::move(service));
     }
   }
   MapBuilder metadata;
@@ -357,6 +423,7 @@ Result<std::unique_ptr<WatchHandle>> ApiServer::watch(ApiRequest request, WatchC
 }
 
 Result<std::unique_ptr<WatchHandle>> ApiServer::begin_watch(const ApiRequest& request, WatchCallbacks callbacks) {
+  if (!schema_.is_served(request.kind)) return not_served();
   MINIK_TRY(authorize(request));
   return perform_watch(request, std::move(callbacks));
 }

@@ -57,6 +57,8 @@ struct ApiServerOptions {
   TokenVerifier verify_token;    // for TokenReviews; none: no token is known
   std::string api_audience;      // whom tokens without an audience are for
   std::shared_ptr<Auditor> auditor;  // null: no audit log
+  // Who asks admission webhooks; null: they cannot be reached. Outlives the server.
+  class WebhookCaller* webhook_caller = nullptr;
   std::string cluster_ca_pem;  // published in every namespace as kube-root-ca.crt
   Duration event_ttl = hours(1);
 };
@@ -115,7 +117,10 @@ class ApiServer {
   friend class Writer;
   friend class Subresources;
   friend class Admission;
+  friend class CustomResources;
 
+  struct GatedRequest;
+  void attempt(const std::shared_ptr<GatedRequest>& gated);
   Result<ApiResponse> dispatch(ApiRequest& request);
   Result<std::unique_ptr<WatchHandle>> begin_watch(const ApiRequest& request, WatchCallbacks callbacks);
   // What is authorized.
@@ -125,6 +130,7 @@ class ApiServer {
   Result<std::unique_ptr<WatchHandle>> watch_twin(const TwinKind& twin, const ApiRequest& request,
                                                   WatchCallbacks callbacks);
   Result<ApiResponse> get(const ApiRequest& request);
+  const Value& cluster_began() const;
   Result<ApiResponse> list(const ApiRequest& request);
   Result<std::shared_ptr<const ListSnapshot>> first_page(const ApiRequest& request, const FieldSelection& fields);
   std::shared_ptr<const ListSnapshot> newest(const ApiRequest& request, const FieldSelection& fields) const;
@@ -153,6 +159,9 @@ class ApiServer {
   std::unique_ptr<class MetricsApi> usage_;
   std::unique_ptr<class RequestMetrics> counts_;
   std::unique_ptr<FlowClassifier> flows_;
+  std::unique_ptr<class CustomResources> custom_;
+  std::unique_ptr<class GatePool> gates_;
+  class AdmissionGate* gate_ = nullptr;  // of the request that is being handled; null: nobody asks about it
   std::shared_ptr<bool> alive_;
 };
 

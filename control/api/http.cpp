@@ -9,6 +9,7 @@
 #include "control/object/json.h"
 #include "control/object/keys.h"
 #include "control/object/yaml.h"
+#include "control/schema/custom_kind.h"
 #include "control/schema/schema.h"
 #include "control/schema/table.h"
 
@@ -313,10 +314,20 @@ Value table_of(const ResourceInfo& resource, std::span<const Value> objects, con
   return table.with("rows", Value::array(std::move(rows)));
 }
 
-Value represented(const ResourceInfo& resource, const ResponseFormat& format, const Value& object, bool list, WallTime now) {
-  if (is_status(object)) return object;
-  const bool other_kind = object[keys::kKind].has_value() && !list && object[keys::kKind].as_string() != resource.kind;
-  if (other_kind) return object;  // a Scale, a TokenRequest
+// What is stored may be older than the schema of today, or of another version.
+Value presented(const CustomKind& kind, const Value& object, bool list) {
+  if (!list) return kind.presented(object);
+  // Unlike those of built-in kinds the items of such a list say what they are.
+  std::vector<Value> items;
+  for (const auto& item : object[keys::kItems].items()) items.push_back(with_kind(kind.resource(), kind.presented(item)));
+  return object.with(keys::kItems, Value::array(std::move(items)));
+}
+
+Value represented(const ResourceInfo& resource, const ResponseFormat& format, const Value& given, bool list, WallTime now) {
+  if (is_status(given)) return given;
+  const bool other_kind = given[keys::kKind].has_value() && !list && given[keys::kKind].as_string() != resource.kind;
+  if (other_kind) return given;  // a Scale, a TokenRequest
+  const Value object = resource.custom ? presented(*resource.custom, given, list) : given;
   switch (format.representation) {
     case Representation::kObject: return list ? object : with_kind(resource, object);
     case Representation::kTable: {

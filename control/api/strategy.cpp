@@ -1,9 +1,13 @@
 #include "control/api/strategy.h"
 
+#include "control/admission/policies.h"
+#include "control/admission/webhooks.h"
 #include "control/api/errors.h"
 #include "control/base/text.h"
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
+#include "control/extension/definition_rules.h"
+#include "control/schema/custom_kind.h"
 #include "control/schema/decode.h"
 #include "control/schema/defaults.h"
 #include "control/schema/field_error.h"
@@ -51,6 +55,21 @@ Value with_job_selector(const Value& job) {
   return next.with_at({keys::kMetadata, keys::kLabels}, pod_labels);
 }
 
+// Rules of what is defined at run time, and of its definitions.
+void check_extension(const ResourceInfo& resource, const Value& object, const Value& old, FieldErrors& errors) {
+  if (resource.custom) {
+    resource.custom->check(object, old, errors);
+  } else if (resource.id == kinds::kCustomresourcedefinitions) {
+    check_definition(object, old, errors);
+  } else if (resource.id == kinds::kValidatingadmissionpolicies) {
+    check_policy(object, errors);
+  } else if (resource.id == kinds::kValidatingadmissionpolicybindings) {
+    check_policy_binding(object, errors);
+  } else if (resource.id == kinds::kValidatingwebhookconfigurations || resource.id == kinds::kMutatingwebhookconfigurations) {
+    check_webhooks(object, errors);
+  }
+}
+
 }  // namespace
 
 bool has_status_subresource(const ResourceInfo& resource) {
@@ -58,6 +77,7 @@ bool has_status_subresource(const ResourceInfo& resource) {
 }
 
 bool has_generation(const ResourceInfo& resource) {
+  if (resource.custom) return true;
   if (!resource.type || !resource.type->field(keys::kSpec)) return false;
   return resource.id != kinds::kNamespaces && resource.id != kinds::kNodes &&
          resource.id != kinds::kServices && resource.id != kinds::kLeases &&
@@ -66,7 +86,7 @@ bool has_generation(const ResourceInfo& resource) {
 
 Result<Value> decode_body(const ResourceInfo& resource, const Value& body, const Value& known,
                           FieldValidation validation, std::vector<std::string>& warnings) {
-  auto decoded = decode(*resource.type, body, known);
+  auto decoded = resource.custom ? resource.custom->decode(body) : decode(*resource.type, body, known);
   if (!decoded) {
     return cannot_be_handled(resource.api_version, resource.kind, resource.kind, decoded.error().message);
   }
@@ -84,11 +104,14 @@ Result<Value> decode_body(const ResourceInfo& resource, const Value& body, const
 Result<Value> decode_and_default(const ResourceInfo& resource, const Value& body, const Value& known,
                                  FieldValidation validation, std::vector<std::string>& warnings) {
   MINIK_ASSIGN(const Value bare, decode_body(resource, body, known, validation, warnings));
-  return apply_defaults(*resource.type, bare, known);
+  if (resource.custom) return resource.custom->with_defaults(bare);
+  const Value complete = apply_defaults(*resource.type, bare, known);
+  return resource.id == kinds::kCustomresourcedefinitions ? completed_definition(complete) : complete;
 }
 
 Value prepare_for_create(const ResourceInfo& resource, const Value& object) {
   if (resource.id == kinds::kNodes) return object;  // a node registers itself with its status
+  if (resource.custom) return has_status_subresource(resource) ? object.without(keys::kStatus) : object;
   const FieldInfo* status = resource.type ? resource.type->field(keys::kStatus) : nullptr;
   if (status == nullptr || !has_status_subresource(resource)) return object;
   // Nobody has looked at it yet: what the schema says of a new object's status, and no more.
@@ -97,6 +120,7 @@ Value prepare_for_create(const ResourceInfo& resource, const Value& object) {
     // Nobody schedules it, so nobody else would say why.
     return fresh.with_at({keys::kStatus, keys::kConditions}, Value::array({gated_condition()}));
   }
+  if (resource.id == kinds::kCustomresourcedefinitions) return with_stored_version(fresh);
   if (resource.id != kinds::kNamespaces) return fresh;
   return fresh.with_at({keys::kSpec, keys::kFinalizers}, Value::array({"kubernetes"}));
 }
@@ -110,6 +134,7 @@ Value prepare_for_update(const ResourceInfo& resource, const Value& updated, con
   const bool same_metadata = updated[keys::kMetadata].same_node(old[keys::kMetadata]);
   if (!same_metadata) object.set(keys::kMetadata, merged_metadata(updated[keys::kMetadata], old[keys::kMetadata]));
   if (has_status_subresource(resource)) object.set(keys::kStatus, old[keys::kStatus]);
+  if (resource.id == kinds::kCustomresourcedefinitions) return with_stored_version(std::move(object).build());
   // Who asks for which certificate stands; who may have it is said by the subresource approval.
   if (resource.id == kinds::kCertificatesigningrequests) object.set(keys::kSpec, old[keys::kSpec]);
   if (resource.id == kinds::kNamespaces) {
@@ -135,24 +160,27 @@ Value prepare_for_status_update(const ResourceInfo& resource, const Value& updat
 }
 
 Status validate_create(const ResourceInfo& resource, const Value& object) {
-  const FieldErrors errors = check_object(resource, object);
+  FieldErrors errors = check_object(resource, object);
+  check_extension(resource, object, Value(), errors);
   if (!errors.empty()) return errors.to_error(resource, object_name(object));
   return {};
 }
 
 Status validate_update(const ResourceInfo& resource, const Value& object, const Value& old,
                        std::string_view subresource) {
-  if (subresource == "status") return {};  // only components write it
+  if (subresource == "status" && !resource.custom) return {};  // only components write it
   FieldErrors errors = check_object(resource, object, old);
   errors.add(check_change(resource, object, old));
+  check_extension(resource, object, old, errors);
   if (!errors.empty()) return errors.to_error(resource, object_name(object));
   return {};
 }
 
-bool desired_state_changed(const Value& updated, const Value& old) {
-  const auto differs = [](const Value& a, const Value& b) {
+bool desired_state_changed(const ResourceInfo& resource, const Value& updated, const Value& old) {
+  const bool status_counts = resource.custom && !has_status_subresource(resource);
+  const auto differs = [&](const Value& a, const Value& b) {
     for (const auto& [key, value] : a.entries()) {
-      if (key == keys::kMetadata || key == keys::kStatus) continue;
+      if (key == keys::kMetadata || (key == keys::kStatus && !status_counts)) continue;
       if (!(b[key] == value)) return true;
     }
     return false;

@@ -32,8 +32,8 @@ Value prepare_for_update(const ResourceInfo& resource, const Value& updated, con
 // The same through the status subresource: everything but the status stays.
 Value prepare_for_status_update(const ResourceInfo& resource, const Value& updated, const Value& old);
 
-// Neither metadata nor status: what metadata.generation counts.
-bool desired_state_changed(const Value& updated, const Value& old);
+// What metadata.generation counts: everything but metadata, and but the status where that is written apart.
+bool desired_state_changed(const ResourceInfo& resource, const Value& updated, const Value& old);
 bool has_generation(const ResourceInfo& resource);
 bool has_status_subresource(const ResourceInfo& resource);
 

@@ -2,6 +2,7 @@
 
 #include "control/api/errors.h"
 #include "control/api/metadata.h"
+#include "control/api/custom_scale.h"
 #include "control/api/node_restriction.h"
 #include "control/api/strategy.h"
 #include "control/api/writer.h"
@@ -137,14 +138,17 @@ Value Subresources::scale_of(const Value& object) const {
 Result<ApiResponse> Subresources::scale() {
   const Value old = server_.store_.find(request_.kind, request_.namespace_, request_.name);
   if (old.is_absent()) return not_found(resource_, request_.name);
-  if (request_.verb == Verb::kGet) return ApiResponse{scale_of(old), false, false, {}};
+  const CustomKind* custom = resource_.custom;
+  const auto scale_of_object = [&](const Value& object) { return custom ? custom_scale(*custom, object) : Result<Value>(scale_of(object)); };
+  MINIK_ASSIGN(const Value scale_now, scale_of_object(old));
+  if (request_.verb == Verb::kGet) return ApiResponse{scale_now, false, false, {}};
   Value wanted = request_.body;
   if (request_.verb == Verb::kPatch) {
     if (request_.patch_type == PatchType::kApply) return apply_scale();
     if (request_.patch_type == PatchType::kJson) {
-      MINIK_ASSIGN(wanted, apply_json_patch(scale_of(old), request_.body));
+      MINIK_ASSIGN(wanted, apply_json_patch(scale_now, request_.body));
     } else {
-      wanted = apply_merge_patch(scale_of(old), request_.body);
+      wanted = apply_merge_patch(scale_now, request_.body);
     }
   }
   const auto version = wanted[keys::kMetadata][keys::kResourceVersion].as_string();
@@ -159,13 +163,16 @@ Result<ApiResponse> Subresources::scale() {
                             "spec.replicas"}});
     return error;
   }
-  Value next = old.with_at({keys::kSpec, keys::kReplicas}, replicas.as_int(0));
+  Value next = custom ? with_custom_replicas(*custom, old, replicas.as_int(0))
+                      : old.with_at({keys::kSpec, keys::kReplicas}, replicas.as_int(0));
   if (!(next == old)) {
+    if (custom) MINIK_TRY(validate_update(resource_, next, old, ""));
     next = with_generation(next, old[keys::kMetadata][keys::kGeneration].as_int() + 1);
     MINIK_ASSIGN(next, Writer(server_, request_).accounted(next, old));
   }
   if (!request_.options.dry_run) next = Writer(server_, request_).store_update(next, old);
-  return ApiResponse{scale_of(next), false, false, {}};
+  MINIK_ASSIGN(Value scale_then, scale_of_object(next));
+  return ApiResponse{std::move(scale_then), false, false, {}};
 }
 
 // What is applied to the scale is applied to the object: its replicas, under the name of the subresource.

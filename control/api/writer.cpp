@@ -3,8 +3,11 @@
 #include <algorithm>
 
 #include "control/api/admission.h"
+#include "control/api/admission_gate.h"
+#include "control/api/custom_resources.h"
 #include "control/api/errors.h"
 #include "control/api/field_selection.h"
+#include "control/api/local_api_services.h"
 #include "control/api/metadata.h"
 #include "control/api/strategy.h"
 #include "control/base/text.h"
@@ -57,6 +60,13 @@ Value asked_by(const Value& object, const UserInfo& user) {
   spec.set(keys::kGroups, list(user.groups));
   spec.set(keys::kExtra, extra.empty() ? Value() : std::move(extra).build());
   return object.with(keys::kSpec, std::move(spec).build());
+}
+
+// How the lists of a custom resource merge is not said by its schema in the way of that patch.
+Error no_strategic_merge() {
+  return Error(ErrorCode::kUnsupportedMediaType,
+               "the body of the request was in an unknown format - accepted media types include: "
+               "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml");
 }
 
 }  // namespace
@@ -121,6 +131,28 @@ Result<Value> Writer::decoded(const Value& body, const Value& known) {
   return decode_and_default(resource_, body, known, request_.options.field_validation, warnings_);
 }
 
+WriteAttributes Writer::attributes(Operation operation, const Value& object, const Value& old) const {
+  const Value& known = object.has_value() ? object : old;
+  return {operation, &resource_, request_.subresource, std::string(object_namespace(known)), std::string(object_name(known)),
+          object,    old,        request_.user,        request_.options.dry_run};
+}
+
+Result<Value> Writer::mutated_by_webhooks(Operation operation, Value object, const Value& old) {
+  if (!server_.gate_) return object;
+  return server_.gate_->mutate(attributes(operation, object, old), [&](const Value& document) -> Result<Value> {
+    std::vector<std::string> unseen;
+    MINIK_ASSIGN(Value next, decode_and_default(resource_, document.with(keys::kApiVersion, resource_.api_version), old,
+                                                FieldValidation::kIgnore, unseen));
+    if (old.is_absent()) return next;
+    return request_.subresource == "status" ? prepare_for_status_update(resource_, next, old)
+                                            : prepare_for_update(resource_, next, old);
+  });
+}
+
+Status Writer::allowed_by_users(Operation operation, const Value& object, const Value& old) const {
+  return server_.gate_ ? server_.gate_->validate(attributes(operation, object, old)) : Status();
+}
+
 Result<ApiResponse> Writer::create() {
   MINIK_TRY(check_kind(resource_, request_.body));
   const auto namespace_ = object_namespace(request_.body);
@@ -144,9 +176,12 @@ Result<ApiResponse> Writer::create() {
   object = stamp_new(object, resource_.namespaced ? std::string_view(request_.namespace_) : "",
                      server_.executor_.wall_now(), has_generation(resource_), server_.rng_);
   object = complete_new(resource_, object);
+  if (request_.kind == kinds::kApiservices) object = with_availability(object, server_.executor_.wall_now());
   MINIK_ASSIGN(object, server_.admission_->admit_create(resource_, std::move(object)));
+  MINIK_ASSIGN(object, mutated_by_webhooks(Operation::kCreate, std::move(object), Value()));
   MINIK_TRY(server_.admission_->cached_validate(
       resource_, object, [&] { return validate_create(resource_, object); }));
+  MINIK_TRY(allowed_by_users(Operation::kCreate, object, Value()));
   if (exists(object_name(object))) return already_exists(resource_, object_name(object));
   MINIK_TRY(check_rules(object, Value()));
   MINIK_ASSIGN(object, accounted(object, Value()));
@@ -174,6 +209,7 @@ Result<ApiResponse> Writer::update() {
 
 Result<ApiResponse> Writer::patch() {
   if (request_.patch_type == PatchType::kApply) return apply();
+  if (request_.patch_type == PatchType::kStrategicMerge && resource_.custom) return no_strategic_merge();
   MINIK_ASSIGN(const Value old, current());
   MINIK_ASSIGN(const Value document, patched(old));
   MINIK_ASSIGN(Value updated, decoded(document, old));
@@ -229,9 +265,11 @@ Result<ApiResponse> Writer::write_over(const Value& old, Value updated) {
   } else {
     MINIK_ASSIGN(updated, server_.admission_->admit_update(resource_, std::move(updated), old));
   }
+  MINIK_ASSIGN(updated, mutated_by_webhooks(Operation::kUpdate, std::move(updated), old));
   MINIK_TRY(validate_update(resource_, updated, old, request_.subresource));
+  MINIK_TRY(allowed_by_users(Operation::kUpdate, updated, old));
   MINIK_TRY(check_rules(updated, old));
-  if (!status_only && has_generation(resource_) && desired_state_changed(updated, old)) {
+  if (!status_only && has_generation(resource_) && desired_state_changed(resource_, updated, old)) {
     updated = with_generation(updated, old[keys::kMetadata][keys::kGeneration].as_int() + 1);
   }
   if (is_from_network() && given_account.is_array())
@@ -298,7 +336,13 @@ Value Writer::with_propagation(const Value& object) {
 Result<ApiResponse> Writer::remove_object(const Value& object) {
   MINIK_TRY(check_removal_rules(object));
   MINIK_TRY(server_.admission_->admit_delete(resource_, object));
-  const Value marked = with_propagation(object);
+  MINIK_ASSIGN(const Value nothing, mutated_by_webhooks(Operation::kDelete, Value(), object));
+  MINIK_TRY(allowed_by_users(Operation::kDelete, nothing, object));
+  Value marked = with_propagation(object);
+  // Its objects go first (custom_resources.h).
+  if (resource_.id == kinds::kCustomresourcedefinitions && !is_deleting(object)) {
+    marked = with_finalizer(marked, kCustomResourceCleanup);
+  }
   const int64_t grace = grace_seconds(object);
   const bool held = has_finalizers(marked) || !marked[keys::kSpec][keys::kFinalizers].empty();
   ApiResponse response;

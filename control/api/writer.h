@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "control/admission/attributes.h"
 #include "control/api/api_server.h"
 #include "control/apply/managed_fields.h"
 
@@ -45,6 +46,10 @@ class Writer {
   Status check_body_names() const;
   FieldWriter field_writer() const;
   bool is_from_network() const;
+  // What users' webhooks and policies say of the write (admission_gate.h).
+  Result<Value> mutated_by_webhooks(Operation operation, Value object, const Value& old);
+  Status allowed_by_users(Operation operation, const Value& object, const Value& old) const;
+  WriteAttributes attributes(Operation operation, const Value& object, const Value& old) const;
   Result<ApiResponse> remove_object(const Value& object);
   Value with_propagation(const Value& object);
   int64_t grace_seconds(const Value& object) const;

@@ -26,7 +26,18 @@ Informer::~Informer() { *alive_ = false; }
 
 void Informer::subscribe(ChangeHandler handler) { handlers_.push_back(std::move(handler)); }
 
-void Informer::start() { list(); }
+void Informer::start() {
+  started_ = true;
+  list();
+}
+
+void Informer::stop() {
+  started_ = synced_ = false;
+  watch_.reset();
+  retry_timer_.cancel();
+  failures_ = 0;
+  replace_all(Value());
+}
 
 void Informer::when_synced(std::function<void()> done) {
   if (synced_) {
@@ -49,6 +60,7 @@ void Informer::list() {
 }
 
 void Informer::on_list(Result<ApiResponse> response) {
+  if (!started_) return;
   if (!response) {
     MINIK_LOG(kWarning, "informer", cat("list failed: ", response.error().message));
     retry(true);

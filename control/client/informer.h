@@ -41,6 +41,9 @@ class Informer {
 
   void subscribe(ChangeHandler handler);
   void start();
+  // Of a kind that is not served any more: what was known is gone, and told so. start() begins anew.
+  void stop();
+  bool started() const { return started_; }
   // The first list has been applied.
   bool synced() const { return synced_; }
   // Called once, as soon as synced() is true; at the latest in a later turn.
@@ -68,7 +71,7 @@ class Informer {
   std::vector<std::function<void()>> waiting_for_sync_;
   std::unique_ptr<WatchHandle> watch_;
   std::string revision_;
-  bool synced_ = false;
+  bool synced_ = false, started_ = false;
   int failures_ = 0;
   ScopedTimer retry_timer_;
   std::shared_ptr<bool> alive_;

@@ -5,6 +5,7 @@
 #include "control/base/text.h"
 #include "control/controllers/pods.h"
 #include "control/object/keys.h"
+#include "control/schema/kind_registry.h"
 #include "control/schema/kinds.h"
 
 namespace minik::control {
@@ -66,7 +67,37 @@ struct GarbageCollector::Impl : std::enable_shared_from_this<Impl> {
   const ResourceInfo* resource_of(const Value& owner) const {
     const auto* resource =
         schema.find_kind(owner[keys::kApiVersion].as_string(), owner[keys::kKind].as_string());
+    if (resource) resource = &schema.resource(resource->stored_as());
     return resource && informers.find(resource->id) ? resource : nullptr;
+  }
+
+  void watch(KindId kind) {
+    watched.push_back(kind);
+    Informer& informer = informers.of(kind);
+    informer.cache().add_index(kOwnerUid, [](const Value& object, std::vector<Key>& out) {
+      for (const auto& owner : object[keys::kMetadata][keys::kOwnerReferences].items()) {
+        if (owner[keys::kUid].is_string()) out.emplace_back(owner[keys::kUid]);
+      }
+    });
+    informer.subscribe([weak = weak_from_this(), kind](const Value& before, const Value& after) {
+      if (const auto impl = weak.lock()) impl->on_change(kind, before, after);
+    });
+  }
+
+  // A definition has changed: watch what is served now, and no more what is not.
+  void follow_definitions() {
+    const KindRegistry* registry = schema.registry();
+    if (!registry || !started) return;
+    std::set<KindId> now;
+    for (const auto* resource : registry->stored()) now.insert(resource->id);
+    for (const KindId kind : custom) {
+      if (!now.contains(kind)) informers.of(kind).stop();
+    }
+    for (const KindId kind : now) {
+      if (std::ranges::find(watched, kind) == watched.end()) watch(kind);
+      if (Informer& informer = informers.of(kind); !informer.started()) informer.start();
+    }
+    custom = std::move(now);
   }
 
   static ObjectKey owner_key(const ResourceInfo& resource, const Value& owner,
@@ -305,6 +336,7 @@ struct GarbageCollector::Impl : std::enable_shared_from_this<Impl> {
   InformerSet& informers;
   EventRecorder& events;
   std::vector<KindId> watched;
+  std::set<KindId> custom;  // those of them that are defined at run time and served now
   std::set<Item> queue, busy;
   std::map<std::string, std::vector<Item>> asking;  // by the owner's uid
   std::set<std::string> gone_uids;
@@ -328,19 +360,11 @@ std::vector<KindId> GarbageCollector::kinds_of(const Schema& schema) {
 GarbageCollector::GarbageCollector(const Schema& schema, Executor& executor, Client& client,
                                    InformerSet& informers, EventRecorder& events)
     : impl_(std::make_shared<Impl>(schema, executor, client, informers, events)) {
-  impl_->watched = kinds_of(schema);
-  for (const KindId kind : impl_->watched) {
-    Informer& informer = informers.of(kind);
-    informer.cache().add_index(kOwnerUid, [](const Value& object, std::vector<Key>& out) {
-      for (const auto& owner : object[keys::kMetadata][keys::kOwnerReferences].items()) {
-        if (owner[keys::kUid].is_string()) out.emplace_back(owner[keys::kUid]);
-      }
-    });
-    informer.subscribe(
-        [weak = std::weak_ptr(impl_), kind](const Value& before, const Value& after) {
-          if (const auto impl = weak.lock()) impl->on_change(kind, before, after);
-        });
-  }
+  for (const KindId kind : kinds_of(schema)) impl_->watch(kind);
+  informers.of(kinds::kCustomresourcedefinitions)
+      .subscribe([weak = std::weak_ptr(impl_)](const Value&, const Value&) {
+        if (const auto impl = weak.lock()) impl->follow_definitions();
+      });
 }
 
 GarbageCollector::~GarbageCollector() = default;
@@ -349,6 +373,7 @@ void GarbageCollector::start() {
   impl_->informers.when_synced([weak = std::weak_ptr(impl_)] {
     if (const auto impl = weak.lock()) {
       impl->started = true;
+      impl->follow_definitions();
       impl->executor.post([weak] {
         if (const auto self = weak.lock()) self->work();
       });

@@ -1,6 +1,6 @@
 // The garbage collector: nothing owned outlives its owner.
 //
-// Watches every kind that can be deleted. An object whose owners are all gone is deleted; an owner
+// Watches every kind that can be deleted, also those that are defined while it runs. An object whose owners are all gone is deleted; an owner
 // that is being deleted in the foreground waits for the dependents that block it; an owner deleted
 // with "orphan" leaves its dependents without it. An owner that no cache knows is asked for at the
 // API before anything is deleted: a cache may be behind, the API is not.

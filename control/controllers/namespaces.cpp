@@ -6,6 +6,7 @@
 #include "control/controllers/garbage_collector.h"
 #include "control/controllers/pods.h"
 #include "control/object/keys.h"
+#include "control/schema/kind_registry.h"
 #include "control/schema/kinds.h"
 
 namespace minik::control {
@@ -104,11 +105,16 @@ Plan reconcile_namespace(const Schema& schema, const Snapshot& snapshot, const O
     plan.look_again_after(kLookAgain);
     return plan;
   }
-  // The caches may not know yet what was created last, and Events and Leases are not watched:
+  // The caches may not know yet what was created last, and Events, Leases and custom kinds are not watched:
   // everything is deleted once more without looking, and the server is asked whether something is
   // left.
   auto kinds_here = content_kinds(schema);
   kinds_here.insert(kinds_here.end(), {kinds::kEvents, kinds::kLeases});
+  if (const KindRegistry* registry = schema.registry()) {
+    for (const auto* resource : registry->stored()) {
+      if (resource->namespaced) kinds_here.push_back(resource->id);
+    }
+  }
   for (const Verb verb : {Verb::kDeleteCollection, Verb::kList}) {
     for (const KindId kind : kinds_here) {
       PlannedWrite write;

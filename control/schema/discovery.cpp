@@ -4,6 +4,7 @@
 
 #include "control/base/text.h"
 #include "control/object/keys.h"
+#include "control/schema/version_order.h"
 
 namespace minik::control {
 
@@ -149,7 +150,7 @@ std::vector<std::string_view> versions_of(EnabledResources enabled, std::string_
       versions.push_back(resource->version);
     }
   }
-  std::ranges::sort(versions, std::greater<>());
+  std::ranges::sort(versions, version_before);
   return versions;
 }
 

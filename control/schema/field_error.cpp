@@ -103,6 +103,10 @@ void FieldErrors::invalid(const FieldPath& at, const Value& bad, std::string_vie
   add(FieldErrorType::kInvalid, at, printed(bad), detail);
 }
 
+void FieldErrors::type_invalid(const FieldPath& at, const Value& bad, std::string_view detail) {
+  add(FieldErrorType::kTypeInvalid, at, printed(bad), detail);
+}
+
 void FieldErrors::invalid_each(const FieldPath& at, const Value& bad,
                                const std::vector<std::string>& details) {
   for (const auto& detail : details) invalid(at, bad, detail);

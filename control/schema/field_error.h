@@ -72,6 +72,7 @@ class FieldErrors {
  public:
   void required(const FieldPath& at, std::string_view detail = {});
   void invalid(const FieldPath& at, const Value& bad, std::string_view detail);
+  void type_invalid(const FieldPath& at, const Value& bad, std::string_view detail);
   void not_supported(const FieldPath& at, const Value& bad,
                      std::span<const std::string_view> supported);
   void not_found(const FieldPath& at, const Value& bad);

@@ -6,12 +6,13 @@
 
 #include "control/base/text.h"
 #include "control/object/keys.h"
+#include "control/schema/custom_kind.h"
 
 namespace minik::control {
 
 namespace {
 
-enum class Dialect { kV2, kV3 };
+using Dialect = OpenApiDialect;
 
 constexpr std::string_view kVersion = "v1.35.0";
 constexpr std::string_view kQuantity = "io.k8s.apimachinery.pkg.api.resource.Quantity";
@@ -56,7 +57,12 @@ class Definitions {
 
   void add_kind(const ResourceInfo& resource) {
     if (resource.type == nullptr) return;
-    add(*resource.type);
+    if (resource.custom) {
+      schemas_[definition_name(*resource.type)] = resource.custom->openapi(dialect_, prefix(dialect_));
+      if (const auto* meta = Schema::builtin().find_type("meta", "ObjectMeta")) add(*meta);
+    } else {
+      add(*resource.type);
+    }
     if (!resource.has_verb("list")) return;
     const std::string name = cat(definition_name(*resource.type), "List");
     const auto text = [](std::string_view type) {
@@ -252,8 +258,8 @@ Value operation(const ResourceInfo& resource, std::string_view verb, std::string
   if (!writes) return std::move(out).build();
   std::vector<std::string_view> media{"application/json"};
   if (verb == "patch") {
-    media = {"application/json-patch+json", "application/merge-patch+json",
-             "application/strategic-merge-patch+json"};
+    media = {"application/json-patch+json", "application/merge-patch+json"};
+    media.push_back(resource.custom ? "application/apply-patch+yaml" : "application/strategic-merge-patch+json");
   }
   if (dialect == Dialect::kV2) {
     out.set("consumes", Value::array({media.begin(), media.end()}));

@@ -6,6 +6,7 @@
 #include "control/base/text.h"
 #include "control/object/json.h"
 #include "control/schema/defaults.h"
+#include "control/schema/kind_registry.h"
 #include "control/schema/validation_rules.h"
 
 namespace minik::control {
@@ -109,7 +110,8 @@ std::string ResourceInfo::group_kind() const {
   return group.empty() ? std::string(kind) : cat(kind, ".", group);
 }
 
-Schema::Schema() {
+Schema::Schema(KindRegistry* custom) : custom_(custom) {
+  static_assert(std::size(kResources) < KindRegistry::kFirst);
   types_.resize(std::size(kTypes));
   const auto type_at = [&](int index) {
     return index < 0 ? nullptr : &types_[static_cast<size_t>(index)];
@@ -191,17 +193,34 @@ const Schema& Schema::builtin() {
 const ResourceInfo* Schema::find(std::string_view group, std::string_view version,
                                  std::string_view plural) const {
   const auto found = by_path_.find(cat(group, "/", version, "/", plural));
-  return found == by_path_.end() ? nullptr : found->second;
+  if (found != by_path_.end()) return found->second;
+  return custom_ ? custom_->find(group, version, plural) : nullptr;
 }
 
 const ResourceInfo* Schema::find_kind(std::string_view api_version, std::string_view kind) const {
   const auto found = by_kind_.find(cat(api_version, "/", kind));
-  return found == by_kind_.end() ? nullptr : found->second;
+  if (found != by_kind_.end()) return found->second;
+  return custom_ ? custom_->find_kind(api_version, kind) : nullptr;
 }
 
 const ResourceInfo& Schema::resource(KindId id) const {
-  CHECK(id.value >= 1 && id.value <= resources_.size()) << "kind " << id.value;
-  return resources_[id.value - size_t{1}];
+  if (id.value >= 1 && id.value <= resources_.size()) return resources_[id.value - size_t{1}];
+  const ResourceInfo* custom = custom_ ? custom_->resource(id) : nullptr;
+  CHECK(custom != nullptr) << "kind " << id.value;
+  return *custom;
+}
+
+std::vector<const ResourceInfo*> Schema::served() const {
+  std::vector<const ResourceInfo*> all;
+  for (const auto& resource : resources_) all.push_back(&resource);
+  if (custom_) {
+    for (const auto* resource : custom_->served()) all.push_back(resource);
+  }
+  return all;
+}
+
+bool Schema::is_served(KindId id) const {
+  return id.value <= resources_.size() || (custom_ && custom_->is_served(id));
 }
 
 const TypeInfo* Schema::find_type(std::string_view package, std::string_view name) const {

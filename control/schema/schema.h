@@ -3,10 +3,11 @@
 // patches, discovery, OpenAPI and tables all read this one description.
 //
 // The built-in part is compiled from control/schema/*.yaml into constant tables, and made into what
-// stands here in well under a millisecond. A Schema never changes after construction, so that any
-// thread may read it; pointers and references that it hands out live as long as it does. Kinds that
-// are defined at run time get a KindId after the last built-in one from whoever serves them and
-// bring a ResourceInfo and TypeInfos of their own: no reader here asks where these came from.
+// stands here in well under a millisecond; it never changes after construction. Kinds that are
+// defined at run time come from the KindRegistry of the cluster (kind_registry.h), which a Schema may
+// be given: they have KindIds after the built-in ones and bring a ResourceInfo and TypeInfos of their
+// own, and no reader asks where these came from. Any thread may read; pointers and references that
+// are handed out live as long as the Schema and its registry do.
 //
 // Lookups answer nullptr for what is not there; a KindId that was never given out is a CHECK.
 #pragma once
@@ -91,6 +92,9 @@ struct TypeInfo {
   const FieldInfo* field(const Key& key) const;
 };
 
+class CustomKind;    // custom_kind.h
+class KindRegistry;  // kind_registry.h
+
 struct SubresourceInfo {
   std::string_view name;
   std::string_view kind;            // "Scale"
@@ -111,7 +115,13 @@ struct ResourceInfo {
   std::vector<SubresourceInfo> subresources;
   // "apps/v1", "v1".
   std::string api_version;
+  // Of a kind that is defined at run time: how its objects are read, judged and shown. Else null.
+  const CustomKind* custom = nullptr;
+  // The kind under which the store has the objects, where that is another one: a custom resource has
+  // a kind for each served version and one for itself.
+  KindId storage = {};
 
+  KindId stored_as() const { return storage.value != 0 ? storage : id; }
   bool has_verb(std::string_view verb) const;
   const SubresourceInfo* subresource(std::string_view name) const;
   // "deployments.apps", "pods": how messages name the resource.
@@ -122,7 +132,9 @@ struct ResourceInfo {
 
 class Schema {
  public:
-  Schema();
+  Schema() : Schema(nullptr) {}
+  // With the kinds that the registry has at each moment; it outlives the Schema.
+  explicit Schema(KindRegistry& custom) : Schema(&custom) {}
   Schema(const Schema&) = delete;
   Schema& operator=(const Schema&) = delete;
   static const Schema& builtin();
@@ -130,14 +142,24 @@ class Schema {
   const ResourceInfo* find(std::string_view group, std::string_view version,
                            std::string_view plural) const;
   const ResourceInfo* find_kind(std::string_view api_version, std::string_view kind) const;
+  // Also of a custom kind that is served no more, as it was last.
   const ResourceInfo& resource(KindId id) const;
+  // The built-in ones.
   const std::deque<ResourceInfo>& resources() const { return resources_; }
+  // The built-in ones and what the registry serves now.
+  std::vector<const ResourceInfo*> served() const;
+  bool is_served(KindId id) const;
+  // Null for a schema of built-in kinds alone.
+  KindRegistry* registry() const { return custom_; }
   const TypeInfo* find_type(std::string_view package, std::string_view name) const;
   // Any document that stands alone, served or not: Deployment, Scale, DeleteOptions.
   const TypeInfo* find_document(std::string_view api_version, std::string_view kind) const;
   const std::deque<TypeInfo>& types() const { return types_; }
 
  private:
+  explicit Schema(KindRegistry* custom);
+
+  KindRegistry* custom_;
   std::deque<TypeInfo> types_;
   std::deque<ResourceInfo> resources_;  // [id - 1]
   std::map<std::string, const ResourceInfo*, std::less<>> by_path_;

@@ -6,6 +6,7 @@
 #include "control/base/text.h"
 #include "control/object/keys.h"
 #include "control/object/selector.h"
+#include "control/schema/custom_kind.h"
 #include "control/schema/table_rows.h"
 
 namespace minik::control {
@@ -61,6 +62,28 @@ std::vector<Value> cells_of(const TableLayout& layout, const Value& object, Wall
   return cells;
 }
 
+Value custom_definitions(const CustomKind& kind) {
+  const auto column = [](std::string_view name, std::string_view type, std::string_view format,
+                         std::string_view description, int64_t priority) {
+    return Value::map({{keys::kName, Value(name)},
+                       {keys::kType, Value(type)},
+                       {keys::kFormat, Value(format)},
+                       {keys::kDescription, Value(description)},
+                       {keys::kPriority, priority}});
+  };
+  std::vector<Value> definitions{column("Name", "string", "name", "", 0)};
+  for (const auto& c : kind.columns()) {
+    definitions.push_back(column(c.name, c.type, c.format, c.description, c.priority));
+  }
+  return Value::array(std::move(definitions));
+}
+
+std::vector<Value> custom_cells(const CustomKind& kind, const Value& object, WallTime now) {
+  std::vector<Value> cells{Value(object_name(object))};
+  for (auto& cell : kind.cells(object, now)) cells.push_back(std::move(cell));
+  return cells;
+}
+
 }  // namespace
 
 std::span<const TableColumn> table_columns(const ResourceInfo& resource) {
@@ -77,13 +100,15 @@ Value make_table(const ResourceInfo& resource, std::span<const Value> objects,
   std::vector<Value> rows;
   rows.reserve(objects.size());
   for (const auto& object : objects) {
-    rows.push_back(Value::map({{"cells", Value::array(cells_of(layout, object, now))},
+    auto cells = resource.custom ? custom_cells(*resource.custom, object, now) : cells_of(layout, object, now);
+    rows.push_back(Value::map({{"cells", Value::array(std::move(cells))},
                                {keys::kObject, row_object(resource, object, include)}}));
   }
   return Value::map({{keys::kApiVersion, "meta.k8s.io/v1"},
                      {keys::kKind, "Table"},
                      {keys::kMetadata, list_metadata.is_map() ? list_metadata : Value::empty_map()},
-                     {"columnDefinitions", column_definitions(layout)},
+                     {"columnDefinitions", resource.custom ? custom_definitions(*resource.custom)
+                                                           : column_definitions(layout)},
                      {"rows", Value::array(std::move(rows))}});
 }
 

@@ -335,7 +335,25 @@ void certificate_request_cells(const Value& object, WallTime now, Cells& cells) 
   cells.emplace_back(join(told, ","));
 }
 
+constexpr TableColumn kApiService[] = {
+    {"Name", "string"}, {"Service", "string"}, {"Available", "string"}, {"Age", "string"}};
+
+void api_service_cells(const Value& object, WallTime now, Cells& cells) {
+  const Value& service = object[keys::kSpec].get("service");
+  cells.emplace_back(service.is_map() ? cat(service[keys::kNamespace].as_string(), "/", service[keys::kName].as_string())
+                                      : std::string("Local"));
+  std::string available = "Unknown";
+  for (const auto& condition : object[keys::kStatus][keys::kConditions].items()) {
+    if (condition[keys::kType].as_string() != "Available") continue;
+    const bool good = condition[keys::kStatus].as_string() == "True";
+    available = good ? "True" : cat(condition[keys::kStatus].as_string(), " (", condition[keys::kReason].as_string(), ")");
+  }
+  cells.emplace_back(available);
+  cells.emplace_back(object_age(object, now));
+}
+
 constexpr TableLayout kLayouts[] = {
+    {kinds::kApiservices, kApiService, api_service_cells},
     {kinds::kNodes, kNode, node_cells},
     {kinds::kEvents, kEvent, event_cells, false},
     {kinds::kNamespaces, kNamespace, namespace_cells},

@@ -72,7 +72,14 @@ void Store::load(RecoveredState state) {
   }
 }
 
-Store::Table& Store::table(KindId kind) {
+void Store::alias(KindId form, KindId kind) {
+  if (form.value >= forms_.size()) forms_.resize(form.value + size_t{1});
+  forms_[form.value] = kind;
+  table(kind);
+}
+
+Store::Table& Store::table(KindId form) {
+  const KindId kind = stored(form);
   if (kind.value >= tables_.size()) tables_.resize(kind.value + size_t{1});
   auto& slot = tables_[kind.value];
   if (!slot) {
@@ -89,7 +96,8 @@ Revision Store::window_start_after_load(KindId kind) const {
   return known == last_changes_->of.end() ? last_changes_->others : known->second;
 }
 
-const Store::Table* Store::find_table(KindId kind) const {
+const Store::Table* Store::find_table(KindId form) const {
+  const KindId kind = stored(form);
   return kind.value < tables_.size() ? tables_[kind.value].get() : nullptr;
 }
 
@@ -150,15 +158,16 @@ void Store::put(KindId kind, Value object) {
     object = pool_.share(object, t.objects.find(object_namespace(object), object_name(object)));
   Value previous = t.objects.put(object);
   const auto type = previous.is_absent() ? StoreEvent::Type::kAdded : StoreEvent::Type::kModified;
-  stage(LogRecord::Kind::kPut, kind,
+  stage(LogRecord::Kind::kPut, t.kind,
         {type, next_revision(), std::move(object), std::move(previous)});
 }
 
 void Store::erase(KindId kind, Value last) {
   CHECK(object_revision(last) == next_revision());
-  Value previous = table(kind).objects.erase(object_namespace(last), object_name(last));
+  Table& t = table(kind);
+  Value previous = t.objects.erase(object_namespace(last), object_name(last));
   CHECK(!previous.is_absent()) << "erase of unknown " << key_of(last).text();
-  stage(LogRecord::Kind::kDelete, kind,
+  stage(LogRecord::Kind::kDelete, t.kind,
         {StoreEvent::Type::kDeleted, next_revision(), std::move(last), std::move(previous)});
 }
 

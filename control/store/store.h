@@ -102,6 +102,8 @@ class Store {
   Revision revision() const { return revision_; }          // of the last staged write
   Revision durable_revision() const { return durable_; }
 
+  // Two kinds that are two forms of one: whoever names `form` means `kind`, which is what the log says.
+  void alias(KindId form, KindId kind);
   // Objects of this kind have little in common and do not stay: looking for parts that they share with
   // others would cost more than it saves.
   void keep_unshared(KindId kind);
@@ -144,9 +146,12 @@ class Store {
     std::function<void()> then;
   };
 
-  Table& table(KindId kind);
+  KindId stored(KindId kind) const {
+    return kind.value < forms_.size() && forms_[kind.value].value != 0 ? forms_[kind.value] : kind;
+  }
+  Table& table(KindId form);
   Revision window_start_after_load(KindId kind) const;
-  const Table* find_table(KindId kind) const;
+  const Table* find_table(KindId form) const;
   void stage(LogRecord::Kind what, KindId kind, StoreEvent event);
   void on_durable(Revision last, const Status& status);
   void release(Table& table, StoreEvent event);
@@ -158,6 +163,7 @@ class Store {
   Revision durable_;
   std::optional<LastChanges> last_changes_;  // as the log found them
   std::vector<std::unique_ptr<Table>> tables_;  // by KindId
+  std::vector<KindId> forms_;                   // by KindId of a form: what it is a form of
   std::vector<LogRecord> staged_;
   std::deque<StagedEvent> unreleased_;
   std::deque<Waiter> waiters_;

@@ -97,7 +97,7 @@ Status LiveSimulation::Parts::listen() {
 }
 
 void LiveSimulation::Parts::assemble() {
-  const auto& schema = control::Schema::builtin();
+  const control::Schema& schema = run.cluster().api().schema();
   ApiPagesOptions page_options;
   page_options.server_address = cat(options.address, ":", port);
   pages = std::make_unique<ApiPages>(schema, std::move(page_options));

@@ -5,6 +5,7 @@
 #include "control/base/text.h"
 #include "control/object/json.h"
 #include "control/schema/discovery.h"
+#include "control/schema/kind_registry.h"
 #include "control/schema/openapi.h"
 #include "minik/net/openapi_protobuf.h"
 
@@ -64,9 +65,7 @@ std::optional<Value> present(Value document) {
 }  // namespace
 
 ApiPages::ApiPages(const control::Schema& schema, ApiPagesOptions options)
-    : options_(std::move(options)) {
-  for (const control::ResourceInfo& resource : schema.resources()) enabled_.push_back(&resource);
-}
+    : options_(std::move(options)), schema_(schema) {}
 
 HttpResponse ApiPages::health() const {
   const std::string reason = options_.not_ready ? options_.not_ready() : std::string();
@@ -96,8 +95,14 @@ std::optional<HttpResponse> ApiPages::page(const control::PlainCall& call) {
 
 std::shared_ptr<const ApiPages::Document> ApiPages::document(const std::string& path, Form form) {
   const std::string key = cat(path, form == Form::kAggregated ? "#" : form == Form::kProtobuf ? "%" : "");
+  // Looked at before the kinds are: a document may be newer than it says, never older.
+  const uint64_t generation = schema_.registry() ? schema_.registry()->generation() : 1;
   {
     const std::lock_guard lock(mutex_);
+    if (generation_ != generation) {
+      documents_.clear();
+      generation_ = generation;
+    }
     if (const auto found = documents_.find(key); found != documents_.end()) return found->second;
   }
   auto made = make(path, form);
@@ -105,6 +110,7 @@ std::shared_ptr<const ApiPages::Document> ApiPages::document(const std::string& 
   made->etag = cat("\"", content_hash(made->body), "\"");
   auto kept = std::make_shared<const Document>(*std::move(made));
   const std::lock_guard lock(mutex_);
+  if (generation_ != generation) return kept;  // the kinds have changed meanwhile
   return documents_.emplace(key, std::move(kept)).first->second;
 }
 
@@ -140,36 +146,38 @@ std::optional<ApiPages::Document> ApiPages::make(const std::string& path, Form f
 std::optional<Value> ApiPages::discovery(const std::vector<std::string_view>& parts,
                                          bool aggregated) const {
   const bool core = parts[0] == "api";
+  const auto enabled = schema_.served();
   if (aggregated) {
     return control::discover_all(
-        enabled_, core ? control::DiscoveryPart::kCore : control::DiscoveryPart::kGroups);
+        enabled, core ? control::DiscoveryPart::kCore : control::DiscoveryPart::kGroups);
   }
   if (parts.size() == 1) {
     return core ? control::discover_core_versions(options_.server_address)
-                : control::discover_groups(enabled_);
+                : control::discover_groups(enabled);
   }
-  if (core && parts.size() == 2) return present(discover_resources(enabled_, "", parts[1]));
-  if (!core && parts.size() == 2) return present(discover_group(enabled_, parts[1]));
+  if (core && parts.size() == 2) return present(discover_resources(enabled, "", parts[1]));
+  if (!core && parts.size() == 2) return present(discover_group(enabled, parts[1]));
   if (!core && parts.size() == 3) {
-    return present(discover_resources(enabled_, parts[1], parts[2]));
+    return present(discover_resources(enabled, parts[1], parts[2]));
   }
   return std::nullopt;
 }
 
 std::optional<Value> ApiPages::openapi(const std::vector<std::string_view>& parts) {
-  if (parts.size() == 2 && parts[1] == "v2") return control::openapi_v2(enabled_);
+  const auto enabled = schema_.served();
+  if (parts.size() == 2 && parts[1] == "v2") return control::openapi_v2(enabled);
   if (parts.size() < 2 || parts[1] != "v3") return std::nullopt;
   if (parts.size() == 2) {
-    return control::openapi_v3_index(enabled_, [this](const std::string& path) {
+    return control::openapi_v3_index(enabled, [this](const std::string& path) {
       const auto found = document(cat("/openapi/v3/", path), Form::kPlain);
       return found ? content_hash(found->body) : std::string();
     });
   }
   if (parts.size() == 4 && parts[2] == "api") {
-    return present(control::openapi_v3(enabled_, "", parts[3]));
+    return present(control::openapi_v3(enabled, "", parts[3]));
   }
   if (parts.size() == 5 && parts[2] == "apis") {
-    return present(control::openapi_v3(enabled_, parts[3], parts[4]));
+    return present(control::openapi_v3(enabled, parts[3], parts[4]));
   }
   return std::nullopt;
 }

@@ -2,7 +2,7 @@
 // /healthz, /livez, /readyz, discovery, OpenAPI, the key set of ServiceAccount tokens.
 //
 // Discovery and OpenAPI come from the schema alone, so each document is made once, when first asked
-// for, and kept as text. Any thread may ask; health is asked of the process through a function that
+// for, and kept as text until the schema serves other kinds. Any thread may ask; health is asked of the process through a function that
 // must be as free. /metrics belongs to the control thread and is ApiFront's.
 #pragma once
 
@@ -32,7 +32,7 @@ struct ApiPagesOptions {
 
 class ApiPages {
  public:
-  // Serves every resource of the schema.
+  // Serves every resource that the schema has at each moment; it outlives the pages.
   ApiPages(const control::Schema& schema, ApiPagesOptions options);
   ApiPages(const ApiPages&) = delete;
   ApiPages& operator=(const ApiPages&) = delete;
@@ -55,8 +55,9 @@ class ApiPages {
   HttpResponse health() const;
 
   const ApiPagesOptions options_;
-  std::vector<const control::ResourceInfo*> enabled_;
+  const control::Schema& schema_;
   std::mutex mutex_;
+  uint64_t generation_ = 0;  // of the schema's custom kinds, which the documents are made of
   // By path; aggregated ones behind a mark. Only what exists is kept: the set is bounded by the
   // schema.
   std::map<std::string, std::shared_ptr<const Document>> documents_;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "control/api/api_server.h"
+#include "control/api/custom_resources.h"
 #include "control/api/local_client.h"
 #include "control/base/log.h"
 #include "control/base/text.h"
@@ -15,6 +16,7 @@
 #include "control/object/json.h"
 #include "control/object/keys.h"
 #include "control/scheduler/scheduler.h"
+#include "control/schema/kind_registry.h"
 #include "control/schema/kinds.h"
 #include "control/store/sqlite_log.h"
 #include "control/store/store.h"
@@ -38,6 +40,7 @@
 #include "minik/process/scheduler_config.h"
 #include "minik/process/service_account_token.h"
 #include "minik/process/time_zone_files.h"
+#include "minik/process/webhook_client.h"
 #include "minik/process/worker_pool.h"
 #include "runtime/container/files.h"
 #include "runtime/image/image_maker.h"
@@ -73,6 +76,8 @@ WallTime wall_now() {
 // In order of construction: what stands below uses what stands above, and goes first.
 struct Cluster::Parts {
   Profile profile;
+  control::KindRegistry kinds;
+  const control::Schema schema{kinds};
   AsioExecutor executor;
   std::string fatal;
   ClusterPki pki;
@@ -88,6 +93,7 @@ struct Cluster::Parts {
   MetricRegistry::Collector process_metrics, log_metrics, audit_metrics;
   std::unique_ptr<control::SqliteLog> log;
   std::unique_ptr<control::Store> store;
+  std::unique_ptr<WebhookClient> webhooks;
   std::unique_ptr<control::ApiServer> api;
   std::unique_ptr<control::LocalClient> controller_client, scheduler_client, kubelet_client;
   std::unique_ptr<control::ControllerManager> controllers;
@@ -158,14 +164,13 @@ Status Cluster::Parts::open_images() {
 }
 
 Status Cluster::Parts::open_store() {
-  const auto& schema = control::Schema::builtin();
   control::KindNames names;
-  names.name = [&schema](control::KindId kind) { return schema.resource(kind).group_resource(); };
-  names.find = [&schema](std::string_view text) -> std::optional<control::KindId> {
+  names.name = [this](control::KindId kind) { return schema.resource(kind).group_resource(); };
+  names.find = [this](std::string_view text) -> std::optional<control::KindId> {
     for (const auto& resource : schema.resources()) {
       if (resource.group_resource() == text) return resource.id;
     }
-    return {};
+    return control::CustomResources::recovered_kind(kinds, text);
   };
   MINIK_ASSIGN(log, control::SqliteLog::open(profile.database(), executor, std::move(names)));
   MINIK_ASSIGN(auto state, log->recover());
@@ -178,7 +183,6 @@ Status Cluster::Parts::open_store() {
 }
 
 void Cluster::Parts::assemble() {
-  const auto& schema = control::Schema::builtin();
   const Rng rng(random_seed());
   control::ApiServerOptions options;
   options.cluster_ca_pem = pki.ca.certificate_pem;
@@ -206,6 +210,9 @@ void Cluster::Parts::assemble() {
     options.auditor = std::make_shared<control::Auditor>(
         *audit_policy, rng.fork("audit"), [log = audit_log.get()](control::AuditRecord record) { log->write(std::move(record)); });
   }
+  webhooks = std::make_unique<WebhookClient>(
+      executor, [this](const std::string& address, int port, int timeout_ms) { return network->connect(address, port, timeout_ms); });
+  options.webhook_caller = webhooks.get();
   api = std::make_unique<control::ApiServer>(executor, *store, schema, metrics, rng.fork("api"),
                                              std::move(options));
   api->bootstrap();

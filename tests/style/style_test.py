@@ -32,6 +32,7 @@ RULES = [
          "Executor::post, and work on a WorkerPool", DECIDES,
          allowed={"control/store/sqlite_log.cpp": "the home of the log's writer thread",
                   "sim/power_loss_disk.h": "the log's writer thread uses the disk in the store's own tests",
+                  "control/schema/kind_registry.h": "read by the threads that decode and encode",
                   "control/base/check.cpp": "the context of a failed CHECK belongs to its thread"}),
     Rule("sockets", r"#include <(sys/socket|netinet/|arpa/|netdb|sys/un|poll|sys/epoll)",
          "minik/net or runtime/network", DECIDES,

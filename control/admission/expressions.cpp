@@ -1,0 +1,87 @@
+#include "control/admission/expressions.h"
+
+#include "control/base/text.h"
+#include "control/object/keys.h"
+
+namespace minik::control {
+
+namespace {
+
+constexpr size_t kParams = 4, kVariables = 5;
+
+Value kind_document(const ResourceInfo& resource) {
+  return Value::map({{keys::kGroup, Value(resource.group)},
+                     {keys::kVersion, Value(resource.version)},
+                     {keys::kKind, Value(resource.kind)}});
+}
+
+Value resource_document(const ResourceInfo& resource) {
+  return Value::map({{keys::kGroup, Value(resource.group)},
+                     {keys::kVersion, Value(resource.version)},
+                     {keys::kResource, Value(resource.plural)}});
+}
+
+Value request_document(const WriteAttributes& request, const ResourceInfo& as) {
+  return Value::map({{keys::kKind, kind_document(as)},
+                     {keys::kResource, resource_document(as)},
+                     {"subResource", request.subresource},
+                     {"requestKind", kind_document(*request.resource)},
+                     {"requestResource", resource_document(*request.resource)},
+                     {"requestSubResource", request.subresource},
+                     {keys::kName, request.name},
+                     {keys::kNamespace, request.namespace_},
+                     {"operation", operation_name(request.operation)},
+                     {keys::kUserInfo, user_document(request.user)},
+                     {"dryRun", request.dry_run}});
+}
+
+}  // namespace
+
+const cel::Environment& admission_environment() {
+  static const cel::Environment environment({{"object", {}},
+                                             {"oldObject", {}},
+                                             {"request", {}},
+                                             {"namespaceObject", {}},
+                                             {"params", {}},
+                                             {"variables", {}}});
+  return environment;
+}
+
+AdmissionBindings::AdmissionBindings(const WriteAttributes& request, const ResourceInfo& as, const Value& namespace_object) {
+  const auto document = [](const Value& value) { return value.has_value() ? cel::Datum::document(value) : cel::Datum(); };
+  values_ = {document(named_object(as, request.object)), document(named_object(as, request.old_object)),
+             cel::Datum::document(request_document(request, as)), document(namespace_object), cel::Datum(),
+             cel::Datum::map({})};
+}
+
+void AdmissionBindings::set_params(const Value& params) {
+  values_[kParams] = params.has_value() ? cel::Datum::document(params) : cel::Datum();
+}
+
+void AdmissionBindings::set_variables(std::vector<cel::Datum::Entry> variables) {
+  values_[kVariables] = cel::Datum::map(std::move(variables));
+}
+
+Result<std::vector<CompiledCondition>> compile_conditions(const Value& conditions) {
+  std::vector<CompiledCondition> compiled;
+  for (const auto& condition : conditions.items()) {
+    MINIK_ASSIGN(auto program, cel::Program::compile(condition.get("expression").as_string(), admission_environment(),
+                                                     cel::Kind::kBool));
+    compiled.push_back({condition[keys::kName].string(), std::move(program)});
+  }
+  return compiled;
+}
+
+Result<bool> conditions_hold(const std::vector<CompiledCondition>& conditions, const AdmissionBindings& bindings,
+                             cel::Budget& budget) {
+  std::string failed;
+  for (const auto& condition : conditions) {
+    const auto result = condition.program.evaluate(bindings.values(), budget);
+    if (result && !result->is_true()) return false;
+    if (!result) failed += cat(failed.empty() ? "" : ", ", result.error().message);
+  }
+  if (!failed.empty()) return Error(ErrorCode::kInternalError, failed);
+  return true;
+}
+
+}  // namespace minik::control

@@ -1,0 +1,100 @@
+#include "control/admission/review.h"
+
+#include "control/base/text.h"
+#include "control/object/json.h"
+#include "control/object/keys.h"
+
+namespace minik::control {
+
+namespace {
+
+constexpr std::string_view kVersion = "admission.k8s.io/v1";
+constexpr size_t kWarningsMax = 64;
+
+Value group_version(const ResourceInfo& resource, std::string_view field, std::string_view what) {
+  return Value::map({{keys::kGroup, Value(resource.group)}, {keys::kVersion, Value(resource.version)}, {Key(field), Value(what)}});
+}
+
+ErrorCode code_of(const Value& status) {
+  const ErrorCode named = code_from_reason(status[keys::kReason].as_string());
+  if (named != ErrorCode::kUnknown) return named;
+  switch (status[keys::kCode].as_int(400)) {
+    case 401: return ErrorCode::kUnauthorized;
+    case 403: return ErrorCode::kForbidden;
+    case 404: return ErrorCode::kNotFound;
+    case 409: return ErrorCode::kConflict;
+    case 422: return ErrorCode::kInvalid;
+    case 429: return ErrorCode::kTooManyRequests;
+    case 500: return ErrorCode::kInternalError;
+    default: return ErrorCode::kBadRequest;
+  }
+}
+
+}  // namespace
+
+Value review_request(const WriteAttributes& request, const ResourceInfo& as) {
+  const Value sub = request.subresource.empty() ? Value() : Value(request.subresource);
+  const ResourceInfo& own = *request.resource;
+  return Value::map({{keys::kKind, group_version(as, "kind", as.kind)},
+                     {keys::kResource, group_version(as, "resource", as.plural)},
+                     {"subResource", sub},
+                     {"requestKind", group_version(own, "kind", own.kind)},
+                     {"requestResource", group_version(own, "resource", own.plural)},
+                     {"requestSubResource", sub},
+                     {keys::kName, request.name.empty() ? Value() : Value(request.name)},
+                     {keys::kNamespace, request.namespace_.empty() ? Value() : Value(request.namespace_)},
+                     {"operation", operation_name(request.operation)},
+                     {keys::kUserInfo, user_document(request.user)},
+                     {keys::kObject, named_object(as, request.object)},
+                     {"oldObject", named_object(as, request.old_object)},
+                     {"dryRun", request.dry_run},
+                     {"options", nullptr}});
+}
+
+std::string review_body(const Value& request, std::string_view uid) {
+  return to_json(Value::map({{keys::kApiVersion, kVersion},
+                             {keys::kKind, "AdmissionReview"},
+                             {"request", request.with(keys::kUid, Value(uid))}}));
+}
+
+Result<ReviewAnswer> read_review(std::string_view body, std::string_view uid) {
+  auto document = parse_json(body);
+  if (!document) return std::move(document).error().in("received invalid webhook response");
+  const auto wrong = [](std::string text) { return Error(ErrorCode::kInternalError, cat("received invalid webhook response: ", text)); };
+  const Value& given = *document;
+  if (given[keys::kApiVersion].as_string() != kVersion || given[keys::kKind].as_string() != "AdmissionReview") {
+    return wrong(cat("expected webhook response of ", kVersion, ", Kind=AdmissionReview, got ",
+                     given[keys::kApiVersion].as_string(), ", Kind=", given[keys::kKind].as_string()));
+  }
+  const Value& response = given.get("response");
+  if (!response.is_map()) return Error(ErrorCode::kInternalError, "webhook response was absent");
+  if (response[keys::kUid].as_string() != uid) {
+    return wrong(cat("expected response.uid=", quoted(uid), ", got ", quoted(response[keys::kUid].as_string())));
+  }
+  ReviewAnswer answer;
+  answer.allowed = response.get("allowed").as_bool();
+  answer.status = response[keys::kStatus];
+  for (const auto& warning : response.get("warnings").items()) {
+    if (answer.warnings.size() < kWarningsMax) answer.warnings.push_back(warning.string());
+  }
+  const Value& patch = response.get("patch");
+  if (!patch.has_value()) return answer;
+  if (response.get("patchType").as_string() != "JSONPatch") {
+    return wrong("response.patch is set, but response.patchType is not \"JSONPatch\"");
+  }
+  const auto text = from_base64(patch.as_string());
+  if (!text) return wrong("response.patch is not base64");
+  auto parsed = parse_json(*text);
+  if (!parsed || !parsed->is_array()) return wrong("response.patch is no JSON patch");
+  answer.patch = *std::move(parsed);
+  return answer;
+}
+
+Error denial(std::string_view webhook, const Value& status) {
+  const std::string denied = cat("admission webhook ", quoted(webhook), " denied the request");
+  const std::string_view message = status[keys::kMessage].as_string(), reason = status[keys::kReason].as_string();
+  const std::string_view why = message.empty() ? reason : message;
+  return Error(code_of(status), why.empty() ? cat(denied, " without explanation") : cat(denied, ": ", why));
+}
+
+}  // namespace minik::control

@@ -1,0 +1,169 @@
+#include "control/admission/webhooks.h"
+
+#include <algorithm>
+#include <set>
+
+#include "control/base/text.h"
+#include "control/object/keys.h"
+#include "control/object/object_ref.h"
+#include "control/schema/kinds.h"
+#include "control/schema/names.h"
+
+namespace minik::control {
+
+namespace {
+
+KindId kind_of(WebhookStage stage) {
+  return stage == WebhookStage::kMutating ? kinds::kMutatingwebhookconfigurations : kinds::kValidatingwebhookconfigurations;
+}
+
+}  // namespace
+
+AdmissionWebhooks::AdmissionWebhooks(const Store& store, const Schema& schema) : store_(store), schema_(schema) {}
+
+bool AdmissionWebhooks::empty(WebhookStage stage) const { return store_.count(kind_of(stage)) == 0; }
+
+Result<std::vector<MatchedWebhook>> AdmissionWebhooks::matching(WebhookStage stage, const WriteAttributes& request) {
+  std::vector<MatchedWebhook> found;
+  if (empty(stage) || is_beyond_admission(*request.resource)) return found;
+  const FindNamespace find_namespace = [this](std::string_view name) -> const Value& {
+    return store_.find(kinds::kNamespaces, "", name);
+  };
+  const auto configurations = store_.list(kind_of(stage), "");
+  for (const auto& configuration : configurations->objects) {
+    for (const auto& webhook : configuration.get("webhooks").items()) {
+      const ResourceInfo* as = matching_kind(schema_, webhook.get("rules"),
+                                             webhook.get("matchPolicy").as_string("Equivalent"), request);
+      if (!as || !selectors_match(webhook.get("namespaceSelector"), webhook.get("objectSelector"), request, find_namespace)) {
+        continue;
+      }
+      MatchedWebhook matched{cat(object_name(configuration), "/", webhook[keys::kName].as_string()), webhook, as};
+      auto wanted = wants(matched, request);
+      if (!wanted && !matched.fails_open()) return std::move(wanted).error();
+      if (!wanted || !*wanted) continue;
+      const std::string_view effects = webhook.get("sideEffects").as_string();
+      if (request.dry_run && effects != "None" && effects != "NoneOnDryRun") {
+        return Error(ErrorCode::kBadRequest, cat("admission webhook ", quoted(matched.name()), " does not support dry run"));
+      }
+      found.push_back(std::move(matched));
+    }
+  }
+  return found;
+}
+
+Result<bool> AdmissionWebhooks::wants(const MatchedWebhook& webhook, const WriteAttributes& request) {
+  const Value& given = webhook.webhook.get("matchConditions");
+  if (given.empty()) return true;
+  Conditions& known = conditions_[webhook.key];
+  if (!known.source.same_node(given)) known = {given, compile_conditions(given)};
+  if (!known.compiled) return known.compiled.error();
+  cel::Budget budget{cel::kCostBudget, 0};
+  const AdmissionBindings bindings(request, *webhook.as, Value());
+  auto holds = conditions_hold(*known.compiled, bindings, budget);
+  if (!holds) {
+    return Error(ErrorCode::kInternalError, cat("failed to evaluate match conditions of webhook ", quoted(webhook.name()), ": ",
+                                                holds.error().message));
+  }
+  return holds;
+}
+
+Result<WebhookCall> AdmissionWebhooks::call_of(const MatchedWebhook& webhook) const {
+  const Value& config = webhook.webhook.get("clientConfig");
+  WebhookCall call;
+  call.webhook = webhook.name();
+  call.timeout = seconds(webhook.webhook.get("timeoutSeconds").as_int(10));
+  call.ca_bundle = from_base64(config.get("caBundle").as_string()).value_or("");
+  const std::string query = cat("?timeout=", webhook.webhook.get("timeoutSeconds").as_int(10), "s");
+  if (config.get("url").is_string()) {
+    const std::string url = config.get("url").string();
+    call.url = cat(url, url.find('?') == std::string::npos ? query : "");
+    return call;
+  }
+  const Value& service = config.get("service");
+  const std::string name = service[keys::kName].string(), home = service[keys::kNamespace].string();
+  call.port = static_cast<int>(service.get("port").as_int(443));
+  std::string path = service.get("path").string();
+  if (!path.starts_with('/')) path = cat("/", path);
+  call.url = cat("https://", name, ".", home, ".svc:", call.port, path, query);
+  const auto failed = [&](std::string why) {
+    return Error(ErrorCode::kServiceUnavailable, cat("Post ", quoted(call.url), ": ", why));
+  };
+  const Value& found = store_.find(kinds::kServices, home, name);
+  if (!found.has_value()) return failed(cat("service ", quoted(name), " not found"));
+  const auto ports = found[keys::kSpec].get("ports").items();
+  if (std::ranges::none_of(ports, [&](const Value& p) { return p.get("port").as_int() == call.port; })) {
+    return failed(cat("no service port ", call.port, " found for service ", quoted(name)));
+  }
+  const auto port = std::ranges::find_if(ports, [&](const Value& p) { return p.get("port").as_int() == call.port; });
+  const std::string wanted = port->get("name").string();
+  const auto slices = store_.list(kinds::kEndpointslices, home);
+  for (const auto& slice : slices->objects) {
+    if (slice[keys::kMetadata][keys::kLabels].get("kubernetes.io/service-name").as_string() != name) continue;
+    for (const auto& offered : slice.get("ports").items()) {
+      if (offered.get("name").as_string() != wanted) continue;
+      for (const auto& endpoint : slice.get("endpoints").items()) {
+        if (!endpoint.get("conditions").get("ready").as_bool(true) || endpoint.get("addresses").empty()) continue;
+        call.address = endpoint.get("addresses").items()[0].string();
+        call.port = static_cast<int>(offered.get("port").as_int());
+        return call;
+      }
+    }
+  }
+  return failed(cat("no endpoints available for service ", quoted(name)));
+}
+
+Error webhook_failure(std::string_view webhook, std::string_view why) {
+  return Error(ErrorCode::kInternalError, cat("Internal error occurred: failed calling webhook ", quoted(webhook),
+                                              ": failed to call webhook: ", why));
+}
+
+void check_webhooks(const Value& configuration, FieldErrors& errors) {
+  const FieldPath list("webhooks");
+  std::set<std::string> names;
+  for (size_t i = 0; i < configuration.get("webhooks").items().size(); ++i) {
+    const Value& webhook = configuration.get("webhooks").items()[i];
+    const FieldPath at = list.index(i);
+    const FieldPath name_at = at.field("name"), client = at.field("clientConfig"), effects_at = at.field("sideEffects"),
+                    timeout_at = at.field("timeoutSeconds"), versions_at = at.field("admissionReviewVersions"),
+                    conditions_at = at.field("matchConditions");
+    const Value& name = webhook[keys::kName];
+    const auto problems = check_dns_subdomain(name.as_string());
+    if (!name.as_string().empty() && !problems.empty()) {
+      errors.invalid_each(name_at, name, problems);
+    } else if (std::ranges::count(name.as_string(), '.') < 2) {
+      errors.invalid(name_at, name, "should be a domain with at least three segments separated by dots");
+    }
+    if (!names.insert(name.string()).second) errors.duplicate(name_at, name);
+    const Value& config = webhook.get("clientConfig");
+    if (config.get("url").is_string() == config.get("service").is_map()) {
+      errors.required(client, "exactly one of url or service is required");
+    }
+    const FieldPath url_at = client.field("url");
+    if (config.get("url").is_string() && !config.get("url").as_string().starts_with("https://")) {
+      errors.invalid(url_at, config.get("url"), "'https' is the only allowed URL scheme");
+    }
+    const std::string_view effects = webhook.get("sideEffects").as_string();
+    constexpr std::string_view kEffects[] = {"None", "NoneOnDryRun"};
+    if (!effects.empty() && std::ranges::find(kEffects, effects) == std::end(kEffects)) {
+      errors.not_supported(effects_at, Value(effects), kEffects);
+    }
+    const int64_t timeout = webhook.get("timeoutSeconds").as_int(10);
+    if (timeout < 1 || timeout > 30) {
+      errors.invalid(timeout_at, Value(timeout), "the timeout value must be between 1 and 30 seconds");
+    }
+    const auto versions = webhook.get("admissionReviewVersions").items();
+    if (!versions.empty() && std::ranges::none_of(versions, [](const Value& v) { return v.as_string() == "v1"; })) {
+      errors.invalid(versions_at, webhook.get("admissionReviewVersions"), "must include at least one of v1, v1beta1");
+    }
+    for (size_t c = 0; c < webhook.get("matchConditions").items().size(); ++c) {
+      const Value& condition = webhook.get("matchConditions").items()[c];
+      const FieldPath here = conditions_at.index(c);
+      const FieldPath expression = here.field("expression");
+      if (auto compiled = compile_conditions(Value::array({condition})); !compiled) {
+        errors.invalid(expression, condition.get("expression"), cat("compilation failed: ", compiled.error().message));
+      }
+    }
+  }
+}
+
+}  // namespace minik::control

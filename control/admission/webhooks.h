@@ -1,0 +1,59 @@
+// AdmissionWebhooks: which webhooks want to see a request, and what their calls look like.
+//
+// Reads the configurations in the store, in the order of their names; match conditions are compiled once
+// for each version of a configuration. On the control thread; asks nobody itself (admission_gate.h does).
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/admission/expressions.h"
+#include "control/admission/matching.h"
+#include "control/admission/webhook_caller.h"
+#include "control/schema/field_error.h"
+#include "control/store/store.h"
+
+namespace minik::control {
+
+enum class WebhookStage : uint8_t { kMutating, kValidating };
+
+// One webhook that matches a request.
+struct MatchedWebhook {
+  std::string key;            // "configuration/webhook"
+  Value webhook;              // as it stands in its configuration
+  const ResourceInfo* as = nullptr;
+
+  std::string name() const { return webhook.get("name").string(); }
+  bool fails_open() const { return webhook.get("failurePolicy").as_string() == "Ignore"; }
+};
+
+class AdmissionWebhooks {
+ public:
+  AdmissionWebhooks(const Store& store, const Schema& schema);
+
+  bool empty(WebhookStage stage) const;
+  // An error where a match condition fails and the webhook's policy is to fail, or a dry run meets side effects.
+  Result<std::vector<MatchedWebhook>> matching(WebhookStage stage, const WriteAttributes& request);
+  // Where to and for how long; the body is the caller's. An error where the service is not there.
+  Result<WebhookCall> call_of(const MatchedWebhook& webhook) const;
+
+ private:
+  struct Conditions {
+    Value source;
+    Result<std::vector<CompiledCondition>> compiled = std::vector<CompiledCondition>();
+  };
+  Result<bool> wants(const MatchedWebhook& webhook, const WriteAttributes& request);
+
+  const Store& store_;
+  const Schema& schema_;
+  std::map<std::string, Conditions> conditions_;  // by MatchedWebhook::key
+};
+
+// `failed calling webhook "x": failed to call webhook: …`.
+Error webhook_failure(std::string_view webhook, std::string_view why);
+// Validation of a configuration: names, rules, where to ask, side effects, conditions.
+void check_webhooks(const Value& configuration, FieldErrors& errors);
+
+}  // namespace minik::control

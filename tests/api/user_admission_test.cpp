@@ -1,0 +1,185 @@
+// Webhooks and ValidatingAdmissionPolicies, as those meet them who write.
+#include "sim/webhooks.h"
+#include "tests/api/custom_world.h"
+
+namespace minik::control {
+
+namespace {
+
+constexpr const char* kMaps = "/api/v1/namespaces/default/configmaps";
+constexpr const char* kHooks = "/apis/admissionregistration.k8s.io/v1/";
+using Answer = sim::WebhookBehaviour::Answer;
+
+class UserAdmissionTest : public CustomWorld {
+ protected:
+  UserAdmissionTest() { begin_with(&webhooks); }
+
+  CustomAnswer post(const std::string& resource, const std::string& yaml) {
+    const auto parsed = parse_yaml(yaml, "document");
+    CHECK(parsed.ok()) << parsed.error().message;
+    auto made = call("POST", cat(kHooks, resource), (*parsed)[0].value);
+    EXPECT_EQ(made.status, 201) << made.message();
+    return made;
+  }
+  // A webhook that sees configmaps; `more` are fields of it.
+  void register_webhook(const std::string& resource, const std::string& name, const std::string& more = "") {
+    post(resource, cat("metadata: {name: ", name, "}\nwebhooks:\n- name: ", name, R"(
+  clientConfig: {url: "https://hooks.test/check"}
+  admissionReviewVersions: [v1]
+  sideEffects: None
+  rules: [{apiGroups: [""], apiVersions: [v1], resources: [configmaps], operations: [CREATE, UPDATE, DELETE]}]
+)", more.empty() ? "" : cat("  ", more, "\n")));
+  }
+  CustomAnswer create_map(const std::string& name, const std::string& query = "") {
+    return send("POST", cat(kMaps, query), cat(R"({"metadata":{"name":")", name, R"("},"data":{"a":"1"}})"));
+  }
+  CustomAnswer change_map(const std::string& name, const std::string& data) {
+    return send("PATCH", cat(kMaps, "/", name), cat(R"({"data":)", data, "}"), "application/merge-patch+json");
+  }
+
+  sim::SimulatedWebhooks webhooks{executor};
+};
+
+TEST_F(UserAdmissionTest, AWebhookThatDeniesIsQuoted) {
+  register_webhook("validatingwebhookconfigurations", "no.example.com");
+  webhooks.set("no.example.com", {.answer = Answer::kDeny, .message = "not on a Friday"});
+  const auto made = create_map("a");
+  EXPECT_EQ(made.status, 403);
+  EXPECT_EQ(made.message(), "admission webhook \"no.example.com\" denied the request: not on a Friday");
+  EXPECT_EQ(get(cat(kMaps, "/a")).status, 404);
+}
+
+TEST_F(UserAdmissionTest, AWebhookThatNobodyAnswersStopsTheWriteUnlessItMayBeIgnored) {
+  register_webhook("validatingwebhookconfigurations", "down.example.com");
+  webhooks.set("", {.answer = Answer::kOutage});
+  const auto made = create_map("a");
+  EXPECT_EQ(made.status, 500);
+  EXPECT_EQ(made.message(),
+            "Internal error occurred: failed calling webhook \"down.example.com\": failed to call webhook: Post "
+            "\"https://hooks.test/check?timeout=10s\": dial tcp: connect: connection refused");
+  send("DELETE", cat(kHooks, "validatingwebhookconfigurations/down.example.com"), "");
+  register_webhook("validatingwebhookconfigurations", "soft.example.com", "failurePolicy: Ignore");
+  EXPECT_EQ(create_map("a").status, 201);
+}
+
+TEST_F(UserAdmissionTest, ASilentWebhookIsGivenUpAtItsTimeout) {
+  register_webhook("validatingwebhookconfigurations", "slow.example.com", "timeoutSeconds: 2");
+  webhooks.set("", {.answer = Answer::kSilent});
+  const Instant began = executor.now();
+  const auto made = create_map("a");
+  EXPECT_EQ(made.status, 500);
+  EXPECT_NE(made.message().find("context deadline exceeded"), std::string::npos) << made.message();
+  EXPECT_EQ((executor.now() - began).ns / 1'000'000'000, 2);
+}
+
+TEST_F(UserAdmissionTest, AMutatingWebhookChangesWhatIsStored) {
+  register_webhook("mutatingwebhookconfigurations", "add.example.com");
+  webhooks.set("add.example.com", {.answer = Answer::kPatch, .patch = R"([{"op":"add","path":"/data/b","value":"2"}])"});
+  const auto made = create_map("a");
+  ASSERT_EQ(made.status, 201) << made.message();
+  EXPECT_EQ(to_json(get(cat(kMaps, "/a")).at("data")), R"({"a":"1","b":"2"})");
+  EXPECT_EQ(webhooks.calls("add.example.com"), 1U);
+}
+
+TEST_F(UserAdmissionTest, ADryRunMeetsNoWebhookThatWouldLeaveTraces) {
+  register_webhook("validatingwebhookconfigurations", "clean.example.com");
+  EXPECT_EQ(create_map("a", "?dryRun=All").status, 201);
+  EXPECT_EQ(get(cat(kMaps, "/a")).status, 404);
+}
+
+TEST_F(UserAdmissionTest, AnObjectThatChangesDuringTheWaitIsAConflictForWhoNamedItsVersion) {
+  ASSERT_EQ(create_map("a").status, 201);
+  register_webhook("validatingwebhookconfigurations", "slow.example.com");
+  webhooks.set("", {.delay = seconds(5)});
+  Value mine = get(cat(kMaps, "/a")).body;
+  executor.after(seconds(1), [&] {
+    ApiRequest request;
+    request.verb = Verb::kUpdate;
+    request.kind = schema->find("", "v1", "configmaps")->id;
+    request.namespace_ = "default";
+    request.name = "a";
+    request.body = store->find(request.kind, "default", "a").with_at({"data", "other"}, "x");
+    client->send(request, [](const Result<ApiResponse>& r) { EXPECT_TRUE(r) << r.error().message; });
+    webhooks.set("", {.delay = seconds(1)});
+  });
+  const auto answer = call("PUT", cat(kMaps, "/a"), mine.with_at({"data", "a"}, "2"));
+  EXPECT_EQ(answer.status, 409) << answer.message();
+  EXPECT_EQ(to_json(get(cat(kMaps, "/a")).at("data")), R"({"a":"1","other":"x"})");
+}
+
+TEST_F(UserAdmissionTest, SelectorsAndConditionsChooseWhatAWebhookSees) {
+  register_webhook("validatingwebhookconfigurations", "some.example.com",
+                   "matchConditions: [{name: not-b, expression: 'object.metadata.name != \"b\"'}]");
+  webhooks.set("", {.answer = Answer::kDeny});
+  EXPECT_EQ(create_map("a").message(), "admission webhook \"some.example.com\" denied the request without explanation");
+  EXPECT_EQ(create_map("b").status, 201);
+}
+
+// ---- policies ----
+
+constexpr const char* kPolicy = R"(
+metadata: {name: limit}
+spec:
+  paramKind: {apiVersion: v1, kind: ConfigMap}
+  matchConstraints:
+    resourceRules: [{apiGroups: [""], apiVersions: [v1], resources: [configmaps], operations: [CREATE, UPDATE]}]
+  matchConditions: [{name: no-params, expression: 'object.metadata.name != "limits"'}]
+  variables: [{name: size, expression: 'size(object.data)'}]
+  validations:
+  - expression: variables.size <= int(params.data.max)
+    messageExpression: '"at most " + params.data.max + " entries, not " + string(variables.size)'
+  - expression: oldObject == null || !("fixed" in oldObject.data) || object.data.fixed == oldObject.data.fixed
+    message: fixed stays
+    reason: Forbidden
+)";
+constexpr const char* kBinding = R"(
+metadata: {name: everywhere}
+spec:
+  policyName: limit
+  validationActions: [Deny]
+  paramRef: {name: limits, namespace: default, parameterNotFoundAction: Deny}
+)";
+
+TEST_F(UserAdmissionTest, APolicyIsAskedWithItsParametersAndVariables) {
+  send("POST", kMaps, R"({"metadata":{"name":"limits"},"data":{"max":"2"}})");
+  post("validatingadmissionpolicies", kPolicy);
+  EXPECT_EQ(create_map("before").status, 201);
+  post("validatingadmissionpolicybindings", kBinding);
+  EXPECT_EQ(create_map("a").status, 201);
+  const auto refused = change_map("a", R"({"b":"2","c":"3"})");
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_EQ(refused.message(),
+            "configmaps \"a\" is forbidden: ValidatingAdmissionPolicy 'limit' with binding 'everywhere' denied request: at "
+            "most 2 entries, not 3");
+  EXPECT_EQ(change_map("a", R"({"fixed":"1"})").status, 200);
+  EXPECT_EQ(change_map("a", R"({"fixed":"2"})").status, 403);
+  send("DELETE", cat(kMaps, "/limits"), "");
+  EXPECT_NE(create_map("c").message().find("no params found for policy binding with `Deny` parameterNotFoundAction"),
+            std::string::npos);
+}
+
+TEST_F(UserAdmissionTest, ABindingMayOnlyWarn) {
+  send("POST", kMaps, R"({"metadata":{"name":"limits"},"data":{"max":"0"}})");
+  post("validatingadmissionpolicies", kPolicy);
+  std::string warn = kBinding;
+  warn.replace(warn.find("[Deny]"), 6, "[Warn]");
+  post("validatingadmissionpolicybindings", warn);
+  const auto made = create_map("a");
+  EXPECT_EQ(made.status, 201);
+  ASSERT_EQ(made.warnings.size(), 1U);
+  EXPECT_EQ(made.warnings[0],
+            "Validation failed for ValidatingAdmissionPolicy 'limit' with binding 'everywhere': at most 0 entries, not 1");
+}
+
+TEST_F(UserAdmissionTest, APolicyThatDoesNotCompileIsRefused) {
+  std::string wrong = kPolicy;
+  wrong.replace(wrong.find("size(object.data)"), 17, "size(object.data");
+  const auto parsed = parse_yaml(wrong, "policy");
+  const auto made = call("POST", cat(kHooks, "validatingadmissionpolicies"), (*parsed)[0].value);
+  EXPECT_EQ(made.status, 422);
+  EXPECT_NE(made.message().find("spec.variables[0].expression: Invalid value: "), std::string::npos) << made.message();
+}
+
+}  // namespace
+
+}  // namespace minik::control

@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# Admission webhooks over real HTTPS and ValidatingAdmissionPolicies, by the real kubectl.
+source "$(dirname "$0")/lib.sh" "$1"
+command -v openssl >/dev/null || { echo "SKIPPED: no openssl on this machine"; exit 77; }
+run start >/dev/null
+
+step "a webhook server of its own, with its own authority"
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=hooks -addext "subjectAltName=IP:127.0.0.1" \
+  -keyout "$root/key.pem" -out "$root/cert.pem" 2>/dev/null
+cat >"$root/hooks.py" <<'PYTHON'
+import base64, http.server, json, ssl, sys
+class Hook(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        answer = {"uid": review["request"]["uid"], "allowed": True}
+        if self.path.startswith("/mutate"):
+            patch = [{"op": "add", "path": "/data/added", "value": review["request"]["operation"]}]
+            answer.update(patchType="JSONPatch", patch=base64.b64encode(json.dumps(patch).encode()).decode())
+        elif "bad" in (review["request"]["object"] or {}).get("data", {}):
+            answer.update(allowed=False, status={"code": 403, "message": "bad data"})
+        else:
+            answer.update(warnings=["seen by the webhook"])
+        body = json.dumps({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": answer}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *_): pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Hook)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[1], sys.argv[2])
+server.socket = context.wrap_socket(server.socket, server_side=True)
+open(sys.argv[3], "w").write(str(server.server_address[1]))
+server.serve_forever()
+PYTHON
+python3 "$root/hooks.py" "$root/cert.pem" "$root/key.pem" "$root/port" &
+background+=($!)
+eventually test -s "$root/port"
+bundle=$(base64 -w0 "$root/cert.pem")
+hook() {  # KIND PATH CLIENT_CONFIG
+  kc apply -f - <<YAML
+apiVersion: admissionregistration.k8s.io/v1
+kind: $1WebhookConfiguration
+metadata: {name: $2}
+webhooks:
+- name: $2.hooks.example.com
+  clientConfig: $3
+  admissionReviewVersions: [v1]
+  sideEffects: None
+  timeoutSeconds: 5
+  namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: default}}
+  rules: [{apiGroups: [""], apiVersions: [v1], resources: [configmaps], operations: [CREATE, UPDATE]}]
+YAML
+}
+url=https://127.0.0.1:$(cat "$root/port")
+hook Mutating mutate "{url: '$url/mutate', caBundle: $bundle}"
+hook Validating validate "{url: '$url/validate', caBundle: $bundle}"
+
+step "it changes, warns and refuses"
+contains "Warning: seen by the webhook" kc create configmap good --from-literal=a=1
+[[ $(kc get configmap good -o jsonpath='{.data.added}') == CREATE ]]
+fails 'admission webhook "validate.hooks.example.com" denied the request: bad data' kc create configmap wrong --from-literal=bad=1
+kc -n kube-system create configmap elsewhere --from-literal=bad=1
+
+step "one that cannot be reached or trusted stops the write"
+hook Validating validate "{url: '$url/validate'}"
+fails "tls: failed to verify certificate" kc create configmap untrusted --from-literal=a=1
+hook Validating validate "{service: {name: nobody, namespace: default}}"
+fails 'failed calling webhook "validate.hooks.example.com": failed to call webhook: Post "https://nobody.default.svc:443/?timeout=5s": service "nobody" not found' \
+  kc create configmap lost --from-literal=a=1
+kc delete validatingwebhookconfiguration validate
+kc delete mutatingwebhookconfiguration mutate
+
+step "a policy says no in the words of its author"
+kc apply -f - <<'YAML'
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: replicas}
+spec:
+  matchConstraints:
+    resourceRules: [{apiGroups: [apps], apiVersions: [v1], resources: [deployments], operations: [CREATE, UPDATE]}]
+  validations: [{expression: object.spec.replicas <= 3, message: at most three replicas}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: replicas}
+spec: {policyName: replicas, validationActions: [Deny]}
+YAML
+fails "ValidatingAdmissionPolicy 'replicas' with binding 'replicas' denied request: at most three replicas" \
+  kc create deployment many --image=minik/demo:latest --replicas=4
+kc create deployment few --image=minik/demo:latest --replicas=1

@@ -33,6 +33,7 @@ SimulatedCluster::SimulatedCluster(ClusterOptions options, Trace* trace)
                                       rng_.fork("disk"), executor_, trace)),
       controllers_part_{{}, rng_.fork("crashes")},
       scheduler_part_{{}, rng_.fork("scheduler crashes")} {
+  executor_.set_chance(options_.delays.chance);
   surroundings_.service_answers = [this](const std::string& name) { return service_answers(name); };
   make_store();
   make_api();

@@ -74,6 +74,17 @@ std::vector<Finding> Expectations::conclude() const {
   return findings;
 }
 
+std::vector<Finding> Expectations::newly_settled() {
+  std::vector<Finding> settled;
+  for (size_t i = 0; i < states_.size(); ++i) {
+    State& state = states_[i];
+    if (state.told || (!state.met && !state.broken)) continue;
+    state.told = true;
+    settled.push_back({expectations_[i].text(), state.met, state.at, state.detail});
+  }
+  return settled;
+}
+
 bool Expectations::all_broken_or_met() const {
   for (size_t i = 0; i < states_.size(); ++i) {
     if (!states_[i].broken && !states_[i].met) return false;

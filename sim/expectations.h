@@ -23,12 +23,15 @@ class Expectations {
   void check(Duration now, const control::Store& store, MetricRegistry& metrics);
   // One for each, in order.
   std::vector<Finding> conclude() const;
+  // What has been met or broken since this was last asked.
+  std::vector<Finding> newly_settled();
   // None can change any more.
   bool all_broken_or_met() const;
 
  private:
   struct State {
     bool met = false, broken = false;
+    bool told = false;  // by newly_settled()
     std::optional<Duration> since;  // kStable: holds from here on
     Duration at;
     std::string detail;

@@ -110,12 +110,13 @@ std::vector<Failure> failures_of(const std::vector<SeedResult>& results) {
   return failures;
 }
 
-std::string junit_of_run(const std::string& scenario, uint64_t seed, const RunOutcome& outcome) {
+std::string junit_of_run(const std::string& scenario, const std::string& file, uint64_t seed, const RunOutcome& outcome) {
   std::string cases;
   size_t failed = 0;
   for (const auto& finding : outcome.findings) {
     failed += finding.held ? 0 : 1;
-    cases += test_case(scenario, finding.what, finding.held ? "" : sentence_of(finding));
+    cases += test_case(scenario, finding.what,
+                       finding.held ? "" : cat(sentence_of(finding), "\nreproduce: minik sim run ", file, " --seed ", seed));
   }
   return suite_of(cat(scenario, " seed ", seed), outcome.findings.size(), failed, cases);
 }

@@ -39,7 +39,7 @@ struct Failure {
 std::vector<Failure> failures_of(const std::vector<SeedResult>& results);
 
 // Each finding of a run is a test case, or each seed of a sweep.
-std::string junit_of_run(const std::string& scenario, uint64_t seed, const RunOutcome& outcome);
+std::string junit_of_run(const std::string& scenario, const std::string& file, uint64_t seed, const RunOutcome& outcome);
 std::string junit_of_sweep(const std::string& scenario, const std::string& file, const std::vector<SeedResult>& results);
 
 }  // namespace minik::sim

@@ -40,6 +40,7 @@ Run::Run(const Scenario& scenario, RunOptions options)
   cluster.node_grace = scenario_.node_grace;
   cluster.audit_policy = options_.audit_policy;
   cluster.audit = options_.audit;
+  cluster.delays.chance = scenario_.chance;
   cluster.store_on_disk = needs_disk(scenario_);
   cluster_ = std::make_unique<SimulatedCluster>(cluster, &trace_);
   invariants_ = std::make_unique<Invariants>([this] { return cluster_->executor().now(); });
@@ -60,12 +61,20 @@ Run::~Run() { set_check_context(outer_context_); }
 
 void Run::note(const std::string& text) {
   if (options_.on_action) options_.on_action(now(), text);
+  for (auto* listener : options_.listeners) listener->on_action(now(), text);
 }
 
-void Run::fail(const std::string& what, const std::string& why) { failures_.push_back({what, false, now(), why}); }
+void Run::tell(const Finding& finding) {
+  for (auto* listener : options_.listeners) listener->on_finding(now(), finding);
+}
+
+void Run::fail(const std::string& what, const std::string& why) {
+  failures_.push_back({what, false, now(), why});
+  tell(failures_.back());
+}
 
 Status Run::start() {
-  if (!options_.trace_file.empty()) MINIK_TRY(trace_.write_to(options_.trace_file));
+  for (auto* listener : options_.listeners) trace_.listen(listener);
   for (const auto& action : scenario_.timeline) {
     triggers_->arm(action.trigger, [this, &action] { actions_->perform(action); });
   }
@@ -107,7 +116,9 @@ Status Run::inject(std::string_view text, std::string_view name) {
 void Run::look() {
   triggers_->look();
   expectations_.check(now(), cluster_->store(), cluster_->metrics());
+  for (const auto& finding : expectations_.newly_settled()) tell(finding);
   check_invariants();
+  for (auto* listener : options_.listeners) listener->on_second(now(), *cluster_);
   if (over_ || now() < scenario_.duration) return;
   if (!scenario_.convergence) {
     over_ = true;
@@ -158,6 +169,7 @@ void Run::check_convergence() {
     pending.push_back(cat("and ", more, " more"));
   }
   convergence_->detail = join(pending, "; ");
+  tell(*convergence_);
 }
 
 RunOutcome Run::conclude() {

@@ -22,6 +22,7 @@
 #include "sim/expectations.h"
 #include "sim/fault_injector.h"
 #include "sim/invariants.h"
+#include "sim/run_listener.h"
 #include "sim/scenario.h"
 #include "sim/trace.h"
 #include "sim/triggers.h"
@@ -40,7 +41,8 @@ struct RunOutcome {
 
 struct RunOptions {
   uint64_t seed = 0;
-  std::string trace_file;  // empty: none
+  // Told of all that happens; they outlive the run.
+  std::vector<RunListener*> listeners;
   // Told of each action and fault as it happens.
   std::function<void(Duration, const std::string&)> on_action;
   // What the API server tells an audit log; it does not change the run.
@@ -83,6 +85,7 @@ class Run {
   void heal();
   void check_convergence();
   void note(const std::string& text);
+  void tell(const Finding& finding);
   void fail(const std::string& what, const std::string& why);
 
   const Scenario& scenario_;

@@ -17,6 +17,7 @@
 #include "control/base/result.h"
 #include "control/object/value.h"
 #include "sim/action.h"
+#include "sim/chance_window.h"
 #include "sim/fault.h"
 #include "sim/image_behaviour.h"
 #include "sim/node_pool.h"
@@ -59,6 +60,7 @@ struct Scenario {
   std::vector<Expectation> expectations;
   std::optional<Convergence> convergence;
   Duration node_grace = seconds(50);
+  ChanceWindow chance;
 };
 
 struct ScenarioFiles {

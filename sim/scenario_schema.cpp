@@ -30,6 +30,12 @@ std::string_view scenario_schema() {
       "properties": {
         "seed": {"type": "integer", "description": "Chooses all that is drawn; --seed replaces it."},
         "duration": {"$ref": "#/definitions/duration", "description": "Virtual time from start to end."},
+        "chance": {
+          "type": "object",
+          "description": "The part of virtual time in which chance makes the schedule: delays, and the order of what is due at once.",
+          "additionalProperties": false,
+          "properties": {"from": {"$ref": "#/definitions/duration"}, "until": {"$ref": "#/definitions/duration"}}
+        },
         "nodeMonitorGracePeriod": {"$ref": "#/definitions/duration", "description": "How long a node may be silent before it counts as lost."},
         "nodes": {"type": "array", "minItems": 1, "items": {"$ref": "#/definitions/pool"}},
         "images": {"type": "array", "description": "How containers behave; the first match counts.", "items": {"$ref": "#/definitions/image"}},

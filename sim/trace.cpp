@@ -3,7 +3,6 @@
 #include <openssl/evp.h>
 
 #include "control/base/text.h"
-#include "control/object/json.h"
 #include "control/object/keys.h"
 
 namespace minik::sim {
@@ -19,12 +18,6 @@ struct Trace::Digest {
 
 Trace::Trace(const control::Schema& schema) : schema_(schema), digest_(std::make_unique<Digest>()) {}
 Trace::~Trace() = default;
-
-Status Trace::write_to(const std::string& path) {
-  lines_.open(path, std::ios::trunc);
-  if (!lines_) return Error(ErrorCode::kInternalError, cat("cannot write the trace to ", path));
-  return {};
-}
 
 namespace {
 
@@ -56,24 +49,18 @@ void Trace::add(std::string_view what, Instant now, std::string_view who, const 
     buffer_.clear();
   }
   ++entries_;
-  if (!lines_.is_open()) return;
-  lines_ << control::to_json(Value::map({{"time", format_duration(Duration{now.ns})},
-                                         {"what", what},
-                                         {"who", who},
-                                         {"key", control::key_of(object).text()},
-                                         {"revision", object[keys::kMetadata][keys::kResourceVersion]},
-                                         {"object", what == "put" || what == "delete" ? object : Value()}}))
-         << '\n';
 }
 
 void Trace::on_write(Instant now, const control::LogRecord& record) {
   const bool put = record.what == control::LogRecord::Kind::kPut;
   add(put ? "put" : "delete", now, schema_.resource(record.kind).plural, record.object, record.object.hash());
+  for (auto* listener : listeners_) listener->on_write(now, record);
 }
 
 void Trace::on_delivery(Instant now, const std::string& component, const control::WatchEvent& event) {
   add(control::watch_event_name(event.type), now, component, event.object,
       control::object_revision(event.object).value);
+  for (auto* listener : listeners_) listener->on_delivery(now, component, event);
 }
 
 std::string Trace::hash() const {

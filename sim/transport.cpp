@@ -43,7 +43,11 @@ struct SimulatedClient::Link : std::enable_shared_from_this<Link> {
   bool strikes(uint32_t chance) { return chance > 0 && trouble.chance_ppm(chance); }
   Duration extra(uint32_t chance) { return strikes(chance) ? trouble.between(Duration{}, faults.delay_max) : Duration{}; }
 
-  Duration request_delay() { return rng.between(delays.request_min, delays.request_max); }
+  Duration draw(Duration min, Duration max) {
+    const Duration drawn = rng.between(min, max);
+    return delays.chance.open(executor.now()) ? drawn : (min + max) / 2;
+  }
+  Duration request_delay() { return draw(delays.request_min, delays.request_max); }
 
   void end(const std::shared_ptr<Pipe>& pipe, Status status) {
     if (!pipe->open) return;
@@ -89,7 +93,7 @@ struct SimulatedClient::Link : std::enable_shared_from_this<Link> {
       return;
     }
     const Instant at =
-        executor.now() + rng.between(delays.watch_min, delays.watch_max) + extra(faults.hold_watch);
+        executor.now() + draw(delays.watch_min, delays.watch_max) + extra(faults.hold_watch);
     pipe->last = std::max(pipe->last, at);
     pipe->queue.emplace_back(pipe->last, event);
     schedule(pipe);

@@ -20,6 +20,7 @@
 #include "control/api/api_server.h"
 #include "control/base/rng.h"
 #include "control/client/client.h"
+#include "sim/chance_window.h"
 #include "sim/distribution.h"
 
 namespace minik::sim {
@@ -28,6 +29,7 @@ struct LinkDelays {
   Duration request_min = microseconds(200), request_max = milliseconds(2);
   Duration watch_min = microseconds(500), watch_max = milliseconds(10);
   Duration time_out = seconds(10);  // of a request into a link that is cut
+  ChanceWindow chance;              // in which delays are drawn
 };
 
 // Random trouble. The chances are parts per million: of each request, answer, or watch event.

@@ -38,7 +38,8 @@ TimerId VirtualExecutor::after(LaneId lane, Duration delay, Task task) {
   s.task = std::move(task);
   s.armed = true;
   s.lane = lane.value;
-  timers_.push({now_ + std::max(delay, Duration{}), rng_.next(), sequence_++, slot, s.generation});
+  const uint64_t tie = rng_.next();
+  timers_.push({now_ + std::max(delay, Duration{}), chance_.open(now_) ? tie : 0, sequence_++, slot, s.generation});
   return {(uint64_t{s.generation} << 32 | slot) + 1};
 }
 

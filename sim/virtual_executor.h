@@ -16,6 +16,7 @@
 
 #include "control/base/executor.h"
 #include "control/base/rng.h"
+#include "sim/chance_window.h"
 #include "sim/timer_queue.h"
 
 namespace minik::sim {
@@ -33,6 +34,9 @@ class VirtualExecutor : public Executor {
   void post(Task task) override { post(LaneId{}, std::move(task)); }
   TimerId after(Duration delay, Task task) override { return after(LaneId{}, delay, std::move(task)); }
   void cancel(TimerId timer) override;
+
+  // When ties are drawn: always, unless this is called.
+  void set_chance(ChanceWindow chance) { chance_ = chance; }
 
   LaneId add_lane();
   void post(LaneId lane, Task task);
@@ -77,6 +81,7 @@ class VirtualExecutor : public Executor {
   WallTime begin_;
   Instant now_;
   Rng rng_;
+  ChanceWindow chance_;
   std::deque<Ready> ready_;
   std::vector<Lane> lanes_;
   TimerQueue timers_;

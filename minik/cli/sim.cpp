@@ -1,126 +1,41 @@
 #include <cstdio>
-#include <fstream>
+#include <map>
 
 #include "control/base/text.h"
-#include "control/object/json.h"
+#include "control/object/yaml.h"
 #include "minik/cli/command.h"
 #include "minik/cli/simulation.h"
-#include "minik/process/audit_log.h"
 #include "runtime/container/files.h"
-#include "sim/results.h"
-#include "sim/run.h"
+#include "sim/inline_files.h"
 #include "sim/scenario_schema.h"
+#include "sim/shrink_target.h"
 
 namespace minik::cli {
 
-namespace {
-
-struct RunFlags {
-  std::string path, trace, junit, audit_log, audit_policy;
-  std::optional<uint64_t> seed;
-  bool quiet = false, check_determinism = false;
-};
-
-// Lines of audit.k8s.io/v1 Events into this file, as the daemon's audit log has them.
-void audit_into(const RunFlags& flags, sim::RunOptions& options) {
-  constexpr std::string_view kAll = "{apiVersion: audit.k8s.io/v1, kind: Policy, omitStages: [RequestReceived], "
-                                    "rules: [{level: Request}]}";
-  if (flags.audit_log.empty() && flags.audit_policy.empty()) return;
-  if (flags.audit_log.empty()) fail(Error(ErrorCode::kBadRequest, "--audit-policy is for --audit-log FILE"), kNotValid);
-  const std::string text = flags.audit_policy.empty() ? std::string(kAll) : value_or_fail(runtime::read_whole_file(flags.audit_policy));
-  auto policy = parse_audit_policy(text, flags.audit_policy);
-  if (!policy) fail(policy.error(), kNotValid);
-  options.audit_policy = *std::move(policy);
-  auto file = std::make_shared<std::ofstream>(flags.audit_log, std::ios::binary | std::ios::trunc);
-  if (!*file) fail(Error(ErrorCode::kInternalError, cat("cannot write ", flags.audit_log, ": is its folder there?")));
-  options.audit = [file](const control::AuditRecord& record) { *file << control::to_json(control::audit_event(record)) << "\n"; };
-}
-
-// The first entry in which two traces differ, as both tell it.
-std::string first_difference(const std::string& one, const std::string& other) {
-  std::ifstream a(one), b(other);
-  std::string line_a, line_b;
-  for (size_t entry = 1;; ++entry) {
-    const bool more_a = static_cast<bool>(std::getline(a, line_a));
-    const bool more_b = static_cast<bool>(std::getline(b, line_b));
-    if (!more_a && !more_b) return "the entries are the same";
-    if (more_a != more_b || line_a != line_b) {
-      return cat("entry ", entry, "\n  first:  ", more_a ? line_a : "(none)", "\n  second: ", more_b ? line_b : "(none)");
-    }
-  }
-}
-
-// The same run once more: a difference is a mistake in minik, whatever the scenario is.
-void check_determinism(const sim::Scenario& scenario, uint64_t seed, const std::string& hash) {
-  sim::RunOptions again;
-  again.seed = seed;
-  if (value_or_fail(sim::run_scenario(scenario, again)).trace_hash == hash) {
-    std::printf("the same trace twice\n");
-    return;
-  }
-  const std::string base = cat("minik-trace-", seed);
-  std::vector<std::string> files;
-  for (const auto* name : {"-first.jsonl", "-second.jsonl"}) {
-    again.trace_file = files.emplace_back(base + name);
-    (void)value_or_fail(sim::run_scenario(scenario, again));
-  }
-  std::printf("FAILED  two runs of one seed differ: %s\nthe traces are in %s and %s\n",
-              first_difference(files[0], files[1]).c_str(), files[0].c_str(), files[1].c_str());
-  throw Exit{kFailed};
-}
-
-void run(const RunFlags& flags) {
-  const std::string& path = flags.path;
-  const bool quiet = flags.quiet;
-  const sim::Scenario scenario = load_scenario(path);
-  sim::RunOptions options;
-  options.seed = flags.seed.value_or(scenario.seed);
-  options.trace_file = flags.trace;
-  audit_into(flags, options);
-  if (!quiet) {
-    std::printf("scenario %s, seed %llu\n", scenario.name.c_str(),
-                static_cast<unsigned long long>(options.seed));
-    options.on_action = [](Duration at, const std::string& what) {
-      std::printf("%10s  %s\n", format_duration(milliseconds(at.milliseconds())).c_str(),
-                  what.c_str());
-    };
-  }
-  const auto outcome = value_or_fail(sim::run_scenario(scenario, options));
-  for (const auto& finding : outcome.findings) {
-    std::printf("%s  %s%s%s\n", finding.held ? "ok    " : "FAILED", finding.what.c_str(),
-                finding.at.ns > 0 ? cat(" (at ", format_duration(finding.at), ")").c_str() : "",
-                finding.held || finding.detail.empty() ? "" : cat(": ", finding.detail).c_str());
-  }
-  std::printf("%s virtual time, %llu writes, %llu steps\n",
-              format_duration(outcome.virtual_time).c_str(),
-              static_cast<unsigned long long>(outcome.writes),
-              static_cast<unsigned long long>(outcome.steps));
-  if (!outcome.passed()) {
-    std::printf("reproduce: minik sim run %s --seed %llu\n", path.c_str(),
-                static_cast<unsigned long long>(options.seed));
-  }
-  if (!flags.junit.empty()) check(write_report(flags.junit, sim::junit_of_run(scenario.name, options.seed, outcome)));
-  if (flags.check_determinism) check_determinism(scenario, options.seed, outcome.trace_hash);
-  std::printf("trace sha256:%s\n", outcome.trace_hash.c_str());
-  if (!outcome.passed()) throw Exit{kFailed};
-}
-
-}  // namespace
-
-sim::Scenario load_scenario(const std::string& path) {
+WholeScenario load_whole_scenario(const std::string& path) {
   const auto text = runtime::read_whole_file(path == "-" ? "/dev/stdin" : path);
   if (!text) fail(text.error(), kNotValid);
   // Manifests stand beside the scenario that names them.
   const std::string folder = path.find('/') == std::string::npos ? "" : path.substr(0, path.rfind('/') + 1);
+  std::map<std::string, std::string> read;
   const sim::ScenarioFiles files{[&](const std::string& name) -> Result<std::string> {
     if (name == "-" && path == "-") return Error(ErrorCode::kBadRequest, "standard input is the scenario itself");
-    if (name == "-") return runtime::read_whole_file("/dev/stdin");
-    return runtime::read_whole_file(name.starts_with('/') ? name : folder + name);
+    if (const auto found = read.find(name); found != read.end()) return found->second;
+    const std::string place = name == "-" ? "/dev/stdin" : name.starts_with('/') ? name : folder + name;
+    MINIK_ASSIGN(read[name], runtime::read_whole_file(place));
+    return read[name];
   }};
   auto scenario = sim::parse_scenario(*text, path, files);
   if (!scenario) fail(scenario.error(), kNotValid);
-  return *std::move(scenario);
+  WholeScenario whole{*text, *std::move(scenario)};
+  if (!read.empty()) {
+    const auto document = sim::with_named_expectations(control::parse_yaml(*text, path)->at(0).value, whole.scenario);
+    whole.text = control::to_yaml(value_or_fail(sim::with_files_inline(document, files)));
+  }
+  return whole;
 }
+
+sim::Scenario load_scenario(const std::string& path) { return load_whole_scenario(path).scenario; }
 
 Status write_report(const std::string& path, const std::string& text) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
@@ -130,39 +45,76 @@ Status write_report(const std::string& path, const std::string& text) {
   return {};
 }
 
+std::string shell_word(const std::string& text) {
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./+:,@%=";
+  if (!text.empty() && text.find_first_not_of(kPlain) == std::string::npos) return text;
+  std::string word = "'";
+  for (const char c : text) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return word + "'";
+}
+
+std::string reproduce_line(const std::string& file, uint64_t seed) {
+  return cat("minik sim run ", shell_word(file), " --seed ", seed);
+}
+
+TraceFile::TraceFile(const std::string& path)
+    : path_(path), file_(path, std::ios::binary | std::ios::trunc), writer_([this](std::string_view line) { file_ << line << '\n'; }) {
+  if (!file_) fail(Error(ErrorCode::kInternalError, cat("cannot write the trace to ", path)));
+}
+
+Status TraceFile::close() {
+  file_.close();
+  if (!file_) return Error(ErrorCode::kInternalError, cat("cannot write the trace to ", path_, ": is the disk full?"));
+  return {};
+}
+
+sim::TraceHeader trace_header(const sim::Scenario& scenario, const std::string& text, const std::string& file, uint64_t seed) {
+  return {scenario.name, file, text, seed, sim::ClusterOptions().begin};
+}
+
+TraceLines::TraceLines(const std::string& path) : path_(path), file_(path == "-" ? "/dev/stdin" : path, std::ios::binary) {
+  if (!file_) fail(Error(ErrorCode::kNotFound, cat("cannot read ", path)), kNotValid);
+  std::getline(file_, header_line_);
+  auto header = sim::read_trace_header(header_line_);
+  if (!header) fail(Error(header.error().code, cat(path, ":1: ", header.error().message)), kNotValid);
+  header_ = *std::move(header);
+}
+
+std::optional<std::string> TraceLines::next() {
+  std::string line;
+  if (!std::getline(file_, line)) return {};
+  ++line_;
+  return line;
+}
+
+std::optional<sim::TraceEntry> TraceLines::next_entry() {
+  const auto line = next();
+  if (!line) return {};
+  auto entry = sim::read_trace_entry(*line);
+  if (!entry) fail(Error(entry.error().code, cat(path_, ":", line_, ": ", entry.error().message)), kNotValid);
+  return *std::move(entry);
+}
+
+bool is_trace(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return file.get() == '{';
+}
+
 void add_sim(CLI::App& app, Globals& globals) {
-  auto* sim =
-      app.add_subcommand("sim", "The control plane in virtual time against simulated machines");
+  auto* sim = app.add_subcommand("sim", "The control plane in virtual time against simulated machines");
   sim->require_subcommand(1);
   sim->footer("Example: minik sim run scenarios/rollout-with-node-loss.yaml --seed 7");
-  static RunFlags flags;
-  static uint64_t seed = 0;
-  auto* run_command = sim->add_subcommand(
-      "run", "Run a scenario; exit 0 when all holds, 1 when not, 2 when the file is not valid");
-  run_command->add_option("file", flags.path, "The scenario, - for standard input")->required();
-  auto* seed_option = run_command->add_option("--seed", seed, "Instead of the scenario's own seed");
-  run_command->add_option("--trace", flags.trace,
-                          "Write every entry of the trace to this file, as lines of JSON");
-  run_command->add_option("--audit-log", flags.audit_log,
-                          "Write what the API server was asked to this file, as lines of audit.k8s.io/v1 Events");
-  run_command->add_option("--audit-policy", flags.audit_policy,
-                          "An audit.k8s.io/v1 Policy for --audit-log, instead of the level Request for all")
-      ->type_name("FILE");
-  run_command->add_option("--junit", flags.junit, "Write the findings to this file, as JUnit XML");
-  run_command->add_flag("--check-determinism", flags.check_determinism,
-                        "Run twice and compare; name the first difference");
-  run_command->add_flag("-q,--quiet", flags.quiet, "Only the findings and the hash");
-  run_command->callback([seed_option] {
-    if (seed_option->count() > 0) flags.seed = seed;
-    run(flags);
-  });
+  add_run(*sim);
   add_sweep(*sim);
+  add_shrink(*sim);
   add_serve(*sim);
   add_live_control(*sim);
   add_import(*sim);
   add_compare(*sim, globals);
+  add_trace_commands(*sim);
   static std::string path;
   auto* validate = sim->add_subcommand("validate", "Check a scenario file without running it");
+  validate->footer("Example: minik sim validate my-scenario.yaml");
   static bool schema = false;
   validate->add_flag("--schema", schema, "Print the JSON Schema of scenarios, for editors, and check nothing");
   validate->add_option("file", path, "The scenario, - for standard input");

@@ -1,13 +1,20 @@
+// `minik sim sweep`: a scenario with many seeds, here on all cores or as a Job on other machines, and the results of
+// either; `minik sim swarm`: the scenario that a seed draws.
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <thread>
 
 #include "control/base/text.h"
+#include "control/object/json.h"
+#include "control/object/yaml.h"
+#include "minik/cli/annotations.h"
 #include "minik/cli/simulation.h"
 #include "minik/cli/sweep.h"
+#include "runtime/container/files.h"
+#include "sim/swarm.h"
+#include "sim/sweep_job.h"
 
 namespace minik::cli {
 
@@ -16,23 +23,34 @@ namespace {
 constexpr size_t kFailuresShown = 10;
 
 struct SweepFlags {
-  std::string path, seeds = "100", junit, results;
+  std::string path, seeds = "100", shard, junit, results, code_quality, annotations = "auto", output = "text", image = "minik/demo:latest";
+  std::vector<std::string> merge;
   unsigned jobs = std::max(1U, std::thread::hardware_concurrency());
-  uint64_t stop_after = 0;
+  uint64_t stop_after = 0, pods = 8;
+  bool swarm = false, emit_job = false, exit_zero = false;
 };
 
+[[noreturn]] void not_valid(std::string message) { fail(Error(ErrorCode::kBadRequest, std::move(message)), kNotValid); }
+
 // "A..B", both included, or the number of seeds from 0 on.
-void parse_seeds(const std::string& text, SweepOptions& options) {
+sim::SeedRange parse_seeds(const std::string& text) {
   const size_t dots = text.find("..");
   const auto first = dots == std::string::npos ? std::optional<uint64_t>(0) : parse_uint64(text.substr(0, dots));
   const auto second = parse_uint64(dots == std::string::npos ? text : text.substr(dots + 2));
   const bool count = dots == std::string::npos;
   if (!first || !second || (count && *second == 0) || (!count && *second < *first)) {
-    fail(Error(ErrorCode::kBadRequest,
-               cat("--seeds ", text, ": give a range such as 0..999, or a number such as 1000")), kNotValid);
+    not_valid(cat("--seeds ", text, ": give a range such as 0..999, or a number such as 1000"));
   }
-  options.first = *first;
-  options.last = count ? *second - 1 : *second;
+  return {*first, count ? *second - 1 : *second};
+}
+
+// "3/16": the fourth of sixteen.
+std::optional<sim::SeedRange> shard(const std::string& text, sim::SeedRange all) {
+  const size_t slash = text.find('/');
+  const auto index = parse_uint64(text.substr(0, slash));
+  const auto count = slash == std::string::npos ? std::nullopt : parse_uint64(text.substr(slash + 1));
+  if (!index || !count || *index >= *count) not_valid(cat("--shard ", text, ": give INDEX/COUNT, such as 0/16 to 15/16"));
+  return sim::shard_of(all, *index, *count);
 }
 
 // One line on a terminal that is written over and over, nothing elsewhere.
@@ -47,8 +65,9 @@ class Progress {
     if (!terminal_) return;
     const auto passed = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begun_).count();
     const auto left = milliseconds(passed * static_cast<int64_t>(seeds_ - done_) / static_cast<int64_t>(done_));
-    std::fprintf(stderr, "\r%llu of %llu seeds, %llu failed, %s left \033[K", static_cast<unsigned long long>(done_),
+    std::fprintf(stderr, "\r%llu of %llu seeds, %llu failed, %lld a second, %s left \033[K", static_cast<unsigned long long>(done_),
                  static_cast<unsigned long long>(seeds_), static_cast<unsigned long long>(failed_),
+                 static_cast<long long>(static_cast<int64_t>(done_) * 1000 / std::max<int64_t>(1, passed)),
                  format_duration(seconds(left.milliseconds() / 1000)).c_str());
     std::fflush(stderr);
   }
@@ -65,53 +84,167 @@ class Progress {
   uint64_t done_ = 0, failed_ = 0;
 };
 
-// The workflow command that GitHub shows beside the file.
-std::string annotation(const std::string& file, const sim::Failure& failure) {
-  std::string text = cat(failure.what, ": ", failure.times, " seeds fail, the first is ", failure.first_seed);
-  for (size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n')) text.replace(at, 1, "%0A");
-  return cat("::error file=", file, "::", text);
+class SweepReport {
+ public:
+  SweepReport(const SweepFlags& flags, const sim::Scenario& scenario, std::vector<sim::SeedResult> results)
+      : flags_(flags), scenario_(scenario), results_(std::move(results)), failures_(sim::failures_of(results_)) {
+    for (const auto& result : results_) passed_ += result.passed() ? 1 : 0;
+  }
+
+  void write() const {
+    if (!flags_.results.empty()) {
+      std::string lines;
+      for (const auto& result : results_) lines += sim::write_result(result) + "\n";
+      if (flags_.results == "-") {
+        std::fputs(lines.c_str(), stdout);
+      } else {
+        check(write_report(flags_.results, lines));
+      }
+    }
+    if (!flags_.junit.empty()) check(write_report(flags_.junit, sim::junit_of_sweep(scenario_.name, file(), results_)));
+    if (!flags_.code_quality.empty()) check(write_report(flags_.code_quality, code_quality(file(), scenario_, findings())));
+  }
+
+  void tell() const {
+    if (flags_.output == "json") {
+      std::printf("%s\n", control::to_json(as_json()).c_str());
+      return;
+    }
+    for (size_t i = 0; i < std::min(failures_.size(), kFailuresShown); ++i) {
+      const auto& failure = failures_[i];
+      std::printf("FAILED  %s (%llu of %zu seeds)%s%s\n        reproduce: %s\n", failure.what.c_str(),
+                  static_cast<unsigned long long>(failure.times), results_.size(), failure.detail.empty() ? "" : ": ",
+                  failure.detail.c_str(), reproduce(failure.first_seed).c_str());
+    }
+    if (failures_.size() > kFailuresShown) std::printf("… and %zu other findings\n", failures_.size() - kFailuresShown);
+    for (size_t i = 0; i < failures_.size(); ++i) {
+      annotate(flags_.annotations, file(), scenario_, {findings()[i]}, reproduce(failures_[i].first_seed));
+    }
+    std::printf("%zu of %zu seeds passed\n", passed_, results_.size());
+  }
+
+  bool passed() const { return passed_ == results_.size(); }
+
+ private:
+  std::string file() const { return flags_.swarm ? "swarm" : flags_.path; }
+  std::string reproduce(uint64_t seed) const {
+    if (flags_.swarm) return cat("minik sim run --swarm --seed ", seed);
+    return reproduce_line(flags_.path.empty() ? "SCENARIO" : flags_.path, seed);
+  }
+  std::vector<sim::Finding> findings() const {
+    std::vector<sim::Finding> all;
+    for (const auto& failure : failures_) {
+      all.push_back({failure.what, false, {},
+                     cat(failure.times, " of ", results_.size(), " seeds fail, the first is ", failure.first_seed,
+                         failure.detail.empty() ? "" : ": ", failure.detail)});
+    }
+    return all;
+  }
+  control::Value as_json() const {
+    using control::Value;
+    std::vector<Value> failures;
+    for (const auto& failure : failures_) {
+      failures.push_back(Value::map({{"what", failure.what},
+                                     {"seeds", static_cast<int64_t>(failure.times)},
+                                     {"firstSeed", cat(failure.first_seed)},
+                                     {"detail", failure.detail},
+                                     {"reproduce", reproduce(failure.first_seed)}}));
+    }
+    return Value::map({{"scenario", scenario_.name},
+                       {"seeds", static_cast<int64_t>(results_.size())},
+                       {"passed", static_cast<int64_t>(passed_)},
+                       {"failures", Value::array(std::move(failures))}});
+  }
+
+  const SweepFlags& flags_;
+  const sim::Scenario& scenario_;
+  const std::vector<sim::SeedResult> results_;
+  const std::vector<sim::Failure> failures_;
+  size_t passed_ = 0;
+};
+
+// A name that Kubernetes takes.
+std::string job_name(std::string name) {
+  name = to_lower(name);
+  for (auto& c : name) {
+    if ((c < 'a' || c > 'z') && (c < '0' || c > '9')) c = '-';
+  }
+  constexpr size_t kLongest = 50;
+  name = cat("sweep-", name).substr(0, kLongest);
+  name.erase(name.find_last_not_of('-') + 1);
+  return name;
 }
 
-void tell(const SweepFlags& flags, const std::vector<sim::SeedResult>& results) {
-  const auto failures = sim::failures_of(results);
-  size_t passed = 0;
-  for (const auto& result : results) passed += result.passed() ? 1 : 0;
-  for (size_t i = 0; i < std::min(failures.size(), kFailuresShown); ++i) {
-    const auto& failure = failures[i];
-    std::printf("FAILED  %s (%llu of %zu seeds)%s%s\n        reproduce: minik sim run %s --seed %llu\n",
-                failure.what.c_str(), static_cast<unsigned long long>(failure.times), results.size(),
-                failure.detail.empty() ? "" : ": ", failure.detail.c_str(), flags.path.c_str(),
-                static_cast<unsigned long long>(failure.first_seed));
-    if (std::getenv("GITHUB_ACTIONS")) std::printf("%s\n", annotation(flags.path, failure).c_str());
+void emit_job(const SweepFlags& flags, const std::string& text, const sim::Scenario& scenario) {
+  const auto range = parse_seeds(flags.seeds);
+  sim::SweepJob job;
+  job.name = job_name(flags.swarm ? "swarm" : scenario.name);
+  job.scenario = text;
+  job.image = flags.image;
+  job.seeds = cat(range.first, "..", range.last);
+  job.pods = job.parallelism = std::max<uint64_t>(1, flags.pods);
+  job.swarm = flags.swarm;
+  std::printf("# kubectl apply -f this file, then:\n"
+              "#   kubectl wait --for=condition=Complete --timeout=1h job/%s\n"
+              "#   kubectl logs -l batch.kubernetes.io/job-name=%s --tail=-1 --max-log-requests=%llu > results.txt\n"
+              "#   minik sim sweep %s--merge results.txt\n%s",
+              job.name.c_str(), job.name.c_str(), static_cast<unsigned long long>(job.pods),
+              flags.swarm ? "--swarm " : cat(shell_word(flags.path), " ").c_str(), value_or_fail(sim::job_manifest(job)).c_str());
+}
+
+std::vector<sim::SeedResult> merge(const SweepFlags& flags) {
+  std::string logs;
+  for (const auto& path : flags.merge) {
+    auto text = runtime::read_whole_file(path == "-" ? "/dev/stdin" : path);
+    if (!text) fail(text.error(), kNotValid);
+    logs += *text + "\n";
   }
-  if (failures.size() > kFailuresShown) std::printf("… and %zu other findings\n", failures.size() - kFailuresShown);
-  std::printf("%zu of %zu seeds passed\n", passed, results.size());
+  auto merged = sim::merge_results(logs);
+  if (merged.results.empty()) not_valid("there is no result in the files: they come from `minik sim sweep --results -`");
+  for (const auto seed : merged.disagreeing) {
+    std::printf("FAILED  seed %llu has two results that differ: not every machine ran the same minik\n", static_cast<unsigned long long>(seed));
+  }
+  if (!merged.disagreeing.empty()) throw Exit{kFailed};
+  return std::move(merged.results);
+}
+
+std::vector<sim::SeedResult> run_here(const SweepFlags& flags, const sim::Scenario& scenario) {
+  auto range = std::optional(parse_seeds(flags.seeds));
+  if (!flags.shard.empty()) range = shard(flags.shard, *range);
+  if (!range) return {};
+  SweepOptions options;
+  options.first = range->first;
+  options.last = range->last;
+  options.jobs = std::max(1U, flags.jobs);
+  if (flags.swarm) {
+    options.draw = [](uint64_t seed) {
+      return sim::parse_scenario(control::to_yaml(sim::swarm_scenario(seed)), cat("swarm-", seed));
+    };
+  }
+  Progress progress(range->last - range->first + 1);
+  options.on_result = [&](const sim::SeedResult& result) {
+    progress.add(result);
+    return flags.stop_after == 0 || progress.failed() < flags.stop_after;
+  };
+  return value_or_fail(sweep(scenario, options));
 }
 
 void run_sweep(const SweepFlags& flags) {
-  SweepOptions options;
-  parse_seeds(flags.seeds, options);
-  options.jobs = std::max(1U, flags.jobs);
-  const sim::Scenario scenario = load_scenario(flags.path);
-  std::vector<sim::SeedResult> results;
-  {
-    Progress progress(options.last - options.first + 1);
-    options.on_result = [&](const sim::SeedResult& result) {
-      progress.add(result);
-      return flags.stop_after == 0 || progress.failed() < flags.stop_after;
-    };
-    results = value_or_fail(sweep(scenario, options));
+  if (flags.path.empty() != flags.swarm && !(flags.path.empty() && !flags.merge.empty())) {
+    not_valid("needs a scenario's file, or --swarm without one");
   }
-  if (!flags.results.empty()) {
-    std::string lines;
-    for (const auto& result : results) lines += sim::write_result(result) + "\n";
-    check(write_report(flags.results, lines));
+  WholeScenario whole;
+  whole.scenario.name = flags.swarm ? "swarm" : "merged";
+  if (!flags.path.empty()) whole = load_whole_scenario(flags.path);
+  const sim::Scenario& scenario = whole.scenario;
+  if (flags.emit_job) {
+    emit_job(flags, whole.text, scenario);
+    return;
   }
-  if (!flags.junit.empty()) check(write_report(flags.junit, sim::junit_of_sweep(scenario.name, flags.path, results)));
-  tell(flags, results);
-  for (const auto& result : results) {
-    if (!result.passed()) throw Exit{kFailed};
-  }
+  const SweepReport report(flags, scenario, flags.merge.empty() ? run_here(flags, scenario) : merge(flags));
+  report.write();
+  report.tell();
+  if (!report.passed() && !flags.exit_zero) throw Exit{kFailed};
 }
 
 }  // namespace
@@ -119,15 +252,36 @@ void run_sweep(const SweepFlags& flags) {
 void add_sweep(CLI::App& sim) {
   auto* command = sim.add_subcommand(
       "sweep", "Run a scenario with many seeds on all cores; exit 0 when all hold, 1 when one does not");
-  command->footer("Example: minik sim sweep scenarios/zone-outage.yaml --seeds 0..999");
+  command->footer("Examples: minik sim sweep scenarios/zone-outage.yaml --seeds 0..999\n"
+                  "          minik sim sweep --swarm --seeds 1000\n"
+                  "          minik sim sweep my-scenario.yaml --seeds 0..99999 --emit-job --pods 50 | kubectl apply -f -");
   static SweepFlags flags;
-  command->add_option("file", flags.path, "The scenario, - for standard input")->required();
+  command->add_option("file", flags.path, "The scenario, - for standard input");
+  command->add_flag("--swarm", flags.swarm, "Each seed draws a whole scenario of its own");
   command->add_option("--seeds", flags.seeds, "A range A..B, or how many from 0 on")->capture_default_str();
+  command->add_option("--shard", flags.shard, "INDEX/COUNT: only this part of the seeds");
   command->add_option("--jobs", flags.jobs, "Runs at once")->capture_default_str();
   command->add_option("--stop-after", flags.stop_after, "Stop after so many seeds have failed; 0: never");
   command->add_option("--junit", flags.junit, "Write a test case for each seed to this file, as JUnit XML");
-  command->add_option("--results", flags.results, "Write each seed's result to this file, as lines of JSON");
+  command->add_option("--results", flags.results, "Write each seed's result to this file, as lines of JSON; - for standard output");
+  command->add_option("--code-quality", flags.code_quality, "Write what failed to this file, as GitLab's code quality report");
+  add_annotations_option(*command, flags.annotations);
+  command->add_flag("--emit-job", flags.emit_job, "Run nothing: print an Indexed Job that does it on a Kubernetes cluster");
+  command->add_option("--pods", flags.pods, "Of that Job")->capture_default_str();
+  command->add_option("--image", flags.image, "Of that Job; its entry point must be minik")->capture_default_str();
+  command->add_option("--merge", flags.merge, "Run nothing: report the results in these files, such as the logs of that Job");
+  command->add_flag("--exit-zero", flags.exit_zero, "Exit 0 although seeds failed: the results say so");
+  command->add_option("-o,--output", flags.output, "text or json")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
   command->callback([] { run_sweep(flags); });
+
+  static uint64_t seed = 0;
+  auto* swarm = sim.add_subcommand("swarm", "Print the scenario that a seed of a swarm draws, to keep it or change it");
+  swarm->footer("Example: minik sim swarm --seed 42 > found.yaml && minik sim run found.yaml");
+  swarm->add_option("--seed", seed, "As sweep --swarm named it")->required();
+  swarm->callback([] {
+    std::printf("# Drawn by `minik sim swarm --seed %llu`.\n%s", static_cast<unsigned long long>(seed),
+                control::to_yaml(sim::swarm_scenario(seed)).c_str());
+  });
 }
 
 }  // namespace minik::cli

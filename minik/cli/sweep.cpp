@@ -26,14 +26,22 @@ struct Job {
   std::string received;
 };
 
-[[noreturn]] void work(const sim::Scenario& scenario, int orders, int results) {
+sim::SeedResult run_seed(const sim::Scenario& scenario, uint64_t seed) {
+  sim::RunOptions options;
+  options.seed = seed;
+  const auto outcome = sim::run_scenario(scenario, options);
+  return outcome ? sim::result_of(seed, *outcome) : sim::broken_result(seed, outcome.error().message);
+}
+
+sim::SeedResult run_drawn(const SweepOptions& options, uint64_t seed) {
+  const auto scenario = options.draw(seed);
+  return scenario ? run_seed(*scenario, seed) : sim::broken_result(seed, scenario.error().message);
+}
+
+[[noreturn]] void work(const sim::Scenario& scenario, const SweepOptions& options, int orders, int results) {
   uint64_t seed = 0;
   while (read(orders, &seed, sizeof seed) == sizeof seed) {
-    sim::RunOptions options;
-    options.seed = seed;
-    const auto outcome = sim::run_scenario(scenario, options);
-    const auto result = outcome ? sim::result_of(seed, *outcome) : sim::broken_result(seed, outcome.error().message);
-    const std::string line = sim::write_result(result) + "\n";
+    const std::string line = sim::write_result(options.draw ? run_drawn(options, seed) : run_seed(scenario, seed)) + "\n";
     for (size_t sent = 0; sent < line.size();) {
       const ssize_t n = write(results, line.data() + sent, line.size() - sent);
       if (n <= 0) _exit(1);
@@ -43,7 +51,7 @@ struct Job {
   _exit(0);
 }
 
-Result<Job> start_job(const sim::Scenario& scenario, const std::vector<Job>& others) {
+Result<Job> start_job(const sim::Scenario& scenario, const SweepOptions& options, const std::vector<Job>& others) {
   int down[2], up[2];
   if (pipe2(down, O_CLOEXEC) != 0) return error_from_errno(errno, "make a pipe");
   const UniqueFd down_read(down[0]);
@@ -61,7 +69,7 @@ Result<Job> start_job(const sim::Scenario& scenario, const std::vector<Job>& oth
     }
     close(down[1]);
     close(up[0]);
-    work(scenario, down[0], up[1]);
+    work(scenario, options, down[0], up[1]);
   }
   Job job;
   job.pid = pid;
@@ -92,7 +100,7 @@ class Sweep {
   Result<std::vector<sim::SeedResult>> run() {
     while (!enough_) {
       while (jobs_.size() < options_.jobs && left()) {
-        MINIK_ASSIGN(auto job, start_job(scenario_, jobs_));
+        MINIK_ASSIGN(auto job, start_job(scenario_, options_, jobs_));
         jobs_.push_back(std::move(job));
         give_order(jobs_.back());
       }

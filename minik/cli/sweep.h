@@ -11,6 +11,8 @@
 namespace minik::cli {
 
 struct SweepOptions {
+  // The scenario of a seed, where each has its own; else all run the one that is given.
+  std::function<Result<sim::Scenario>(uint64_t seed)> draw;
   uint64_t first = 0, last = 0;  // seeds, both included
   unsigned jobs = 1;
   // Called for each result as it comes, in no promised order; false: enough, what runs is let go.

@@ -14,12 +14,18 @@ constexpr Duration kDurationMax = hours(24 * 3660);
 
 Status read_spec(const Reader& r, const Value& spec, const ScenarioFiles& files, Scenario& s) {
   MINIK_TRY(r.only(spec, "spec", {"seed", "duration", "nodes", "images", "workloads", "timeline", "faults", "convergence",
-                                  "expect", "nodeMonitorGracePeriod"}));
+                                  "expect", "nodeMonitorGracePeriod", "chance"}));
   MINIK_ASSIGN(const auto seed, r.number(spec, "spec", "seed", 0));
   s.seed = static_cast<uint64_t>(seed);
   MINIK_ASSIGN(s.duration, r.duration(spec, "spec", "duration", s.duration));
   if (s.duration > kDurationMax) return r.error("spec.duration", "is more than ten years");
   MINIK_ASSIGN(s.node_grace, r.duration(spec, "spec", "nodeMonitorGracePeriod", s.node_grace));
+  if (spec.contains("chance")) {
+    MINIK_TRY(r.only(spec.get("chance"), "spec.chance", {"from", "until"}));
+    MINIK_ASSIGN(const auto from, r.duration(spec.get("chance"), "spec.chance", "from", {}));
+    MINIK_ASSIGN(const auto until, r.duration(spec.get("chance"), "spec.chance", "until", Duration{s.chance.until.ns}));
+    s.chance = {Instant{from.ns}, Instant{until.ns}};
+  }
   MINIK_TRY(read_list(r, spec.get("nodes"), "spec.nodes", s.pools,
                       [&](const Value& v, const std::string& at) { return read_pool(r, v, at); }));
   MINIK_TRY(read_list(r, spec.get("images"), "spec.images", s.images,

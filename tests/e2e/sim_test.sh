@@ -42,6 +42,29 @@ for report in run sweep; do python3 -c 'import sys, xml.dom.minidom as x; x.pars
 [[ "trace sha256:$(grep '"seed":"7"' "$work/lines" | sed 's/.*"trace":"\([0-9a-f]*\)".*/\1/')" == "$first" ]]
 code=0; GITHUB_ACTIONS=1 "$minik" sim sweep "$work/fails.yaml" --seeds 4 >"$work/out" || code=$?
 [[ $code -eq 1 ]] && grep -q "4 of 4 seeds" "$work/out" && grep -q "^::error file=" "$work/out" && grep -q "0 of 4 seeds passed" "$work/out"
+# A trace can be made again and read at any moment; another seed parts from it, and diff says where.
+"$minik" sim run "$work/small.yaml" -q --seed 7 --trace "$work/7" --report "$work/r.html" --metrics "$work/m" >/dev/null
+"$minik" sim run "$work/small.yaml" -q --seed 8 --trace "$work/8" >/dev/null
+[[ $("$minik" sim replay "$work/7" | tail -1) == "$first" ]]
+sed '2s/"at":"[^"]*"/"at":"1h"/' "$work/7" >"$work/other"
+code=0; "$minik" sim replay "$work/other" >"$work/out" || code=$?
+[[ $code -eq 1 ]] && grep -q "the traces part at line 2" "$work/out"
+code=0; "$minik" sim diff "$work/7" "$work/8" >"$work/out" || code=$?
+[[ $code -eq 1 ]] && grep -q "the seeds differ: 7 and 8" "$work/out" && grep -q "the traces part at line" "$work/out"
+"$minik" sim state "$work/7" --at 40s deploy web | grep -Eq "default +web +10/10"
+cmp <("$minik" sim state "$work/7" --at 40s pods -o json) <("$minik" sim state "$work/small.yaml" --seed 7 --at 40s pods -o json)
+"$minik" sim state "$work/7" --watch deploy/web | grep -q "/status/readyReplicas: 10"
+grep -q '<script type="application/json"' "$work/r.html"; [[ $(tail -1 "$work/m") == "# EOF" ]]
+# What fails becomes small and fails still; the header says how to see it.
+"$minik" sim shrink "$work/fails.yaml" --out "$work/shrunk.yaml" --runs 60 >"$work/out"
+code=0; "$minik" sim run "$work/shrunk.yaml" -q >/dev/null || code=$?
+[[ $code -eq 1 && $(wc -l <"$work/shrunk.yaml") -lt 40 ]] && grep -q "^# reproduce: minik sim run" "$work/shrunk.yaml"
+# A sweep in two parts, as pods of a Job would run it, is the sweep.
+for i in 0 1; do "$minik" sim sweep "$work/small.yaml" --seeds 3..12 --shard $i/2 --results - >"$work/part$i"; done
+"$minik" sim sweep "$work/small.yaml" --merge "$work/part0" "$work/part1" --results "$work/merged" | grep -q "10 of 10 seeds passed"
+cmp "$work/lines" "$work/merged"
+"$minik" sim sweep "$work/small.yaml" --seeds 100 --emit-job --pods 4 | grep -q "completionMode: Indexed"
+"$minik" sim swarm --seed 5 | "$minik" sim validate - | grep -q "swarm-5 is valid"
 code=0; "$minik" sim sweep "$work/small.yaml" --seeds 9..3 2>"$work/err" || code=$?
 [[ $code -eq 2 ]] && grep -q "0..999" "$work/err"
 sed 's/nodes: /nodez: /' "$work/small.yaml" >"$work/bad.yaml"

@@ -52,7 +52,7 @@ Finding finding_of(std::string_view expectation) {
   const auto scenario = parse_scenario(scenario_with(expectation), "a.yaml");
   EXPECT_TRUE(scenario.ok()) << scenario.error().message;
   if (!scenario) return {};
-  const auto outcome = run_scenario(*scenario, {.seed = 1, .trace_file = {}, .on_action = {}});
+  const auto outcome = run_scenario(*scenario, {.seed = 1, .listeners = {}, .on_action = {}});
   EXPECT_TRUE(outcome.ok());
   return outcome ? outcome->findings.at(0) : Finding{};
 }
@@ -126,10 +126,10 @@ TEST(Scenario, RefusesExpectationsThatSayTwoThings) {
 TEST(Scenario, TellsAnAuditLogWithoutBeingChangedByIt) {
   const auto scenario = parse_scenario(scenario_with("{within: 50s, object: {kind: Deployment, name: web}, cel: \"true\"}"), "a.yaml");
   ASSERT_TRUE(scenario.ok());
-  const auto plain = run_scenario(*scenario, {.seed = 1, .trace_file = {}, .on_action = {}});
+  const auto plain = run_scenario(*scenario, {.seed = 1, .listeners = {}, .on_action = {}});
   const auto policy = control::parse_yaml("{apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{level: Metadata, verbs: [create]}]}");
   std::set<std::string> users;
-  RunOptions options{.seed = 1, .trace_file = {}, .on_action = {}};
+  RunOptions options{.seed = 1, .listeners = {}, .on_action = {}};
   options.audit_policy = *control::AuditPolicy::from((*policy)[0].value);
   options.audit = [&](const control::AuditRecord& record) { users.insert(record.request->user.name); };
   const auto audited = run_scenario(*scenario, options);

@@ -216,7 +216,8 @@ Value rules_of(const Value& line) {
 
 std::vector<std::pair<KindId, Value>> default_flow_control() {
   std::vector<std::pair<KindId, Value>> objects;
-  const Value levels = one_document(kLevels), schemas = one_document(kSchemas);
+  // A sweep bootstraps a hundred clusters a second.
+  static const Value levels = one_document(kLevels), schemas = one_document(kSchemas);
   for (const auto& [name, spec] : levels.entries()) {
     objects.emplace_back(kinds::kPrioritylevelconfigurations, object_named(name.text(), spec));
   }

@@ -1,6 +1,8 @@
 #include "control/store/store.h"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "control/base/check.h"
 #include "control/object/keys.h"
@@ -121,9 +123,37 @@ Result<std::shared_ptr<const ListSnapshot>> Store::list_at(KindId kind, std::str
       return kept.list;
     }
   }
+  const Table* t = find_table(kind);
+  if (t != nullptr && t->window_start <= revision && revision < revision_) return rewound(*t, namespace_, revision);
   return Error(ErrorCode::kExpired,
                "The provided continue parameter is too old to display a consistent list result. "
                "You must start a new list without the continue parameter.");
+}
+
+// The list of today with everything that has happened since taken back, newest first.
+std::shared_ptr<const ListSnapshot> Store::rewound(const Table& t, std::string_view namespace_, Revision revision) const {
+  std::map<std::pair<std::string, std::string>, Value> objects;
+  const auto place = [](const Value& object) {
+    return std::pair(std::string(object_namespace(object)), std::string(object_name(object)));
+  };
+  const auto today = list(t.kind, namespace_);
+  for (const auto& object : today->objects) objects.emplace(place(object), object);
+  const auto take_back = [&](const StoreEvent& event) {
+    if (!namespace_.empty() && object_namespace(event.object) != namespace_) return;
+    if (event.previous.is_absent()) {
+      objects.erase(place(event.object));
+    } else {
+      objects.insert_or_assign(place(event.object), event.previous);
+    }
+  };
+  for (auto staged = unreleased_.rbegin(); staged != unreleased_.rend(); ++staged) {
+    if (staged->kind == t.kind && staged->event.revision > revision) take_back(staged->event);
+  }
+  for (auto event = t.window.rbegin(); event != t.window.rend() && event->revision > revision; ++event) take_back(*event);
+  auto snapshot = std::make_shared<ListSnapshot>();
+  snapshot->revision = revision;
+  for (auto& [key, object] : objects) snapshot->objects.push_back(std::move(object));
+  return snapshot;
 }
 
 void Store::keep(KindId kind, std::string_view namespace_,

@@ -90,7 +90,8 @@ class Store {
   const Value& find(KindId kind, std::string_view namespace_, std::string_view name) const;
   // Namespace "" is all of them (or the one of a cluster-scoped kind).
   std::shared_ptr<const ListSnapshot> list(KindId kind, std::string_view namespace_) const;
-  // The list that was read at this revision, while it is remembered; else Expired.
+  // The list as it was at this revision: one that is remembered, or today's with the events of the watch window taken
+  // back; Expired when the window begins later.
   Result<std::shared_ptr<const ListSnapshot>> list_at(KindId kind, std::string_view namespace_,
                                                       Revision revision) const;
   // Remembers a list for later pages.
@@ -155,6 +156,7 @@ class Store {
   void stage(LogRecord::Kind what, KindId kind, StoreEvent event);
   void on_durable(Revision last, const Status& status);
   void release(Table& table, StoreEvent event);
+  std::shared_ptr<const ListSnapshot> rewound(const Table& table, std::string_view namespace_, Revision revision) const;
 
   Log& log_;
   FatalHandler on_fatal_;

@@ -75,6 +75,8 @@ TEST_F(Options, ListExactlyTheVersionThatWasAskedForOrSayThatItIsGone) {
       call("GET", cat(kConfigMaps, "?resourceVersionMatch=Exact&resourceVersion=", old)).version(),
       old);
   create_config_map("b");
+  EXPECT_EQ(call("GET", cat(kConfigMaps, "?resourceVersionMatch=Exact&resourceVersion=", old)).body[keys::kItems].size(), 1U);
+  store.forget_windows();
   const auto gone =
       call("GET", cat(kConfigMaps, "?resourceVersionMatch=Exact&resourceVersion=", old));
   EXPECT_EQ(gone.status, 410);

@@ -117,6 +117,7 @@ TEST_F(Reads, OfAForgottenSnapshotGoOnInTheNewestWithAFreshToken) {
     create_config_map(cat("x", i));
     get(cat(kConfigMaps, "?limit=1"));
   }
+  store.forget_windows();
   const auto gone = get(cat(kConfigMaps, "?limit=2&continue=", first.metadata("continue").string()));
   EXPECT_EQ(gone.status, 410);
   EXPECT_EQ(gone.reason(), "Expired");
@@ -140,6 +141,20 @@ TEST_F(Reads, OfExactlyAVersionAreThatVersion) {
   EXPECT_EQ(names(get(cat(kConfigMaps, "?resourceVersionMatch=Exact&resourceVersion=", newest.version()))), "a b");
   EXPECT_EQ(names(get(cat(kConfigMaps, "?resourceVersionMatch=NotOlderThan&resourceVersion=", list.version()))), "a b");
   EXPECT_EQ(names(get(cat(kConfigMaps, "?resourceVersion=0"))), "a b");
+}
+
+TEST_F(Reads, OfAnOldVersionSeeNothingOfWhatCameLater) {
+  for (const auto* name : {"a", "b"}) create_config_map(name);
+  const auto then = get(std::string(kConfigMaps)).version();
+  patch(path("a"), R"({"data":{"a":"2"}})");
+  call("DELETE", path("b"));
+  create_config_map("c");
+  const auto old = get(cat(kConfigMaps, "?resourceVersionMatch=Exact&resourceVersion=", then));
+  EXPECT_EQ(names(old), "a b");
+  EXPECT_EQ(old.version(), then);
+  EXPECT_EQ(old.body[keys::kItems].items()[0]["data"]["a"].string(), "1");
+  store.forget_windows();
+  EXPECT_EQ(get(cat(kConfigMaps, "?resourceVersionMatch=Exact&resourceVersion=", then)).status, 410);
 }
 
 TEST_F(Reads, OfAVersionToComeAreAskedToWait) {

@@ -167,6 +167,22 @@ TEST(Store, ForgetsAWatcherWhereverItStands) {
   EXPECT_EQ(events, 1);
 }
 
+TEST(Store, ShowsAnOldListByTakingBackWhatHasHappenedSince) {
+  MemoryLog log;
+  Store store(log, no_failure);
+  store.put(kPods, pod("a", "x", store.next_revision()));
+  store.put(kPods, pod("a", "y", store.next_revision()));
+  store.commit();
+  const auto then = store.list(kPods, "");
+  store.put(kPods, pod("a", "y", store.next_revision(), "n1"));
+  store.commit();
+  // Also what is not on the disk yet is taken back.
+  store.erase(kPods, pod("a", "x", store.next_revision()));
+  store.put(kPods, pod("b", "z", store.next_revision()));
+  EXPECT_EQ((*store.list_at(kPods, "", then->revision))->objects, then->objects);
+  EXPECT_TRUE((*store.list_at(kPods, "b", then->revision))->objects.empty());
+}
+
 TEST(Store, PagesContinueOnTheSameSnapshot) {
   MemoryLog log;
   Store store(log, no_failure, {.list_snapshots_max = 1});
@@ -178,6 +194,7 @@ TEST(Store, PagesContinueOnTheSameSnapshot) {
   store.commit();
   EXPECT_EQ((*store.list_at(kPods, "", first->revision))->objects.size(), 1U);
   store.keep(kPods, "a", store.list(kPods, "a"));
+  store.forget_windows();
   EXPECT_EQ(store.list_at(kPods, "", first->revision).error().code, ErrorCode::kExpired);
 }
 

@@ -59,7 +59,7 @@ Kubelet::Kubelet(KubeletConfig config, Executor& executor, Client& client, Conta
   context_.resize_refusal = [this](const Value& pod) { return resize_refusal(pod); };
 }
 
-ResizeRefusal Kubelet::resize_refusal(const Value& pod) const {
+std::unique_ptr<ResizeRefusal> Kubelet::resize_refusal(const Value& pod) const {
   const auto asked = [](const Value& of, const Key& resource) {
     int64_t sum = 0;
     for (const auto& container : of[keys::kSpec][keys::kContainers].items()) {
@@ -77,10 +77,13 @@ ResizeRefusal Kubelet::resize_refusal(const Value& pod) const {
     const auto amounts = [&](int64_t free) {
       return cat("Node didn't have enough capacity: ", resource.text(), ", requested: ", wanted, ", capacity: ", free);
     };
-    if (wanted > capacity) return {"Infeasible", amounts(capacity)};
-    if (wanted > capacity - others) return {"Deferred", amounts(capacity - others)};
+    const auto refuse = [](std::string_view reason, std::string message) {
+      return std::make_unique<ResizeRefusal>(ResizeRefusal{std::string(reason), std::move(message)});
+    };
+    if (wanted > capacity) return refuse("Infeasible", amounts(capacity));
+    if (wanted > capacity - others) return refuse("Deferred", amounts(capacity - others));
   }
-  return {};
+  return nullptr;
 }
 
 Kubelet::~Kubelet() { *alive_ = false; }

@@ -78,7 +78,7 @@ class Kubelet {
   void usage(UsageCallback done) { usage_.ask(std::move(done)); }
 
  private:
-  ResizeRefusal resize_refusal(const Value& pod) const;
+  std::unique_ptr<ResizeRefusal> resize_refusal(const Value& pod) const;
   void register_node();
   void renew_lease();
   void report_status();

@@ -49,15 +49,12 @@ bool PodWorker::resize_containers() {
   const auto containers = pod_[keys::kSpec][keys::kContainers].items();
   const auto other = std::ranges::find_if(containers, is_other);
   if (other == containers.end()) {
-    state_.resize_reason.clear();
-    state_.resize_message.clear();
+    state_.resize_refusal.reset();
     return false;
   }
-  const auto refusal = context_.resize_refusal ? context_.resize_refusal(pod_) : ResizeRefusal{};
-  state_.resize_reason = refusal.reason;
-  state_.resize_message = refusal.message;
-  if (!refusal.reason.empty()) {
-    if (refusal.reason == "Deferred") later(kRetry);  // until another pod makes room
+  state_.resize_refusal = context_.resize_refusal ? context_.resize_refusal(pod_) : nullptr;
+  if (state_.resize_refusal) {
+    if (state_.resize_refusal->reason == "Deferred") later(kRetry);  // until another pod makes room
     return false;
   }
   return resize_container(*other, state_.containers[(*other)[keys::kName].string()]);

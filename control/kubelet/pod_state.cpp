@@ -117,7 +117,7 @@ Value make_condition(const Value& pod, std::string_view type, bool is_true, std:
 }
 
 bool is_resizing(const Value& pod, const PodState& state) {
-  if (!state.resize_reason.empty()) return false;
+  if (state.resize_refusal) return false;
   return std::ranges::any_of(pod[keys::kSpec][keys::kContainers].items(), [&](const Value& container) {
     const auto found = state.containers.find(container[keys::kName].string());
     return found != state.containers.end() && found->second.running() && !is_resized(container, found->second);
@@ -165,7 +165,7 @@ Value make_conditions(const Value& pod, const PodState& state, const std::string
       containers_ready ? join(closed_gates, ", ") : message);
   add("ContainersReady", containers_ready, reason, message);
   add("PodScheduled", true, "", "");
-  if (!state.resize_reason.empty()) add("PodResizePending", true, state.resize_reason, state.resize_message);
+  if (const auto& refusal = state.resize_refusal) add("PodResizePending", true, refusal->reason, refusal->message);
   if (is_resizing(pod, state)) add("PodResizeInProgress", true, "", "");
   constexpr std::string_view kOwn[] = {"PodReadyToStartContainers", "Initialized",      "Ready",
                                        "ContainersReady",           "PodScheduled",     "PodResizePending",
@@ -269,8 +269,10 @@ uint64_t digest_of(const PodState& state) {
   add_number(state.start_time ? state.start_time->ns : -1);
   add_text(state.failed_reason);
   add_text(state.failed_message);
-  add_text(state.resize_reason);
-  add_text(state.resize_message);
+  if (state.resize_refusal) {
+    add_text(state.resize_refusal->reason);
+    add_text(state.resize_refusal->message);
+  }
   add_number(state.terminal);
   return digest;
 }

@@ -48,6 +48,11 @@ struct ContainerRecord {
   bool exited() const { return current && current->state == ContainerState::kExited; }
 };
 
+// "Deferred" until other pods make room, or "Infeasible".
+struct ResizeRefusal {
+  std::string reason, message;
+};
+
 struct PodState {
   std::optional<PodSandboxStatus> sandbox;
   std::map<std::string, ContainerRecord> containers;  // init and application containers by name
@@ -56,7 +61,7 @@ struct PodState {
   std::string failed_reason, failed_message;
   bool terminal = false;  // every container has ended for good
   // Why the spec's other cpu and memory are not in force: the node has no room, or it has never had.
-  std::string resize_reason, resize_message;
+  std::unique_ptr<ResizeRefusal> resize_refusal;
 };
 
 bool is_sidecar(const Value& container);

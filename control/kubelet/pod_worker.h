@@ -31,10 +31,6 @@
 
 namespace minik::control {
 
-struct ResizeRefusal {
-  std::string reason, message;
-};
-
 // What all workers of a node share; the Kubelet's.
 struct KubeletContext {
   Executor& executor;
@@ -50,8 +46,8 @@ struct KubeletContext {
   Value node_allocatable;
   std::function<std::vector<Value>(std::string_view namespace_)> services;
   std::function<void(const std::string& uid)> worker_done;
-  // Whether the node has room for this pod as its spec is now: an empty reason, "Deferred" or "Infeasible".
-  std::function<ResizeRefusal(const Value& pod)> resize_refusal;
+  // Why the node has no room for this pod as its spec is now; null when it has.
+  std::function<std::unique_ptr<ResizeRefusal>(const Value& pod)> resize_refusal;
   KubeletMetrics* metrics = nullptr;  // may be null
 };
 

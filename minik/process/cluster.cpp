@@ -118,6 +118,7 @@ struct Cluster::Parts {
   Status listen();
   void assemble();
   void serve_agent_page(const AgentPageRequest& request, const std::function<void(Result<AgentPage>)>& done);
+  control::Value pods_of(const std::string& node) const;
 };
 
 Cluster::Cluster() : parts_(std::make_unique<Parts>()) {}
@@ -312,6 +313,18 @@ void Cluster::Parts::assemble() {
   front = std::make_unique<ApiFront>(std::move(front_options));
 }
 
+control::Value Cluster::Parts::pods_of(const std::string& node) const {
+  std::vector<control::Value> pods;
+  const auto all = api->store().list(control::kinds::kPods, "");
+  for (const auto& pod : all->objects) {
+    if (pod[control::keys::kSpec][control::keys::kNodeName].as_string() == node) pods.push_back(pod);
+  }
+  return control::Value::map({{control::keys::kApiVersion, "v1"},
+                              {control::keys::kKind, "PodList"},
+                              {control::keys::kMetadata, control::Value::empty_map()},
+                              {control::keys::kItems, control::Value::array(std::move(pods))}});
+}
+
 // What the kubelet serves on its own port; here it is a page of the one process.
 void Cluster::Parts::serve_agent_page(const AgentPageRequest& request,
                                       const std::function<void(Result<AgentPage>)>& done) {
@@ -321,9 +334,10 @@ void Cluster::Parts::serve_agent_page(const AgentPageRequest& request,
   if (request.path == "/healthz") return done(AgentPage{"text/plain", "ok"});
   if (request.path == "/metrics")
     return done(AgentPage{metrics_content_type(request.format), metrics.text(request.format)});
+  if (request.path == "/pods") return done(AgentPage{"application/json", control::to_json(pods_of(request.node))});
   if (request.path != "/metrics/resource" && request.path != "/stats/summary") {
     return done(Error(ErrorCode::kNotFound,
-                      "the node agent has /metrics, /metrics/resource, /stats/summary and /healthz"));
+                      "the node agent has /metrics, /metrics/resource, /stats/summary, /pods and /healthz"));
   }
   kubelet->usage([request, done](Result<control::NodeUsage> usage) {
     if (!usage) return done(usage.error());

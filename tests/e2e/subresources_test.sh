@@ -20,6 +20,8 @@ fails "no service port 81" kc get --raw /api/v1/namespaces/default/services/web:
 contains "ok" kc get --raw "/api/v1/nodes/$node/proxy/healthz"
 contains '"podRef"' kc get --raw "/api/v1/nodes/$node/proxy/stats/summary"
 
+contains '"PodList"' kc get --raw "/api/v1/nodes/$node/proxy/pods"
+
 step "kubectl proxy leads there too, with a query and a body"
 kubectl --context "$profile" proxy --port=0 >"$root/proxy" &
 background+=($!)

@@ -1,5 +1,5 @@
-// Validation of what bounds and describes others: limit ranges, network policies, address ranges, certificate requests,
-// classes of runtimes, Ingresses and storage.
+// Validation of what bounds and describes others: limit ranges, network policies, address ranges, classes of runtimes,
+// Ingresses and storage.
 #include <set>
 
 #include "control/base/text.h"
@@ -140,20 +140,6 @@ bool is_domain_path(std::string_view text) {
   return slash != std::string_view::npos && slash + 1 < text.size() && check_dns_subdomain(text.substr(0, slash)).empty();
 }
 
-void check_request_spec(const Value& spec, const FieldPath& at, FieldErrors& errors) {
-  const Value& signer = spec["signerName"];
-  const auto name = signer.as_string();
-  if (!name.empty() && (!is_domain_path(name) || name.substr(0, name.find('/')).find('.') == std::string_view::npos)) {
-    errors.invalid(at.field("signerName"), signer,
-                   "must be a fully qualified domain and path of the form 'example.com/signer-name'");
-  }
-  if (spec["usages"].empty()) errors.required(at.field("usages"), "usages is required");
-  const Value& seconds = spec["expirationSeconds"];
-  if (seconds.has_value() && seconds.as_int() < 600) {
-    errors.invalid(at.field("expirationSeconds"), seconds, "may not specify a duration less than 600 seconds (10 minutes)");
-  }
-}
-
 void check_runtime_class(const Value& object, const FieldPath&, FieldErrors& errors) {
   const Value& handler = object["handler"];
   if (!handler.as_string().empty()) {
@@ -205,7 +191,6 @@ constexpr NamedCheckRule kRules[] = {
     {"networking", "NetworkPolicySpec", check_policy_spec},
     {"networking", "ServiceCIDRSpec", check_cidrs},
     {"networking", "IngressClassSpec", check_ingress_class_spec},
-    {"certificates", "CertificateSigningRequestSpec", check_request_spec},
     {"node", "RuntimeClass", check_runtime_class},
     {"storage", "StorageClass", check_storage_class},
     {"storage", "VolumeAttachmentSpec", check_attachment_spec},

@@ -185,11 +185,9 @@ Value LiveSimulation::Parts::status() {
 // One turn: as far as the pace allows and nobody knocks, then who knocks.
 void LiveSimulation::Parts::go_on() {
   const Instant allowed = pace.allowed(real_now(), gate.now());
-  Duration end{allowed.ns};
-  if (!hash_at_end) end = std::min(end, scenario.duration);
-  run.advance(end, [this] { return gate.waiting(); });
+  run.advance(Duration{allowed.ns}, [this] { return gate.waiting(); });
   wall_ns.store(gate.wall_now().ns, std::memory_order_relaxed);
-  if (!hash_at_end && run.now() >= scenario.duration) {
+  if (!hash_at_end && run.over()) {
     const auto outcome = run.conclude();
     hash_at_end = outcome.trace_hash;
     if (options.on_end) options.on_end(outcome);

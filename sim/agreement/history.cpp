@@ -128,9 +128,10 @@ void flatten(const Value& value, const std::string& path, std::string_view key, 
   into[path] = control::to_json(value);
 }
 
-bool is_count(const std::string& path) {
-  const size_t dot = path.rfind('.');
-  return path.starts_with("status.") ? is_one_of(kCounts, std::string_view(path).substr(dot + 1)) : path == "endpoints";
+// Only of the object itself: a container's `ready` is no number.
+bool is_count(std::string_view path) {
+  constexpr std::string_view kStatus = "status.";
+  return path.starts_with(kStatus) ? is_one_of(kCounts, path.substr(kStatus.size())) : path == "endpoints";
 }
 
 ObjectHistory history_of(const std::vector<Value>& states, bool deleted, const std::map<std::string, std::string>& drawn) {
@@ -161,7 +162,7 @@ ObjectHistory history_of(const std::vector<Value>& states, bool deleted, const s
     flat["exists"] = "true";
     take(flat);
     for (const auto& status : object[keys::kStatus][keys::kContainerStatuses].items()) {
-      history.restarts = history.restarts || status[keys::kRestartCount].as_int() > 1;
+      history.restarts = history.restarts || status[keys::kRestartCount].as_int() > 0;
     }
   }
   if (deleted) {

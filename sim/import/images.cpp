@@ -151,8 +151,10 @@ void look_at_event(const Value& event, Images& images) {
   constexpr std::string_view kIn = " in ";
   const size_t in = message.find(kIn, close);
   if (!message.starts_with("Successfully pulled") || in == std::string::npos) return;
-  const std::string_view rest = std::string_view(message).substr(in + kIn.size());
-  const auto took = parse_duration(rest.substr(0, rest.find(' ')));
+  std::string_view time = std::string_view(message).substr(in + kIn.size());
+  time = time.substr(0, time.find(' '));
+  if (time.ends_with('.')) time.remove_suffix(1);  // where nothing is said of waiting
+  const auto took = parse_duration(time);
   if (took && *took >= Duration{} && *took < hours(24)) image.pulls.push_back(*took);
 }
 

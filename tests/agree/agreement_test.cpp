@@ -69,6 +69,17 @@ TEST(Agreement, OfCountsTheLastOneCounts) {
   EXPECT_EQ(disagreements(recorded({0, 3}), recorded({0, 2}))[0].path, "status.readyReplicas");
 }
 
+TEST(Agreement, WhetherAContainerIsReadyIsNoCount) {
+  const auto recorded = [](const std::vector<std::string>& ready) {
+    HistoryRecorder recorder;
+    for (const auto& is : ready) {
+      recorder.see("Pod", object("metadata: {name: p, uid: u}\nstatus: {containerStatuses: [{name: c, ready: " + is + "}]}"));
+    }
+    return recorder.history();
+  };
+  EXPECT_EQ(disagreements(recorded({"false", "true", "false"}), recorded({"true", "false"}))[0].path, "status.containerStatuses[c].ready");
+}
+
 TEST(Agreement, TheOrderOfTransitionsCounts) {
   const auto recorded = [](const std::vector<std::string>& conditions) {
     HistoryRecorder recorder;

@@ -340,9 +340,10 @@ void PodWorker::write_status() {
     if (!*alive) return;
     status_in_flight_ = false;
     if (result) {
-      written_status_ = status;
-      said_.reset();
       written_revision_ = object_revision(result->object);
+      // The answer may come after the news of what somebody has written on top: then that is what must be said anew.
+      written_status_ = object_revision(pod_) > written_revision_ ? pod_[keys::kStatus] : status;
+      said_.reset();
       sync();
     } else if (result.error().code == ErrorCode::kNotFound || result.error().code == ErrorCode::kConflict) {
       gone_ = true;

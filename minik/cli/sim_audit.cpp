@@ -12,11 +12,20 @@
 namespace minik::cli {
 
 void audit_into(const AuditFlags& flags, sim::RunOptions& options) {
-  constexpr std::string_view kAll = "{apiVersion: audit.k8s.io/v1, kind: Policy, omitStages: [RequestReceived], "
-                                    "rules: [{level: Request}]}";
+  // What changes something, but not what nodes and controllers report all the time.
+  constexpr std::string_view kChanges = R"(
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- {level: None, verbs: [get, list, watch]}
+- {level: None, resources: [{group: "", resources: [events, "*/status"]}, {group: events.k8s.io}, {group: coordination.k8s.io}]}
+- {level: None, resources: [{group: apps, resources: ["*/status"]}, {group: discovery.k8s.io}]}
+- {level: Request}
+)";
   if (flags.log.empty() && flags.policy.empty()) return;
   if (flags.log.empty()) fail(Error(ErrorCode::kBadRequest, "--audit-policy is for --audit-log FILE"), kNotValid);
-  const std::string text = flags.policy.empty() ? std::string(kAll) : value_or_fail(runtime::read_whole_file(flags.policy));
+  const std::string text = flags.policy.empty() ? std::string(kChanges) : value_or_fail(runtime::read_whole_file(flags.policy));
   auto policy = parse_audit_policy(text, flags.policy);
   if (!policy) fail(policy.error(), kNotValid);
   options.audit_policy = *std::move(policy);

@@ -205,7 +205,7 @@ void add_run(CLI::App& sim) {
   command->add_option("--audit-log", flags.audit.log,
                       "Write what the API server was asked to this file, as lines of audit.k8s.io/v1 Events");
   command->add_option("--audit-policy", flags.audit.policy,
-                      "An audit.k8s.io/v1 Policy for --audit-log, instead of the level Request for all")
+                      "An audit.k8s.io/v1 Policy for --audit-log, instead of all that changes something but statuses")
       ->type_name("FILE");
   command->add_option("--code-quality", flags.code_quality, "Write what failed to this file, as GitLab's code quality report");
   add_annotations_option(*command, flags.annotations);

@@ -102,7 +102,7 @@ kc create secret generic hidden -n lab
 fails "no relationship found between node 'elsewhere' and this object" agent get secret hidden -n lab
 fails "can only list/watch pods with spec.nodeName field selector" agent get pods -A
 agent get pods -A --field-selector spec.nodeName=elsewhere
-fails "is not allowed to modify node" agent label node "$profile" mine=1
+fails "only its own Node object" agent label node "$profile" mine=1
 master_failed() { [[ $(kc get csr master -o 'jsonpath={.status.conditions[*].type}') == *Failed* ]]; }
 eventually master_failed
 

@@ -237,6 +237,18 @@ void recreate(Rollout& rollout, const Snapshot& snapshot) {
   }
 }
 
+// By how much a set grows (or shrinks, below zero) when the rollout's ceiling goes from what it was when the set was
+// last sized to `allowed`: in proportion, rounded to the nearest.
+int64_t share_of(const Rollout& rollout, const Value& set, int64_t allowed) {
+  const int64_t size = spec_replicas(set);
+  if (rollout.wanted() == 0) return -size;
+  int64_t before =
+      parse_int64(set[keys::kMetadata][keys::kAnnotations].get(kMax).as_string()).value_or(0);
+  if (before <= 0) before = status_count(rollout.deployment, keys::kReplicas);
+  if (before <= 0) return 0;
+  return (2 * size * allowed + before) / (2 * before) - size;
+}
+
 // The Deployment was resized in the middle of a rollout (or while paused): every set gets its
 // share.
 bool scale_proportionally(Rollout& rollout) {
@@ -255,23 +267,22 @@ bool scale_proportionally(Rollout& rollout) {
     return true;
   }
   const int64_t allowed = rollout.wanted() > 0 ? rollout.wanted() + rollout.bounds.surge : 0;
-  int64_t to_add = allowed - rollout.total_wanted();
+  const int64_t to_add = allowed - rollout.total_wanted();
   // Larger sets first, and of equal ones the newer when growing, the older when shrinking.
   std::ranges::stable_sort(active, [&](const Value& a, const Value& b) {
     if (spec_replicas(a) != spec_replicas(b)) return spec_replicas(a) > spec_replicas(b);
     return to_add >= 0 ? revision_of(a) > revision_of(b) : revision_of(a) < revision_of(b);
   });
-  const int64_t total = rollout.total_wanted();
-  const int64_t direction = to_add < 0 ? -1 : 1;
-  int64_t left = to_add * direction;
   std::vector<int64_t> sizes;
+  int64_t left = to_add;
   for (const auto& set : active) {
-    const int64_t share = (spec_replicas(set) * to_add * direction * 2 + total) / (2 * total);
-    const int64_t change = std::min(share, left);
+    const int64_t share = share_of(rollout, set, allowed);
+    const int64_t change = to_add == 0 ? 0 : to_add > 0 ? std::min(share, left) : std::max(share, left);
     left -= change;
-    sizes.push_back(std::max<int64_t>(0, spec_replicas(set) + direction * change));
+    sizes.push_back(spec_replicas(set) + change);
   }
-  sizes[0] = std::max<int64_t>(0, sizes[0] + direction * left);
+  sizes[0] += left;  // what rounding left over
+  for (auto& size : sizes) size = std::max<int64_t>(0, size);
   for (size_t i = 0; i < active.size(); ++i) scale_set(rollout, active[i], sizes[i]);
   return true;
 }
@@ -356,6 +367,15 @@ Value progressing_condition(Rollout& rollout, const Value& object, const Value& 
   return current;
 }
 
+// The condition as one whose lastUpdateTime the next change sets.
+Value without_update_time(const Value& object, std::string_view type) {
+  std::vector<Value> conditions;
+  for (const auto& old : object[keys::kStatus][keys::kConditions].items()) {
+    conditions.push_back(old[keys::kType].as_string() == type ? old.without(keys::kLastUpdateTime) : old);
+  }
+  return object.with_at({keys::kStatus, keys::kConditions}, Value::array(std::move(conditions)));
+}
+
 // That a set cannot make its pods (a quota, an admission) is said of the Deployment as well, as long as it is so.
 Value with_replica_failure(const Rollout& rollout, const Value& object) {
   constexpr std::string_view kType = "ReplicaFailure";
@@ -367,12 +387,7 @@ Value with_replica_failure(const Rollout& rollout, const Value& object) {
                                          failure[keys::kMessage].string(), rollout.now),
                           rollout.now);
   }
-  if (!condition(object, kType).has_value()) return object;
-  std::vector<Value> kept;
-  for (const auto& c : object[keys::kStatus][keys::kConditions].items()) {
-    if (c[keys::kType].as_string() != kType) kept.push_back(c);
-  }
-  return object.with_at({keys::kStatus, keys::kConditions}, Value::array(std::move(kept)));
+  return without_condition(object, kType);
 }
 
 void plan_status(Rollout& rollout, bool created) {
@@ -398,8 +413,12 @@ void plan_status(Rollout& rollout, bool created) {
              : make_condition("Available", "False", "MinimumReplicasUnavailable",
                               "Deployment does not have minimum availability.", rollout.now),
       rollout.now);
-  next =
-      with_condition(next, progressing_condition(rollout, next, old_status, created), rollout.now);
+  const Value progressing = progressing_condition(rollout, next, old_status, created);
+  // Each step forward renews lastUpdateTime, from which the deadline counts, though it says the same as before.
+  if (progressing[keys::kReason].as_string() == "ReplicaSetUpdated" && has_progressed(next[keys::kStatus], old_status)) {
+    next = without_update_time(next, "Progressing");
+  }
+  next = with_condition(next, progressing, rollout.now);
   next = with_replica_failure(rollout, next);
   const bool paused = deployment[keys::kSpec][keys::kPaused].as_bool();
   if (!is_complete(rollout, next[keys::kStatus]) && !paused) {
@@ -533,7 +552,7 @@ Plan reconcile_deployment(const Snapshot& snapshot, const ObjectKey& key, Env& e
     } else {
       rolling_update(rollout);
     }
-    clean_up_history(rollout);
+    if (is_complete(rollout, deployment[keys::kStatus])) clean_up_history(rollout);
   }
   // A plan that updates the Deployment itself has used up its resourceVersion: the status follows
   // when the change comes back.

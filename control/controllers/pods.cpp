@@ -78,6 +78,14 @@ Value with_condition(const Value& object, const Value& wanted, WallTime now) {
   return object.with_at({keys::kStatus, keys::kConditions}, Value::array(std::move(conditions)));
 }
 
+Value without_condition(const Value& object, std::string_view type) {
+  if (!condition(object, type).has_value()) return object;
+  const auto& conditions = object[keys::kStatus][keys::kConditions].items();
+  std::vector<Value> kept(conditions.begin(), conditions.end());
+  std::erase_if(kept, [&](const Value& c) { return c[keys::kType].as_string() == type; });
+  return object.with_at({keys::kStatus, keys::kConditions}, kept.empty() ? Value() : Value::array(std::move(kept)));
+}
+
 Value controller_reference(const Value& owner, std::string_view api_version, std::string_view kind) {
   const auto& metadata = owner[keys::kMetadata];
   return Value::map({{keys::kApiVersion, api_version},

@@ -20,9 +20,11 @@ bool is_pod_ready(const Value& pod);
 bool is_pod_available(const Value& pod, int64_t min_ready_seconds, WallTime now);
 std::optional<WallTime> time_of(const Value& text);
 
-// The object with this condition set; lastTransitionTime moves only when the status changes. `extra`
-// says which other time field the kind keeps (lastUpdateTime), or nothing.
+// The object with this condition set; lastTransitionTime moves only when the status changes, lastUpdateTime, for
+// the kinds that keep one, when anything of the condition does.
 Value with_condition(const Value& object, const Value& condition, WallTime now);
+
+Value without_condition(const Value& object, std::string_view type);
 
 // {apiVersion, kind, name, uid, controller: true, blockOwnerDeletion: true}
 Value controller_reference(const Value& owner, std::string_view api_version, std::string_view kind);

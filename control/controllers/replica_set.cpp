@@ -137,11 +137,7 @@ void plan_deletions(Plan& plan, const ReplicaKind& of, const Snapshot& snapshot,
 
 // The conditions without a failure that is over.
 Value conditions_of(const Value& set, bool settled) {
-  const Value& conditions = set[keys::kStatus][keys::kConditions];
-  if (!settled || !condition(set, kReplicaFailure).has_value()) return conditions;
-  std::vector<Value> kept(conditions.items().begin(), conditions.items().end());
-  std::erase_if(kept, [](const Value& c) { return c[keys::kType].as_string() == kReplicaFailure; });
-  return kept.empty() ? Value() : Value::array(std::move(kept));
+  return (settled ? without_condition(set, kReplicaFailure) : set)[keys::kStatus][keys::kConditions];
 }
 
 // A pod as its set counts it.

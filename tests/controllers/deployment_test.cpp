@@ -133,5 +133,126 @@ TEST_F(Deployment, RemembersTheRevisionsThatASetHadBefore) {
   EXPECT_EQ(annotations.get("deployment.kubernetes.io/revision-history").as_string(), "1");
 }
 
+// What the status of the Deployment becomes.
+Value status_of(const Plan& plan) {
+  for (const auto& write : plan.writes) {
+    if (write.request.kind == kinds::kDeployments && write.request.subresource == "status")
+      return write.request.body[keys::kStatus];
+  }
+  return Value();
+}
+
+const Value& condition_of(const Value& status, std::string_view type) {
+  for (const auto& condition : status[keys::kConditions].items()) {
+    if (condition[keys::kType].as_string() == type) return condition;
+  }
+  static const Value none;
+  return none;
+}
+
+// The Deployment repeats its set's revision; else this is what it would write first.
+void stands_at_revision(DecisionWorld& world, std::string_view revision) {
+  const Value deployment = world.cache(kinds::kDeployments).find("default", "web");
+  world.cache(kinds::kDeployments)
+      .put(deployment.with_at({keys::kMetadata, keys::kAnnotations, Key("deployment.kubernetes.io/revision")}, revision));
+}
+
+std::string with_revision(std::string set, int revision) {
+  return set.replace(set.find("revision: '1'"), 13, cat("revision: '", revision, "'"));
+}
+
+std::string recreating(std::string_view image) {
+  auto text = deployment_of(3, image);
+  const std::string rolling = "{type: RollingUpdate, rollingUpdate: {maxSurge: 25%, maxUnavailable: 25%}}";
+  return text.replace(text.find(rolling), rolling.size(), "{type: Recreate}");
+}
+
+constexpr std::string_view kOldPod =
+    "\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: web-old-1, namespace: default, uid: pod-1, ownerReferences: "
+    "[{apiVersion: apps/v1, kind: ReplicaSet, name: web-old, uid: uid-web-old, controller: true}]}\n"
+    "status: {phase: Running}\n";
+
+TEST_F(Deployment, StopsEveryOldPodBeforeItRecreatesThem) {
+  world.add(recreating("web:2") + set_of("web-old", "web:1", 3, 3));
+  EXPECT_EQ(text_of(world.decide("default", "web")).substr(0, 93),
+            "update replicasets web-old | ScalingReplicaSet: Scaled down replica set web-old from 3 to 0\nu");
+}
+
+TEST_F(Deployment, RecreatesNothingWhileAnOldPodIsOnItsWayOut) {
+  world.add(cat(recreating("web:2"), set_of("web-old", "web:1", 0, 0),
+                with_revision(set_of("web-new", "web:2", 0, 0), 2), kOldPod));
+  const auto waiting = text_of(world.decide("default", "web"));
+  EXPECT_EQ(waiting.find("Scaled up"), std::string::npos) << waiting;
+}
+
+TEST_F(Deployment, GivesEverySetItsShareWhenItIsResizedInARollout) {
+  // 8 old and 5 new of 10 with a surge of 3; then 20 are wanted, of which 5 may be too many.
+  world.add(deployment_of(20, "web:2") + set_of("web-old", "web:1", 8, 8) +
+            with_revision(set_of("web-new", "web:2", 5, 2), 2));
+  stands_at_revision(world, "2");
+  const auto text = text_of(world.decide("default", "web"));
+  EXPECT_NE(text.find("Scaled up replica set web-old from 8 to 15"), std::string::npos) << text;
+  EXPECT_NE(text.find("Scaled up replica set web-new from 5 to 10"), std::string::npos) << text;
+}
+
+constexpr std::string_view kProgressing =
+    "status: {replicas: 4, updatedReplicas: 2, readyReplicas: 2, availableReplicas: 2, conditions: [{type: Progressing, "
+    "status: 'True', reason: ReplicaSetUpdated, message: ReplicaSet \"web-new\" is progressing., "
+    "lastUpdateTime: '2026-03-01T11:51:00Z', lastTransitionTime: '2026-03-01T11:40:00Z'}]}\n";
+
+TEST_F(Deployment, CountsItsDeadlineFromTheLastStepForward) {
+  // Nine minutes ago something moved, now one pod more is available.
+  world.add(cat(deployment_of(4, "web:2"), kProgressing, with_revision(set_of("web-new", "web:2", 4, 3), 2)));
+  stands_at_revision(world, "2");
+  const Value progressing = condition_of(status_of(world.decide("default", "web")), "Progressing");
+  EXPECT_EQ(progressing[keys::kLastUpdateTime].as_string(), "2026-03-01T12:00:00Z");
+  EXPECT_EQ(progressing[keys::kLastTransitionTime].as_string(), "2026-03-01T11:40:00Z");
+}
+
+TEST_F(Deployment, SaysThatItTimedOutWhenNothingMovesForItsDeadline) {
+  auto stuck = std::string(kProgressing);
+  stuck.replace(stuck.find("11:51"), 5, "11:49");
+  stuck.replace(stuck.find("availableReplicas: 2"), 20, "availableReplicas: 3, unavailableReplicas: 1");
+  stuck.replace(stuck.find("readyReplicas: 2"), 16, "readyReplicas: 3");
+  stuck.replace(stuck.find("updatedReplicas: 2"), 18, "updatedReplicas: 4");
+  world.add(cat(deployment_of(4, "web:2"), stuck, with_revision(set_of("web-new", "web:2", 4, 3), 2)));
+  stands_at_revision(world, "2");
+  const Value progressing = condition_of(status_of(world.decide("default", "web")), "Progressing");
+  EXPECT_EQ(progressing[keys::kStatus].as_string(), "False");
+  EXPECT_EQ(progressing[keys::kReason].as_string(), "ProgressDeadlineExceeded");
+  EXPECT_EQ(progressing[keys::kMessage].as_string(), "ReplicaSet \"web-new\" has timed out progressing.");
+}
+
+TEST_F(Deployment, RepeatsWhyItsSetCannotMakePods) {
+  auto set = set_of("web-new", "web:1", 3, 0);
+  set.replace(set.find("status: {"), 9,
+              "status: {conditions: [{type: ReplicaFailure, status: 'True', reason: FailedCreate, message: no quota}], ");
+  world.add(deployment_of(3, "web:1") + set);
+  stands_at_revision(world, "1");
+  const Value failure = condition_of(status_of(world.decide("default", "web")), "ReplicaFailure");
+  EXPECT_EQ(failure[keys::kReason].as_string(), "FailedCreate");
+  EXPECT_EQ(failure[keys::kMessage].as_string(), "no quota");
+}
+
+TEST_F(Deployment, KeepsAsMuchHistoryAsItMayOnceItIsComplete) {
+  const std::string complete = "status: {replicas: 2, updatedReplicas: 2, readyReplicas: 2, availableReplicas: 2}\n";
+  const std::string rolling = "status: {replicas: 2, updatedReplicas: 1, readyReplicas: 2, availableReplicas: 2}\n";
+  const auto sets = cat(with_revision(set_of("web-3", "web:3", 2, 2), 3), with_revision(set_of("web-2", "web:2", 0, 0), 2),
+                        set_of("web-1", "web:1", 0, 0));
+  for (const bool done : {false, true}) {
+    DecisionWorld one{deployment_controller()};
+    one.add(cat(deployment_of(2, "web:3", "revisionHistoryLimit: 1"), done ? complete : rolling, sets));
+    stands_at_revision(one, "3");
+    for (const auto* name : {"web-1", "web-2", "web-3"}) {  // as large as they were last told
+      const Value set = one.cache(kinds::kReplicasets).find("default", name);
+      one.cache(kinds::kReplicasets)
+          .put(set.with_at({keys::kMetadata, keys::kAnnotations, Key("deployment.kubernetes.io/desired-replicas")}, "2"));
+    }
+    const auto text = text_of(one.decide("default", "web"));
+    EXPECT_EQ(text.find("delete replicasets web-1\n") != std::string::npos, done) << text;
+    EXPECT_EQ(text.find("delete replicasets web-2"), std::string::npos) << text;
+  }
+}
+
 }  // namespace
 }  // namespace minik::control

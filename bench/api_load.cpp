@@ -151,7 +151,6 @@ void watch(const Target& target, size_t watchers, double seconds, const std::str
            const std::string& object, double writes_per_s) {
   const int epoll = epoll_create1(EPOLL_CLOEXEC);
   std::vector<Watcher> all(watchers);
-  HttpConnection writer(target, epoll);
   Figures figures(seconds);
   size_t missing = 0;  // watchers that have not seen the last patch
   bool writing = false;
@@ -168,6 +167,8 @@ void watch(const Target& target, size_t watchers, double seconds, const std::str
     watcher.connection->on_done = [](int, size_t) { die("a watch ended"); };
     watcher.connection->request("GET", path, {}, {});
   }
+  // Opened last: on a busy machine the watches take longer than a server waits for a first request.
+  HttpConnection writer(target, epoll);
   writer.on_done = [&](int status, size_t) {
     if (status >= 300) die("the API answered " + std::to_string(status) + " to a patch");
     writing = false;

@@ -64,7 +64,7 @@ void check_limit_range(const Value& spec, const FieldPath& at, FieldErrors& erro
 // ---- Networks ----
 
 bool same_bits(const IpNetwork& a, const IpNetwork& b, int count) {
-  for (int bit = 0; bit < count; ++bit) {
+  for (size_t bit = 0; bit < static_cast<size_t>(count); ++bit) {
     const int mask = 0x80 >> (bit % 8);
     if ((a.bytes[bit / 8] & mask) != (b.bytes[bit / 8] & mask)) return false;
   }

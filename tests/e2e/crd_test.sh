@@ -79,7 +79,7 @@ eventually lost
 step "the definition goes with what is left"
 kc apply -f <(widget last '{size: small}')
 kc delete crd widgets.example.com --timeout=30s
-fails "the server doesn't have a resource type" kc get widgets
+fails "could not find the requested resource" kc get widgets
 
 if command -v helm >/dev/null; then
   step "a chart brings a definition and an object of it"

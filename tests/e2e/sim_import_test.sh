@@ -50,7 +50,8 @@ grep -q "ok  *Deployment default/web is whole" "$root/run"
 grep -A3 'match: web:1' "$root/imported.yaml" | grep -q 'pull: 3' || { cat "$root/imported.yaml"; exit 1; }
 
 # Next week's image, rehearsed: it never becomes ready, and the rollout keeps what serves.
-sed 's/^  timeline:/  - {match: "web:2", neverReady: true}\n  timeline:\n  - {at: 3m, setImage: {kind: Deployment, name: web, container: web, image: "web:2"}}/' \
+sed -e 's/^  images:/&\n  - {match: "web:2", neverReady: true}/' \
+  -e 's/^  timeline:/&\n  - {at: 3m, setImage: {kind: Deployment, name: web, container: web, image: "web:2"}}/' \
   "$root/imported.yaml" >"$root/rehearsal.yaml"
 "$minik" sim run "$root/rehearsal.yaml" -q >"$root/run"
 

@@ -1,9 +1,11 @@
 #include "control/object/yaml.h"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <charconv>
 #include <optional>
+#include <sstream>
 
 #include "control/base/text.h"
 #include "control/object/json.h"
@@ -242,12 +244,43 @@ void write(const Value& value, std::string& out, size_t indent, bool in_list) {
   }
 }
 
+// yaml-cpp makes documents without end of a text that has a "," where a node must begin: this handler, which listens to
+// nothing else, ends that before any document is kept.
+class Progress final : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (mark.pos == last_) throw YAML::ParserException(mark, "no value can begin here");
+    last_ = mark.pos;
+  }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+ private:
+  int last_ = -1;
+};
+
+void check_progress(const std::string& text) {
+  std::istringstream in(text);
+  YAML::Parser parser(in);
+  Progress progress;
+  while (parser.HandleNextDocument(progress)) {
+  }
+}
+
 }  // namespace
 
 Result<std::vector<YamlDocument>> parse_yaml(std::string_view text, std::string_view name) {
   std::vector<YamlDocument> documents;
   try {
-    for (const auto& root : YAML::LoadAll(std::string(text))) {
+    const std::string owned(text);
+    check_progress(owned);
+    for (const auto& root : YAML::LoadAll(owned)) {
       if (!root.IsDefined() || root.IsNull()) continue;
       YamlDocument document;
       document.line = root.Mark().line + 1;

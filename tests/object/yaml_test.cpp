@@ -43,6 +43,11 @@ TEST(Yaml, BoundsTheExpansionOfAliases) {
   EXPECT_THAT(json_of(laughs), testing::HasSubstr("too many values"));
 }
 
+TEST(Yaml, RefusesATextThatBeginsWhereNoValueCan) {
+  for (const char* text : {",", ",a: ~\n", "a: b\n---\n,\n"}) EXPECT_FALSE(parse_yaml(text)) << text;
+  EXPECT_EQ(parse_yaml("---\n---\na: b\n---\nc: d\n")->size(), 2u) << "empty documents are no reason";
+}
+
 TEST(Yaml, RemembersWhereEachFieldStood) {
   const auto documents =
       *parse_yaml("# hello\na: 1\n---\nkind: X\nspec:\n  nodes:\n  - count: 3\n");

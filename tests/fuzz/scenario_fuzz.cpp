@@ -8,8 +8,12 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const auto scenario = minik::sim::parse_scenario(text, "fuzz.yaml");
-  if (!scenario) CHECK(scenario.error().message.find("fuzz.yaml") != std::string::npos) << scenario.error().message;
+  if (!scenario) {
+    CHECK(scenario.error().message.find("fuzz.yaml") != std::string::npos) << scenario.error().message;
+  }
   const auto actions = minik::sim::parse_actions(text, "fuzz.yaml");
-  if (actions) CHECK(!actions->empty());
+  if (actions) {
+    CHECK(!actions->empty());
+  }
   return 0;
 }

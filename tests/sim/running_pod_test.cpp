@@ -94,9 +94,8 @@ class RunningPod : public ::testing::Test {
   MetricRegistry metrics;
   MemoryLog log;
   Store store{log, [](const Error& error) { CHECK(false) << error.message; }};
-  std::vector<ImageBehaviour> images{ImageBehaviour{}};
-  std::vector<ImageLoad> loads;
-  LimitingRuntime runtime{executor, Rng(2), images, loads, "a", 0x0af40100, Spread{milliseconds(1), milliseconds(2)}};
+  Surroundings surroundings{{ImageBehaviour{}}};
+  LimitingRuntime runtime{executor, Rng(2), surroundings, "a", 0x0af40100};
   ApiServer api{executor, store, Schema::builtin(), metrics, Rng(1), {}};
   LocalClient client{executor, api, component_user("system:node:a")};
   std::unique_ptr<Kubelet> kubelet;

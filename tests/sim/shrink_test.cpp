@@ -38,7 +38,7 @@ TEST(Shrink, LeavesTheTwoEntriesOfManyThatTogetherFail) {
   };
   size_t questions = 0;
   const Value result = shrunk(from, [&](const Value& d) { return has(d, 11) && has(d, 50); }, &questions);
-  EXPECT_EQ(control::to_json(result), R"({"spec":{"timeline":[{"at":11},{"at":50}]}})");
+  EXPECT_EQ(control::to_json(result), R"({"spec":{"chance":{"from":"0s","until":"0s"},"timeline":[{"at":11},{"at":50}]}})");
   EXPECT_LT(questions, 200U);
 }
 
@@ -52,7 +52,8 @@ TEST(Shrink, BringsNumbersDownTogetherWhereTheyWereEqual) {
     return replicas >= 7 && expect.items()[0].get("matches").get("readyReplicas").as_int() == replicas;
   });
   EXPECT_EQ(control::to_json(result),
-            R"({"spec":{"expect":[{"matches":{"readyReplicas":7}}],"nodes":[{}],"timeline":[{"replicas":7}]}})");
+            R"({"spec":{"chance":{"from":"0s","until":"0s"},"expect":[{"matches":{"readyReplicas":7}}],"nodes":[{}],)"
+            R"("timeline":[{"replicas":7}]}})");
 }
 
 TEST(Shrink, FixesSpreadsAndShortensTheTimeInWhichChanceRules) {
@@ -88,7 +89,7 @@ kind: Scenario
 metadata: {name: fails}
 spec:
   seed: 3
-  duration: 90s
+  duration: 2m
   nodes: [{name: node, count: 6, zones: [a, b]}]
   images: [{match: "web:*", pull: {min: 1s, max: 2s}}]
   timeline:

@@ -3,14 +3,21 @@
 find_package(Threads REQUIRED)
 find_package(GTest REQUIRED)
 
+# ARCHIVES in the order in which they need one another, then DEPS. Each is a target of its own, because only
+# between targets CMake keeps that order on a link line where several libraries share what they stand on.
 function(minik_static_library name header)
   cmake_parse_arguments(arg "" "" "ARCHIVES;DEPS" ${ARGN})
   add_library(minik_${name} INTERFACE)
+  set(needs ${arg_DEPS})
+  list(REVERSE arg_ARCHIVES)
   foreach(archive IN LISTS arg_ARCHIVES)
     find_library(minik_${archive}_archive lib${archive}.a REQUIRED)
-    target_link_libraries(minik_${name} INTERFACE ${minik_${archive}_archive})
+    add_library(minik_archive_${archive} STATIC IMPORTED)
+    set_target_properties(minik_archive_${archive} PROPERTIES
+      IMPORTED_LOCATION ${minik_${archive}_archive} INTERFACE_LINK_LIBRARIES "${needs}")
+    set(needs minik_archive_${archive})
   endforeach()
-  target_link_libraries(minik_${name} INTERFACE ${arg_DEPS})
+  target_link_libraries(minik_${name} INTERFACE ${needs})
 endfunction()
 
 minik_static_library(openssl openssl/ssl.h ARCHIVES ssl crypto DEPS Threads::Threads)

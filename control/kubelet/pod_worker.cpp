@@ -18,6 +18,11 @@ std::string pod_text(const Value& pod) {
   return cat(object_name(pod), "_", object_namespace(pod), "(", object_uid(pod), ")");
 }
 
+bool has_ended(const Value& pod) {
+  const auto phase = pod[keys::kStatus][keys::kPhase].as_string();
+  return phase == "Succeeded" || phase == "Failed";
+}
+
 }  // namespace
 
 PodWorker::PodWorker(KubeletContext& context, Value pod)
@@ -153,6 +158,13 @@ void PodWorker::event(std::string type, std::string reason, std::string message,
 
 void PodWorker::sync() {
   if (busy_) return;
+  // The API knows an end that this worker does not: of its life before a restart of the machine, or by somebody
+  // else's word. A pod never comes back from its end, so what still runs of it stops and nothing is said any more.
+  if (!state_.terminal && !terminating_ && has_ended(pod_)) {
+    ended_before_ = true;
+    terminate();
+    return;
+  }
   if (gone_ || is_deleting(pod_) || terminating_) {
     terminate();
     return;
@@ -317,7 +329,7 @@ void PodWorker::on_exited(const std::string& name, ContainerStatus status) {
 // --- status ---
 
 void PodWorker::write_status() {
-  if (status_in_flight_ || gone_) return;
+  if (status_in_flight_ || gone_ || ended_before_) return;
   const uint64_t digest = digest_of(state_);
   if (said_ == digest) return;
   const Value status = make_pod_status(pod_.with(keys::kStatus, written_status_.has_value() ? written_status_ : pod_[keys::kStatus]),

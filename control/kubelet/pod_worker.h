@@ -158,6 +158,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   bool busy_ = false;
   bool gone_ = false;         // no longer in the API
   bool terminating_ = false;
+  bool ended_before_ = false;  // in an earlier life of this machine, or by another's word: its status stays as it is
   bool removed_ = false;      // nothing of it is left in the runtime
   bool deleting_in_api_ = false, deleted_in_api_ = false;
   bool status_in_flight_ = false;

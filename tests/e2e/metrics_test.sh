@@ -49,7 +49,7 @@ summary = json.load(sys.stdin)
 assert {p["podRef"]["namespace"] for p in summary["pods"]} == {"default"}, summary
 assert summary["node"]["memory"]["workingSetBytes"] > 0'
 fails "the node agent has" kc get --raw "/api/v1/nodes/${node#node/}/proxy/run/default/web/c"
-fails "no node agent answers" kc get --raw "/api/v1/nodes/other/proxy/metrics"
+fails 'nodes "other" not found' kc get --raw "/api/v1/nodes/other/proxy/metrics"
 
 step "OpenMetrics for those who ask for it"
 kubectl --context "$profile" proxy --port=0 >"$root/proxy" 2>&1 &

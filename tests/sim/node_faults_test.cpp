@@ -13,6 +13,33 @@ TEST(NodeFaults, ACrashedNodeIsLostAndBootsWhenTheFaultEnds) {
   EXPECT_EQ(run.available(), 6);
 }
 
+// Found by a drawn scenario: after a reboot nothing of an ended pod is left on the machine, and it ran once more.
+TEST(NodeFaults, APodThatHasEndedDoesNotComeBackWithItsMachine) {
+  FaultyRun run(R"(
+  - apiVersion: batch/v1
+    kind: Job
+    metadata: {name: sum}
+    spec:
+      completions: 3
+      template: {spec: {restartPolicy: OnFailure, containers: [{name: sum, image: "sum:1"}]}}
+  faults:
+  - {at: 2m, for: 10s, crashNodes: {count: 3}}
+)",
+                1, "{match: \"sum:*\", exitAfter: 5s}");
+  const auto succeeded = [&] {
+    int64_t pods = 0;
+    run.store().for_each(control::kinds::kPods, [&](const control::Value& pod) {
+      pods += pod[control::keys::kStatus][control::keys::kPhase].as_string() == "Succeeded" ? 1 : 0;
+    });
+    return pods;
+  };
+  run.to(minutes(2));
+  ASSERT_EQ(succeeded(), 3);
+  run.to(minutes(4));
+  EXPECT_EQ(run.condition("node-0", "Ready"), "True");
+  EXPECT_EQ(succeeded(), 3);
+}
+
 TEST(NodeFaults, AFrozenNodeGoesOnWhereItWas) {
   FaultyRun run("  faults:\n  - {at: 2m, for: 70s, freezeNodes: {names: [node-1]}}");
   run.to(minutes(3));

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # One trace hash, whoever compiled the simulator and however: the release build against clang++
-# at another optimisation level, each run twice.
+# at another optimisation level.
 #
 #   same_hash_test.sh TRACE_HASH SOURCES BUILD_FOLDER
 set -euo pipefail
@@ -15,7 +15,5 @@ first=$(run "$program")
 echo "$first"
 [[ $(wc -l <<<"$first") -eq ${#scenarios[@]} ]]
 [[ $(run "$program") == "$first" ]] || { echo "a second run differs"; exit 1; }
-for again in 1 2; do
-  other=$(run "$folder/bin/trace_hash")
-  [[ $other == "$first" ]] || { printf 'clang++ -O1, run %s:\n%s\n' "$again" "$other"; exit 1; }
-done
+other=$(run "$folder/bin/trace_hash")
+[[ $other == "$first" ]] || { printf 'clang++ -O1:\n%s\n' "$other"; exit 1; }

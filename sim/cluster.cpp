@@ -261,14 +261,15 @@ bool SimulatedCluster::service_answers(const std::string& name) {
   const size_t slash = name.find('/');
   const std::string namespace_ = name.substr(0, slash), service = name.substr(slash + 1);
   at = executor_.now();
-  answers = false;
+  bool ready = false;
   store_->for_each(kinds::kEndpointslices, [&](const control::Value& slice) {
-    if (answers || control::object_namespace(slice) != namespace_) return;
+    if (ready || control::object_namespace(slice) != namespace_) return;
     if (slice[keys::kMetadata][keys::kLabels].get("kubernetes.io/service-name").as_string() != service) return;
-    answers = std::ranges::any_of(slice[keys::kEndpoints].items(), [](const control::Value& endpoint) {
+    ready = std::ranges::any_of(slice[keys::kEndpoints].items(), [](const control::Value& endpoint) {
       return endpoint[keys::kConditions].get("ready").as_bool(true);
     });
   });
+  answers = ready;
   return answers;
 }
 

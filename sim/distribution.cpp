@@ -81,7 +81,7 @@ Duration scaled(Duration by, int64_t factor) {
 
 Distribution Distribution::choice(std::vector<Choice> choices) {
   Distribution result(Shape::kChoice, {}, {});
-  result.choices_ = std::move(choices);
+  result.choices_ = std::make_shared<const std::vector<Choice>>(std::move(choices));
   return result;
 }
 
@@ -102,10 +102,10 @@ Duration Distribution::draw(Rng& rng) const {
     }
     case Shape::kChoice: {
       uint64_t total = 0;
-      for (const auto& choice : choices_) total += choice.weight;
+      for (const auto& choice : *choices_) total += choice.weight;
       if (total == 0) return {};
       uint64_t at = rng.below(total);
-      for (const auto& choice : choices_) {
+      for (const auto& choice : *choices_) {
         if (at < choice.weight) return choice.of.draw(rng);
         at -= choice.weight;
       }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "control/base/rng.h"
@@ -38,7 +39,7 @@ class Distribution {
 
   Shape shape_ = Shape::kUniform;
   Duration first_, second_;
-  std::vector<Choice> choices_;
+  std::shared_ptr<const std::vector<Choice>> choices_;  // of kChoice; shared by all copies
 };
 
 struct Distribution::Choice {

@@ -211,12 +211,13 @@ void FaultInjector::settle(const Active& changed) {
   for (const auto& name : changed.nodes) settle_node(name);
   if (const auto* pods = std::get_if<PodFault>(&changed.fault.kind)) {
     // Whether it still lasts is in active_; a pod that another fault holds as well stays struck.
-    for (const auto& [node, uid] : changed.pods) {
+    for (const auto& pod : changed.pods) {
+      const auto& [node, uid] = pod;
       SimulatedRuntime* runtime = cluster_.has_node(node) ? cluster_.runtime(node) : nullptr;
       if (!runtime) continue;
       bool struck = false;
       each<PodFault>([&](const PodFault& fault, const Active& active) {
-        struck |= fault.what == pods->what && std::ranges::find(active.pods, std::pair{node, uid}) != active.pods.end();
+        struck |= fault.what == pods->what && std::ranges::find(active.pods, pod) != active.pods.end();
       });
       if (struck) continue;
       if (pods->what == PodFault::What::kFailProbes) runtime->set_probes_fail(uid, false);
@@ -283,11 +284,11 @@ void FaultInjector::settle_links() {
     }
   });
   std::ranges::sort(nodes);
-  nodes.erase(std::ranges::unique(nodes).begin(), nodes.end());
+  nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
   std::vector<std::string> touched = nodes;
   touched.insert(touched.end(), troubled_nodes_.begin(), troubled_nodes_.end());
   std::ranges::sort(touched);
-  touched.erase(std::ranges::unique(touched).begin(), touched.end());
+  touched.erase(std::unique(touched.begin(), touched.end()), touched.end());
   for (const auto& name : touched) settle_node(name);
   troubled_nodes_ = std::move(nodes);
   settle_components();

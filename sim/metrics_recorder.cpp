@@ -49,9 +49,9 @@ void MetricsRecorder::count() {
   registry_.gauge("minik_sim_nodes_cordoned", "Nodes that take no new pods.").set(census_.nodes().cordoned);
   registry_.gauge("minik_sim_container_restarts", "Restarts of containers so far.").set(census_.restarts());
   for (const auto& [name, rollout] : census_.rollouts()) {
-    const auto gauge = [&](const char* state, int64_t value) {
+    const auto gauge = [&, &workload = name](const char* state, int64_t value) {
       registry_.gauge("minik_sim_workload_pods", "Pods of a workload by their state in its rollout.",
-                      {{"state", state}, {"workload", name}}).set(value);
+                      {{"state", state}, {"workload", workload}}).set(value);
     };
     gauge("wanted", rollout.wanted);
     gauge("updated", rollout.updated);

@@ -180,10 +180,10 @@ struct SimulatedClient::Exchange {
       }
     }
     if (link->on_done) exchange->told = exchange->request;
-    server->handle(std::move(exchange->request), [exchange](Result<ApiResponse> result) {
+    server->handle(std::move(exchange->request), [exchange](Result<ApiResponse> outcome) {
       const auto from = exchange->link.lock();
-      if (from && from->on_done && exchange->told && result) from->on_done(*exchange->told);
-      answer(exchange, std::move(result));
+      if (from && from->on_done && exchange->told && outcome) from->on_done(*exchange->told);
+      answer(exchange, std::move(outcome));
     });
   }
 

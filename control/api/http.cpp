@@ -6,6 +6,7 @@
 #include "control/api/options.h"
 #include "control/api/twin_kinds.h"
 #include "control/base/text.h"
+#include "control/base/utf8.h"
 #include "control/object/json.h"
 #include "control/object/keys.h"
 #include "control/object/yaml.h"
@@ -227,6 +228,23 @@ Result<ParsedCall> parse_resource(const Schema& schema, const HttpCall& call, st
   return ParsedCall(std::move(result));
 }
 
+// What comes in these may go out again in JSON: in a message, as a manager's name.
+Result<void> check_text(const HttpCall& call, const std::vector<std::string>& path, const Parameters& parameters) {
+  const auto refused = [](std::string_view where) {
+    return Error(ErrorCode::kBadRequest, cat("the request's ", where, " must be UTF-8"));
+  };
+  for (const auto& part : path) {
+    if (!is_utf8(part)) return refused("path");
+  }
+  for (const auto& [name, value] : parameters) {
+    if (!is_utf8(name) || !is_utf8(value)) return refused("query");
+  }
+  for (const auto& [name, value] : call.headers) {
+    if (!is_utf8(value)) return refused(cat("header ", name));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<ParsedCall> parse_call(const Schema& schema, const HttpCall& call) {
@@ -244,6 +262,7 @@ Result<ParsedCall> parse_call(const Schema& schema, const HttpCall& call) {
   for (const auto part : split(call.path, '/')) {
     if (!part.empty()) path.push_back(percent_decoded(part, false));
   }
+  MINIK_TRY(check_text(call, path, plain.parameters));
   const bool resource = (path.size() >= 3 && path[0] == "api") || (path.size() >= 4 && path[0] == "apis");
   if (resource) {
     if (!format && !is_stream(path)) return std::move(format).error();

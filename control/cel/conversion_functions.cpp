@@ -4,7 +4,7 @@
 
 #include "control/base/text.h"
 #include "control/cel/overloads.h"
-#include "control/cel/utf8.h"
+#include "control/base/utf8.h"
 
 namespace minik::control::cel {
 

@@ -2,7 +2,7 @@
 
 #include "control/base/text.h"
 #include "control/cel/syntax.h"
-#include "control/cel/utf8.h"
+#include "control/base/utf8.h"
 
 namespace minik::control::cel {
 

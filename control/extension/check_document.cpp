@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "control/base/text.h"
-#include "control/cel/utf8.h"
+#include "control/base/utf8.h"
 #include "control/extension/correlate.h"
 #include "control/extension/documents.h"
 #include "control/extension/formats.h"
@@ -123,7 +123,7 @@ bool Checker::type(const SchemaNode& node, const Value& value, const FieldPath& 
 
 void Checker::text(const SchemaNode& node, const Value& value, const FieldPath& at) {
   const std::string_view content = value.as_string();
-  const auto length = static_cast<int64_t>(cel::character_count(content));
+  const auto length = static_cast<int64_t>(character_count(content));
   if (node.length_max && length > *node.length_max) errors_.too_long(at, static_cast<size_t>(*node.length_max));
   if (node.length_min && length < *node.length_min) {
     errors_.invalid(at, value, cat(in_body(at), "should be at least ", *node.length_min, " chars long"));

@@ -3,11 +3,13 @@
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 #include <sstream>
 
 #include "control/base/text.h"
+#include "control/base/utf8.h"
 #include "control/object/json.h"
 
 namespace minik::control {
@@ -147,6 +149,14 @@ struct Reader {
   }
 };
 
+// All that a block or a plain scalar can hold as it is; the rest needs the escapes of double quotes.
+bool printable(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return (byte >= 0x20 && byte != 0x7f) || c == '\n';
+  });
+}
+
 bool plain_is_safe(std::string_view text) {
   if (text.empty() || text.front() == ' ' || text.back() == ' ') return false;
   if (std::string_view("-?:,[]{}#&*!|>'\"%@`=~").find(text.front()) != std::string_view::npos) {
@@ -157,9 +167,7 @@ bool plain_is_safe(std::string_view text) {
   if (text.find(": ") != std::string_view::npos || text.find(" #") != std::string_view::npos ||
       text.back() == ':')
     return false;
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return false;
-  }
+  if (!printable(text) || text.find('\n') != std::string_view::npos) return false;
   YAML::Node probe(std::string{text});
   // One letter reads as a boolean in YAML 1.1, so it is quoted for those who still read that.
   constexpr std::string_view kLetters = "yYnN";
@@ -169,28 +177,30 @@ bool plain_is_safe(std::string_view text) {
 
 void write(const Value& value, std::string& out, size_t indent, bool in_list);
 
-void write_text(std::string_view text, std::string& out, size_t indent) {
-  const bool block = text.find('\n') != std::string_view::npos &&
-                     text.find('\r') == std::string_view::npos && text.front() != ' ' &&
-                     text.front() != '\n' && text.find('\t') == std::string_view::npos;
-  if (block) {
-    const bool ends = text.back() == '\n';
-    const bool more = text.size() > 1 && ends && text[text.size() - 2] == '\n';
-    out += ends ? (more ? "|+" : "|") : "|-";
-    auto lines = split(text, '\n');
-    if (ends) lines.pop_back();
-    for (const auto line : lines) {
-      out += '\n';
-      if (!line.empty()) out.append(indent, ' ').append(line);
-    }
-    return;
-  }
+// On one line, as a key must be.
+void write_inline(std::string_view text, std::string& out) {
   if (plain_is_safe(text)) {
     out += text;
-    return;
+  } else {
+    // JSON's double quotes are YAML's; the HTML escapes of write_json are valid in them, too.
+    out += to_json(Value(text));
   }
-  // JSON's double quotes are YAML's; the HTML escapes of write_json are valid in them, too.
-  out += to_json(Value(text));
+}
+
+void write_text(std::string_view text, std::string& out, size_t indent) {
+  // A block's lines are told from what follows by their indentation, so that a whole document cannot be one.
+  const bool block = indent > 0 && text.find('\n') != std::string_view::npos && printable(text) && text.front() != ' ' &&
+                     text.front() != '\n';
+  if (!block) return write_inline(text, out);
+  const bool ends = text.back() == '\n';
+  const bool more = text.size() > 1 && ends && text[text.size() - 2] == '\n';
+  out += ends ? (more ? "|+" : "|") : "|-";
+  auto lines = split(text, '\n');
+  if (ends) lines.pop_back();
+  for (const auto line : lines) {
+    out += '\n';
+    if (!line.empty()) out.append(indent, ' ').append(line);
+  }
 }
 
 void write_scalar(const Value& value, std::string& out, size_t indent) {
@@ -221,7 +231,7 @@ void write(const Value& value, std::string& out, size_t indent, bool in_list) {
     for (const auto& [key, item] : value.entries()) {
       if (!(first && in_list)) out.append(indent, ' ');
       first = false;
-      write_text(key.text(), out, indent);
+      write_inline(key.text(), out);
       out += ':';
       write_entry(item, out, indent);
     }
@@ -276,6 +286,10 @@ void check_progress(const std::string& text) {
 }  // namespace
 
 Result<std::vector<YamlDocument>> parse_yaml(std::string_view text, std::string_view name) {
+  if (const size_t bad = utf8_prefix(text); bad < text.size()) {
+    const auto line = std::count(text.begin(), text.begin() + static_cast<ptrdiff_t>(bad), '\n') + 1;
+    return Error(ErrorCode::kBadRequest, cat(name, ":", line, ": YAML must be UTF-8"));
+  }
   std::vector<YamlDocument> documents;
   try {
     const std::string owned(text);

@@ -1,29 +1,21 @@
 #include "minik/net/http_parser.h"
 
-#include <boost/asio/buffer.hpp>
-#include <boost/beast/http/basic_parser.hpp>
 #include <optional>
 
 #include "control/base/text.h"
+#include "minik/net/beast_parser.h"
 
 namespace minik {
 namespace {
 
 namespace http = boost::beast::http;
-using boost::beast::string_view;
-using boost::system::error_code;
 
-std::string_view view(string_view text) {
-  return {text.data(), text.size()};
-}
-
-class Parser final : public http::basic_parser<true> {
+class Parser final : public BeastParser<true> {
  public:
   explicit Parser(HttpRequest& request) : request_(request) {}
 
  private:
-  void on_request_impl(http::verb, string_view method, string_view target, int version,
-                       error_code&) override {
+  void on_request_impl(http::verb, Text method, Text target, int version, ErrorCode&) override {
     request_.method = view(method);
     request_.version = version;
     std::string_view rest = view(target);
@@ -37,27 +29,15 @@ class Parser final : public http::basic_parser<true> {
     if (mark != rest.npos) request_.query = rest.substr(mark + 1);
   }
 
-  void on_field_impl(http::field, string_view name, string_view value, error_code&) override {
+  void on_field_impl(http::field, Text name, Text value, ErrorCode&) override {
     request_.headers.push_back({to_lower(view(name)), std::string(view(value))});
   }
 
-  void on_body_init_impl(const boost::optional<std::uint64_t>& length, error_code&) override {
+  void on_body_init_impl(const boost::optional<std::uint64_t>& length, ErrorCode&) override {
     // Memory for a body is spent as it arrives: its announced length is only a hint.
     if (length) request_.body.reserve(static_cast<size_t>(std::min<uint64_t>(*length, 64 * 1024)));
   }
-  std::size_t on_body_impl(string_view body, error_code&) override {
-    request_.body.append(body.data(), body.size());
-    return body.size();
-  }
-  std::size_t on_chunk_body_impl(std::uint64_t, string_view body, error_code&) override {
-    request_.body.append(body.data(), body.size());
-    return body.size();
-  }
-
-  void on_response_impl(int, string_view, int, error_code&) override {}
-  void on_header_impl(error_code&) override {}
-  void on_chunk_header_impl(std::uint64_t, string_view, error_code&) override {}
-  void on_finish_impl(error_code&) override {}
+  void on_body_bytes(std::string_view bytes) override { request_.body += bytes; }
 
   HttpRequest& request_;
 };
@@ -107,7 +87,7 @@ struct HttpRequestParser::Impl {
     }
   }
 
-  void fail(const error_code& error) {
+  void fail(const boost::system::error_code& error) {
     if (error == http::error::body_limit) {
       error_status = 413;
       error_message = cat("Request entity too large: limit is ", limits.body_bytes_max);
@@ -132,9 +112,8 @@ size_t HttpRequestParser::feed(std::string_view bytes) {
   size_t taken = 0;
   while (state() == State::kHead || state() == State::kBody) {
     if (taken == bytes.size()) break;
-    error_code error;
-    const size_t got = impl_->parser->put(
-        boost::asio::const_buffer(bytes.data() + taken, bytes.size() - taken), error);
+    boost::system::error_code error;
+    const size_t got = impl_->parser->feed(bytes.substr(taken), error);
     taken += got;
     if (error == http::error::need_more) break;
     if (error) {

@@ -1,44 +1,27 @@
 #include "minik/net/http_response_reader.h"
 
-#include <boost/asio/buffer.hpp>
-#include <boost/beast/http/basic_parser.hpp>
 #include <utility>
 
 #include "control/base/text.h"
+#include "minik/net/beast_parser.h"
 #include "minik/net/limits.h"
 
 namespace minik {
 namespace {
 
 namespace http = boost::beast::http;
-using boost::beast::string_view;
-using boost::system::error_code;
 
-class Parser final : public http::basic_parser<false> {
+class Parser final : public BeastParser<false> {
  public:
   HttpResponse head;
   std::string body;
 
  private:
-  void on_response_impl(int status, string_view, int, error_code&) override {
-    head.status = status;
+  void on_response_impl(int status, Text, int, ErrorCode&) override { head.status = status; }
+  void on_field_impl(http::field, Text name, Text value, ErrorCode&) override {
+    head.headers.push_back({to_lower(view(name)), std::string(view(value))});
   }
-  void on_field_impl(http::field, string_view name, string_view value, error_code&) override {
-    head.headers.push_back({to_lower({name.data(), name.size()}), std::string(value)});
-  }
-  void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
-  std::size_t on_body_impl(string_view bytes, error_code&) override {
-    body.append(bytes.data(), bytes.size());
-    return bytes.size();
-  }
-  std::size_t on_chunk_body_impl(std::uint64_t, string_view bytes, error_code&) override {
-    body.append(bytes.data(), bytes.size());
-    return bytes.size();
-  }
-  void on_request_impl(http::verb, string_view, string_view, int, error_code&) override {}
-  void on_header_impl(error_code&) override {}
-  void on_chunk_header_impl(std::uint64_t, string_view, error_code&) override {}
-  void on_finish_impl(error_code&) override {}
+  void on_body_bytes(std::string_view bytes) override { body += bytes; }
 };
 
 }  // namespace
@@ -72,9 +55,8 @@ HttpResponseReader::~HttpResponseReader() = default;
 size_t HttpResponseReader::feed(std::string_view bytes) {
   size_t taken = 0;
   while (taken < bytes.size() && (state() == State::kHead || state() == State::kBody)) {
-    error_code error;
-    const size_t got = impl_->parser->put(
-        boost::asio::const_buffer(bytes.data() + taken, bytes.size() - taken), error);
+    boost::system::error_code error;
+    const size_t got = impl_->parser->feed(bytes.substr(taken), error);
     taken += got;
     if (error == http::error::need_more) break;
     if (error) impl_->failed = true;
@@ -92,7 +74,7 @@ void HttpResponseReader::end() {
     impl_->failed = true;  // the parser knows ends of bodies alone
     return;
   }
-  error_code error;
+  boost::system::error_code error;
   impl_->parser->put_eof(error);
   if (error || !impl_->parser->is_done()) impl_->failed = true;
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <tuple>
 
 #include "control/base/text.h"
 #include "control/object/json.h"
@@ -43,6 +44,17 @@ class Transport : public ::testing::Test {
     return parsed ? *parsed : Value();
   }
 };
+
+TEST_F(Transport, RefusesAddressesAndHeadersThatAreNotUtf8) {
+  for (const auto& [target, headers, where] : std::vector<std::tuple<std::string, std::string, std::string>>{
+           {"/api/v1/namespaces/a%93", "", "path"},
+           {cat(kConfigMaps, "?fieldManager=%ff"), "", "query"},
+           {kConfigMaps, "Accept: application/json;g=\x93\r\n", "header accept"}}) {
+    const auto answer = get(target, headers);
+    EXPECT_EQ(answer.status, 400) << target;
+    EXPECT_EQ(json(answer.body).get("message").as_string(), cat("the request's ", where, " must be UTF-8"));
+  }
+}
 
 TEST_F(Transport, LargeAnswersAreCompressedForWhoTakesIt) {
   const std::string large(100'000, 'x');

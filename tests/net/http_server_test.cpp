@@ -8,6 +8,7 @@
 
 #include "control/base/text.h"
 #include "minik/net/gzip.h"
+#include "minik/net/http_parser.h"
 #include "tests/net/http_client.h"
 #include "tests/process/temporary_folder.h"
 
@@ -111,6 +112,16 @@ TEST(HttpServer, ReadsBodiesWithALengthAndInChunks) {
                            "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n")
                   .body,
               HasSubstr("POST /b? 11 "));
+}
+
+TEST(HttpRequestParser, ReadsALastChunkThatComesByteByByte) {
+  HttpRequestParser parser({.header_bytes_max = 1024, .body_bytes_max = 1024});
+  std::string pending;
+  for (const char byte : std::string_view("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")) {
+    pending += byte;
+    pending.erase(0, parser.feed(pending));
+  }
+  EXPECT_EQ(parser.state(), HttpRequestParser::State::kComplete) << parser.error_message();
 }
 
 TEST(HttpServer, SaysContinueToAClientThatWaitsForIt) {

@@ -56,6 +56,21 @@ TEST(Yaml, RemembersWhereEachFieldStood) {
   EXPECT_EQ(documents[1].lines.at("spec.nodes[0].count"), 7);
 }
 
+TEST(Yaml, RefusesWhatIsNotUtf8) {
+  EXPECT_EQ(parse_yaml("a: 1\nb: \xff\n", "pod.yaml").error().message, "pod.yaml:2: YAML must be UTF-8");
+}
+
+TEST(Yaml, ReadsLinesWithAControlCharacterBackAsTheyWere) {
+  const Value document = Value::map({{"a", Value("one\x01\ntwo\x7f\n")}});
+  EXPECT_EQ(parse_yaml(to_yaml(document))->at(0).value, document) << to_yaml(document);
+}
+
+TEST(Yaml, ReadsLinesInAKeyAndAsAWholeDocumentBackAsTheyWere) {
+  for (const Value& document : {Value::map({{"a \n:b", Value(1)}}), Value("bg \n:R")}) {
+    EXPECT_EQ(parse_yaml(to_yaml(document))->at(0).value, document) << to_yaml(document);
+  }
+}
+
 TEST(Yaml, WritesWhatKubectlWrites) {
   EXPECT_EQ(
       to_yaml(*parse_json(

@@ -1,6 +1,6 @@
-#include "control/cel/utf8.h"
+#include "control/base/utf8.h"
 
-namespace minik::control::cel {
+namespace minik {
 
 namespace {
 
@@ -33,13 +33,17 @@ size_t character_count(std::string_view text) {
   return count;
 }
 
-bool is_utf8(std::string_view text) {
+size_t utf8_prefix(std::string_view text) {
   for (size_t at = 0; at < text.size();) {
     const size_t bytes = well_formed_bytes(text, at);
-    if (bytes == 0) return false;
+    if (bytes == 0) return at;
     at += bytes;
   }
-  return true;
+  return text.size();
+}
+
+bool is_utf8(std::string_view text) {
+  return utf8_prefix(text) == text.size();
 }
 
 size_t character_offset(std::string_view text, size_t index) {
@@ -67,4 +71,4 @@ void append_character(std::string& text, uint32_t code_point) {
   }
 }
 
-}  // namespace minik::control::cel
+}  // namespace minik

@@ -161,8 +161,11 @@ void Actions::act(const Action& from, const UpgradePoolAction& action) {
 }
 
 void Actions::act(const Action&, const RestartAction& action) {
-  listener_.note(action.component == Component::kScheduler ? "restart scheduler" : "restart controllers");
-  cluster_.restart(action.component);
+  listener_.note(cat("restart ", action.component.name));
+  cluster_.set_apart(action.component);
+  for (const auto& component : cluster_.components()) {
+    if (action.component.includes(component)) cluster_.restart(component);
+  }
 }
 
 void Actions::act(const Action& from, const SetLoadAction& action) {

@@ -5,15 +5,17 @@
 // crash a machine, cut its link, restart a component, stop the API server, cut the store's power. Crashing destroys
 // the object and everything it remembers; what comes back reads the API again, as the real thing would.
 //
-//   cluster.cpp        assembly, requests, components of the control plane
-//   cluster_nodes.cpp  machines
-//   cluster_api.cpp    the API server and the store under it: stopping, losing power, starting anew
+//   cluster.cpp             assembly and requests
+//   cluster_components.cpp  controllers and scheduler: processes that die, lead and are replaced
+//   cluster_nodes.cpp       machines
+//   cluster_api.cpp         the API server and the store under it: stopping, losing power, starting anew
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +27,7 @@
 #include "control/kubelet/kubelet.h"
 #include "control/scheduler/scheduler.h"
 #include "control/store/store.h"
+#include "sim/component.h"
 #include "sim/fault.h"
 #include "sim/machine_executor.h"
 #include "sim/node_pool.h"
@@ -47,6 +50,7 @@ struct ClusterOptions {
   Duration node_grace = seconds(50);
   // The store's log is the real one, on a simulated disk: slower, and needed for its power to be cut.
   bool store_on_disk = false;
+  std::set<Component> controllers_apart;  // each of these is a process of its own
   std::optional<control::AuditPolicy> audit_policy = {};  // none: no audit log
   control::AuditSink audit = {};
 };
@@ -128,21 +132,25 @@ class SimulatedCluster {
   Surroundings& surroundings() { return surroundings_; }
 
   // --- the control plane ---
+  // Its processes: the controllers, those of them that stand apart, the scheduler. Each is handled by itself.
+  std::vector<Component> components() const;
+  // A single controller that runs among the others becomes a process of its own; the others start anew without it.
+  void set_apart(const Component& component);
   // Stopped they stay away until they are restarted.
-  void stop_controllers();
-  void restart_controllers();
-  void stop_scheduler();
-  void restart_scheduler();
-  void stop(Component component);
-  void restart(Component component);
-  bool running(Component component) const;
+  void stop_controllers() { stop(Component::kControllers); }
+  void restart_controllers() { restart(Component::kControllers); }
+  void stop_scheduler() { stop(Component::kScheduler); }
+  void restart_scheduler() { restart(Component::kScheduler); }
+  void stop(const Component& component);
+  void restart(const Component& component);
+  bool running(const Component& component) const;
   // Another instance takes over, and the old one does not know yet: what it writes is held until end_old_leader().
-  void add_leader(Component component);
-  void end_old_leader(Component component);
+  void add_leader(const Component& component);
+  void end_old_leader(const Component& component);
   void set_controller_faults(ComponentFaults faults) { set_faults(Component::kControllers, faults); }
-  void set_faults(Component component, ComponentFaults faults);
+  void set_faults(const Component& component, ComponentFaults faults);
   // How often the controllers have died.
-  uint64_t controller_crashes() const { return controllers_part_.crashes; }
+  uint64_t controller_crashes() const { return parts_.at(Component::kControllers).crashes; }
   // From now on the running containers of this image (an entry of ClusterOptions::images, by its pattern)
   // share so much work.
   void set_load(std::string_view image_pattern, int64_t milli_cpu);
@@ -175,22 +183,21 @@ class SimulatedCluster {
     int64_t slowness = 1, disk_slowness = 1;
     LinkFaults faults;
   };
-  // What is the same for controllers and scheduler.
-  struct Part {
-    ComponentFaults faults;
-    Rng crash_rng;
-    uint64_t lives = 0, crashes = 0;
-  };
-  struct Controllers {
+  // One life of a component: a manager, or the scheduler and what is around it.
+  struct Process {
     std::unique_ptr<SimulatedClient> client;
     std::unique_ptr<control::ControllerManager> manager;
-  };
-  struct SchedulerProcess {
-    std::unique_ptr<SimulatedClient> client;
     std::unique_ptr<control::InformerSet> informers;
     std::unique_ptr<control::EventRecorder> events;
     std::unique_ptr<control::Scheduler> scheduler;
     void stop();
+  };
+  struct Part {
+    explicit Part(Rng crashes_drawn) : crash_rng(crashes_drawn) {}
+    ComponentFaults faults;
+    Rng crash_rng;
+    uint64_t lives = 0, crashes = 0;
+    Process process, old;  // `old` believes to lead
   };
 
   void make_store();
@@ -199,13 +206,15 @@ class SimulatedCluster {
   std::unique_ptr<SimulatedClient> make_client(const std::string& component, Executor& executor);
   void watch_client(SimulatedClient& client, const std::string& component);
   std::vector<SimulatedClient*> all_clients();
-  void start_controllers(Controllers& process);
-  void start_scheduler(SchedulerProcess& process);
+  void start_controllers(const Component& component, Process& process);
+  void start_scheduler(Process& process);
   void ask_usage(const std::string& node, control::UsageCallback done);
   bool service_answers(const std::string& name);
-  Part& part(Component component) { return component == Component::kControllers ? controllers_part_ : scheduler_part_; }
-  void trouble(Component component, SimulatedClient& client);
-  void crash(Component component);
+  // Whether a machine is there for this pod's address.
+  bool reaches(const std::string& address);
+  Part& part(const Component& component) { return parts_.at(component); }
+  void trouble(const Component& component, SimulatedClient& client);
+  void crash(const Component& component);
   void boot(Machine& machine);
   void start_kubelet(Machine& machine);
   Machine& machine(const std::string& name);
@@ -213,8 +222,8 @@ class SimulatedCluster {
   ClusterOptions options_;
   Trace* trace_;
   VirtualExecutor executor_;
-  SimulatedWebhooks webhooks_{executor_};
   Rng rng_;
+  SimulatedWebhooks webhooks_;
   MetricRegistry metrics_;
   Surroundings surroundings_;
   ApiGate gate_;
@@ -225,10 +234,9 @@ class SimulatedCluster {
   uint64_t store_lives_ = 0, api_lives_ = 0;
   RequestWatch request_watch_;
   std::unique_ptr<SimulatedClient> admin_client_;
-  Controllers controllers_, old_controllers_;
-  SchedulerProcess scheduler_, old_scheduler_;
-  Part controllers_part_, scheduler_part_;
+  std::map<Component, Part> parts_;
   std::map<std::string, Machine> machines_;
+  std::map<uint32_t, std::string> by_network_;
   uint64_t lives_ = 0;
   std::map<std::string, std::pair<Instant, bool>> service_answers_;  // by name, as last looked up
 };

@@ -16,7 +16,7 @@ void SimulatedCluster::add_machines() {
     for (int64_t i = 0; i < pool.count; ++i, ++index) {
       Machine m;
       m.pool = &pool;
-      m.config.node_name = pool.count == 1 && options_.pools.size() > 1 ? pool.name : cat(pool.name, "-", i);
+      m.config.node_name = node_name(options_.pools, pool, i);
       m.config.labels = pool.labels;
       if (!pool.zones.empty()) {
         m.zone = pool.zones[static_cast<size_t>(i) % pool.zones.size()];
@@ -30,6 +30,7 @@ void SimulatedCluster::add_machines() {
       m.network = (10U << 24) + (index << 8);
       m.config.pod_cidr = cat(format_ipv4(m.network), "/24");
       m.executor = std::make_unique<MachineExecutor>(executor_, pool.clock_skew.draw(skews));
+      by_network_[m.network] = m.config.node_name;
       machines_.emplace(m.config.node_name, std::move(m));
     }
   }
@@ -54,6 +55,14 @@ void SimulatedCluster::ask_usage(const std::string& node, control::UsageCallback
       executor_.after(options_.delays.request_min, [done, usage = std::move(usage)] { done(usage); });
     });
   });
+}
+
+bool SimulatedCluster::reaches(const std::string& address) {
+  uint32_t ip = 0;
+  const auto found = parse_ipv4(address, ip) ? by_network_.find(ip & ~255U) : by_network_.end();
+  if (found == by_network_.end()) return true;  // outside of the cluster
+  const Machine& m = machines_.at(found->second);
+  return m.runtime && m.connected && !m.executor->frozen() && !m.faults.cut_answers && !m.faults.cut_requests;
 }
 
 void SimulatedCluster::boot(Machine& m) {

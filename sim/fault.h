@@ -7,13 +7,16 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "sim/component.h"
 #include "sim/selection.h"
 #include "sim/transport.h"
 #include "sim/trigger.h"
+#include "sim/webhooks.h"
 
 namespace minik::sim {
 
@@ -48,7 +51,8 @@ struct PodFault {
   int exit_code = 1;
 };
 
-// Trouble on the links of components: "controllers", "scheduler", "nodes", or a node's name.
+// Trouble on the links of components, credentials that have expired among it: a component by its name, "nodes", or a
+// node's name.
 struct LinkFault {
   std::vector<std::string> components;
   LinkFaults trouble;
@@ -56,11 +60,12 @@ struct LinkFault {
 
 struct ApiFault {
   enum class What : uint8_t {
-    kStop,          // it does not run; when it ends it starts anew
-    kSlow,          // each request waits
-    kErrors,        // so many of a million requests fail with `code`
-    kThrottle,      // more requests a second than `rate` get 429
-    kExpireWatches  // watches end, and their revisions are forgotten
+    kStop,               // it does not run; when it ends it starts anew
+    kSlow,               // each request waits
+    kErrors,             // so many of a million requests fail with `code`
+    kThrottle,           // more requests a second than `rate` get 429
+    kExpireWatches,      // watches end, and their revisions are forgotten
+    kExpireCertificate,  // its own certificate has expired: nobody new connects
   };
   What what = What::kStop;
   Distribution latency;
@@ -79,8 +84,6 @@ struct StoreFault {
   What what = What::kPowerLoss;
   Distribution latency;
 };
-
-enum class Component : uint8_t { kControllers, kScheduler };
 
 struct ComponentFault {
   enum class What : uint8_t {
@@ -103,7 +106,20 @@ struct RegistryFault {
 
 struct DnsFault {};
 
-using FaultKind = std::variant<NodeFault, PodFault, LinkFault, ApiFault, StoreFault, ComponentFault, RegistryFault, DnsFault>;
+// Admission webhooks whose names match.
+struct WebhookFault {
+  WebhookTrouble trouble;
+};
+
+// A namespace's quota is used up, as by others who take at once whatever comes free: a ResourceQuota that leaves nothing
+// of `resources` is there until the fault ends.
+struct QuotaFault {
+  std::string namespace_ = "default";
+  std::set<std::string> resources{"pods"};
+};
+
+using FaultKind = std::variant<NodeFault, PodFault, LinkFault, ApiFault, StoreFault, ComponentFault, RegistryFault,
+                               DnsFault, WebhookFault, QuotaFault>;
 
 struct Fault {
   FaultKind kind;

@@ -17,6 +17,9 @@ namespace {
 // As long as a leader's lease runs after its last renewal.
 constexpr Duration kLease = seconds(15);
 
+constexpr std::string_view kExhaustedQuota = "exhausted";
+constexpr Duration kLookAtQuotas = seconds(1);
+
 template <typename T>
 std::vector<T> draw(std::vector<T> candidates, int64_t count, Rng& rng) {
   std::vector<T> chosen;
@@ -76,7 +79,11 @@ void FaultInjector::end(Id id) {
   active_.erase(found);
   listener_.note(cat("end of ", over.fault.text));
   if (const auto* component = std::get_if<ComponentFault>(&over.fault.kind)) {
-    if (component->what == ComponentFault::What::kTwoLeaders) cluster_.end_old_leader(component->component);
+    if (component->what == ComponentFault::What::kTwoLeaders) {
+      for (const auto& each_of : cluster_.components()) {
+        if (component->component.includes(each_of)) cluster_.end_old_leader(each_of);
+      }
+    }
   }
   settle(over);
 }
@@ -161,9 +168,11 @@ bool FaultInjector::strike(const PodFault& fault, Active& active) {
 }
 
 bool FaultInjector::strike(const LinkFault& fault, Active& active) {
-  for (const auto& component : fault.components) {
-    if (component == "controllers" || component == "scheduler" || component == "nodes" || cluster_.has_node(component)) continue;
-    refuse(active, cat("there is no component ", component, "; known are controllers, scheduler, nodes and the names of nodes"));
+  for (const auto& name : fault.components) {
+    const auto component = component_named(name);
+    if (component) cluster_.set_apart(*component);
+    if (component || name == "nodes" || cluster_.has_node(name)) continue;
+    refuse(active, cat("there is no component ", name, "; known are ", known_components(), ", nodes, and the names of nodes"));
     return false;
   }
   listener_.note(cat(active.fault.text, " of ", join(fault.components, ", ")));
@@ -187,9 +196,13 @@ bool FaultInjector::strike(const StoreFault& fault, Active& active) {
 }
 
 bool FaultInjector::strike(const ComponentFault& fault, Active& active) {
-  const std::string name = fault.component == Component::kScheduler ? "scheduler" : "controllers";
-  listener_.note(cat(active.fault.text, " ", name));
-  if (fault.what == ComponentFault::What::kTwoLeaders) cluster_.add_leader(fault.component);
+  cluster_.set_apart(fault.component);
+  listener_.note(cat(active.fault.text, " ", fault.component.name));
+  if (fault.what == ComponentFault::What::kTwoLeaders) {
+    for (const auto& component : cluster_.components()) {
+      if (fault.component.includes(component)) cluster_.add_leader(component);
+    }
+  }
   // Without a time of its own, the lease's.
   if (fault.what == ComponentFault::What::kLoseLeader && !active.fault.lasts) active.fault.lasts = Distribution::fixed(kLease);
   return true;
@@ -202,6 +215,20 @@ bool FaultInjector::strike(const RegistryFault& fault, Active& active) {
 
 bool FaultInjector::strike(const DnsFault&, Active& active) {
   listener_.note(active.fault.text);
+  return true;
+}
+
+bool FaultInjector::strike(const WebhookFault& fault, Active& active) {
+  listener_.note(cat(active.fault.text, " of ", fault.trouble.match));
+  return true;
+}
+
+bool FaultInjector::strike(const QuotaFault& fault, Active& active) {
+  if (!cluster_.store().find(control::kinds::kNamespaces, "", fault.namespace_).has_value()) {
+    refuse(active, cat("there is no namespace ", fault.namespace_));
+    return false;
+  }
+  listener_.note(cat(active.fault.text, " of namespace ", fault.namespace_));
   return true;
 }
 
@@ -229,7 +256,11 @@ void FaultInjector::settle(const Active& changed) {
   if (std::holds_alternative<LinkFault>(changed.fault.kind)) settle_links();
   if (std::holds_alternative<ApiFault>(changed.fault.kind) || std::holds_alternative<StoreFault>(changed.fault.kind)) settle_server();
   if (std::holds_alternative<ComponentFault>(changed.fault.kind)) settle_components();
-  if (std::holds_alternative<RegistryFault>(changed.fault.kind) || std::holds_alternative<DnsFault>(changed.fault.kind)) settle_surroundings();
+  if (std::holds_alternative<RegistryFault>(changed.fault.kind) || std::holds_alternative<DnsFault>(changed.fault.kind) ||
+      std::holds_alternative<WebhookFault>(changed.fault.kind)) {
+    settle_surroundings();
+  }
+  if (std::holds_alternative<QuotaFault>(changed.fault.kind)) settle_quotas();
 }
 
 void FaultInjector::settle_node(const std::string& name) {
@@ -300,6 +331,7 @@ void FaultInjector::settle_server() {
   Distribution latency;
   each<ApiFault>([&](const ApiFault& fault, const Active&) {
     stopped |= fault.what == ApiFault::What::kStop;
+    trouble.certificate_expired |= fault.what == ApiFault::What::kExpireCertificate;
     if (fault.what == ApiFault::What::kSlow) trouble.latency = fault.latency;
     if (fault.what == ApiFault::What::kErrors) {
       trouble.fail = fault.chance;
@@ -325,19 +357,22 @@ void FaultInjector::settle_server() {
 }
 
 void FaultInjector::settle_components() {
-  for (const auto component : {Component::kControllers, Component::kScheduler}) {
+  for (const auto& component : cluster_.components()) {
     ComponentFaults faults;
     bool away = false;
     each<ComponentFault>([&](const ComponentFault& fault, const Active&) {
-      if (fault.component != component) return;
+      if (!fault.component.includes(component)) return;
       away |= fault.what == ComponentFault::What::kCrash || fault.what == ComponentFault::What::kLoseLeader;
       if (fault.what != ComponentFault::What::kCrashOften) return;
       faults.crash_at_write = std::max(faults.crash_at_write, fault.chance);
       faults.down = fault.down;
     });
-    const std::string name = component == Component::kScheduler ? "scheduler" : "controllers";
     each<LinkFault>([&](const LinkFault& fault, const Active&) {
-      if (std::ranges::find(fault.components, name) != fault.components.end()) faults.link = faults.link.with(fault.trouble);
+      const auto means = [&](const std::string& name) {
+        const auto named = component_named(name);
+        return named && named->includes(component);
+      };
+      if (std::ranges::any_of(fault.components, means)) faults.link = faults.link.with(fault.trouble);
     });
     cluster_.set_faults(component, faults);
     if (away && cluster_.running(component)) cluster_.stop(component);
@@ -354,6 +389,51 @@ void FaultInjector::settle_surroundings() {
     around.registry.push_back({fault.match, fault.pulls_per_minute});
   });
   each<DnsFault>([&](const DnsFault&, const Active&) { around.dns_answers = false; });
+  std::vector<WebhookTrouble> webhooks;
+  each<WebhookFault>([&](const WebhookFault& fault, const Active&) { webhooks.push_back(fault.trouble); });
+  cluster_.webhooks().set_trouble(std::move(webhooks));
+}
+
+void FaultInjector::settle_quotas() {
+  std::map<std::string, std::map<std::string, Value>> wanted;  // by namespace: what is left of each resource
+  each<QuotaFault>([&](const QuotaFault& fault, const Active&) {
+    for (const auto& resource : fault.resources) wanted[fault.namespace_].emplace(resource, "0");
+  });
+  std::vector<control::ApiRequest> writes;
+  const auto write = [&](control::Verb verb, const std::string& namespace_) -> control::ApiRequest& {
+    control::ApiRequest& request = writes.emplace_back();
+    request.verb = verb;
+    request.kind = control::kinds::kResourcequotas;
+    request.namespace_ = namespace_;
+    request.name = kExhaustedQuota;
+    return request;
+  };
+  cluster_.store().for_each(control::kinds::kResourcequotas, [&](const Value& quota) {
+    const std::string namespace_(control::object_namespace(quota));
+    if (control::object_name(quota) == kExhaustedQuota && !wanted.contains(namespace_)) write(control::Verb::kDelete, namespace_);
+  });
+  for (const auto& [namespace_, resources] : wanted) {
+    std::vector<control::MapEntry> hard;
+    for (const auto& [resource, left] : resources) hard.push_back({control::Key(resource), left});
+    const Value spec = Value::map({{"hard", Value::map(std::move(hard))}});
+    const Value& stored = cluster_.store().find(control::kinds::kResourcequotas, namespace_, kExhaustedQuota);
+    if (stored.has_value() && stored[keys::kSpec] == spec) continue;
+    auto& request = write(control::Verb::kPatch, namespace_);
+    request.patch_type = control::PatchType::kApply;
+    request.options.force = true;
+    request.options.field_manager = "scenario";
+    request.body = Value::map({{keys::kApiVersion, "v1"},
+                               {keys::kKind, "ResourceQuota"},
+                               {keys::kMetadata, Value::map({{keys::kName, kExhaustedQuota}, {keys::kNamespace, namespace_}})},
+                               {keys::kSpec, spec}});
+  }
+  for (auto& request : writes) cluster_.request(std::move(request), [](const auto&) {});
+  if (writes.empty() || quotas_unsettled_) return;
+  quotas_unsettled_ = true;
+  cluster_.executor().after(kLookAtQuotas, [this] {
+    quotas_unsettled_ = false;
+    settle_quotas();
+  });
 }
 
 }  // namespace minik::sim

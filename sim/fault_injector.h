@@ -58,6 +58,8 @@ class FaultInjector {
   bool strike(const ComponentFault& fault, Active& active);
   bool strike(const RegistryFault& fault, Active& active);
   bool strike(const DnsFault& fault, Active& active);
+  bool strike(const WebhookFault& fault, Active& active);
+  bool strike(const QuotaFault& fault, Active& active);
   void refuse(const Active& active, const std::string& why);
 
   // Puts what this fault touches into the state that all active faults together ask for.
@@ -67,6 +69,8 @@ class FaultInjector {
   void settle_server();
   void settle_components();
   void settle_surroundings();
+  // Level by level: what is stored is compared with what should be, again and again until both agree.
+  void settle_quotas();
   template <typename Kind, typename Visit>
   void each(Visit visit) const;
 
@@ -75,7 +79,7 @@ class FaultInjector {
   Listener listener_;
   std::map<Id, Active> active_;
   Id next_ = 1;
-  bool api_stopped_ = false, store_full_ = false;
+  bool api_stopped_ = false, store_full_ = false, quotas_unsettled_ = false;
   std::vector<std::string> troubled_nodes_;  // by link faults
 };
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "control/object/value.h"
@@ -22,5 +23,9 @@ struct NodePool {
   control::Value taints;
   Distribution clock_skew;  // drawn for each machine
 };
+
+// "node-3", counted from 0; a single machine beside other pools bears its pool's name.
+std::string node_name(const std::vector<NodePool>& pools, const NodePool& pool, int64_t index);
+bool names_node(const std::vector<NodePool>& pools, std::string_view name);
 
 }  // namespace minik::sim

@@ -42,6 +42,7 @@ Run::Run(const Scenario& scenario, RunOptions options)
   cluster.audit = options_.audit;
   cluster.delays.chance = scenario_.chance;
   cluster.store_on_disk = needs_disk(scenario_);
+  cluster.controllers_apart = controllers_apart(scenario_);
   cluster_ = std::make_unique<SimulatedCluster>(cluster, &trace_);
   invariants_ = std::make_unique<Invariants>([this] { return cluster_->executor().now(); });
   invariants_->watch(cluster_->watched_store());
@@ -130,8 +131,9 @@ void Run::look() {
 }
 
 bool Run::troubled() const {
-  return !injector_->active().empty() || !cluster_->api_running() || !cluster_->running(Component::kControllers) ||
-         !cluster_->running(Component::kScheduler);
+  if (!injector_->active().empty() || !cluster_->api_running()) return true;
+  const auto components = cluster_->components();
+  return !std::ranges::all_of(components, [&](const Component& component) { return cluster_->running(component); });
 }
 
 void Run::check_invariants() {
@@ -154,8 +156,11 @@ void Run::heal() {
 void Run::check_convergence() {
   auto pending = not_converged(cluster_->store(), scenario_.convergence->except);
   if (!cluster_->api_running()) pending.insert(pending.begin(), "the API server does not run");
-  if (!cluster_->running(Component::kControllers)) pending.insert(pending.begin(), "the controllers do not run");
-  if (!cluster_->running(Component::kScheduler)) pending.insert(pending.begin(), "the scheduler does not run");
+  for (const auto& component : cluster_->components()) {
+    if (cluster_->running(component)) continue;
+    pending.insert(pending.begin(), cat(component.is_single_controller() ? "" : "the ", component.name,
+                                        component == Component::kControllers ? " do not run" : " does not run"));
+  }
   const auto unfinished = actions_->unfinished();
   pending.insert(pending.end(), unfinished.begin(), unfinished.end());
   const Duration since = now() - scenario_.duration;

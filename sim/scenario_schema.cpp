@@ -1,9 +1,55 @@
 #include "sim/scenario_schema.h"
 
+#include <string>
+#include <vector>
+
+#include "control/base/text.h"
+#include "control/controllers/controller_manager.h"
+
 namespace minik::sim {
 
-std::string_view scenario_schema() {
-  return R"({
+namespace {
+
+// What an item of spec.faults and one of spec.timeline may be.
+constexpr std::string_view kFaults = R"(
+        "crashNodes": {"$ref": "#/definitions/choice"},
+        "freezeNodes": {"$ref": "#/definitions/choice"},
+        "slowNodes": {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "factor": {"type": "integer", "minimum": 1}}},
+        "jumpClocks": {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "by": {"$ref": "#/definitions/signedDuration"}}},
+        "stopKubelets": {"$ref": "#/definitions/choice"},
+        "partitionNodes": {"oneOf": [{"const": "all"}, {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "cut": {"enum": ["both", "requests", "answers"]}}}]},
+        "fillDisks": {"$ref": "#/definitions/choice"},
+        "slowDisks": {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "factor": {"type": "integer", "minimum": 1}}},
+        "crashContainers": {"type": "object", "additionalProperties": false, "properties": {"namespace": {"type": "string"}, "labelSelector": {"type": "string"}, "node": {"type": "string"}, "container": {"type": "string"}, "count": {"type": "integer"}, "exitCode": {"type": "integer"}}},
+        "oomContainers": {"type": "object", "additionalProperties": false, "properties": {"namespace": {"type": "string"}, "labelSelector": {"type": "string"}, "node": {"type": "string"}, "container": {"type": "string"}, "count": {"type": "integer"}}},
+        "hangContainers": {"type": "object", "additionalProperties": false, "properties": {"namespace": {"type": "string"}, "labelSelector": {"type": "string"}, "node": {"type": "string"}, "container": {"type": "string"}, "count": {"type": "integer"}}},
+        "failProbes": {"type": "object", "additionalProperties": false, "properties": {"namespace": {"type": "string"}, "labelSelector": {"type": "string"}, "node": {"type": "string"}, "container": {"type": "string"}, "count": {"type": "integer"}}},
+        "troubleLinks": {"type": "object", "required": ["components"], "additionalProperties": false, "properties": {"components": {"$ref": "#/definitions/names"}, "loseRequests": {"$ref": "#/definitions/share"}, "loseAnswers": {"$ref": "#/definitions/share"}, "delayAnswers": {"$ref": "#/definitions/share"}, "holdWatches": {"$ref": "#/definitions/share"}, "endWatches": {"$ref": "#/definitions/share"}, "delayMax": {"$ref": "#/definitions/duration"}}},
+        "holdMessages": {"type": "object", "required": ["components"], "additionalProperties": false, "properties": {"components": {"$ref": "#/definitions/names"}}},
+        "holdWatches": {"type": "object", "required": ["components"], "additionalProperties": false, "properties": {"components": {"$ref": "#/definitions/names"}}},
+        "expireTokens": {"type": "object", "required": ["components"], "additionalProperties": false, "properties": {"components": {"$ref": "#/definitions/names"}}},
+        "expireCertificates": {"type": "object", "required": ["components"], "additionalProperties": false, "properties": {"components": {"$ref": "#/definitions/names"}}},
+        "stopApi": {"type": "object", "additionalProperties": false},
+        "slowApi": {"type": "object", "required": ["latency"], "additionalProperties": false, "properties": {"latency": {"$ref": "#/definitions/distribution"}}},
+        "failApi": {"type": "object", "additionalProperties": false, "properties": {"share": {"$ref": "#/definitions/share"}, "code": {"enum": [500, 503, 504]}}},
+        "throttleApi": {"type": "object", "additionalProperties": false, "properties": {"requestsPerSecond": {"type": "integer", "minimum": 1}, "retryAfterSeconds": {"type": "integer", "minimum": 0}}},
+        "expireWatches": {"type": "object", "additionalProperties": false},
+        "cutStorePower": {"type": "object", "additionalProperties": false},
+        "fillStoreDisk": {"type": "object", "additionalProperties": false},
+        "slowStoreDisk": {"type": "object", "required": ["latency"], "additionalProperties": false, "properties": {"latency": {"$ref": "#/definitions/distribution"}}},
+        "crashComponent": {"type": "object", "required": ["component"], "additionalProperties": false, "properties": {"component": {"$ref": "#/definitions/component"}}},
+        "crashAtWrites": {"type": "object", "required": ["component"], "additionalProperties": false, "properties": {"component": {"$ref": "#/definitions/component"}, "share": {"$ref": "#/definitions/share"}, "down": {"$ref": "#/definitions/distribution"}}},
+        "loseLeader": {"type": "object", "required": ["component"], "additionalProperties": false, "properties": {"component": {"$ref": "#/definitions/component"}}},
+        "twoLeaders": {"type": "object", "required": ["component"], "additionalProperties": false, "properties": {"component": {"$ref": "#/definitions/component"}}},
+        "registryOutage": {"type": "object", "additionalProperties": false, "properties": {"match": {"type": "string"}}},
+        "throttleRegistry": {"type": "object", "additionalProperties": false, "properties": {"match": {"type": "string"}, "pullsPerMinute": {"type": "integer", "minimum": 1}}},
+        "dnsOutage": {"type": "object", "additionalProperties": false},
+        "webhookOutage": {"type": "object", "additionalProperties": false, "properties": {"match": {"type": "string"}, "how": {"enum": ["refused", "silent", "nonsense", "certificateExpired"]}}},
+        "slowWebhooks": {"type": "object", "required": ["latency"], "additionalProperties": false, "properties": {"match": {"type": "string"}, "latency": {"$ref": "#/definitions/distribution"}}},
+        "exhaustQuota": {"type": "object", "additionalProperties": false, "properties": {"namespace": {"type": "string"}, "resources": {"$ref": "#/definitions/names"}}})";
+
+// @faults@ and @controllers@ stand for what is known elsewhere.
+constexpr std::string_view kSchema = R"({
   "$schema": "http://json-schema.org/draft-07/schema#",
   "$id": "https://minik.dev/schemas/scenario.json",
   "title": "Scenario of minik sim",
@@ -95,12 +141,16 @@ std::string_view scenario_schema() {
     },
     "manifests": {"oneOf": [{"$ref": "#/definitions/manifest"}, {"type": "array", "minItems": 1, "items": {"$ref": "#/definitions/manifest"}}]},
     "quantity": {"type": ["string", "integer"]},
+    "component": {
+      "description": "All controllers, the scheduler, or one controller, which then has a process of its own.",
+      "enum": ["controllers", "scheduler", @controllers@]
+    },
     "names": {"type": "array", "items": {"type": "string"}},
     "pool": {
       "type": "object",
       "additionalProperties": false,
       "properties": {
-        "name": {"type": "string", "description": "Nodes are called name-1, name-2 and so on."},
+        "name": {"type": "string", "description": "Nodes are called name-0, name-1 and so on."},
         "count": {"type": "integer", "minimum": 1, "maximum": 65000},
         "capacity": {
           "type": "object",
@@ -191,37 +241,8 @@ std::string_view scenario_schema() {
         "startNodes": {"$ref": "#/definitions/choice"},
         "healNodes": {"$ref": "#/definitions/choice"},
         "setLoad": {"type": "object", "required": ["image"], "additionalProperties": false, "properties": {"image": {"type": "string"}, "cpu": {"$ref": "#/definitions/quantity"}, "requests": {"type": "integer", "minimum": 0}}},
-        "restart": {"enum": ["controllers", "scheduler"]},
-        "crashNodes": {"$ref": "#/definitions/choice"},
-        "freezeNodes": {"$ref": "#/definitions/choice"},
-        "slowNodes": {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "factor": {"type": "integer", "minimum": 1}}},
-        "jumpClocks": {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "by": {"$ref": "#/definitions/signedDuration"}}},
-        "stopKubelets": {"$ref": "#/definitions/choice"},
-        "partitionNodes": {"oneOf": [{"const": "all"}, {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "cut": {"enum": ["both", "requests", "answers"]}}}]},
-        "fillDisks": {"$ref": "#/definitions/choice"},
-        "slowDisks": {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "factor": {"type": "integer", "minimum": 1}}},
-        "crashContainers": {"type": "object", "additionalProperties": false, "properties": {"namespace": {"type": "string"}, "labelSelector": {"type": "string"}, "node": {"type": "string"}, "container": {"type": "string"}, "count": {"type": "integer"}, "exitCode": {"type": "integer"}}},
-        "oomContainers": {"type": "object", "additionalProperties": false, "properties": {"namespace": {"type": "string"}, "labelSelector": {"type": "string"}, "node": {"type": "string"}, "container": {"type": "string"}, "count": {"type": "integer"}}},
-        "hangContainers": {"type": "object", "additionalProperties": false, "properties": {"namespace": {"type": "string"}, "labelSelector": {"type": "string"}, "node": {"type": "string"}, "container": {"type": "string"}, "count": {"type": "integer"}}},
-        "failProbes": {"type": "object", "additionalProperties": false, "properties": {"namespace": {"type": "string"}, "labelSelector": {"type": "string"}, "node": {"type": "string"}, "container": {"type": "string"}, "count": {"type": "integer"}}},
-        "troubleLinks": {"type": "object", "required": ["components"], "additionalProperties": false, "properties": {"components": {"$ref": "#/definitions/names"}, "loseRequests": {"$ref": "#/definitions/share"}, "loseAnswers": {"$ref": "#/definitions/share"}, "delayAnswers": {"$ref": "#/definitions/share"}, "holdWatches": {"$ref": "#/definitions/share"}, "endWatches": {"$ref": "#/definitions/share"}, "delayMax": {"$ref": "#/definitions/duration"}}},
-        "holdMessages": {"type": "object", "required": ["components"], "additionalProperties": false, "properties": {"components": {"$ref": "#/definitions/names"}}},
-        "holdWatches": {"type": "object", "required": ["components"], "additionalProperties": false, "properties": {"components": {"$ref": "#/definitions/names"}}},
-        "stopApi": {"type": "object", "additionalProperties": false},
-        "slowApi": {"type": "object", "required": ["latency"], "additionalProperties": false, "properties": {"latency": {"$ref": "#/definitions/distribution"}}},
-        "failApi": {"type": "object", "additionalProperties": false, "properties": {"share": {"$ref": "#/definitions/share"}, "code": {"enum": [500, 503, 504]}}},
-        "throttleApi": {"type": "object", "additionalProperties": false, "properties": {"requestsPerSecond": {"type": "integer", "minimum": 1}, "retryAfterSeconds": {"type": "integer", "minimum": 0}}},
-        "expireWatches": {"type": "object", "additionalProperties": false},
-        "cutStorePower": {"type": "object", "additionalProperties": false},
-        "fillStoreDisk": {"type": "object", "additionalProperties": false},
-        "slowStoreDisk": {"type": "object", "required": ["latency"], "additionalProperties": false, "properties": {"latency": {"$ref": "#/definitions/distribution"}}},
-        "crashComponent": {"type": "object", "required": ["component"], "additionalProperties": false, "properties": {"component": {"enum": ["controllers", "scheduler"]}}},
-        "crashAtWrites": {"type": "object", "required": ["component"], "additionalProperties": false, "properties": {"component": {"enum": ["controllers", "scheduler"]}, "share": {"$ref": "#/definitions/share"}, "down": {"$ref": "#/definitions/distribution"}}},
-        "loseLeader": {"type": "object", "required": ["component"], "additionalProperties": false, "properties": {"component": {"enum": ["controllers", "scheduler"]}}},
-        "twoLeaders": {"type": "object", "required": ["component"], "additionalProperties": false, "properties": {"component": {"enum": ["controllers", "scheduler"]}}},
-        "registryOutage": {"type": "object", "additionalProperties": false, "properties": {"match": {"type": "string"}}},
-        "throttleRegistry": {"type": "object", "additionalProperties": false, "properties": {"match": {"type": "string"}, "pullsPerMinute": {"type": "integer", "minimum": 1}}},
-        "dnsOutage": {"type": "object", "additionalProperties": false}
+        "restart": {"$ref": "#/definitions/component"},
+@faults@
       }
     },
     "fault": {
@@ -241,36 +262,7 @@ std::string_view scenario_schema() {
         },
         "inRuns": {"$ref": "#/definitions/share", "description": "Only in so many of all runs, drawn once for a whole run."},
         "for": {"$ref": "#/definitions/distribution", "description": "Without it, until everything heals."},
-        "crashNodes": {"$ref": "#/definitions/choice"},
-        "freezeNodes": {"$ref": "#/definitions/choice"},
-        "slowNodes": {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "factor": {"type": "integer", "minimum": 1}}},
-        "jumpClocks": {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "by": {"$ref": "#/definitions/signedDuration"}}},
-        "stopKubelets": {"$ref": "#/definitions/choice"},
-        "partitionNodes": {"oneOf": [{"const": "all"}, {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "cut": {"enum": ["both", "requests", "answers"]}}}]},
-        "fillDisks": {"$ref": "#/definitions/choice"},
-        "slowDisks": {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "factor": {"type": "integer", "minimum": 1}}},
-        "crashContainers": {"type": "object", "additionalProperties": false, "properties": {"namespace": {"type": "string"}, "labelSelector": {"type": "string"}, "node": {"type": "string"}, "container": {"type": "string"}, "count": {"type": "integer"}, "exitCode": {"type": "integer"}}},
-        "oomContainers": {"type": "object", "additionalProperties": false, "properties": {"namespace": {"type": "string"}, "labelSelector": {"type": "string"}, "node": {"type": "string"}, "container": {"type": "string"}, "count": {"type": "integer"}}},
-        "hangContainers": {"type": "object", "additionalProperties": false, "properties": {"namespace": {"type": "string"}, "labelSelector": {"type": "string"}, "node": {"type": "string"}, "container": {"type": "string"}, "count": {"type": "integer"}}},
-        "failProbes": {"type": "object", "additionalProperties": false, "properties": {"namespace": {"type": "string"}, "labelSelector": {"type": "string"}, "node": {"type": "string"}, "container": {"type": "string"}, "count": {"type": "integer"}}},
-        "troubleLinks": {"type": "object", "required": ["components"], "additionalProperties": false, "properties": {"components": {"$ref": "#/definitions/names"}, "loseRequests": {"$ref": "#/definitions/share"}, "loseAnswers": {"$ref": "#/definitions/share"}, "delayAnswers": {"$ref": "#/definitions/share"}, "holdWatches": {"$ref": "#/definitions/share"}, "endWatches": {"$ref": "#/definitions/share"}, "delayMax": {"$ref": "#/definitions/duration"}}},
-        "holdMessages": {"type": "object", "required": ["components"], "additionalProperties": false, "properties": {"components": {"$ref": "#/definitions/names"}}},
-        "holdWatches": {"type": "object", "required": ["components"], "additionalProperties": false, "properties": {"components": {"$ref": "#/definitions/names"}}},
-        "stopApi": {"type": "object", "additionalProperties": false},
-        "slowApi": {"type": "object", "required": ["latency"], "additionalProperties": false, "properties": {"latency": {"$ref": "#/definitions/distribution"}}},
-        "failApi": {"type": "object", "additionalProperties": false, "properties": {"share": {"$ref": "#/definitions/share"}, "code": {"enum": [500, 503, 504]}}},
-        "throttleApi": {"type": "object", "additionalProperties": false, "properties": {"requestsPerSecond": {"type": "integer", "minimum": 1}, "retryAfterSeconds": {"type": "integer", "minimum": 0}}},
-        "expireWatches": {"type": "object", "additionalProperties": false},
-        "cutStorePower": {"type": "object", "additionalProperties": false},
-        "fillStoreDisk": {"type": "object", "additionalProperties": false},
-        "slowStoreDisk": {"type": "object", "required": ["latency"], "additionalProperties": false, "properties": {"latency": {"$ref": "#/definitions/distribution"}}},
-        "crashComponent": {"type": "object", "required": ["component"], "additionalProperties": false, "properties": {"component": {"enum": ["controllers", "scheduler"]}}},
-        "crashAtWrites": {"type": "object", "required": ["component"], "additionalProperties": false, "properties": {"component": {"enum": ["controllers", "scheduler"]}, "share": {"$ref": "#/definitions/share"}, "down": {"$ref": "#/definitions/distribution"}}},
-        "loseLeader": {"type": "object", "required": ["component"], "additionalProperties": false, "properties": {"component": {"enum": ["controllers", "scheduler"]}}},
-        "twoLeaders": {"type": "object", "required": ["component"], "additionalProperties": false, "properties": {"component": {"enum": ["controllers", "scheduler"]}}},
-        "registryOutage": {"type": "object", "additionalProperties": false, "properties": {"match": {"type": "string"}}},
-        "throttleRegistry": {"type": "object", "additionalProperties": false, "properties": {"match": {"type": "string"}, "pullsPerMinute": {"type": "integer", "minimum": 1}}},
-        "dnsOutage": {"type": "object", "additionalProperties": false}
+@faults@
       }
     },
     "write": {"type": "object", "additionalProperties": false, "properties": {"verb": {"enum": ["create", "update", "patch", "delete", "deletecollection"]}, "kind": {"type": "string"}, "namespace": {"type": "string"}, "name": {"type": "string"}, "subresource": {"type": "string"}, "component": {"type": "string"}}},
@@ -332,6 +324,29 @@ std::string_view scenario_schema() {
   }
 }
 )";
+
+// Each in its full form and in its short one.
+std::string controllers() {
+  constexpr std::string_view kSuffix = "-controller";
+  std::vector<std::string> names;
+  for (const auto& name : control::controller_names()) {
+    names.push_back(cat("\"", name, "\""));
+    if (name.ends_with(kSuffix)) names.push_back(cat("\"", name.substr(0, name.size() - kSuffix.size()), "\""));
+  }
+  return join(names, ", ");
+}
+
+std::string replaced(std::string text, std::string_view mark, std::string_view by) {
+  for (size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at + by.size())) text.replace(at, mark.size(), by);
+  return text;
+}
+
+}  // namespace
+
+std::string_view scenario_schema() {
+  static const std::string schema =
+      replaced(replaced(std::string(kSchema), "@faults@", kFaults.substr(1)), "@controllers@", controllers());
+  return schema;
 }
 
 }  // namespace minik::sim

@@ -83,4 +83,13 @@ std::string describe(const TraceDivergence& divergence) {
   return text;
 }
 
+Value as_document(const TraceDivergence& divergence) {
+  const auto line = [](const std::optional<std::string>& text) { return text ? Value(*text) : Value(nullptr); };
+  return Value::map({{"line", static_cast<int64_t>(divergence.line)},
+                     {"before", Value::array({divergence.before.begin(), divergence.before.end()})},
+                     {"first", line(divergence.first)},
+                     {"second", line(divergence.second)},
+                     {"changes", divergence.changes}});
+}
+
 }  // namespace minik::sim

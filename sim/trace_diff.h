@@ -50,6 +50,8 @@ std::optional<TraceDivergence> first_divergence(const LineSource& first, const L
 
 // As `minik sim diff` and `replay` print it. Long lines are cut.
 std::string describe(const TraceDivergence& divergence);
+// The same for scripts: line, before, first and second as text, and the changes as a JSON patch.
+control::Value as_document(const TraceDivergence& divergence);
 // Operations of a JSON patch, one to a line: "/status/phase: "Running"".
 std::string describe_changes(const control::Value& patch);
 

@@ -21,6 +21,8 @@ Error unreachable() {
   return Error(ErrorCode::kServiceUnavailable, "the API server cannot be reached");
 }
 
+Error unauthorized() { return Error(ErrorCode::kUnauthorized, "Unauthorized"); }
+
 // A message into a link that is cut one way is given up after this many time-outs.
 constexpr int64_t kStallTimeOuts = 3;
 
@@ -179,6 +181,10 @@ struct SimulatedClient::Exchange {
         return;
       }
     }
+    if (link->faults.unauthorized) {
+      answer(exchange, unauthorized());
+      return;
+    }
     if (link->on_done) exchange->told = exchange->request;
     server->handle(std::move(exchange->request), [exchange](Result<ApiResponse> outcome) {
       const auto from = exchange->link.lock();
@@ -291,10 +297,21 @@ LinkFaults LinkFaults::with(const LinkFaults& other) const {
   both.hold_all_watches |= other.hold_all_watches;
   both.cut_requests |= other.cut_requests;
   both.cut_answers |= other.cut_answers;
+  both.unauthorized |= other.unauthorized;
   return both;
 }
 
+bool is_write(control::Verb verb) {
+  using control::Verb;
+  return verb == Verb::kCreate || verb == Verb::kUpdate || verb == Verb::kPatch || verb == Verb::kDelete ||
+         verb == Verb::kDeleteCollection;
+}
+
 Status ApiGate::admit(Instant now) {
+  if (trouble_.certificate_expired) {
+    return Error(ErrorCode::kServiceUnavailable,
+                 "tls: failed to verify certificate: x509: certificate has expired or is not yet valid");
+  }
   if (trouble_.fail > 0 && rng_.chance_ppm(trouble_.fail)) {
     if (trouble_.fail_code == 503) return Error(ErrorCode::kServiceUnavailable, "the server is currently unable to handle the request");
     if (trouble_.fail_code == 504) return Error(ErrorCode::kTimeout, "the request could not be completed in time");
@@ -339,6 +356,10 @@ std::unique_ptr<WatchHandle> SimulatedClient::watch(ApiRequest request, WatchCal
         link->end(pipe, std::move(admitted));
         return;
       }
+    }
+    if (link->faults.unauthorized) {
+      link->end(pipe, unauthorized());
+      return;
     }
     const std::weak_ptr<Pipe> weak_pipe = pipe;
     WatchCallbacks inner;

@@ -44,10 +44,12 @@ struct LinkFaults {
   bool hold_all_requests = false, hold_all_watches = false;
   // A link that is cut one way: requests never arrive, or what the server says does not.
   bool cut_requests = false, cut_answers = false;
+  // Its token or client certificate has expired: 401 to each request. A watch that is open goes on until it ends.
+  bool unauthorized = false;
 
   bool any() const {
     return lose_request + lose_answer + delay_answer + hold_watch + end_watch > 0 || hold_all_requests ||
-           hold_all_watches || cut_requests || cut_answers;
+           hold_all_watches || cut_requests || cut_answers || unauthorized;
   }
   // Both troubles at once.
   LinkFaults with(const LinkFaults& other) const;
@@ -64,6 +66,7 @@ class ApiGate {
     int fail_code = 500;        // …with this status
     int64_t rate = 0;           // more requests a second are refused with 429; 0: no limit
     int retry_after_seconds = 1;
+    bool certificate_expired = false;  // nobody who checks it talks to this server
   };
   // From now on; Trouble{} ends it.
   void set(const Trouble& trouble) { trouble_ = trouble; }
@@ -76,6 +79,8 @@ class ApiGate {
   Instant second_;
   int64_t requests_of_second_ = 0;
 };
+
+bool is_write(control::Verb verb);
 
 // What the trace wants to know of a delivery.
 using DeliveryHook = std::function<void(const std::string& component, const control::WatchEvent& event)>;

@@ -16,7 +16,7 @@ struct WriteMatch {
   std::optional<control::Verb> verb;
   std::optional<control::KindId> kind;
   std::string namespace_, name, subresource;
-  std::string component;  // "controllers", "scheduler", "nodes", a node's name, or "admin" for the scenario's own
+  std::string component;  // by its name, "nodes", a node's name, or "admin" for the scenario's own
 
   bool matches(const std::string& who, const control::ApiRequest& request) const;
 };

@@ -6,13 +6,18 @@ namespace minik::sim {
 
 namespace {
 
-constexpr std::string_view kNodePrefix = "system:node:";
+constexpr std::string_view kNodePrefix = "system:node:", kControllerPrefix = "system:controller:";
 
 bool is_component(const std::string& wanted, const std::string& who) {
   if (wanted.empty()) return true;
   if (wanted == "nodes") return who.starts_with(kNodePrefix);
-  if (wanted == "controllers" || wanted == "scheduler") return who == cat("system:", wanted);
-  return who == wanted || who == cat(kNodePrefix, wanted);
+  for (const auto prefix : {kNodePrefix, kControllerPrefix}) {
+    if (!who.starts_with(prefix)) continue;
+    return who.compare(prefix.size(), std::string::npos, wanted) == 0 ||
+           (prefix == kControllerPrefix && wanted == Component::kControllers.name);
+  }
+  if (wanted == Component::kControllers.name || wanted == Component::kScheduler.name) return who == cat("system:", wanted);
+  return who == wanted;
 }
 
 // The name is in the body of a creation.

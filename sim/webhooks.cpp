@@ -3,6 +3,7 @@
 #include "control/base/text.h"
 #include "control/object/json.h"
 #include "control/object/keys.h"
+#include "sim/image_behaviour.h"
 
 namespace minik::sim {
 
@@ -40,11 +41,26 @@ void SimulatedWebhooks::call(control::WebhookCall call, std::function<void(Resul
   ++calls_[call.webhook];
   auto found = behaviours_.find(call.webhook);
   if (found == behaviours_.end()) found = behaviours_.find("");
-  const WebhookBehaviour behaviour = found == behaviours_.end() ? WebhookBehaviour{} : found->second;
-  if (behaviour.answer == WebhookBehaviour::Answer::kSilent) return;
-  executor_.after(behaviour.delay, [behaviour, body = std::move(call.body), done = std::move(done)] {
-    if (behaviour.answer == WebhookBehaviour::Answer::kOutage) {
-      done(Error(ErrorCode::kServiceUnavailable, "dial tcp: connect: connection refused"));
+  WebhookBehaviour behaviour = found == behaviours_.end() ? WebhookBehaviour{} : found->second;
+  std::string failure = "dial tcp: connect: connection refused";
+  using Answer = WebhookBehaviour::Answer;
+  for (const auto& trouble : trouble_) {
+    if (!matches_pattern(trouble.match, call.webhook)) continue;
+    switch (trouble.what) {
+      case WebhookTrouble::What::kSlow: behaviour.delay = behaviour.delay + trouble.latency.draw(rng_); break;
+      case WebhookTrouble::What::kRefused: behaviour.answer = Answer::kOutage; break;
+      case WebhookTrouble::What::kSilent: behaviour.answer = Answer::kSilent; break;
+      case WebhookTrouble::What::kNonsense: behaviour.answer = Answer::kNonsense; break;
+      case WebhookTrouble::What::kCertificate:
+        behaviour.answer = Answer::kOutage;
+        failure = "tls: failed to verify certificate: x509: certificate has expired or is not yet valid";
+        break;
+    }
+  }
+  if (behaviour.answer == Answer::kSilent || (!call.address.empty() && !reaches_(call.address))) return;
+  executor_.after(behaviour.delay, [behaviour, failure, body = std::move(call.body), done = std::move(done)] {
+    if (behaviour.answer == Answer::kOutage) {
+      done(Error(ErrorCode::kServiceUnavailable, failure));
     } else {
       done(reviewed(behaviour, body));
     }

@@ -26,6 +26,27 @@
 
 namespace minik::control {
 
+namespace {
+
+// Those that are no decision on a snapshot. The volume cleaner is the half of its provisioner that acts on nodes.
+constexpr std::string_view kGarbageCollector = "garbage-collector-controller", kNodeLifecycle = "node-controller",
+                           kAutoscaler = "horizontal-pod-autoscaler", kVolumeCleaner = "local-path-provisioner";
+
+}  // namespace
+
+const std::vector<std::string>& controller_names() {
+  static const std::vector<std::string> names = [] {
+    ControllerManagerOptions all;
+    all.cluster_ca_pem = "any";
+    all.sign_certificate = [](const CertificateOrder&) -> Result<std::string> { return std::string(); };
+    std::vector<std::string> found{std::string(kGarbageCollector), std::string(kNodeLifecycle), std::string(kAutoscaler)};
+    for (const auto& spec : controller_specs(Schema::builtin(), all)) found.push_back(spec.name);
+    std::ranges::sort(found);
+    return found;
+  }();
+  return names;
+}
+
 std::vector<ControllerSpec> controller_specs(const Schema& schema,
                                              const ControllerManagerOptions& options) {
   std::vector<ControllerSpec> specs;
@@ -66,28 +87,31 @@ ControllerManager::ControllerManager(const Schema& schema, Executor& executor, C
       metrics_(metrics),
       rng_(rng),
       informers_(executor, client, rng.fork("informers")) {
-  for (auto& spec : controller_specs(schema, options)) add(std::move(spec));
-  recorders_.push_back(std::make_unique<EventRecorder>(executor, client, kinds::kEvents,
-                                                       "garbage-collector-controller", "",
-                                                       rng_.fork("garbage-collector")));
-  garbage_collector_ =
-      std::make_unique<GarbageCollector>(schema, executor, client, informers_, *recorders_.back());
-  recorders_.push_back(std::make_unique<EventRecorder>(
-      executor, client, kinds::kEvents, "node-controller", "", rng_.fork("node-controller")));
-  node_lifecycle_ = std::make_unique<NodeLifecycle>(executor, client, informers_,
-                                                    *recorders_.back(), metrics_, options.node_lifecycle);
-  recorders_.push_back(std::make_unique<EventRecorder>(executor, client, kinds::kEvents,
-                                                       "horizontal-pod-autoscaler", "",
-                                                       rng_.fork("horizontal-pod-autoscaler")));
-  autoscaler_ = std::make_unique<HorizontalPodAutoscaler>(schema, executor, client, informers_,
-                                                          *recorders_.back(), metrics_);
-  if (!options.remove_volume_directory) return;
-  recorders_.push_back(std::make_unique<EventRecorder>(executor, client, kinds::kEvents,
-                                                       "local-path-provisioner", "",
-                                                       rng_.fork("volume-cleaner")));
-  volume_cleaner_ =
-      std::make_unique<VolumeCleaner>(executor, client, informers_, *recorders_.back(),
-                                      std::move(options.remove_volume_directory));
+  const auto runs = [&options](std::string_view name) { return !options.runs || options.runs(name); };
+  const auto recorder = [this](std::string_view name, std::string_view stream) -> EventRecorder& {
+    recorders_.push_back(std::make_unique<EventRecorder>(executor_, client_, kinds::kEvents, std::string(name), "",
+                                                         rng_.fork(stream)));
+    return *recorders_.back();
+  };
+  for (auto& spec : controller_specs(schema, options)) {
+    if (runs(spec.name)) add(std::move(spec));
+  }
+  if (runs(kGarbageCollector)) {
+    garbage_collector_ = std::make_unique<GarbageCollector>(schema, executor, client, informers_,
+                                                            recorder(kGarbageCollector, "garbage-collector"));
+  }
+  if (runs(kNodeLifecycle)) {
+    node_lifecycle_ = std::make_unique<NodeLifecycle>(executor, client, informers_, recorder(kNodeLifecycle, kNodeLifecycle),
+                                                      metrics_, options.node_lifecycle);
+  }
+  if (runs(kAutoscaler)) {
+    autoscaler_ = std::make_unique<HorizontalPodAutoscaler>(schema, executor, client, informers_,
+                                                            recorder(kAutoscaler, kAutoscaler), metrics_);
+  }
+  if (options.remove_volume_directory && runs(kVolumeCleaner)) {
+    volume_cleaner_ = std::make_unique<VolumeCleaner>(executor, client, informers_, recorder(kVolumeCleaner, "volume-cleaner"),
+                                                      std::move(options.remove_volume_directory));
+  }
 }
 
 ControllerManager::~ControllerManager() = default;
@@ -103,9 +127,9 @@ void ControllerManager::add(ControllerSpec spec) {
 
 void ControllerManager::start() {
   for (auto& runner : runners_) runner->start();
-  garbage_collector_->start();
-  node_lifecycle_->start();
-  autoscaler_->start();
+  if (garbage_collector_) garbage_collector_->start();
+  if (node_lifecycle_) node_lifecycle_->start();
+  if (autoscaler_) autoscaler_->start();
   informers_.start();
 }
 

@@ -2,8 +2,10 @@
 // kube-controller-manager is, in one object; destroying it is its crash.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "control/calendar/time_zone.h"
@@ -24,7 +26,12 @@ struct ControllerManagerOptions {
   // Where nodes keep the directories of dynamically made volumes.
   std::string local_volume_root = "/var/lib/minik/volumes";
   RemoveVolumeDirectory remove_volume_directory;  // none: released volumes stay
+  // Which controllers run here, as --controllers of kube-controller-manager says it; none: all.
+  std::function<bool(std::string_view name)> runs;
 };
+
+// As their Events are signed, sorted: what `runs` is asked.
+const std::vector<std::string>& controller_names();
 
 // All controllers that are a decision on a snapshot, as the manager runs them.
 std::vector<ControllerSpec> controller_specs(const Schema& schema, const ControllerManagerOptions& options);

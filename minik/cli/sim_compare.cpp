@@ -346,7 +346,7 @@ void add_compare(CLI::App& sim, Globals& globals) {
                   "A virtual second is a real one; images become the demo server, which behaves as the scenario says.");
   command->add_option("file", flags.path, "The scenario: what it applies, patches, scales and deletes at a time")->required();
   auto* seed_option = command->add_option("--seed", seed, "Of the simulated run, instead of the scenario's own");
-  command->add_option("-o,--output", flags.format, "text or json")->check(CLI::IsMember({"text", "json"}));
+  add_output_option(*command, flags.format);
   command->callback([seed_option, &globals] {
     if (seed_option->count() > 0) flags.seed = seed;
     compare(globals, flags);

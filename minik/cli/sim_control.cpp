@@ -60,7 +60,7 @@ CLI::App* add_control(CLI::App& sim, ControlFlags& flags, const char* name, cons
   auto* command = sim.add_subcommand(name, text);
   command->footer(cat("Example: ", example));
   command->add_option("--name", flags.name, "The name that it is served under")->capture_default_str();
-  command->add_option("-o,--output", flags.format, "text or json")->check(CLI::IsMember({"text", "json"}));
+  add_output_option(*command, flags.format);
   command->callback([&flags, method, path] { tell(flags, method, path); });
   return command;
 }

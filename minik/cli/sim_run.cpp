@@ -211,7 +211,7 @@ void add_run(CLI::App& sim) {
   add_annotations_option(*command, flags.annotations);
   command->add_flag("--check-determinism", flags.check_determinism, "Run twice and compare; name the first difference");
   command->add_flag("-q,--quiet", flags.quiet, "Only the findings and the hash");
-  command->add_option("-o,--output", flags.output, "text or json")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
+  add_output_option(*command, flags.output);
   command->callback([seed_option] {
     if (seed_option->count() > 0) flags.seed = seed;
     if (flags.swarm ? !flags.path.empty() || !flags.seed : flags.path.empty()) {

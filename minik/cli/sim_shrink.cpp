@@ -22,7 +22,7 @@ using control::Value;
 using Clock = std::chrono::steady_clock;
 
 struct ShrinkFlags {
-  std::string path, out, finding, time = "10m";
+  std::string path, out, finding, time = "10m", output = "text";
   std::optional<uint64_t> seed;
   uint64_t runs = 2'000;
   unsigned jobs = std::max(1U, std::thread::hardware_concurrency());
@@ -50,7 +50,7 @@ class Shrink {
     document = sim::with_named_expectations(document, scenario).with_at({"spec", "seed"}, static_cast<int64_t>(seed));
     document = document.with("metadata", Value::map({{"name", scenario.name}}));
     choose_target(document);
-    std::printf("shrinking: %s\n", target_.what.c_str());
+    if (flags_.output == "text") std::printf("shrinking: %s\n", target_.what.c_str());
     sim::ShrinkOptions options;
     options.first_failing = [this](const std::vector<Value>& candidates) { return first_failing(candidates); };
     options.on_smaller = [this](const Value& smaller) { write(smaller); };
@@ -60,6 +60,17 @@ class Shrink {
     const Value smallest = sim::shrink(document, options);
     write(smallest);
     clear();
+    if (flags_.output == "json") {
+      print_json({{"finding", target_.what},
+                  {"detail", target_.detail},
+                  {"file", out_},
+                  {"lines", static_cast<int64_t>(lines_of(control::to_yaml(smallest)))},
+                  {"linesBefore", static_cast<int64_t>(lines_before_)},
+                  {"runs", static_cast<int64_t>(runs_)},
+                  {"finished", !enough()},
+                  {"reproduce", cat("minik sim run ", shell_word(out_))}});
+      return;
+    }
     std::printf("%s: %zu lines, from %zu, after %llu runs%s\nreproduce: minik sim run %s\n", out_.c_str(),
                 lines_of(control::to_yaml(smallest)), lines_before_, static_cast<unsigned long long>(runs_),
                 enough() ? cat("; it was stopped here and goes on with: minik sim shrink ", shell_word(out_)).c_str() : "",
@@ -203,6 +214,7 @@ void add_shrink(CLI::App& sim) {
   command->add_option("--runs", flags.runs, "Stop after so many runs")->capture_default_str();
   command->add_option("--time", flags.time, "Stop after so much real time")->capture_default_str();
   command->add_option("--jobs", flags.jobs, "Runs at once")->capture_default_str();
+  add_output_option(*command, flags.output);
   command->callback([seed_option] {
     if (seed_option->count() > 0) flags.seed = seed;
     flags.jobs = std::max(1U, flags.jobs);

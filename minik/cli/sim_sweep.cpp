@@ -271,7 +271,7 @@ void add_sweep(CLI::App& sim) {
   command->add_option("--image", flags.image, "Of that Job; its entry point must be minik")->capture_default_str();
   command->add_option("--merge", flags.merge, "Run nothing: report the results in these files, such as the logs of that Job");
   command->add_flag("--exit-zero", flags.exit_zero, "Exit 0 although seeds failed: the results say so");
-  command->add_option("-o,--output", flags.output, "text or json")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
+  add_output_option(*command, flags.output);
   command->callback([] { run_sweep(flags); });
 
   static uint64_t seed = 0;

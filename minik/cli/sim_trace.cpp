@@ -14,14 +14,14 @@ namespace {
 // Compares the lines of a run with those of a file as they come.
 class Replay {
  public:
-  explicit Replay(const std::string& path) : lines_(path) {}
+  Replay(const std::string& path, const std::string& output) : output_(output), lines_(path) {}
 
   void run() {
     const auto& header = lines_.header();
     const auto parsed = sim::parse_scenario(header.text, header.file);
     if (!parsed) fail(parsed.error(), kNotValid);
     const auto& scenario = *parsed;
-    std::printf("scenario %s, seed %llu\n", header.scenario.c_str(), static_cast<unsigned long long>(header.seed));
+    if (output_ == "text") std::printf("scenario %s, seed %llu\n", header.scenario.c_str(), static_cast<unsigned long long>(header.seed));
     sim::TraceWriter writer([this](std::string_view line) { take(line); });
     comparison_.add(lines_.header_line(), lines_.header_line());
     sim::RunOptions options;
@@ -30,6 +30,21 @@ class Replay {
     const auto outcome = value_or_fail(sim::run_scenario(scenario, options));
     writer.end(outcome.virtual_time, outcome.trace_hash);
     if (!comparison_.divergence()) comparison_.add(lines_.next(), {});
+    if (output_ == "json") {
+      print_json({{"scenario", header.scenario},
+                  {"seed", cat(header.seed)},
+                  {"same", !comparison_.divergence()},
+                  {"equalLines", static_cast<int64_t>(comparison_.equal_lines())},
+                  {"divergence", comparison_.divergence() ? sim::as_document(*comparison_.divergence()) : control::Value(nullptr)},
+                  {"trace", cat("sha256:", outcome.trace_hash)}});
+    } else {
+      tell(outcome.trace_hash);
+    }
+    if (comparison_.divergence()) throw Exit{kFailed};
+  }
+
+ private:
+  void tell(const std::string& hash) const {
     if (const auto& divergence = comparison_.divergence()) {
       std::printf("FAILED  this run is not the one of the trace (first: the trace, second: now)\n%s"
                   "another version of minik may decide otherwise; the same version must not\n",
@@ -37,21 +52,19 @@ class Replay {
     } else {
       std::printf("ok      the same %llu lines\n", static_cast<unsigned long long>(comparison_.equal_lines()));
     }
-    std::printf("trace sha256:%s\n", outcome.trace_hash.c_str());
-    if (comparison_.divergence()) throw Exit{kFailed};
+    std::printf("trace sha256:%s\n", hash.c_str());
   }
-
- private:
   void take(std::string_view line) {
     if (!comparison_.divergence()) comparison_.add(lines_.next(), std::string(line));
   }
 
+  const std::string& output_;
   TraceLines lines_;
   sim::TraceComparison comparison_;
 };
 
 struct DiffFlags {
-  std::string first, second;
+  std::string first, second, output = "text";
   size_t context = 5;
 };
 
@@ -59,8 +72,9 @@ void diff(const DiffFlags& flags) {
   TraceLines first(flags.first), second(flags.second);
   const auto& a = first.header();
   const auto& b = second.header();
-  if (a.text != b.text) std::printf("the scenarios differ: %s and %s\n", a.scenario.c_str(), b.scenario.c_str());
-  if (a.seed != b.seed) {
+  const bool tells = flags.output == "text";
+  if (tells && a.text != b.text) std::printf("the scenarios differ: %s and %s\n", a.scenario.c_str(), b.scenario.c_str());
+  if (tells && a.seed != b.seed) {
     std::printf("the seeds differ: %llu and %llu\n", static_cast<unsigned long long>(a.seed), static_cast<unsigned long long>(b.seed));
   }
   // The headers have been told apart; what interests is where the runs part.
@@ -72,12 +86,15 @@ void diff(const DiffFlags& flags) {
                                                   at_header = false;
                                                   return line;
                                                 }, flags.context);
-  if (!divergence) {
-    std::printf("the same entries\n");
-    return;
+  if (!tells) {
+    print_json({{"sameScenario", a.text == b.text},
+                {"sameSeed", a.seed == b.seed},
+                {"same", !divergence},
+                {"divergence", divergence ? sim::as_document(*divergence) : control::Value(nullptr)}});
+  } else {
+    std::printf("%s", divergence ? sim::describe(*divergence).c_str() : "the same entries\n");
   }
-  std::printf("%s", sim::describe(*divergence).c_str());
-  throw Exit{kFailed};
+  if (divergence) throw Exit{kFailed};
 }
 
 // Follows a run or reads a trace up to a moment, and keeps the objects of then.
@@ -157,11 +174,12 @@ void show_state(const StateFlags& flags) {
 }  // namespace
 
 void add_trace_commands(CLI::App& sim) {
-  static std::string replayed;
+  static std::string replayed, output = "text";
   auto* replay = sim.add_subcommand("replay", "Make the run of a trace again and compare; exit 1 where they part");
   replay->footer("Example: minik sim replay out.jsonl");
   replay->add_option("trace", replayed, "A file that --trace wrote, - for standard input")->required();
-  replay->callback([] { Replay(replayed).run(); });
+  add_output_option(*replay, output);
+  replay->callback([] { Replay(replayed, output).run(); });
 
   static DiffFlags diff_flags;
   auto* diff_command = sim.add_subcommand("diff", "Where two traces part, and in which fields; exit 1 when they do");
@@ -169,6 +187,7 @@ void add_trace_commands(CLI::App& sim) {
   diff_command->add_option("first", diff_flags.first, "A trace")->required();
   diff_command->add_option("second", diff_flags.second, "Another trace")->required();
   diff_command->add_option("--context", diff_flags.context, "Equal lines to show before")->capture_default_str();
+  add_output_option(*diff_command, diff_flags.output);
   diff_command->callback([] { diff(diff_flags); });
 
   static StateFlags flags;

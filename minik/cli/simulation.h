@@ -4,6 +4,7 @@
 #include <fstream>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "minik/cli/command.h"
 #include "sim/results.h"
@@ -23,6 +24,10 @@ struct WholeScenario {
 // These end the program with exit code 2 and the place in the file when it is not valid. - is standard input.
 WholeScenario load_whole_scenario(const std::string& path);
 sim::Scenario load_scenario(const std::string& path);
+
+// -o text|json, and what goes out as json.
+void add_output_option(CLI::App& command, std::string& output);
+void print_json(std::vector<control::MapEntry> fields);
 
 Status write_report(const std::string& path, const std::string& text);
 

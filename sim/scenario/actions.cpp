@@ -183,9 +183,9 @@ const Reading kActions[] = {
     {"setLoad", reading<set_load>},
     {"restart",
      [](const Reader& r, const Value& v, const std::string& at, const ScenarioFiles&) -> Result<Action::What> {
-       if (v.as_string() == "controllers") return Action::What(RestartAction{Component::kControllers});
-       if (v.as_string() == "scheduler") return Action::What(RestartAction{Component::kScheduler});
-       return r.error(at, "must be controllers or scheduler");
+       const auto component = component_named(v.as_string());
+       if (!component) return r.error(at, cat("must be ", known_components()));
+       return Action::What(RestartAction{*component});
      }},
 };
 

@@ -55,7 +55,10 @@ Result<FaultKind> pod_fault(const Reader& r, const Value& v, const std::string& 
 
 Status read_components(const Reader& r, const Value& v, const std::string& at, std::vector<std::string>& into) {
   MINIK_ASSIGN(into, r.texts(v, at, "components"));
-  if (into.empty()) return r.error(at, "needs components: a list of controllers, scheduler, nodes and names of nodes");
+  if (into.empty()) return r.error(at, "needs components: a list of controllers, scheduler, nodes, names of nodes and of single controllers");
+  for (auto& name : into) {
+    MINIK_ASSIGN(name, r.component_or_node(at + ".components", name));
+  }
   return {};
 }
 
@@ -80,6 +83,31 @@ Result<FaultKind> hold_messages(const Reader& r, const Value& v, const std::stri
   MINIK_TRY(read_components(r, v, at, fault.components));
   fault.trouble.hold_all_requests = kRequests;
   fault.trouble.hold_all_watches = kWatches;
+  return FaultKind(fault);
+}
+
+// Who has a token, and who a certificate: single controllers may have either, the API server's own is another matter.
+Result<FaultKind> expire_tokens(const Reader& r, const Value& v, const std::string& at) {
+  LinkFault fault;
+  MINIK_TRY(r.only(v, at, {"components"}));
+  MINIK_TRY(read_components(r, v, at, fault.components));
+  for (const auto& name : fault.components) {
+    if (!component_named(name)) return r.error(at + ".components", "node agents have certificates: expireCertificates");
+  }
+  fault.trouble.unauthorized = true;
+  return FaultKind(fault);
+}
+
+Result<FaultKind> expire_certificates(const Reader& r, const Value& v, const std::string& at) {
+  MINIK_TRY(r.only(v, at, {"components"}));
+  if (v.get("components") == Value::array({"api"})) {
+    ApiFault of_the_server;
+    of_the_server.what = ApiFault::What::kExpireCertificate;
+    return FaultKind(of_the_server);
+  }
+  LinkFault fault;
+  MINIK_TRY(read_components(r, v, at, fault.components));
+  fault.trouble.unauthorized = true;
   return FaultKind(fault);
 }
 
@@ -130,9 +158,8 @@ Result<FaultKind> component_fault(const Reader& r, const Value& v, const std::st
   const bool often = kWhat == ComponentFault::What::kCrashOften;
   MINIK_TRY(r.only(v, at, often ? std::vector<std::string_view>{"component", "share", "down"}
                                 : std::vector<std::string_view>{"component"}));
-  MINIK_ASSIGN(const auto component, r.word(v, at, "component", {"controllers", "scheduler"}, 2));
-  if (component == 2) return r.error(at, "needs a component: controllers or scheduler");
-  fault.component = static_cast<Component>(component);
+  MINIK_ASSIGN(const auto component, r.text(v, at, "component", ""));
+  MINIK_ASSIGN(fault.component.name, r.component(at + ".component", component));
   if (often) {
     MINIK_ASSIGN(fault.chance, r.chance(v, at, "share", 10'000));
     MINIK_ASSIGN(fault.down, r.distribution(v, at, "down", fault.down));
@@ -160,6 +187,47 @@ Result<FaultKind> dns_outage(const Reader& r, const Value& v, const std::string&
   return FaultKind(DnsFault{});
 }
 
+Result<FaultKind> webhook_outage(const Reader& r, const Value& v, const std::string& at) {
+  WebhookFault fault;
+  MINIK_TRY(r.only(v, at, {"match", "how"}));
+  MINIK_ASSIGN(fault.trouble.match, r.text(v, at, "match", "*"));
+  using What = WebhookTrouble::What;
+  static constexpr What kHow[] = {What::kRefused, What::kSilent, What::kNonsense, What::kCertificate};
+  MINIK_ASSIGN(const auto how, r.word(v, at, "how", {"refused", "silent", "nonsense", "certificateExpired"}, 0));
+  fault.trouble.what = kHow[how];
+  return FaultKind(fault);
+}
+
+Result<FaultKind> slow_webhooks(const Reader& r, const Value& v, const std::string& at) {
+  WebhookFault fault;
+  fault.trouble.what = WebhookTrouble::What::kSlow;
+  MINIK_TRY(r.only(v, at, {"match", "latency"}));
+  MINIK_ASSIGN(fault.trouble.match, r.text(v, at, "match", "*"));
+  if (!v.contains("latency")) return r.error(at, "needs a latency");
+  MINIK_ASSIGN(fault.trouble.latency, r.distribution(v, at, "latency", {}));
+  return FaultKind(fault);
+}
+
+// What a quota of the cluster's own kinds may count.
+bool is_quota_resource(std::string_view name) {
+  constexpr std::string_view kCounted[] = {"pods", "services", "secrets", "configmaps", "persistentvolumeclaims",
+                                           "replicationcontrollers", "requests.cpu", "requests.memory", "limits.cpu",
+                                           "limits.memory", "requests.storage"};
+  return std::ranges::find(kCounted, name) != std::end(kCounted) || (name.starts_with("count/") && name.size() > 6);
+}
+
+Result<FaultKind> exhaust_quota(const Reader& r, const Value& v, const std::string& at) {
+  QuotaFault fault;
+  MINIK_TRY(r.only(v, at, {"namespace", "resources"}));
+  MINIK_ASSIGN(fault.namespace_, r.text(v, at, "namespace", fault.namespace_));
+  MINIK_ASSIGN(const auto resources, r.texts(v, at, "resources"));
+  if (!resources.empty()) fault.resources = {resources.begin(), resources.end()};
+  for (const auto& resource : fault.resources) {
+    if (!is_quota_resource(resource)) return r.error(at + ".resources", cat("no quota counts ", quoted(resource), "; pods or requests.cpu are such"));
+  }
+  return FaultKind(fault);
+}
+
 struct Reading {
   std::string_view name;
   Result<FaultKind> (*read)(const Reader&, const Value&, const std::string&);
@@ -181,6 +249,8 @@ constexpr Reading kFaults[] = {
     {"troubleLinks", link_fault},
     {"holdMessages", hold_messages<true, true>},
     {"holdWatches", hold_messages<false, true>},
+    {"expireTokens", expire_tokens},
+    {"expireCertificates", expire_certificates},
     {"stopApi", api_fault<ApiFault::What::kStop>},
     {"slowApi", api_fault<ApiFault::What::kSlow>},
     {"failApi", api_fault<ApiFault::What::kErrors>},
@@ -196,6 +266,9 @@ constexpr Reading kFaults[] = {
     {"registryOutage", registry_outage},
     {"throttleRegistry", registry_throttle},
     {"dnsOutage", dns_outage},
+    {"webhookOutage", webhook_outage},
+    {"slowWebhooks", slow_webhooks},
+    {"exhaustQuota", exhaust_quota},
 };
 
 Result<WriteMatch> read_write(const Reader& r, const Value& v, const std::string& at, bool counted) {
@@ -217,6 +290,9 @@ Result<WriteMatch> read_write(const Reader& r, const Value& v, const std::string
   MINIK_ASSIGN(write.name, r.text(v, at, "name", ""));
   MINIK_ASSIGN(write.subresource, r.text(v, at, "subresource", ""));
   MINIK_ASSIGN(write.component, r.text(v, at, "component", ""));
+  if (!write.component.empty() && write.component != "admin") {
+    MINIK_ASSIGN(write.component, r.component_or_node(at + ".component", write.component));
+  }
   return write;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "control/schema/schema.h"
+#include "sim/component.h"
 
 namespace minik::sim {
 
@@ -267,6 +268,18 @@ Result<ObjectSelection> Reader::selection(const Value& map, const std::string& p
   return selection;
 }
 
+Result<std::string> Reader::component(const std::string& path, std::string_view name) const {
+  if (const auto component = component_named(name)) return component->name;
+  return error(path, name.empty() ? cat("needs one of ", known_components())
+                                  : cat("there is no component ", quoted(name), "; known are ", known_components()));
+}
+
+Result<std::string> Reader::component_or_node(const std::string& path, std::string_view name) const {
+  if (const auto component = component_named(name)) return component->name;
+  if (name == "nodes" || pools_.empty() || names_node(pools_, name)) return std::string(name);
+  return error(path, cat("there is no node and no component ", quoted(name), "; known are nodes, names of nodes, ", known_components()));
+}
+
 Result<NodeChoice> Reader::nodes(const Value& value, const std::string& path,
                                  std::initializer_list<std::string_view> more_fields) const {
   NodeChoice choice;
@@ -275,6 +288,9 @@ Result<NodeChoice> Reader::nodes(const Value& value, const std::string& path,
   known.insert(known.end(), more_fields);
   MINIK_TRY(only(value, path, known));
   MINIK_ASSIGN(choice.names, texts(value, path, "names"));
+  for (const auto& name : choice.names) {
+    if (!pools_.empty() && !names_node(pools_, name)) return error(path + ".names", cat("there is no node ", quoted(name)));
+  }
   MINIK_ASSIGN(choice.pool, text(value, path, "pool", ""));
   MINIK_ASSIGN(choice.zone, text(value, path, "zone", ""));
   MINIK_ASSIGN(choice.count, number(value, path, "count", 0));

@@ -12,6 +12,7 @@
 #include "control/object/quantity.h"
 #include "control/object/yaml.h"
 #include "sim/distribution.h"
+#include "sim/node_pool.h"
 #include "sim/selection.h"
 
 namespace minik::sim {
@@ -63,6 +64,13 @@ class Reader {
   Result<ObjectReference> reference(const control::Value& map, const std::string& path) const;
   Result<control::LabelSelector> labels(const control::Value& map, const std::string& path) const;
   Result<ObjectSelection> selection(const control::Value& map, const std::string& path) const;
+  // The machines that names of nodes are checked against from now on; without them any name will do.
+  void know_pools(const std::vector<NodePool>& pools) { pools_ = pools; }
+  // "controllers", "scheduler" or a controller's name, in its full form.
+  Result<std::string> component(const std::string& path, std::string_view name) const;
+  // The same, "nodes", or the name of a node.
+  Result<std::string> component_or_node(const std::string& path, std::string_view name) const;
+
   // `all`, or a mapping of names, pool, zone, count.
   Result<NodeChoice> nodes(const control::Value& value, const std::string& path,
                            std::initializer_list<std::string_view> more_fields = {}) const;
@@ -73,6 +81,7 @@ class Reader {
 
   const control::YamlDocument& document_;
   std::string file_;
+  std::vector<NodePool> pools_;
 };
 
 // Each item of a list through `read(item, path)`.

@@ -12,7 +12,7 @@ namespace {
 
 constexpr Duration kDurationMax = hours(24 * 3660);
 
-Status read_spec(const Reader& r, const Value& spec, const ScenarioFiles& files, Scenario& s) {
+Status read_spec(Reader& r, const Value& spec, const ScenarioFiles& files, Scenario& s) {
   MINIK_TRY(r.only(spec, "spec", {"seed", "duration", "nodes", "images", "workloads", "timeline", "faults", "convergence",
                                   "expect", "nodeMonitorGracePeriod", "chance"}));
   MINIK_ASSIGN(const auto seed, r.number(spec, "spec", "seed", 0));
@@ -28,6 +28,7 @@ Status read_spec(const Reader& r, const Value& spec, const ScenarioFiles& files,
   }
   MINIK_TRY(read_list(r, spec.get("nodes"), "spec.nodes", s.pools,
                       [&](const Value& v, const std::string& at) { return read_pool(r, v, at); }));
+  r.know_pools(s.pools);
   MINIK_TRY(read_list(r, spec.get("images"), "spec.images", s.images,
                       [&](const Value& v, const std::string& at) { return read_image(r, v, at); }));
   if (spec.contains("workloads")) {
@@ -62,7 +63,7 @@ Result<Scenario> parse_scenario(std::string_view text, std::string_view file_nam
   if (documents.size() != 1) {
     return Error(ErrorCode::kBadRequest, cat(file_name, ": a scenario file holds one document, this one ", documents.size()));
   }
-  const Reader r(documents[0], std::string(file_name));
+  Reader r(documents[0], std::string(file_name));
   const Value& root = documents[0].value;
   MINIK_TRY(r.only(root, "", {"apiVersion", "kind", "metadata", "spec"}));
   if (root.get("apiVersion").as_string() != "minik.dev/v1alpha1" || root.get("kind").as_string() != "Scenario") {

@@ -1,0 +1,139 @@
+// The processes of the control plane: controllers and scheduler as they die, lead and are replaced.
+#include "control/base/text.h"
+#include "control/schema/kinds.h"
+#include "sim/cluster.h"
+
+namespace minik::sim {
+
+std::vector<Component> SimulatedCluster::components() const {
+  std::vector<Component> all;
+  for (const auto& [component, p] : parts_) all.push_back(component);
+  return all;
+}
+
+void SimulatedCluster::set_apart(const Component& component) {
+  if (parts_.contains(component)) return;
+  parts_.emplace(component, rng_.fork(cat("crashes of ", component.name)));
+  if (!running(Component::kControllers)) return;
+  restart(Component::kControllers);
+  restart(component);
+}
+
+void SimulatedCluster::Process::stop() {
+  scheduler.reset();
+  events.reset();
+  informers.reset();
+  manager.reset();
+  client.reset();
+}
+
+void SimulatedCluster::stop(const Component& component) {
+  part(component).process.stop();
+  ++part(component).lives;
+}
+
+void SimulatedCluster::restart(const Component& component) {
+  stop(component);
+  Process& process = part(component).process;
+  if (component.is_scheduler()) {
+    start_scheduler(process);
+  } else {
+    start_controllers(component, process);
+  }
+}
+
+bool SimulatedCluster::running(const Component& component) const { return parts_.at(component).process.client != nullptr; }
+
+void SimulatedCluster::start_controllers(const Component& component, Process& process) {
+  process.client = make_client(component.user(), executor_);
+  trouble(component, *process.client);
+  control::ControllerManagerOptions options;
+  if (component.is_single_controller()) {
+    options.runs = [name = component.name](std::string_view controller) { return controller == name; };
+  } else if (parts_.size() > 2) {
+    options.runs = [this](std::string_view controller) { return !parts_.contains(Component{std::string(controller)}); };
+  }
+  options.node_lifecycle.grace_period = options_.node_grace;
+  options.cluster_ca_pem = "simulated";
+  // What is asked for, in the place of a signature: the certificate of one request is always the same.
+  options.sign_certificate = [](const control::CertificateOrder& order) -> Result<std::string> {
+    return cat("simulated certificate for ", order.request_pem);
+  };
+  // A simulated directory is gone as soon as its machine is there to say so.
+  options.remove_volume_directory = [this](const std::string& node, const std::string&,
+                                           std::function<void(Status)> done) {
+    executor_.after(options_.delays.request_max, [this, node, done = std::move(done)] {
+      const bool there = machines_.contains(node) && kubelet_running(node);
+      done(there ? Status() : Status(Error(ErrorCode::kServiceUnavailable, cat("node ", quoted(node), " is down"))));
+    });
+  };
+  const Rng rng = rng_.fork(cat("controllers/", lives_));
+  process.manager = std::make_unique<control::ControllerManager>(control::Schema::builtin(), executor_, *process.client, metrics_, rng, options);
+  process.manager->start();
+}
+
+void SimulatedCluster::start_scheduler(Process& process) {
+  process.client = make_client(Component::kScheduler.user(), executor_);
+  trouble(Component::kScheduler, *process.client);
+  const Rng rng = rng_.fork(cat("scheduler/", lives_));
+  process.informers = std::make_unique<control::InformerSet>(executor_, *process.client, rng.fork("informers"));
+  process.events = std::make_unique<control::EventRecorder>(executor_, *process.client, control::kinds::kEvents,
+                                                            "default-scheduler", "", rng.fork("events"));
+  process.scheduler = std::make_unique<control::Scheduler>(executor_, *process.client, *process.informers,
+                                                           *process.events, metrics_, rng);
+  process.scheduler->start();
+  process.informers->start();
+}
+
+void SimulatedCluster::add_leader(const Component& component) {
+  end_old_leader(component);
+  Part& p = part(component);
+  p.old = std::move(p.process);
+  LinkFaults held;
+  held.hold_all_requests = true;
+  if (p.old.client) p.old.client->set_faults(held);
+  restart(component);
+}
+
+// The old process dies, and what it had written is still on its way.
+void SimulatedCluster::end_old_leader(const Component& component) {
+  Process& old = part(component).old;
+  if (old.client) old.client->abandon();
+  old.stop();
+}
+
+void SimulatedCluster::set_faults(const Component& component, ComponentFaults faults) {
+  Part& p = part(component);
+  p.faults = std::move(faults);
+  if (p.process.client) trouble(component, *p.process.client);
+}
+
+void SimulatedCluster::trouble(const Component& component, SimulatedClient& client) {
+  Part& p = part(component);
+  client.set_faults(p.faults.link);
+  watch_client(client, component.user());
+  if (p.faults.crash_at_write == 0 && !request_watch_.leaves) return;
+  client.on_send([this, component, life = p.lives](const control::ApiRequest& request) {
+    if (!is_write(request.verb)) return true;
+    Part& mine = part(component);
+    if (mine.faults.crash_at_write > 0 && mine.crash_rng.chance_ppm(mine.faults.crash_at_write)) {
+      // As long as the write and its answer are on their way: the crash falls before, between or after.
+      const Duration round_trip = options_.delays.request_max * 3;
+      executor_.after(mine.crash_rng.between(Duration{}, round_trip), [this, component, life] {
+        if (life == part(component).lives && running(component)) crash(component);
+      });
+    }
+    return !request_watch_.leaves || request_watch_.leaves(component.user(), request);
+  });
+}
+
+void SimulatedCluster::crash(const Component& component) {
+  Part& p = part(component);
+  ++p.crashes;
+  stop(component);
+  executor_.after(p.faults.down.draw(p.crash_rng), [this, component, life = p.lives] {
+    if (life == part(component).lives) restart(component);
+  });
+}
+
+}  // namespace minik::sim

@@ -1,0 +1,206 @@
+// Single controllers that die, webhooks, quotas and credentials: each fault is felt while it lasts and not afterwards.
+#include "tests/sim/faulty_run.h"
+
+namespace minik::sim {
+namespace {
+
+using control::keys::kSpec;
+namespace kinds = control::kinds;
+
+constexpr std::string_view kScaleAtTwo = "  timeline:\n  - {at: 2m5s, scale: {kind: Deployment, name: web, replicas: 12}}\n  faults:\n  - ";
+
+// How long after two minutes it took until all twelve are there.
+Duration scaled_after(std::string_view fault, std::string_view objects = "") {
+  FaultyRun run(cat(objects, kScaleAtTwo, fault));
+  run.to(minutes(2));
+  EXPECT_TRUE(run.until([&] { return run.available() == 12; }, minutes(20))) << fault;
+  return run.run->now() - minutes(2);
+}
+
+std::string refusal(std::string_view spec) {
+  const auto parsed = parse_scenario(cat("apiVersion: minik.dev/v1alpha1\nkind: Scenario\nmetadata: {name: a}\nspec:\n"
+                                         "  nodes: [{name: node, count: 3}]\n", spec), "a.yaml");
+  return parsed ? "" : parsed.error().message;
+}
+
+TEST(SingleControllers, OneIsMissedWhileTheOthersGoOn) {
+  FaultyRun run(R"(  timeline:
+  - {at: 2m5s, setImage: {kind: Deployment, name: web, container: web, image: "web:2"}}
+  faults:
+  - {at: 2m, for: 3m, crashComponent: {component: deployment}}
+  - {at: 3m, crashNodes: {names: [node-1]}, for: 8m})");
+  run.to(minutes(4) + seconds(55));
+  EXPECT_TRUE(run.run->cluster().running(Component::kControllers));
+  EXPECT_FALSE(run.run->cluster().running({"deployment-controller"}));
+  EXPECT_EQ(run.store().count(kinds::kReplicasets), 1U) << "nobody makes the ReplicaSet of the new image";
+  EXPECT_EQ(run.condition("node-1", "Ready"), "Unknown") << "who looks after nodes does so";
+  EXPECT_EQ(run.ready_pods(), 6) << "lost pods are replaced";
+  EXPECT_TRUE(run.until([&] { return run.store().count(kinds::kReplicasets) == 2; }, seconds(20)));
+}
+
+TEST(SingleControllers, OneDiesBetweenTwoOfItsWrites) {
+  FaultyRun run(R"(  timeline:
+  - {at: 2m, setImage: {kind: Deployment, name: web, container: web, image: "web:2"}}
+  faults:
+  - when:
+      between:
+        first: {verb: create, kind: ReplicaSet, component: deployment-controller}
+        then: {verb: update, kind: ReplicaSet, component: deployment-controller}
+    for: 1m
+    crashComponent: {component: deployment-controller})");
+  run.to(minutes(2) + seconds(30));
+  EXPECT_EQ(run.store().count(kinds::kReplicasets), 2U);
+  EXPECT_FALSE(run.run->cluster().running({"deployment-controller"})) << "it died after the first write";
+  EXPECT_TRUE(run.run->cluster().running(Component::kControllers));
+  run.to(minutes(8));
+  EXPECT_EQ(run.count([](const control::Value& pod) {
+    return pod[kSpec][control::keys::kContainers].items()[0][control::keys::kImage].as_string() == "web:2";
+  }), 6);
+}
+
+TEST(SingleControllers, OneLosesItsLeaseDoublesAndDiesOften) {
+  EXPECT_GT(scaled_after("{at: 2m4s, loseLeader: {component: replicaset}}"), seconds(17));
+  for (const auto* fault : {"twoLeaders: {component: replicaset}", "crashAtWrites: {component: replicaset, share: 30%}"}) {
+    FaultyRun run(cat(kScaleAtTwo, "{at: 2m, for: 30s, ", fault, "}"));
+    run.to(minutes(6));
+    EXPECT_EQ(run.available(), 12) << fault;
+    EXPECT_EQ(run.store().count(kinds::kPods), 12U) << fault;
+  }
+}
+
+TEST(SingleControllers, AllOfThemAreMeantByControllers) {
+  FaultyRun run(R"(  faults:
+  - {at: 2m, for: 1m, crashComponent: {component: controllers}}
+  - {at: 4m, for: 1m, crashComponent: {component: job}})");
+  run.to(minutes(2) + seconds(30));
+  EXPECT_FALSE(run.run->cluster().running(Component::kControllers));
+  EXPECT_FALSE(run.run->cluster().running({"job-controller"}));
+  run.to(minutes(3) + seconds(30));
+  EXPECT_TRUE(run.run->cluster().running({"job-controller"}));
+}
+
+TEST(SingleControllers, AnInjectedFaultTakesOneFromAmongTheOthers) {
+  FaultyRun run("");
+  run.to(minutes(2));
+  const auto injected = run.run->inject("{crashComponent: {component: replicaset}, for: 1m}", "injected");
+  ASSERT_TRUE(injected.ok()) << injected.error().message;
+  EXPECT_FALSE(run.run->cluster().running({"replicaset-controller"}));
+  EXPECT_TRUE(run.run->cluster().running(Component::kControllers));
+  run.to(minutes(4));
+  EXPECT_TRUE(run.run->cluster().running({"replicaset-controller"}));
+}
+
+TEST(SingleControllers, NamesThatNobodyHasAreRefusedWhereTheyStand) {
+  EXPECT_TRUE(refusal("  faults:\n  - {at: 1m, crashComponent: {component: deploymnt}}").starts_with("a.yaml:7: "));
+  EXPECT_NE(refusal("  faults:\n  - {at: 1m, crashComponent: {component: deploymnt}}").find("deployment-controller"), std::string::npos);
+  EXPECT_TRUE(refusal("  faults:\n  - {at: 1m, troubleLinks: {components: [node-3], loseRequests: 1%}}").starts_with("a.yaml:7: "));
+  EXPECT_EQ(refusal("  faults:\n  - {at: 1m, troubleLinks: {components: [node-2], loseRequests: 1%}}"), "");
+  EXPECT_TRUE(refusal("  faults:\n  - {at: 1m, crashNodes: {names: [node-03]}}").starts_with("a.yaml:7: "));
+  EXPECT_TRUE(refusal("  faults:\n  - {when: {write: {component: web}}, stopApi: {}}").starts_with("a.yaml:7: "));
+  EXPECT_TRUE(refusal("  timeline:\n  - {at: 1m, restart: everything}").starts_with("a.yaml:7: "));
+}
+
+// A webhook outside of the cluster that is asked about every new pod.
+constexpr std::string_view kWebhook = R"(  - apiVersion: admissionregistration.k8s.io/v1
+    kind: ValidatingWebhookConfiguration
+    metadata: {name: guard}
+    webhooks:
+    - name: guard.example.com
+      failurePolicy: Fail
+      sideEffects: None
+      timeoutSeconds: 5
+      admissionReviewVersions: [v1]
+      clientConfig: {url: "https://guard.example.com/"}
+      rules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}]
+)";
+
+TEST(WebhookFaults, NoPodIsMadeWhileTheWebhookFails) {
+  const Duration usual = scaled_after("{at: 59m, expireWatches: {}}", kWebhook);
+  EXPECT_LT(usual, minutes(1));
+  for (const auto* how : {"refused", "silent", "nonsense", "certificateExpired"}) {
+    EXPECT_GT(scaled_after(cat("{at: 2m, for: 3m, webhookOutage: {match: \"guard.*\", how: ", how, "}}"), kWebhook), minutes(3)) << how;
+  }
+  EXPECT_LT(scaled_after("{at: 2m, for: 3m, webhookOutage: {match: \"other.*\"}}", kWebhook), minutes(1));
+  EXPECT_GT(scaled_after("{at: 2m, for: 3m, slowWebhooks: {latency: 4s}}", kWebhook), usual + seconds(3));
+}
+
+TEST(WebhookFaults, AWebhookIsAwayWithTheMachineOfItsPod) {
+  // Its one endpoint stays listed while its machine only stands still.
+  FaultyRun run(cat(kWebhook, R"(  timeline:
+  - at: 30s
+    apply:
+    - apiVersion: v1
+      kind: Service
+      metadata: {name: guard}
+      spec: {selector: {app: web}, ports: [{port: 443, targetPort: 80}]}
+    - apiVersion: admissionregistration.k8s.io/v1
+      kind: ValidatingWebhookConfiguration
+      metadata: {name: guard}
+      webhooks:
+      - name: guard.example.com
+        failurePolicy: Fail
+        sideEffects: None
+        timeoutSeconds: 5
+        admissionReviewVersions: [v1]
+        clientConfig: {service: {name: guard, namespace: default}}
+        rules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}]
+  - {at: 2m5s, scale: {kind: Deployment, name: web, replicas: 7}}
+  faults:
+  - {at: 2m, for: 30s, freezeNodes: all})"));
+  run.to(minutes(2) + seconds(25));
+  EXPECT_EQ(run.store().count(kinds::kPods), 6U);
+  EXPECT_TRUE(run.until([&] { return run.available() == 7; }, minutes(3)));
+}
+
+TEST(WebhookFaults, AreRefusedWhereTheyAreWrong) {
+  EXPECT_TRUE(refusal("  faults:\n  - {at: 1m, webhookOutage: {how: rude}}").starts_with("a.yaml:7: "));
+  EXPECT_TRUE(refusal("  faults:\n  - {at: 1m, slowWebhooks: {match: \"*\"}}").starts_with("a.yaml:7: "));
+}
+
+TEST(QuotaFaults, NothingIsMadeThatNothingIsLeftFor) {
+  FaultyRun run(cat(kScaleAtTwo, "{at: 2m, for: 3m, exhaustQuota: {}}"));
+  run.to(minutes(4));
+  EXPECT_EQ(run.available(), 6);
+  EXPECT_EQ(run.store().count(kinds::kPods), 6U);
+  bool told = false;
+  run.store().for_each(kinds::kEvents, [&](const control::Value& event) {
+    told |= event[control::keys::kMessage].as_string().find("exceeded quota: exhausted") != std::string_view::npos;
+  });
+  EXPECT_TRUE(told);
+  EXPECT_TRUE(run.until([&] { return run.available() == 12; }, minutes(5)));
+  EXPECT_EQ(run.store().count(kinds::kResourcequotas), 0U);
+}
+
+TEST(QuotaFaults, CountWhatTheyAreTold) {
+  EXPECT_LT(scaled_after("{at: 2m, for: 3m, exhaustQuota: {resources: [services]}}"), minutes(1));
+  EXPECT_GT(scaled_after("{at: 2m, for: 3m, exhaustQuota: {resources: [requests.cpu]}}"), minutes(2));
+  EXPECT_TRUE(refusal("  faults:\n  - {at: 1m, exhaustQuota: {resources: [cups]}}").starts_with("a.yaml:7: "));
+}
+
+TEST(Credentials, ANodeWhoseCertificateHasExpiredIsLostUntilItIsRenewed) {
+  FaultyRun run("  faults:\n  - {at: 2m, for: 3m, expireCertificates: {components: [node-1]}}");
+  run.to(minutes(2) + seconds(40));
+  EXPECT_EQ(run.condition("node-1", "Ready"), "True") << "the lease has not run out yet";
+  run.to(minutes(4));
+  EXPECT_EQ(run.condition("node-1", "Ready"), "Unknown");
+  EXPECT_TRUE(run.run->cluster().kubelet_running("node-1"));
+  EXPECT_TRUE(run.until([&] { return run.condition("node-1", "Ready") == "True"; }, minutes(3)));
+  EXPECT_TRUE(run.until([&] { return run.available() == 6; }, minutes(2)));
+}
+
+TEST(Credentials, AControllerWithoutAValidTokenDoesNothing) {
+  EXPECT_GT(scaled_after("{at: 2m, for: 3m, expireTokens: {components: [replicaset-controller]}}"), minutes(2));
+  EXPECT_GT(scaled_after("{at: 2m, for: 3m, expireCertificates: {components: [scheduler]}}"), minutes(2));
+  EXPECT_TRUE(refusal("  faults:\n  - {at: 1m, expireTokens: {components: [nodes]}}").starts_with("a.yaml:7: "));
+}
+
+TEST(Credentials, NobodyTalksToAServerWhoseOwnCertificateHasExpired) {
+  FaultyRun run(cat(kScaleAtTwo, "{at: 2m, for: 2m, expireCertificates: {components: [api]}}"));
+  run.to(minutes(3) + seconds(55));
+  EXPECT_EQ(run.store().count(kinds::kPods), 6U);
+  EXPECT_EQ(run.restarts(), 0);
+  EXPECT_TRUE(run.until([&] { return run.available() == 12; }, minutes(3)));
+}
+
+}  // namespace
+}  // namespace minik::sim

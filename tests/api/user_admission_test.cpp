@@ -37,7 +37,7 @@ class UserAdmissionTest : public CustomWorld {
     return send("PATCH", cat(kMaps, "/", name), cat(R"({"data":)", data, "}"), "application/merge-patch+json");
   }
 
-  sim::SimulatedWebhooks webhooks{executor};
+  sim::SimulatedWebhooks webhooks{executor, Rng(1), [](const std::string&) { return true; }};
 };
 
 TEST_F(UserAdmissionTest, AWebhookThatDeniesIsQuoted) {

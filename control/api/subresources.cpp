@@ -17,11 +17,11 @@ namespace minik::control {
 namespace {
 
 Value success(int code) {
-  return Value::map({{keys::kApiVersion, "v1"},
-                     {keys::kKind, "Status"},
-                     {keys::kMetadata, Value::empty_map()},
-                     {keys::kStatus, "Success"},
-                     {keys::kCode, code}});
+  static const Value status = Value::map({{keys::kApiVersion, "v1"},
+                                          {keys::kKind, "Status"},
+                                          {keys::kMetadata, Value::empty_map()},
+                                          {keys::kStatus, "Success"}});
+  return status.with(keys::kCode, code);
 }
 
 // Disruptions that were granted and have not happened yet; more than this and the controller is behind.

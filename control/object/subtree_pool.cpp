@@ -40,11 +40,14 @@ Value SubtreePool::share(const Value& document, const Value& previous) {
   }
   std::vector<MapEntry> entries;
   bool changed = false;
-  const auto all = document.entries();
+  const auto all = document.entries(), before = previous.entries();
+  size_t next = 0;  // both are sorted: what was before is rarely far from the last one
   for (size_t i = 0; i < all.size(); ++i) {
     const auto& [key, old] = all[i];
-    const Value name = shared(Value(key), Value::absent());
-    Value item = shared(old, previous[key]);
+    while (next < before.size() && before[next].key < key) ++next;
+    const MapEntry* known = next < before.size() && before[next].key == key ? &before[next] : nullptr;
+    const Value name = known ? Value(known->key) : shared(Value(key), Value::absent());
+    Value item = shared(old, known ? known->value : Value::absent());
     if (!changed) {
       if (item.same_node(old) && name.same_node(Value(key))) continue;
       changed = true;

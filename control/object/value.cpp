@@ -137,6 +137,14 @@ Value Value::finish_map(MapEntry* entries, size_t count) {
   return Value(FromBits{}, reinterpret_cast<uintptr_t>(node) | kMapTag);
 }
 
+// Stands before its uses, most of which are here and get it without a call.
+bool operator<(const Key& a, const Key& b) {
+  if (a.text_.is_symbol() && b.text_.is_symbol()) {
+    return a.text_.identity() < b.text_.identity();  // the symbol table is sorted
+  }
+  return a.text() < b.text();
+}
+
 Value Value::map(std::vector<MapEntry> entries) {
   const auto by_key = [](const MapEntry& a, const MapEntry& b) { return a.key < b.key; };
   if (!std::is_sorted(entries.begin(), entries.end(), by_key)) {
@@ -234,12 +242,6 @@ std::string_view Value::as_string(std::string_view fallback) const& {
 
 Key::Key(const Value& text) : text_(text) { CHECK(text.is_string()); }
 
-bool operator<(const Key& a, const Key& b) {
-  if (a.text_.is_symbol() && b.text_.is_symbol()) {
-    return a.text_.identity() < b.text_.identity();  // the symbol table is sorted
-  }
-  return a.text() < b.text();
-}
 
 const Value& Value::search(const Key& key) const { return get(key.text()); }
 

@@ -93,22 +93,27 @@ bool Candidates::outdated(const NodeTable& table) const {
 }
 
 void Candidates::refresh(NodeTable& table) {
-  rules_->refresh(table, profile_.weights);
+  rules_->refresh(table);
   const bool new_terms = counts_version_ != table.counts().version();
   if (new_terms || outdated(table)) {
     build_terms(table);
     groups_.clear();
-    seats_.assign(table.nodes().size(), {});
+    group_of_.assign(table.nodes().size(), nullptr);
+    places_.resize(table.nodes().size());
     notes_.clear();
     tally_.clear();
     if (explaining_) notes_.resize(table.nodes().size());
-    for (size_t i = 0; i < table.nodes().size(); ++i) evaluate(table, static_cast<int>(i));
+    for (size_t i = 0; i < table.nodes().size(); ++i) evaluate(table, static_cast<int>(i), Filling::kAtOnce);
+    for (auto& [place, group] : groups_) group.arrange();
     built_ = true;
     rules_generation_ = rules_->generation();
   } else {
-    seats_.resize(table.nodes().size());
+    group_of_.resize(table.nodes().size(), nullptr);
+    places_.resize(table.nodes().size());
     if (explaining_) notes_.resize(table.nodes().size());
-    for (; position_ < table.log_end(); ++position_) evaluate(table, table.changed(position_));
+    for (; position_ < table.log_end(); ++position_) {
+      evaluate(table, table.changed(position_), Filling::kOneByOne);
+    }
   }
   position_ = table.log_end();
 }
@@ -128,31 +133,44 @@ bool Candidates::counts_for(const DomainTerm& term, const NodeTable& table, int 
   });
 }
 
-void Candidates::evaluate(const NodeTable& table, int node) {
-  seat(table, node);
+void Candidates::evaluate(const NodeTable& table, int node, Filling filling) {
+  seat(table, node, filling);
   if (explaining_) note_refusals(table, node);
 }
 
-void Candidates::seat(const NodeTable& table, int node) {
-  Seat& seat = seats_[static_cast<size_t>(node)];
-  if (seat.order) {
-    seat.order->erase(seat.at);
-    seat.order = nullptr;
-  }
+int64_t Candidates::score(const NodeTable& table, int node) const {
   const NodeEntry& entry = table.node(node);
-  for (auto& term : terms_) term.update(node, counts_for(term, table, node));
-  if (!rules_->allows(node) || !has_room(class_.demand(), class_.key.priority, entry)) return;
-  int64_t score = rules_->score(node);
   const auto& weights = profile_.weights;
-  score += weights.allocation * allocation_score(profile_, class_.demand(), entry);
+  int64_t score = rules_->score(node, weights) +
+                  weights.allocation * allocation_score(profile_, class_.demand(), entry);
   // Balance says nothing about a pod that takes nothing.
   if (!class_.demand().requests.asks_nothing()) {
     score += weights.balance * balance_score(class_.demand(), entry);
   }
   if (!class_.key.images.empty())
     score += weights.image * image_score(class_.key.images, table, node);
-  seat.order = &groups_[place_of(node)];
-  seat.at = seat.order->insert({score, entry.tie ^ salt_, node}).first;
+  return score;
+}
+
+void Candidates::seat(const NodeTable& table, int node, Filling filling) {
+  const NodeEntry& entry = table.node(node);
+  for (auto& term : terms_) term.update(node, counts_for(term, table, node));
+  RankHeap* const from = group_of_[static_cast<size_t>(node)];
+  RankHeap* to = nullptr;
+  if (rules_->allows(node) && has_room(class_.demand(), class_.key.priority, entry)) {
+    to = &groups_.try_emplace(place_of(node), places_).first->second;
+  }
+  group_of_[static_cast<size_t>(node)] = to;
+  if (from != nullptr && from != to) from->remove(node);
+  if (to == nullptr) return;
+  const Rank rank{score(table, node), entry.tie ^ salt_, node};
+  if (filling == Filling::kAtOnce) {
+    to->append(rank);
+  } else if (from == to) {
+    to->replace(rank);
+  } else {
+    to->add(rank);
+  }
 }
 
 const Candidates::Place& Candidates::place_of(int node) {
@@ -182,10 +200,10 @@ std::vector<Candidates::Choice> Candidates::choices() {
       at = groups_.erase(at);
       continue;
     }
-    const auto& [place, order] = *at++;
+    const auto& [place, group] = *at++;
     if (!allowed(place, first)) continue;
     Choice choice;
-    choice.top = &*order.begin();
+    choice.top = &group.best();
     for (size_t i = 0; i < terms_.size(); ++i) {
       const auto& term = terms_[i];
       if (term.kind == DomainTerm::Kind::kAttract) {
@@ -245,7 +263,8 @@ void Candidates::forget() {
   explaining_ = false;
   terms_.clear();
   groups_.clear();
-  seats_ = {};
+  group_of_ = {};
+  places_ = {};
   notes_ = {};
   tally_.clear();
   rules_->forget();
@@ -253,7 +272,7 @@ void Candidates::forget() {
 
 bool Candidates::could_take(NodeTable& table, int node) {
   refresh(table);
-  if (!seats_[static_cast<size_t>(node)].order) return false;
+  if (!group_of_[static_cast<size_t>(node)]) return false;
   return allowed(place_of(node), first_of_its_kind());
 }
 
@@ -299,7 +318,7 @@ void Candidates::note_refusals(const NodeTable& table, int node) {
   Note& note = notes_[static_cast<size_t>(node)];
   for (const auto& reason : note.reasons) --reason->second;
   note = {};
-  if (seats_[static_cast<size_t>(node)].order) return;
+  if (group_of_[static_cast<size_t>(node)]) return;
   note.resolvable = true;
   for (auto& refusal : own_refusals(table, node)) {
     note.resolvable = note.resolvable && refusal.resolvable;
@@ -325,10 +344,10 @@ std::vector<std::pair<int64_t, std::string>> Candidates::diagnosis(NodeTable& ta
     if (count > 0) counts[reason] += count;
   }
   const bool first = first_of_its_kind();
-  for (const auto& [place, order] : groups_) {
-    for (size_t i = 0; i < terms_.size() && !order.empty(); ++i) {
+  for (const auto& [place, group] : groups_) {
+    for (size_t i = 0; i < terms_.size() && !group.empty(); ++i) {
       if (!terms_[i].hard() || terms_[i].allows(place[i], first)) continue;
-      counts[std::string(terms_[i].reason(place[i]))] += static_cast<int64_t>(order.size());
+      counts[std::string(terms_[i].reason(place[i]))] += static_cast<int64_t>(group.size());
       break;
     }
   }
@@ -346,7 +365,7 @@ std::vector<int> Candidates::helpable(NodeTable& table) {
   for (size_t i = 0; i < notes_.size(); ++i) {
     const int node = static_cast<int>(i);
     bool help = notes_[i].resolvable;
-    if (seats_[i].order) {
+    if (group_of_[i]) {
       const Place& place = place_of(node);
       for (size_t t = 0; t < terms_.size() && !help; ++t) {
         if (!terms_[t].hard() || terms_[t].allows(place[t], first)) continue;

@@ -2,9 +2,9 @@
 // up to date by the node table's change log, so that placing a pod costs what changed since the
 // last one, not what exists.
 //
-//   group (zone a, no sibling yet)   node 7, node 2, node 9 …   by what the node alone says
+//   group (zone a, no sibling yet)   node 7, then node 2, node 9 …   by what the node alone says
 //   group (zone a, one sibling)      node 4 …
-//   group (zone b, no sibling yet)   node 3, node 8 …
+//   group (zone b, no sibling yet)   node 3, then node 8 …
 //
 // Rules that look at other nodes (domain_term.h) see all nodes of a group alike, so they are asked
 // once a group: the best node is the first of some group. Inside a group the order is by the scores
@@ -17,12 +17,12 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "control/scheduler/domain_term.h"
 #include "control/scheduler/node_rules.h"
+#include "control/scheduler/rank_heap.h"
 #include "control/scheduler/room.h"
 
 namespace minik::control {
@@ -67,22 +67,7 @@ class Candidates {
   void refresh(NodeTable& table);
 
  private:
-  struct Rank {
-    int64_t score;
-    uint64_t tie;
-    int node;
-    bool operator<(const Rank& other) const {
-      if (score != other.score) return score > other.score;
-      if (tie != other.tie) return tie < other.tie;
-      return node < other.node;
-    }
-  };
   using Place = std::vector<int64_t>;  // one for each term
-  using Order = std::set<Rank>;
-  struct Seat {
-    Order* order = nullptr;
-    Order::iterator at;
-  };
 
   // The first node of a group, with what the group's place is worth.
   struct Choice {
@@ -92,12 +77,15 @@ class Candidates {
     bool unspread = false;  // a label is missing that soft spreading goes by
   };
 
+  enum class Filling : uint8_t { kOneByOne, kAtOnce };
+
   std::vector<Choice> choices();
   void build_terms(NodeTable& table);
   void add_spread_terms(NodeTable& table);
   bool outdated(const NodeTable& table) const;
-  void evaluate(const NodeTable& table, int node);
-  void seat(const NodeTable& table, int node);
+  void evaluate(const NodeTable& table, int node, Filling filling);
+  void seat(const NodeTable& table, int node, Filling filling);
+  int64_t score(const NodeTable& table, int node) const;
   bool counts_for(const DomainTerm& term, const NodeTable& table, int node) const;
   bool first_of_its_kind() const;
   const Place& place_of(int node);
@@ -117,8 +105,9 @@ class Candidates {
   uint64_t rules_generation_ = 0;
   uint64_t position_ = 0;
   bool built_ = false;
-  std::map<Place, Order> groups_;
-  std::vector<Seat> seats_;  // by node; no order when it cannot take the pod
+  std::map<Place, RankHeap> groups_;
+  std::vector<RankHeap*> group_of_;  // by node; null when it cannot take the pod
+  std::vector<uint32_t> places_;     // by node: where it stands in its group
   Place scratch_;
   // What each node alone has against the pod, and how many say so; kept once somebody has asked.
   struct Note {

@@ -7,7 +7,7 @@
 namespace minik::control {
 
 namespace {
-// A class keeps about a hundred bytes for each node.
+// A class keeps about forty bytes for each node, and as much again for each rule about other pods.
 constexpr size_t kClassesMin = 16, kClassesMax = 1024;
 constexpr size_t kNodesOfClassesMax = 4'000'000;
 constexpr size_t kRulesMax = 64;

@@ -61,30 +61,60 @@ NodeRules::Verdict NodeRules::judge(const NodeEntry& node) const {
   return verdict;
 }
 
-void NodeRules::refresh(const NodeTable& table, const ScoreWeights& weights) {
-  if (seen_ == table.nodes_version() && verdicts_.size() == table.nodes().size()) return;
-  seen_ = table.nodes_version();
-  verdicts_.resize(table.nodes().size());
-  int64_t most_disliked = 0, most_preferred = 0;
-  for (size_t i = 0; i < verdicts_.size(); ++i) {
-    auto& verdict = verdicts_[i];
-    if (verdict.version != table.nodes()[i].version) {
-      verdict = judge(table.nodes()[i]);
+void NodeRules::count(const Verdict& verdict, int by) {
+  if (verdict.refusal != Refusal::kNone) return;
+  const auto note = [by](std::map<int64_t, int>& nodes, int64_t value) {
+    if (value == 0) return;
+    const auto at = nodes.try_emplace(value, 0).first;
+    at->second += by;
+    if (at->second == 0) nodes.erase(at);
+  };
+  note(disliked_, verdict.disliked);
+  note(preferred_, verdict.preferred);
+}
+
+void NodeRules::update(const NodeEntry& node, Verdict& verdict) {
+  if (verdict.version == node.version) return;
+  count(verdict, -1);
+  verdict = judge(node);
+  count(verdict, 1);
+}
+
+void NodeRules::refresh(const NodeTable& table) {
+  const auto& nodes = table.nodes();
+  if (seen_ == table.nodes_version() && verdicts_.size() == nodes.size()) return;
+  const bool behind = verdicts_.empty() || position_ < table.log_start() ||
+                      table.log_end() - position_ > nodes.size();
+  verdicts_.resize(nodes.size());
+  if (behind) {
+    for (size_t i = 0; i < nodes.size(); ++i) update(nodes[i], verdicts_[i]);
+  } else {
+    for (; position_ < table.log_end(); ++position_) {
+      const int node = table.changed(position_);
+      update(table.node(node), verdicts_[static_cast<size_t>(node)]);
     }
-    if (verdict.refusal != Refusal::kNone) continue;
-    most_disliked = std::max(most_disliked, verdict.disliked);
-    most_preferred = std::max(most_preferred, verdict.preferred);
   }
-  if (most_disliked != most_disliked_ || most_preferred != most_preferred_) ++generation_;
-  most_disliked_ = most_disliked;
-  most_preferred_ = most_preferred;
-  for (auto& verdict : verdicts_) {
-    const int64_t taints =
-        most_disliked == 0 ? 100
-                           : 100 - std::min<int64_t>(100, 100 * verdict.disliked / most_disliked);
-    const int64_t liked = most_preferred == 0 ? 0 : 100 * verdict.preferred / most_preferred;
-    verdict.score = weights.taints * taints + weights.node_affinity * liked;
-  }
+  position_ = table.log_end();
+  seen_ = table.nodes_version();
+  const auto most = [](const std::map<int64_t, int>& by_value) {
+    return by_value.empty() ? 0 : by_value.rbegin()->first;
+  };
+  if (most(disliked_) != most_disliked_ || most(preferred_) != most_preferred_) ++generation_;
+  most_disliked_ = most(disliked_);
+  most_preferred_ = most(preferred_);
+}
+
+void NodeRules::forget() {
+  verdicts_ = {};
+  disliked_.clear();
+  preferred_.clear();
+}
+
+int64_t NodeRules::score(int node, const ScoreWeights& weights) const {
+  const Verdict& verdict = verdicts_[static_cast<size_t>(node)];
+  const int64_t taints = most_disliked_ == 0 ? 100 : 100 - 100 * verdict.disliked / most_disliked_;
+  const int64_t liked = most_preferred_ == 0 ? 0 : 100 * verdict.preferred / most_preferred_;
+  return weights.taints * taints + weights.node_affinity * liked;
 }
 
 std::string NodeRules::why_not(const NodeEntry& node) const {

@@ -37,7 +37,7 @@ int quick_pick(const PodClass& pod_class, const NodeTable& table, NodeRules& rul
     if (node < 0 || !rules.would_allow(table.node(node))) return -1;
     return has_room(demand, priority, table.node(node)) ? node : -1;
   }
-  rules.refresh(table, profile.weights);
+  rules.refresh(table);
   const auto& nodes = table.nodes();
   size_t wanted = nodes_to_find(table.count());
   int best = -1;
@@ -50,7 +50,7 @@ int quick_pick(const PodClass& pod_class, const NodeTable& table, NodeRules& rul
     if (!rules.allows(node) || !has_room(demand, priority, entry)) continue;
     --wanted;
     int64_t score =
-        rules.score(node) + profile.weights.allocation * allocation_score(profile, demand, entry);
+        rules.score(node, profile.weights) + profile.weights.allocation * allocation_score(profile, demand, entry);
     if (!demand.requests.asks_nothing())
       score += profile.weights.balance * balance_score(demand, entry);
     if (!pod_class.key.images.empty()) {

@@ -53,10 +53,16 @@ void quota_changed(const Snapshot&, const Value& before, const Value& after,
   }
 }
 
+constexpr std::string_view kLeaving = "leaving";  // pods that are being deleted, by namespace
+
+void leaving_in(const Value& pod, std::vector<Key>& out) {
+  if (is_deleting(pod)) out.emplace_back(pod[keys::kMetadata][keys::kNamespace]);
+}
+
 // When the next pod runs out of its grace, and with it of what it is charged for.
-std::optional<Duration> next_end_of_grace(const std::vector<Value>& pods, WallTime now) {
+std::optional<Duration> next_end_of_grace(const std::vector<Value>& leaving_pods, WallTime now) {
   std::optional<Duration> next;
-  for (const auto& pod : pods) {
+  for (const auto& pod : leaving_pods) {
     const Value& metadata = pod[keys::kMetadata];
     const auto leaving = time_of(metadata[keys::kDeletionTimestamp]);
     if (!leaving) continue;
@@ -89,7 +95,7 @@ Plan reconcile_quota(const Schema& schema, const Snapshot& snapshot, const Objec
     return quota_counts(schema.resource(kinds::kPods), entry.key.text());
   });
   if (counts_pods) {
-    const auto next = next_end_of_grace(snapshot.list(kinds::kPods, key.namespace_), env.now);
+    const auto next = next_end_of_grace(snapshot.indexed(kinds::kPods, kLeaving, key.namespace_), env.now);
     if (next) plan.look_again_after(*next + milliseconds(1));
   }
   return plan;
@@ -103,7 +109,8 @@ ControllerSpec resource_quota_controller(const Schema& schema) {
   spec.kind = kinds::kResourcequotas;
   for (const KindId kind : quota_kinds(schema)) {
     if (kind != kinds::kResourcequotas) {
-      spec.watches.push_back({kind, freed(schema.resource(kind)), {}});
+      auto& watched = spec.watches.emplace_back(WatchedKind{kind, freed(schema.resource(kind)), {}});
+      if (kind == kinds::kPods) watched.indexes.emplace_back(kLeaving, leaving_in);
       continue;
     }
     // Quotas may themselves be counted.

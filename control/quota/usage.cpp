@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <set>
 #include <span>
 
@@ -187,6 +188,40 @@ void add_claim_usage(Amounts& usage, const Value& claim) {
   charge("requests.storage", std::max(Quantity::of_value(asked), Quantity::of_value(given)));
 }
 
+// The usage of each pod of a namespace. Pods that share their containers, as those of one template do, and are in the
+// same state use the same, which is worked out once for all of them.
+class PodUsages {
+ public:
+  PodUsages(const ResourceInfo& pods, WallTime now) : pods_(pods), now_(now) {}
+
+  const Amounts& of(const Value& pod) {
+    const Value& spec = pod[keys::kSpec];
+    const bool computes = uses_compute(pod, now_);
+    auto& alike = known_[spec[keys::kContainers].hash()];
+    for (const auto& sort : alike) {
+      if (sort.computes == computes && same_demand(sort.spec, spec)) return sort.usage;
+    }
+    return alike.emplace_back(Sort{spec, computes, quota_usage(pods_, pod, now_)}).usage;
+  }
+
+ private:
+  struct Sort {
+    Value spec;
+    bool computes;
+    Amounts usage;
+  };
+  // In all that pod_amounts() looks at.
+  static bool same_demand(const Value& a, const Value& b) {
+    return std::ranges::all_of(
+        std::array{keys::kContainers, keys::kInitContainers, keys::kOverhead, keys::kResources},
+        [&](const Key& part) { return a[part] == b[part]; });
+  }
+
+  const ResourceInfo& pods_;
+  WallTime now_;
+  std::map<uint64_t, std::deque<Sort>> known_;  // by the containers' hash
+};
+
 }  // namespace
 
 bool quota_counts(const ResourceInfo& resource, std::string_view name) {
@@ -273,9 +308,12 @@ Value counted_usage(const Schema& schema, const Value& quota, const Value& hard,
     }
     if (names.empty()) continue;
     for (const auto& name : names) used.try_emplace(name);
+    PodUsages of_pods(resource, now);
     visit_all(kind, object_namespace(quota), [&](const Value& object) {
       if (!in_all_scopes(quota, resource, object)) return;
-      const Amounts usage = quota_usage(resource, object, now);
+      Amounts own;
+      if (kind != kinds::kPods) own = quota_usage(resource, object, now);
+      const Amounts& usage = kind == kinds::kPods ? of_pods.of(object) : own;
       for (const auto& name : names) {
         const auto found = usage.find(name);
         if (found != usage.end()) used[name] = used[name] + found->second;

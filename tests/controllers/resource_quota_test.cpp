@@ -38,6 +38,22 @@ TEST_F(ResourceQuota, CountsWhatIsThereForTheFirstTime) {
   EXPECT_EQ(used.get("services").as_string(), "0");
 }
 
+TEST_F(ResourceQuota, CountsAPodOfAnotherSizeForWhatItAsks) {
+  world.add(cat(kQuota, pod("a", "Running"), pod("b", "Running"), R"(
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: c, namespace: default}
+spec:
+  initContainers: [{name: i, resources: {requests: {cpu: "1"}}}]
+  containers: [{name: c, resources: {requests: {cpu: 250m}}}]
+status: {phase: Running}
+)"));
+  const Value used = status_after(world.decide("default", "q"))[keys::kUsed];
+  EXPECT_EQ(used.get("pods").as_string(), "3");
+  EXPECT_EQ(used.get("requests.cpu").as_string(), "1500m");
+}
+
 TEST_F(ResourceQuota, IsSilentWhenTheCountIsRight) {
   world.add(cat(kQuota, pod("a", "Running")));
   world.cache(kinds::kResourcequotas).put(world.decide("default", "q").writes.at(0).request.body);

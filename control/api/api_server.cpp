@@ -28,6 +28,7 @@ namespace minik::control {
 namespace {
 
 constexpr std::string_view kNodeNameIndex = "spec.nodeName";
+constexpr std::string_view kNameIndex = "metadata.name";
 
 std::string_view node_of_pod(const Value& pod) {
   return pod[keys::kSpec][keys::kNodeName].as_string();
@@ -69,6 +70,7 @@ ApiServer::ApiServer(Executor& executor, Store& store, const Schema& schema,
       counts_(std::make_unique<RequestMetrics>(executor, metrics, schema, store)),
       alive_(std::make_shared<bool>(true)) {
   store_.add_index(kinds::kPods, kNodeNameIndex, node_of_pod);
+  store_.add_index(kinds::kNodes, kNameIndex, object_name);
   for (const KindId kind : {kinds::kEvents, kinds::kLeases}) store_.keep_unshared(kind);
   admission_->load();
   gates_ = std::make_unique<GatePool>(executor_, store_, schema_, options_.webhook_caller, rng_.fork("webhooks"));
@@ -464,11 +466,13 @@ Result<std::unique_ptr<WatchHandle>> ApiServer::perform_watch(const ApiRequest& 
     }
   }
   WatchFilter filter;
-  if (request.kind == kinds::kPods) {
-    if (const auto node = watch->fields.required(kNodeNameIndex); !node.empty()) {
-      filter = {std::string(kNodeNameIndex), std::string(node)};
-    }
-  }
+  // Each node agent watches its pods and its node: a change must not be told to all of them.
+  const auto by = [&](std::string_view index) {
+    const auto wanted = watch->fields.required(index);
+    if (!wanted.empty()) filter = {std::string(index), std::string(wanted)};
+  };
+  if (request.kind == kinds::kPods) by(kNodeNameIndex);
+  if (request.kind == kinds::kNodes) by(kNameIndex);
   Watch* raw = watch.get();
   counts_->watch_opened(request.kind);
   watch->counted = true;

@@ -101,7 +101,7 @@ void Informer::watch() {
   request.options.label_selector = options_.label_selector;
   request.options.field_selector = options_.field_selector;
   request.options.resource_version = revision_;
-  request.options.allow_watch_bookmarks = true;
+  request.options.allow_watch_bookmarks = options_.bookmarks;
   watch_ = client_.watch(std::move(request),
                          {[this](const WatchEvent& event) { on_event(event); },
                           [this](Status status) { on_watch_end(status); }});

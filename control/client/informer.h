@@ -30,6 +30,8 @@ struct InformerOptions {
   std::string namespace_;
   std::string label_selector;
   std::string field_selector;
+  // Bookmarks keep a watch of many objects from starting over after a gap; of one object there is little to list.
+  bool bookmarks = true;
 };
 
 class Informer {

@@ -25,6 +25,27 @@ Value bytes_text(int64_t bytes) {
 
 Value cpu_text(int64_t milli) { return Quantity::of_milli(milli).text(); }
 
+// Resources that an agent measures itself. Others are what somebody has written into the status of the Node
+// (extended resources), and stay.
+bool is_measured(std::string_view resource) {
+  return resource == "cpu" || resource == "memory" || resource == "pods" || resource == "ephemeral-storage" ||
+         resource.starts_with("hugepages-");
+}
+
+bool same_amounts(const Value& a, const Value& b) {
+  return a.size() == b.size() && std::ranges::all_of(a.entries(), [&](const MapEntry& entry) {
+           const Value& other = b[entry.key];
+           return other.has_value() && Quantity::of_value(entry.value) == Quantity::of_value(other);
+         });
+}
+
+const Value& condition_of(const Value& status, const Value& type) {
+  for (const auto& c : status[keys::kConditions].items()) {
+    if (c[keys::kType] == type) return c;
+  }
+  return Value::absent();
+}
+
 }  // namespace
 
 Kubelet::Kubelet(KubeletConfig config, Executor& executor, Client& client, ContainerRuntime& runtime,
@@ -39,6 +60,11 @@ Kubelet::Kubelet(KubeletConfig config, Executor& executor, Client& client, Conta
                config_.host_dns_searches, config_.memory_bytes, {}, {}, {}, nullptr},
       pods_(executor, client, rng.fork("informer"), kinds::kPods,
             {.namespace_ = {}, .label_selector = {}, .field_selector = cat("spec.nodeName=", config_.node_name)}),
+      node_(executor, client, rng.fork("node"), kinds::kNodes,
+            {.namespace_ = {},
+             .label_selector = {},
+             .field_selector = cat("metadata.name=", config_.node_name),
+             .bookmarks = false}),
       usage_(executor, runtime, [this] { return running_containers(); }, config_.read_machine),
       lease_timer_(executor),
       status_timer_(executor),
@@ -130,12 +156,8 @@ Value Kubelet::make_conditions(const Value& old) const {
   std::vector<Value> conditions;
   const auto add = [&](std::string_view type, bool is_true, std::string_view reason, std::string message) {
     const std::string_view status = is_true ? "True" : "False";
-    Value since = now;
-    for (const auto& c : old[keys::kConditions].items()) {
-      if (c[keys::kType].as_string() == type && c[keys::kStatus].as_string() == status) {
-        since = c[keys::kLastTransitionTime];
-      }
-    }
+    const Value& before = condition_of(old, type);
+    const Value since = before[keys::kStatus].as_string() == status ? before[keys::kLastTransitionTime] : now;
     conditions.push_back(Value::map({{keys::kType, type},
                                      {keys::kStatus, status},
                                      {keys::kReason, reason},
@@ -155,6 +177,14 @@ Value Kubelet::make_conditions(const Value& old) const {
   } else {
     add("Ready", false, "KubeletNotReady", runtime_error_);
   }
+  // Those of others, as a node problem detector's.
+  const size_t own = conditions.size();
+  for (const auto& c : old[keys::kConditions].items()) {
+    const auto of_this_type = [&](const Value& mine) { return mine[keys::kType] == c[keys::kType]; };
+    if (std::none_of(conditions.begin(), conditions.begin() + static_cast<ptrdiff_t>(own), of_this_type)) {
+      conditions.push_back(c);
+    }
+  }
   return Value::array(std::move(conditions));
 }
 
@@ -164,12 +194,15 @@ Value Kubelet::make_node_status(const Value& old) const {
     addresses.push_back(Value::map({{keys::kType, "InternalIP"}, {keys::kAddress, address}}));
   }
   addresses.push_back(Value::map({{keys::kType, "Hostname"}, {keys::kAddress, config_.node_name}}));
-  const Value capacity = Value::map({{keys::kCpu, cpu_text(config_.milli_cpu)},
-                                     {keys::kMemory, bytes_text(config_.memory_bytes)},
-                                     {keys::kPods, cat(config_.pods_max)},
-                                     {"ephemeral-storage", config_.ephemeral_bytes == 0
-                                                               ? Value()
-                                                               : bytes_text(config_.ephemeral_bytes)}});
+  Value capacity = Value::map({{keys::kCpu, cpu_text(config_.milli_cpu)},
+                               {keys::kMemory, bytes_text(config_.memory_bytes)},
+                               {keys::kPods, cat(config_.pods_max)},
+                               {"ephemeral-storage", config_.ephemeral_bytes == 0
+                                                         ? Value()
+                                                         : bytes_text(config_.ephemeral_bytes)}});
+  for (const auto& [resource, amount] : old[keys::kCapacity].entries()) {
+    if (!is_measured(resource.text())) capacity = capacity.with(resource, amount);
+  }
   MapBuilder info(config_.node_info);
   info.set(keys::kKubeletVersion, kVersion);
   info.set(keys::kKubeProxyVersion, "");
@@ -204,10 +237,12 @@ void Kubelet::register_node() {
       if (registered_) return;
       registered_ = true;
       if (result) {
-        status_timer_.arm(config_.status_period, [this] { report_status(); });
+        report_within(config_.status_period);
       } else {
         report_status();  // registered in an earlier life: say that it is back
       }
+      node_.subscribe([this](const Value&, const Value& node) { on_node(node); });
+      node_.start();
       renew_lease();
       recover();
     });
@@ -250,8 +285,31 @@ void Kubelet::renew_lease() {
   });
 }
 
+// At the latest then.
+void Kubelet::report_within(Duration delay) {
+  const Instant due = executor_.now() + delay;
+  if (status_timer_.armed() && status_due_ <= due) return;
+  status_due_ = due;
+  status_timer_.arm(delay, [this] { report_status(); });
+}
+
+void Kubelet::on_node(const Value& node) {
+  if (node.has_value() && !is_as_said(node[keys::kStatus])) report_within(config_.correction_period);
+}
+
+bool Kubelet::is_as_said(const Value& status) const {
+  const Value wanted = make_node_status(status);
+  return same_amounts(wanted[keys::kCapacity], status[keys::kCapacity]) &&
+         same_amounts(wanted[keys::kAllocatable], status[keys::kAllocatable]) &&
+         std::ranges::all_of(wanted[keys::kConditions].items(), [&](const Value& condition) {
+           const Value& said = condition_of(status, condition[keys::kType]);
+           return said[keys::kStatus] == condition[keys::kStatus] && said[keys::kReason] == condition[keys::kReason];
+         });
+}
+
 void Kubelet::report_status() {
-  status_timer_.arm(config_.status_period, [this] { report_status(); });
+  status_timer_.cancel();
+  report_within(config_.status_period);
   runtime_.list_images([this, alive = alive_](Result<std::vector<ImageStatus>> images) {
     if (!*alive) return;
     if (images) {
@@ -271,7 +329,11 @@ void Kubelet::report_status() {
     client_.send(std::move(get), [this, alive](const Result<ApiResponse>& node) {
       if (!*alive) return;
       if (!node) {
-        if (node.error().code == ErrorCode::kNotFound) register_node();
+        if (node.error().code == ErrorCode::kNotFound) {
+          register_node();
+        } else {
+          report_within(config_.correction_period);
+        }
         return;
       }
       ApiRequest request;
@@ -281,7 +343,9 @@ void Kubelet::report_status() {
       request.subresource = "status";
       request.body = node->object.with(keys::kStatus, make_node_status(node->object[keys::kStatus]))
                          .with(keys::kMetadata, node->object[keys::kMetadata].without(keys::kResourceVersion));
-      client_.send(std::move(request), [](const Result<ApiResponse>&) {});
+      client_.send(std::move(request), [this, alive](const Result<ApiResponse>& result) {
+        if (*alive && !result) report_within(config_.correction_period);
+      });
     });
   });
 }

@@ -3,7 +3,8 @@
 //
 // On start it lists the runtime's sandboxes and containers and adopts what belongs to its pods: running
 // containers go on without a restart; what belongs to no pod is stopped and removed. A settled node
-// writes its Lease every 10 s and its status every 5 minutes, nothing else.
+// writes its Lease every 10 s and its status every 5 minutes, nothing else. It watches its own Node: what others have
+// made of the status there (called the node lost, given it a resource) is answered within 10 s.
 //
 // One for each node, real or simulated; control thread only; may be destroyed at any moment.
 #pragma once
@@ -45,6 +46,7 @@ struct KubeletConfig {
   MetricRegistry* metrics = nullptr;  // none: nothing is counted
   Duration lease_period = seconds(10);
   Duration status_period = minutes(5);
+  Duration correction_period = seconds(10);  // nodeStatusUpdateFrequency: for what is not as it should be
 };
 
 // Where the bytes of a connect request are to be found.
@@ -82,6 +84,10 @@ class Kubelet {
   void register_node();
   void renew_lease();
   void report_status();
+  void report_within(Duration delay);
+  void on_node(const Value& node);
+  // Whether the stored status says what this agent would say.
+  bool is_as_said(const Value& status) const;
   void recover();
   void on_pod(const Value& before, const Value& after);
   std::vector<RunningContainer> running_containers() const;
@@ -96,7 +102,7 @@ class Kubelet {
   ContainerRuntime& runtime_;
   EventRecorder events_;
   KubeletContext context_;
-  Informer pods_;
+  Informer pods_, node_;
   std::map<std::string, std::shared_ptr<PodWorker>> workers_;  // by uid
   std::map<std::string, PodSandboxStatus> found_sandboxes_;    // by pod uid, until adopted
   std::multimap<std::string, ContainerStatus> found_containers_;
@@ -109,6 +115,7 @@ class Kubelet {
   UsageSampler usage_;
   std::optional<KubeletMetrics> metrics_;
   ScopedTimer lease_timer_, status_timer_, retry_timer_;
+  Instant status_due_;  // when status_timer_ comes
   std::shared_ptr<bool> alive_;
 };
 

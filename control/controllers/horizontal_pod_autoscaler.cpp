@@ -182,9 +182,7 @@ struct HorizontalPodAutoscaler::Impl : std::enable_shared_from_this<Impl> {
         for (const auto& item : result->object[keys::kItems].items()) known.metrics.emplace(object_name(item), item);
       }
       const auto selector = LabelSelector::parse(round->scale[keys::kStatus][keys::kSelector].as_string());
-      for (const auto& pod : self.cache(kinds::kPods).list(object_namespace(round->autoscaler))) {
-        if (selector && selector->matches(pod[keys::kMetadata][keys::kLabels])) known.pods.push_back(pod);
-      }
+      if (selector) known.pods = self.cache(kinds::kPods).selected(object_namespace(round->autoscaler), *selector);
       self.act(round, known);
     });
   }
@@ -277,7 +275,7 @@ HorizontalPodAutoscaler::HorizontalPodAutoscaler(const Schema& schema, Executor&
                                                  InformerSet& informers, EventRecorder& events,
                                                  MetricRegistry& metrics, HorizontalPodAutoscalerOptions options)
     : impl_(std::make_shared<Impl>(schema, executor, client, informers, events, metrics, options)) {
-  informers.of(kinds::kPods);
+  informers.of(kinds::kPods).cache().group_by_labels();
   // A new or changed one does not wait for its turn.
   informers.of(kinds::kHorizontalpodautoscalers)
       .subscribe([weak = std::weak_ptr(impl_)](const Value& before, const Value& after) {

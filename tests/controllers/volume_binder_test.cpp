@@ -274,5 +274,40 @@ TEST(LocalPath, RefusesAccessFromSeveralNodes) {
             std::string::npos);
 }
 
+TEST(LocalPath, GrowsTheVolumeBeforeItSaysSoOfTheClaim) {
+  DecisionWorld world(local_path_provisioner("/volumes"));
+  const auto claim = [](std::string_view size) {
+    return cat(R"(
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata:
+  name: data
+  namespace: default
+  uid: claim-1
+  annotations:
+    volume.kubernetes.io/storage-provisioner: rancher.io/local-path
+    pv.kubernetes.io/bind-completed: "yes"
+spec: {volumeName: pvc-claim-1, storageClassName: standard, resources: {requests: {storage: )",
+               size, "}}}\nstatus: {phase: Bound, capacity: {storage: 2Gi}}\n");
+  };
+  world.add(R"(
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: pvc-claim-1, annotations: {pv.kubernetes.io/provisioned-by: rancher.io/local-path}}
+spec: {capacity: {storage: 2Gi}, claimRef: {namespace: default, name: data, uid: claim-1}}
+)");
+  world.add(claim("2Gi"));
+  EXPECT_EQ(text_of(world.decide("default", "data")), "");
+  world.add(claim("3Gi"));
+  const Plan grown = world.decide("default", "data");
+  ASSERT_EQ(text_of(grown), "update persistentvolumes pvc-claim-1\n");
+  world.cache(kinds::kPersistentvolumes).put(grown.writes[0].request.body);
+  const Plan said = world.decide("default", "data");
+  ASSERT_EQ(text_of(said), "update persistentvolumeclaims data/status\n");
+  EXPECT_EQ(reasons(said), "VolumeResizeSuccessful: Resize volume succeeded\n");
+  world.cache(kinds::kPersistentvolumeclaims).put(said.writes[0].request.body);
+  EXPECT_EQ(text_of(world.decide("default", "data")), "");
+}
+
 }  // namespace
 }  // namespace minik::control

@@ -45,6 +45,8 @@ RULES = [
          "std::map, a sorted vector or ObjectTable: hash order differs from machine to machine", DECIDES,
          allowed={"control/object/object_table.cpp": "hands objects out in order of their names",
                   "control/client/event_recorder.cpp": "looked up, and thinned by a rule that no order changes"}),
+    Rule("dangling", r"for \([^;]*[^:]: [^;()]*\([^;]*\)->\w+\) ",
+         "a named pointer: a range-for keeps what it is given alive, and not what that was taken from"),
     Rule("two worlds", r"is_simulat(ed|ion)", "a port whose two sides differ"),
     Rule("heavy headers", r"#include [<\"](boost/(asio|beast|json)|openssl/|yaml-cpp/|sqlite3|httplib|"
                           r"ldns/|archive|CLI/|spdlog/|re2/)",

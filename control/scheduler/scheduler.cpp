@@ -55,6 +55,15 @@ Scheduler::Impl::Impl(Executor& e, Client& c, InformerSet& i, EventRecorder& r, 
       volumes(informers.of(kinds::kPersistentvolumeclaims).cache(),
               informers.of(kinds::kPersistentvolumes).cache(),
               informers.of(kinds::kStorageclasses).cache(), pods_cache,
+              VolumeLimits(informers.of(kinds::kCsinodes).cache(),
+                           informers.of(kinds::kPersistentvolumeclaims).cache(),
+                           informers.of(kinds::kPersistentvolumes).cache(),
+                           informers.of(kinds::kStorageclasses).cache(),
+                           [this](std::string_view node, const VolumeLimits::VisitPod& visit) {
+                             const int index = table.find(node);
+                             if (index < 0) return;
+                             for (const auto& placed : table.node(index).pods) visit(placed.pod);
+                           }),
               [this](const Value& pod) {
                 const auto pending = queue.find(key_of(pod));
                 return occupies(pod) || (pending && !pending->assumed.empty());
@@ -115,6 +124,7 @@ void Scheduler::Impl::on_unplaced(const Value& pod, const std::string& node) {
   table.remove_pod(pod, node);
   help_at(node, pod);
   if (claimants.empty() || !has_claims(pod)) return;
+  if (volumes.has_limits()) wake_claimants([](const Value&) { return true; });
   // A claim for one pod at a time may be free now.
   for (const auto& name : claims_of_pod(pod)) {
     wake_claimants([&](const Value& other) {
@@ -313,6 +323,9 @@ Scheduler::Scheduler(Executor& executor, Client& client, InformerSet& informers,
   });
   subscribe(kinds::kStorageclasses, [](Impl& impl, const Value&, const Value& after) {
     if (after.has_value()) impl.wake_claimants([](const Value&) { return true; });
+  });
+  subscribe(kinds::kCsinodes, [](Impl& impl, const Value&, const Value&) {
+    impl.wake_claimants([](const Value&) { return true; });
   });
   subscribe(kinds::kNodes, [](Impl& impl, const Value& before, const Value& after) {
     impl.on_node(before, after);

@@ -17,6 +17,7 @@ constexpr std::string_view kNoneFound = "node(s) didn't find available persisten
 constexpr std::string_view kNoZone = "node(s) had no available volume zone";
 constexpr std::string_view kNoVolume =
     "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)";
+constexpr std::string_view kTooMany = "node(s) exceed max volume count";
 constexpr std::string_view kOnePodOnly =
     "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode";
 constexpr std::string_view kZoneLabels[] = {
@@ -108,18 +109,25 @@ Value refusing_volume_rules(const std::string& reason) {
 }
 
 VolumeRules::VolumeRules(const ObjectCache& claims, const ObjectCache& volumes,
-                         const ObjectCache& classes, const ObjectCache& pods,
+                         const ObjectCache& classes, const ObjectCache& pods, VolumeLimits limits,
                          std::function<bool(const Value& pod)> is_placed)
     : claims_(claims),
       volumes_(volumes),
       classes_(classes),
       pods_(pods),
+      limits_(std::move(limits)),
       is_placed_(std::move(is_placed)) {}
 
 VolumeVerdict VolumeRules::of(const Value& pod) const {
   VolumeVerdict verdict;
   if (!has_claims(pod)) return verdict;
   std::vector<Value> rules;
+  if (auto full = limits_.full_for(pod); !full.empty()) {
+    const Value elsewhere = Value::map(
+        {{keys::kMatchFields,
+          Value::array({requirement("metadata.name", "NotIn", Value::array(std::move(full)))})}});
+    rules.push_back(rule(kTooMany, Value::array({elsewhere})));
+  }
   for (const auto& volume : pod[keys::kSpec][keys::kVolumes].items()) {
     const std::string name = claim_of_volume(pod, volume);
     if (name.empty()) continue;

@@ -1,14 +1,15 @@
-// VolumeRules: what a pod's claims mean for where it may go. Kubernetes' VolumeBinding, VolumeZone
-// and VolumeRestrictions, turned into rules about nodes that the pod's class carries, so that
+// VolumeRules: what a pod's claims mean for where it may go. Kubernetes' VolumeBinding, VolumeZone,
+// VolumeRestrictions and NodeVolumeLimits, turned into rules about nodes that the pod's class carries, so that
 // replicas on one claim share one order and pods without claims never come here.
 //
 //   bound claim      its volume's node affinity and zone labels
 //   waiting claim    nodes of free volumes that fit, or, with a provisioner, the class's topologies
 //   unbound claim    of a class that binds at once: no node until the binder has done its part
+//   any of them      nodes whose driver attaches one more (volume_limits.h)
 //
 // A rule is {reason, nodeSelectorTerms}: a node satisfies it when one of the terms matches; none
 // matches nothing. Reads caches, owns nothing, writes nothing; requests_for() says what PreBind has
-// to send. Limits of CSI drivers are no rule here: no volume that this cluster can mount has one.
+// to send.
 #pragma once
 
 #include <functional>
@@ -17,6 +18,7 @@
 
 #include "control/client/object_cache.h"
 #include "control/client/request.h"
+#include "control/scheduler/volume_limits.h"
 
 namespace minik::control {
 
@@ -37,13 +39,16 @@ class VolumeRules {
  public:
   // `is_placed`: whether a pod has a node, though the cache may not know it yet.
   VolumeRules(const ObjectCache& claims, const ObjectCache& volumes, const ObjectCache& classes,
-              const ObjectCache& pods, std::function<bool(const Value& pod)> is_placed);
+              const ObjectCache& pods, VolumeLimits limits,
+              std::function<bool(const Value& pod)> is_placed);
 
   VolumeVerdict of(const Value& pod) const;
   // What decides the claims for this node: a free volume there is reserved, else the claim is
   // marked for its provisioner. Each write carries the resourceVersion that was read.
   std::vector<ApiRequest> requests_for(const std::vector<Value>& undecided,
                                        const Value& node_labels, const std::string& node) const;
+  // Some node has a limit, so that any pod with claims that goes may be what another waits for.
+  bool has_limits() const { return limits_.any(); }
   // All claims of the pod have their volumes.
   bool all_bound(const Value& pod) const;
 
@@ -58,6 +63,7 @@ class VolumeRules {
   const ObjectCache& volumes_;
   const ObjectCache& classes_;
   const ObjectCache& pods_;
+  VolumeLimits limits_;
   std::function<bool(const Value& pod)> is_placed_;
 };
 

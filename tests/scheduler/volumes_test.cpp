@@ -74,6 +74,36 @@ TEST_F(Volumes, AMissingClaimIsNamedAndItsArrivalWakesThePod) {
   EXPECT_EQ(claim("data")[keys::kStatus][keys::kPhase].as_string(), "Bound");
 }
 
+TEST_F(Volumes, AreNoMoreOnANodeThanItsDriverAttaches) {
+  add_ready_node("a");
+  add("{apiVersion: storage.k8s.io/v1, kind: CSINode, metadata: {name: a}, spec: {drivers: [{name: "
+      "disk.example.com, nodeID: a, topologyKeys: [], allocatable: {count: 1}}]}}");
+  for (const std::string name : {"one", "two"}) {
+    add(cat("{apiVersion: v1, kind: PersistentVolume, metadata: {name: ", name,
+            "}, spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], csi: {driver: "
+            "disk.example.com, volumeHandle: ", name, "}}}"));
+    add(cat("{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: ", name,
+            ", namespace: default, annotations: {pv.kubernetes.io/bind-completed: \"yes\"}}, spec: "
+            "{accessModes: [ReadWriteOnce], storageClassName: \"\", volumeName: ", name,
+            ", resources: {requests: {storage: 1Gi}}}}"));
+  }
+  add_user("first", "one");
+  run();
+  add_user("beside", "one");
+  add_user("second", "two");
+  run();
+  EXPECT_EQ(node_of("first"), "a");
+  EXPECT_EQ(node_of("beside"), "a") << "the volume is there already";
+  EXPECT_TRUE(why_pending("second").starts_with("0/1 nodes are available: 1 node(s) exceed max volume count."))
+      << why_pending("second");
+  remove(kinds::kPods, "default", "first");
+  run();
+  EXPECT_EQ(node_of("second"), "");
+  remove(kinds::kPods, "default", "beside");
+  run();
+  EXPECT_EQ(node_of("second"), "a");
+}
+
 TEST_F(Volumes, AnUnboundImmediateClaimHoldsThePodUntilItIsBound) {
   start_controllers();
   add_ready_node("a");

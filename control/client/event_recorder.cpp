@@ -29,19 +29,25 @@ uint64_t hash_of(std::initializer_list<std::string_view> texts) {
 Value reference_to(const Value& object) {
   const auto& metadata = object[keys::kMetadata];
   if (!metadata.is_map()) return object;
-  return Value::map({{keys::kKind, object[keys::kKind]},
-                     {keys::kApiVersion, object[keys::kApiVersion]},
-                     {keys::kNamespace, metadata[keys::kNamespace]},
+  return Value::map({{keys::kApiVersion, object[keys::kApiVersion]},
+                     {keys::kKind, object[keys::kKind]},
                      {keys::kName, metadata[keys::kName]},
-                     {keys::kUid, metadata[keys::kUid]},
-                     {keys::kResourceVersion, metadata[keys::kResourceVersion]}});
+                     {keys::kNamespace, metadata[keys::kNamespace]},
+                     {keys::kResourceVersion, metadata[keys::kResourceVersion]},
+                     {keys::kUid, metadata[keys::kUid]}});
 }
 
 }  // namespace
 
 struct EventRecorder::Impl : std::enable_shared_from_this<Impl> {
-  Impl(Executor& e, Client& c, KindId kind, std::string who, std::string where, Rng r)
-      : executor(e), client(c), event_kind(kind), component(std::move(who)), host(std::move(where)), rng(r) {}
+  Impl(Executor& e, Client& c, KindId kind, std::string_view who, std::string_view where, Rng r)
+      : executor(e),
+        client(c),
+        event_kind(kind),
+        component(who),
+        host(where),
+        source(Value::map({{keys::kComponent, component}, {keys::kHost, where.empty() ? Value() : host}})),
+        rng(r) {}
 
   // A note that was written: its Event's name follows from the time and the tail.
   struct Remembered {
@@ -87,7 +93,7 @@ struct EventRecorder::Impl : std::enable_shared_from_this<Impl> {
   Executor& executor;
   Client& client;
   KindId event_kind;
-  std::string component, host;
+  Value component, host, source;  // what each Event says of its author, once for all of them
   Rng rng;
   // By hashes of what they are about; never walked in an order that shows.
   boost::unordered_flat_map<uint64_t, Remembered> remembered;
@@ -97,8 +103,7 @@ struct EventRecorder::Impl : std::enable_shared_from_this<Impl> {
 
 EventRecorder::EventRecorder(Executor& executor, Client& client, KindId event_kind,
                              std::string component, std::string host, Rng rng)
-    : impl_(std::make_shared<Impl>(executor, client, event_kind, std::move(component),
-                                   std::move(host), rng)) {}
+    : impl_(std::make_shared<Impl>(executor, client, event_kind, component, host, rng)) {}
 
 EventRecorder::~EventRecorder() = default;
 
@@ -139,20 +144,20 @@ void EventRecorder::record(const EventNote& note) {
   impl.remembered[identity] = fresh;
   const Value when = format_time(now);
   request.verb = Verb::kCreate;
+  // In the order of a document, which spares it the sorting.
   request.body = Value::map(
-      {{keys::kMetadata, Value::map({{keys::kName, event_name}, {keys::kNamespace, namespace_}})},
+      {{keys::kCount, 1},
+       {keys::kEventTime, nullptr},
+       {keys::kFirstTimestamp, when},
        {keys::kInvolvedObject, reference},
-       {keys::kType, note.type},
-       {keys::kReason, note.reason},
+       {keys::kLastTimestamp, when},
        {keys::kMessage, note.message},
-       {keys::kSource, Value::map({{keys::kComponent, impl.component},
-                                   {keys::kHost, impl.host.empty() ? Value() : Value(impl.host)}})},
+       {keys::kMetadata, Value::map({{keys::kName, event_name}, {keys::kNamespace, namespace_}})},
+       {keys::kReason, note.reason},
        {keys::kReportingComponent, impl.component},
        {keys::kReportingInstance, impl.host},
-       {keys::kFirstTimestamp, when},
-       {keys::kLastTimestamp, when},
-       {keys::kEventTime, nullptr},
-       {keys::kCount, 1}});
+       {keys::kSource, impl.source},
+       {keys::kType, note.type}});
   impl.client.send(std::move(request), [](const Result<ApiResponse>&) {});
 }
 

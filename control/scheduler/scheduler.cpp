@@ -32,13 +32,14 @@ bool occupies(const Value& pod) {
 }  // namespace
 
 Value reference_to_pod(const Value& pod) {
+  static const Value version("v1"), kind("Pod");
   const Value& metadata = pod[keys::kMetadata];
-  return Value::map({{keys::kKind, "Pod"},
-                     {keys::kApiVersion, "v1"},
-                     {keys::kNamespace, metadata[keys::kNamespace]},
+  return Value::map({{keys::kApiVersion, version},
+                     {keys::kKind, kind},
                      {keys::kName, metadata[keys::kName]},
-                     {keys::kUid, metadata[keys::kUid]},
-                     {keys::kResourceVersion, metadata[keys::kResourceVersion]}});
+                     {keys::kNamespace, metadata[keys::kNamespace]},
+                     {keys::kResourceVersion, metadata[keys::kResourceVersion]},
+                     {keys::kUid, metadata[keys::kUid]}});
 }
 
 Scheduler::Impl::Impl(Executor& e, Client& c, InformerSet& i, EventRecorder& r, MetricRegistry& m,

@@ -172,12 +172,12 @@ void NodeTable::remove_pod(const Value& pod, std::string_view node) {
   drop_if_empty(found->second);
 }
 
-void NodeTable::update_pod(const Value& before, const Value& after, std::string_view node) {
+bool NodeTable::update_pod(const Value& before, const Value& after, std::string_view node) {
   const int index = find(node);
-  if (index < 0) return;
+  if (index < 0) return false;
   NodeEntry& e = nodes_[static_cast<size_t>(index)];
   const auto placed = find_pod(e, before);
-  if (placed == e.pods.end()) return;
+  if (placed == e.pods.end()) return false;
   const Value& old = placed->pod;
   // Labels and resources may change while a pod runs, and with them where it counts.
   if (old[keys::kMetadata][keys::kLabels] == after[keys::kMetadata][keys::kLabels] &&
@@ -185,10 +185,11 @@ void NodeTable::update_pod(const Value& before, const Value& after, std::string_
       old[keys::kSpec][keys::kPriority] == after[keys::kSpec][keys::kPriority] &&
       controller_of(old) == controller_of(after)) {
     placed->pod = after;
-    return;
+    return false;
   }
   remove_pod(before, node);
   add_pod(after, node);
+  return true;
 }
 
 void NodeTable::nominate(const Value& pod, std::string_view node) {

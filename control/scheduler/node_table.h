@@ -72,8 +72,8 @@ class NodeTable {
 
   void add_pod(const Value& pod, std::string_view node);
   void remove_pod(const Value& pod, std::string_view node);
-  // The same pod on the same node in a newer version.
-  void update_pod(const Value& before, const Value& after, std::string_view node);
+  // The same pod on the same node in a newer version. Answers whether it counts otherwise than before.
+  bool update_pod(const Value& before, const Value& after, std::string_view node);
 
   void nominate(const Value& pod, std::string_view node);
   void withdraw(const Value& pod, std::string_view node);

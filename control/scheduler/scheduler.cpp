@@ -88,7 +88,10 @@ void Scheduler::Impl::on_pod(const Value& before, const Value& after) {
                     before[keys::kMetadata][keys::kUid] == after[keys::kMetadata][keys::kUid] &&
                     node_of(before) == node_of(after);
   if (same && occupies(before) && occupies(after)) {
-    table.update_pod(before, after, node_of(after));
+    if (!table.update_pod(before, after, node_of(after))) return;
+    // It takes less than before, or has labels that others wait for or kept away from.
+    help_at(std::string(node_of(after)), before);
+    help_by(after);
     return;
   }
   // After a gap in the watch a namesake may stand where the pod before was.
@@ -123,6 +126,7 @@ void Scheduler::Impl::on_placed(const Value& after) {
 
 void Scheduler::Impl::on_unplaced(const Value& pod, const std::string& node) {
   table.remove_pod(pod, node);
+  victims.erase(std::string(object_uid(pod)));
   help_at(node, pod);
   if (claimants.empty() || !has_claims(pod)) return;
   if (volumes.has_limits()) wake_claimants([](const Value&) { return true; });
@@ -139,6 +143,7 @@ void Scheduler::Impl::on_unplaced(const Value& pod, const std::string& node) {
 void Scheduler::Impl::release(const PendingPtr& pod, const Value& object) {
   if (!pod->assumed.empty()) {
     table.remove_pod(object, pod->assumed);
+    victims.erase(std::string(object_uid(object)));
     help_at(pod->assumed, object);
   }
   if (!pod->nominated.empty()) table.withdraw(object, pod->nominated);

@@ -139,9 +139,8 @@ void Scheduler::Impl::clear_lower_nominations(int node, int64_t priority) {
   }
 }
 
-// Something changed on this node: who could use it now? `gone` is a pod that left it, or absent.
+// Something changed on this node: who could use it now? `gone` is a pod that left it, or takes less, or absent.
 void Scheduler::Impl::help_at(const std::string& name, const Value& gone) {
-  if (gone.has_value()) victims.erase(std::string(object_uid(gone)));
   if (queue.unschedulable() == 0) return;
   const int node = table.find(name);
   if (node < 0) return;

@@ -37,6 +37,28 @@ TEST_F(Queue, AnEventThatCannotHelpWakesNobody) {
   EXPECT_EQ(node_of("waits"), "a");
 }
 
+TEST_F(Queue, APodThatIsResizedToLessMakesRoom) {
+  add_node("a", "2");
+  add_pod("large", requests("1500m"));
+  run();
+  add_pod("waits", requests("1"));
+  run();
+  ASSERT_EQ(node_of("waits"), "");
+  ApiRequest request;
+  request.verb = Verb::kPatch;
+  request.kind = kinds::kPods;
+  request.namespace_ = "default";
+  request.name = "large";
+  request.subresource = "resize";
+  request.patch_type = PatchType::kStrategicMerge;
+  request.body = *parse_json(
+      R"({"spec":{"containers":[{"name":"main","resources":{"requests":{"cpu":"500m"}}}]}})");
+  const auto resized = call(std::move(request));
+  ASSERT_TRUE(resized) << resized.error().message;
+  run(milliseconds(1));
+  EXPECT_EQ(node_of("waits"), "a");
+}
+
 TEST_F(Queue, OneOfAClassTriesForAllAndTheRestFollow) {
   add_node("a", "1");
   for (int i = 0; i < 20; ++i) add_pod(cat("web-", i), requests("800m"));

@@ -145,14 +145,18 @@ const Topology& NodeTable::topology(const Key& label) {
 }
 
 void NodeTable::add_pod(const Value& pod, std::string_view node) {
-  const size_t index = entry(node);
+  add_pod(pod, static_cast<int>(entry(node)));
+}
+
+void NodeTable::add_pod(const Value& pod, int node) {
+  const auto index = static_cast<size_t>(node);
   NodeEntry& e = nodes_[index];
   auto demand = demands_.of(pod[keys::kSpec]);
   e.requested.add(demand->requests, 1);
   e.ports.insert(e.ports.end(), demand->ports.begin(), demand->ports.end());
   e.pods.push_back({pod, std::move(demand), pod[keys::kMetadata][keys::kUid].hash()});
   ++priorities_[e.pods.back().priority()];
-  counts_.change(pod, static_cast<int>(index), 1);
+  counts_.change(pod, node, 1);
   note_change(index);
 }
 
@@ -173,9 +177,12 @@ void NodeTable::remove_pod(const Value& pod, std::string_view node) {
 }
 
 bool NodeTable::update_pod(const Value& before, const Value& after, std::string_view node) {
-  const int index = find(node);
-  if (index < 0) return false;
-  NodeEntry& e = nodes_[static_cast<size_t>(index)];
+  return update_pod(before, after, find(node));
+}
+
+bool NodeTable::update_pod(const Value& before, const Value& after, int node) {
+  if (node < 0) return false;
+  NodeEntry& e = nodes_[static_cast<size_t>(node)];
   const auto placed = find_pod(e, before);
   if (placed == e.pods.end()) return false;
   const Value& old = placed->pod;
@@ -187,8 +194,9 @@ bool NodeTable::update_pod(const Value& before, const Value& after, std::string_
     placed->pod = after;
     return false;
   }
-  remove_pod(before, node);
-  add_pod(after, node);
+  const std::string name = e.name;  // of an entry that may go with its last pod
+  remove_pod(before, name);
+  add_pod(after, name);
   return true;
 }
 

@@ -71,9 +71,13 @@ class NodeTable {
   void remove_node(std::string_view name);
 
   void add_pod(const Value& pod, std::string_view node);
+  // The same by index, without a search among a hundred thousand names.
+  void add_pod(const Value& pod, int node);
   void remove_pod(const Value& pod, std::string_view node);
   // The same pod on the same node in a newer version. Answers whether it counts otherwise than before.
   bool update_pod(const Value& before, const Value& after, std::string_view node);
+  // An index stays while a pod stands on the node.
+  bool update_pod(const Value& before, const Value& after, int node);
 
   void nominate(const Value& pod, std::string_view node);
   void withdraw(const Value& pod, std::string_view node);

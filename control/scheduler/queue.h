@@ -34,8 +34,9 @@ struct PendingPod {
   Instant added;
   int attempts = 0;
   Where where = Where::kActive;
-  std::string assumed;    // the node it is being bound to
-  std::string nominated;  // the node on which room is being made
+  std::string assumed;     // the node it is being bound to
+  int assumed_index = -1;  // and where that is in the table
+  std::string nominated;   // the node on which room is being made
   std::string last_message;
   std::shared_ptr<Candidates> candidates;  // while it is unschedulable
 };

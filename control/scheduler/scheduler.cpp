@@ -114,7 +114,7 @@ void Scheduler::Impl::on_placed(const Value& after) {
   const std::string node(node_of(after));
   const auto pod = queue.find(key_of(after));
   if (pod && pod->assumed == node && pod->uid == after[keys::kMetadata][keys::kUid]) {
-    table.update_pod(after, after, node);
+    table.update_pod(after, after, pod->assumed_index);
     queue.remove(pod);
     return;
   }
@@ -264,8 +264,9 @@ void Scheduler::Impl::place(const PendingPtr& pod) {
   }
   const std::string target = table.node(node).name;
   pod->assumed = target;
+  pod->assumed_index = node;
   pod->nominated.clear();
-  table.add_pod(object, target);
+  table.add_pod(object, node);
   if (claims.undecided.empty()) {
     bind(pod, object, target, begin);
   } else {

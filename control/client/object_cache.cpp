@@ -20,9 +20,11 @@ struct Index {
   std::string name;
   IndexFunction function;
   std::map<std::string, Names, std::less<>> members;
+  std::vector<Key> old_values, new_values;  // of one change; members, so that a change allocates nothing
 
   void change(const Value& before, const Value& after) {
-    std::vector<Key> old_values, new_values;
+    old_values.clear();
+    new_values.clear();
     if (before.has_value()) function(before, old_values);
     if (after.has_value()) function(after, new_values);
     if (old_values == new_values) return;
@@ -103,7 +105,7 @@ void ObjectCache::add_index(std::string_view name, IndexFunction function) {
   for (const auto& index : impl_->indexes) {
     if (index.name == name) return;
   }
-  impl_->indexes.push_back({std::string(name), std::move(function), {}});
+  impl_->indexes.push_back({std::string(name), std::move(function), {}, {}, {}});
   auto& index = impl_->indexes.back();
   impl_->objects.for_each([&](const Value& object) { index.change(Value(), object); });
 }

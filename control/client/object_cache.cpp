@@ -92,12 +92,7 @@ struct ObjectCache::Impl {
   }
 };
 
-ObjectCache::ObjectCache(KindId kind) : kind_(kind), impl_(std::make_unique<Impl>()) {
-  add_index(kByController, [](const Value& object, std::vector<Key>& out) {
-    const Value& owner = controller_of(object);
-    if (owner.has_value()) out.emplace_back(owner[keys::kUid]);
-  });
-}
+ObjectCache::ObjectCache(KindId kind) : kind_(kind), impl_(std::make_unique<Impl>()) {}
 
 ObjectCache::~ObjectCache() = default;
 

@@ -63,7 +63,9 @@ void PodWorker::update(Value pod) {
   if (is_respecified(before, pod_)) said_.reset();
   // Somebody has written after this node: what is wrong now (a pod of a node that was silent is not ready)
   // is said anew, and what others have added stays.
-  if (object_revision(pod_) > written_revision_ && !(written_status_ == pod_[keys::kStatus])) {
+  if (written_status_ == pod_[keys::kStatus]) {
+    written_status_ = pod_[keys::kStatus];  // one document instead of two that are equal
+  } else if (object_revision(pod_) > written_revision_) {
     written_status_ = pod_[keys::kStatus];
     said_.reset();
   }
@@ -358,7 +360,8 @@ void PodWorker::write_status() {
       written_revision_ = object_revision(result->object);
       // The answer may come after the news of what somebody has written on top: then that is what must be said anew.
       const bool written_over = object_revision(pod_) > written_revision_;
-      written_status_ = written_over ? pod_[keys::kStatus] : status;
+      const Value& known = pod_[keys::kStatus];
+      written_status_ = written_over || known == status ? known : status;
       if (written_over || is_respecified(sent, pod_)) {
         said_.reset();
       } else {

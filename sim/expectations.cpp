@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "control/api/twin_kinds.h"
 #include "control/base/text.h"
 
 namespace minik::sim {
@@ -12,15 +13,38 @@ bool can_be_met(const Expectation& e) {
   return e.must == Expectation::Must::kWithin || e.must == Expectation::Must::kStable;
 }
 
+// What the writes say of a kind that the predicate may name in another form; none: of a metric.
+std::optional<control::KindId> stored_kind(const Predicate& predicate) {
+  if (!predicate.object && !predicate.selection) return {};
+  const control::KindId named = predicate.object ? predicate.object->id : predicate.selection->kind;
+  const control::TwinKind* twin = control::twin_of(named);
+  return twin ? twin->stored : named;
+}
+
 }  // namespace
+
+void Expectations::on_write(Instant, const control::LogRecord& record) { changed_.insert(record.kind); }
+
+void Expectations::forget_objects() {
+  for (auto& state : states_) state.judged.reset();
+}
+
+Judgement Expectations::judged_now(const Predicate& predicate, State& state, const control::Store& store,
+                                   MetricRegistry& metrics) const {
+  const auto kind = stored_kind(predicate);
+  if (!kind) return judge(predicate, store, metrics);
+  if (!state.judged || changed_.contains(*kind)) state.judged = judge(predicate, store, metrics);
+  return *state.judged;
+}
 
 void Expectations::check(Duration now, const control::Store& store, MetricRegistry& metrics) {
   for (size_t i = 0; i < states_.size(); ++i) {
     const Expectation& e = expectations_[i];
     State& state = states_[i];
     if (now < e.after || state.broken || state.met) continue;
-    check_one(e, state, now, judge(e.predicate, store, metrics));
+    check_one(e, state, now, judged_now(e.predicate, state, store, metrics));
   }
+  changed_.clear();
 }
 
 void Expectations::check_one(const Expectation& e, State& state, Duration now, const Judgement& judged) {

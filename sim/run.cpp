@@ -46,7 +46,10 @@ Run::Run(const Scenario& scenario, RunOptions options)
   cluster_ = std::make_unique<SimulatedCluster>(cluster, &trace_);
   invariants_ = std::make_unique<Invariants>([this] { return cluster_->executor().now(); });
   invariants_->watch(cluster_->watched_store());
-  cluster_->on_store_change([this] { invariants_->watch(cluster_->watched_store()); });
+  cluster_->on_store_change([this] {
+    invariants_->watch(cluster_->watched_store());
+    expectations_.forget_objects();
+  });
   const Rng rng = Rng(options_.seed).fork("scenario");
   const FaultInjector::Listener listener{[this](const std::string& text) { note(text); },
                                          [this](const std::string& what, const std::string& why) { fail(what, why); }};
@@ -75,6 +78,7 @@ void Run::fail(const std::string& what, const std::string& why) {
 }
 
 Status Run::start() {
+  trace_.listen(&expectations_);
   for (auto* listener : options_.listeners) trace_.listen(listener);
   for (const auto& action : scenario_.timeline) {
     triggers_->arm(action.trigger, [this, &action] { actions_->perform(action); });

@@ -141,7 +141,7 @@ void SimulatedRuntime::stop_pod_sandbox(const std::string& id, Done<Unit> done) 
   const auto found = sandboxes_.find(id);
   if (found != sandboxes_.end()) {
     found->second.status.ready = false;
-    for (const auto& container : found->second.containers) exit_container(container, kKilled, 9);
+    for (const auto* container : found->second.containers) exit_container(container->status.id, kKilled, 9);
   }
   answer<Unit>(milliseconds(10), std::move(done), Unit{});
 }
@@ -149,7 +149,7 @@ void SimulatedRuntime::stop_pod_sandbox(const std::string& id, Done<Unit> done) 
 void SimulatedRuntime::remove_pod_sandbox(const std::string& id, Done<Unit> done) {
   const auto found = sandboxes_.find(id);
   if (found != sandboxes_.end()) {
-    for (const auto& container : found->second.containers) forget_container(container);
+    for (const auto* container : found->second.containers) forget_container(std::string(container->status.id));
     sandboxes_.erase(found);
   }
   answer<Unit>(milliseconds(5), std::move(done), Unit{});
@@ -185,8 +185,8 @@ void SimulatedRuntime::create_container(const std::string& sandbox_id, Container
   container.memory_limit_bytes = config.resources.memory_limit_bytes;
   container.behaviour = &behaviour_of(container.status.image);
   const std::string id = container.status.id;
-  sandbox->second.containers.push_back(id);
-  containers_.emplace(id, std::move(container));
+  const auto made = containers_.emplace(id, std::move(container)).first;
+  sandbox->second.containers.push_back(&made->second);
   answer<std::string>(milliseconds(2), std::move(done), id);
 }
 
@@ -313,9 +313,9 @@ std::vector<std::string> SimulatedRuntime::running_containers(const std::string&
   std::vector<std::string> ids;
   for (const auto& [sandbox_id, sandbox] : sandboxes_) {
     if (sandbox.status.uid != pod_uid) continue;
-    for (const auto& id : sandbox.containers) {
-      const auto& status = containers_.at(id).status;
-      if (status.state == ContainerState::kRunning && (container.empty() || status.name == container)) ids.push_back(id);
+    for (const auto* made : sandbox.containers) {
+      const auto& status = made->status;
+      if (status.state == ContainerState::kRunning && (container.empty() || status.name == container)) ids.push_back(status.id);
     }
   }
   return ids;
@@ -344,7 +344,7 @@ void SimulatedRuntime::remove_container(const std::string& id, Done<Unit> done) 
   const auto found = containers_.find(id);
   if (found != containers_.end()) {
     const auto sandbox = sandboxes_.find(found->second.status.sandbox_id);
-    if (sandbox != sandboxes_.end()) std::erase(sandbox->second.containers, id);
+    if (sandbox != sandboxes_.end()) std::erase(sandbox->second.containers, &found->second);
     forget_container(id);
   }
   answer<Unit>(Duration{}, std::move(done), Unit{});
@@ -372,11 +372,10 @@ void SimulatedRuntime::list_containers(Done<std::vector<ContainerStatus>> done) 
   answer<std::vector<ContainerStatus>>(Duration{}, std::move(done), std::move(all));
 }
 
-bool SimulatedRuntime::answers(const Container& c) {
+bool SimulatedRuntime::answers(const Sandbox& sandbox, const Container& c) {
   if (c.status.state != ContainerState::kRunning || c.hung || c.behaviour->never_ready || executor_.now() < c.ready_at) return false;
   if (lacks_what_it_needs(*c.behaviour)) return false;
-  const auto sandbox = sandboxes_.find(c.status.sandbox_id);
-  if (sandbox != sandboxes_.end() && failing_probes_.contains(sandbox->second.status.uid)) return false;
+  if (!failing_probes_.empty() && failing_probes_.contains(sandbox.status.uid)) return false;
   // Of more requests than it can answer, its probes get their share.
   const ImageLoad* load = load_of(c);
   const int64_t most = c.behaviour->capacity_requests;
@@ -394,17 +393,13 @@ Duration SimulatedRuntime::probe_time(const Container& c) const {
   return room > 0 ? std::min(kProbeTime * most / room, kProbeTimeMax) : kProbeTimeMax;
 }
 
-bool SimulatedRuntime::answers(const std::string& sandbox_id) {
-  const auto sandbox = sandboxes_.find(sandbox_id);
-  if (sandbox == sandboxes_.end()) return false;
-  return std::ranges::any_of(sandbox->second.containers, [&](const std::string& id) { return answers(containers_.at(id)); });
+bool SimulatedRuntime::answers(const Sandbox& sandbox) {
+  return std::ranges::any_of(sandbox.containers, [&](const Container* c) { return answers(sandbox, *c); });
 }
 
-Duration SimulatedRuntime::probe_time(const std::string& sandbox_id) const {
-  const auto sandbox = sandboxes_.find(sandbox_id);
+Duration SimulatedRuntime::probe_time(const Sandbox& sandbox) const {
   Duration longest = kProbeTime;
-  if (sandbox == sandboxes_.end()) return longest;
-  for (const auto& id : sandbox->second.containers) longest = std::max(longest, probe_time(containers_.at(id)));
+  for (const auto* container : sandbox.containers) longest = std::max(longest, probe_time(*container));
   return longest;
 }
 
@@ -412,7 +407,7 @@ void SimulatedRuntime::exec_sync(const std::string& id, std::vector<std::string>
                                  Done<control::ExecResult> done) {
   const auto found = containers_.find(id);
   control::ExecResult result;
-  result.exit_code = found != containers_.end() && answers(found->second) ? 0 : 1;
+  result.exit_code = found != containers_.end() && answers(sandboxes_.at(found->second.status.sandbox_id), found->second) ? 0 : 1;
   const Duration takes = found == containers_.end() ? kProbeTime : probe_time(found->second);
   if (takes * slowness_ > timeout) {
     executor_.after(timeout, [done = std::move(done), alive = alive_] {
@@ -424,7 +419,9 @@ void SimulatedRuntime::exec_sync(const std::string& id, std::vector<std::string>
 }
 
 void SimulatedRuntime::http_get(const std::string& sandbox_id, control::HttpProbe, Duration timeout, Done<int> done) {
-  const Duration takes = probe_time(sandbox_id);
+  const auto sandbox = sandboxes_.find(sandbox_id);
+  const bool there = sandbox != sandboxes_.end();
+  const Duration takes = there ? probe_time(sandbox->second) : kProbeTime;
   if (takes * slowness_ > timeout) {
     executor_.after(timeout, [done = std::move(done), alive = alive_] {
       if (*alive) done(Error(ErrorCode::kTimeout, "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"));
@@ -432,13 +429,14 @@ void SimulatedRuntime::http_get(const std::string& sandbox_id, control::HttpProb
     return;
   }
   Result<int> result = Error(ErrorCode::kServiceUnavailable, "dial tcp: connection refused");
-  if (answers(sandbox_id)) result = 200;
+  if (there && answers(sandbox->second)) result = 200;
   answer<int>(takes, std::move(done), std::move(result));
 }
 
 void SimulatedRuntime::tcp_connect(const std::string& sandbox_id, const std::string&, int, Duration, Done<Unit> done) {
   Result<Unit> result = Error(ErrorCode::kServiceUnavailable, "dial tcp: connection refused");
-  if (answers(sandbox_id)) result = Unit{};
+  const auto sandbox = sandboxes_.find(sandbox_id);
+  if (sandbox != sandboxes_.end() && answers(sandbox->second)) result = Unit{};
   answer<Unit>(milliseconds(1), std::move(done), std::move(result));
 }
 

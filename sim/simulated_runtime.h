@@ -84,9 +84,10 @@ class SimulatedRuntime : public control::ContainerRuntime {
   void on_event(std::function<void(const control::RuntimeEvent&)> listener) override;
 
  private:
+  struct Container;
   struct Sandbox {
     control::PodSandboxStatus status;
-    std::vector<std::string> containers;  // what has been created in it and not removed
+    std::vector<Container*> containers;  // what has been created in it and not removed
   };
   struct Container {
     control::ContainerStatus status;
@@ -109,10 +110,10 @@ class SimulatedRuntime : public control::ContainerRuntime {
   void exit_container(const std::string& id, int exit_code, int signal);
   void end_container(const std::string& id, int exit_code, int signal, std::string_view reason);
   // Whether a probe of this container succeeds, and how long it takes.
-  bool answers(const Container& container);
-  bool answers(const std::string& sandbox_id);
+  bool answers(const Sandbox& sandbox, const Container& container);
+  bool answers(const Sandbox& sandbox);
   Duration probe_time(const Container& container) const;
-  Duration probe_time(const std::string& sandbox_id) const;
+  Duration probe_time(const Sandbox& sandbox) const;
   Error disk_full_error(std::string_view what) const;
   template <typename T>
   void answer(Duration delay, Done<T> done, Result<T> result);

@@ -34,7 +34,7 @@ class Trace {
   uint64_t entries() const { return entries_; }
 
  private:
-  void add(std::string_view what, Instant now, std::string_view who, const control::Value& object, uint64_t number);
+  void add(char what, Instant now, std::string_view who, const control::Value& object, uint64_t number);
 
   struct Digest;
   const control::Schema& schema_;

@@ -30,6 +30,10 @@ void replace_all(std::string& text, std::string_view what, std::string_view with
 }  // namespace
 
 void WatchedKind::declare_in(ObjectCache& cache) const {
+  cache.add_index(kByController, [](const Value& object, std::vector<Key>& out) {
+    const Value& owner = controller_of(object);
+    if (owner.has_value()) out.emplace_back(owner[keys::kUid]);
+  });
   for (const auto& [name, function] : indexes) cache.add_index(name, function);
   for (const auto& [name, function] : tallies) cache.add_tally(name, function);
   if (by_labels) cache.group_by_labels();

@@ -20,9 +20,11 @@ struct Index {
   std::string name;
   IndexFunction function;
   std::map<std::string, Names, std::less<>> members;
+  std::vector<Key> old_values, new_values;  // of one change; members, so that a change allocates nothing
 
   void change(const Value& before, const Value& after) {
-    std::vector<Key> old_values, new_values;
+    old_values.clear();
+    new_values.clear();
     if (before.has_value()) function(before, old_values);
     if (after.has_value()) function(after, new_values);
     if (old_values == new_values) return;
@@ -90,12 +92,7 @@ struct ObjectCache::Impl {
   }
 };
 
-ObjectCache::ObjectCache(KindId kind) : kind_(kind), impl_(std::make_unique<Impl>()) {
-  add_index(kByController, [](const Value& object, std::vector<Key>& out) {
-    const Value& owner = controller_of(object);
-    if (owner.has_value()) out.emplace_back(owner[keys::kUid]);
-  });
-}
+ObjectCache::ObjectCache(KindId kind) : kind_(kind), impl_(std::make_unique<Impl>()) {}
 
 ObjectCache::~ObjectCache() = default;
 
@@ -103,7 +100,7 @@ void ObjectCache::add_index(std::string_view name, IndexFunction function) {
   for (const auto& index : impl_->indexes) {
     if (index.name == name) return;
   }
-  impl_->indexes.push_back({std::string(name), std::move(function), {}});
+  impl_->indexes.push_back({std::string(name), std::move(function), {}, {}, {}});
   auto& index = impl_->indexes.back();
   impl_->objects.for_each([&](const Value& object) { index.change(Value(), object); });
 }

@@ -123,13 +123,13 @@ void plan_creations(Plan& plan, const ReplicaKind& of, const Value& set, size_t 
 void plan_deletions(Plan& plan, const ReplicaKind& of, const Snapshot& snapshot, const Value& set,
                     const std::vector<Value>& active, size_t surplus, const Env& env) {
   const Value about = typed(set, of.api_version, of.name);
-  const auto ranked = by_deletion_rank(active, pods_by_node(of, snapshot, set, active), env.now);
+  const auto ranked = by_deletion_rank(active, pods_by_node(of, snapshot, set, active), env.now,
+                                       std::min(surplus, kBurstReplicas));
   const auto amends = failure_condition(of, set, "FailedDelete", env.now);
-  for (size_t i = 0; i < std::min(surplus, kBurstReplicas); ++i) {
-    auto& write = plan.remove(kinds::kPods, ranked[i]);
+  for (const auto& pod : ranked) {
+    auto& write = plan.remove(kinds::kPods, pod);
     write.independent = true;
-    write.event = EventNote{about, "Normal", "SuccessfulDelete",
-                            cat("Deleted pod: ", object_name(ranked[i]))};
+    write.event = EventNote{about, "Normal", "SuccessfulDelete", cat("Deleted pod: ", object_name(pod))};
     write.failure_event = EventNote{about, "Warning", "FailedDelete", "Error deleting: %error%"};
     write.amends = amends;
   }
@@ -234,7 +234,7 @@ Value new_status(const ReplicaKind& of, const Value& set, const Counts& counts) 
 }  // namespace
 
 std::vector<Value> by_deletion_rank(std::vector<Value> pods, const PodsByNode& pods_on_node,
-                                    WallTime now) {
+                                    WallTime now, size_t first) {
   struct Ranked {
     Value pod;
     bool assigned, ready;
@@ -244,6 +244,7 @@ std::vector<Value> by_deletion_rank(std::vector<Value> pods, const PodsByNode& p
     int64_t restart_count;
   };
   std::vector<Ranked> ranked;
+  ranked.reserve(pods.size());
   for (auto& pod : pods) {
     const PodView view(pod);
     const bool ready = is_pod_ready(pod);
@@ -260,7 +261,8 @@ std::vector<Value> by_deletion_rank(std::vector<Value> pods, const PodsByNode& p
     const int ma = magnitude(ta, now), mb = magnitude(tb, now);
     return ma == mb ? object_uid(a.pod) < object_uid(b.pod) : ma < mb;
   };
-  std::ranges::stable_sort(ranked, [&](const Ranked& a, const Ranked& b) {
+  first = std::min(first, ranked.size());
+  const auto goes_before = [&](const Ranked& a, const Ranked& b) {
     if (a.assigned != b.assigned) return !a.assigned;
     if (a.phase != b.phase) return a.phase < b.phase;
     if (a.ready != b.ready) return !a.ready;
@@ -269,9 +271,11 @@ std::vector<Value> by_deletion_rank(std::vector<Value> pods, const PodsByNode& p
     if (a.ready_since != b.ready_since) return younger(a, b, a.ready_since, b.ready_since);
     if (a.restart_count != b.restart_count) return a.restart_count > b.restart_count;
     return younger(a, b, a.created, b.created);
-  });
+  };
+  // Of two thousand pods a rollout takes a few at a time.
+  std::ranges::partial_sort(ranked, ranked.begin() + static_cast<ptrdiff_t>(first), goes_before);
   pods.clear();
-  for (auto& entry : ranked) pods.push_back(std::move(entry.pod));
+  for (size_t i = 0; i < first; ++i) pods.push_back(std::move(ranked[i].pod));
   return pods;
 }
 
@@ -287,11 +291,13 @@ Plan reconcile_replicas(const ReplicaKind& of, const Snapshot& snapshot, const O
   std::optional<Duration> look_again;
   auto counts = tallied_pods(of, snapshot, set, *selector);
   // Which pods they are matters where one has to change hands or to go.
-  if (!counts || (counts->active > wanted && !is_deleting(set))) {
+  if (!counts) {
     owned = snapshot.owned_by(kinds::kPods, object_uid(set));
     plan_claims(plan, snapshot, kinds::kPods, {set, of.api_version, of.name, *selector},
                 is_pod_active, owned);
     counts = count_pods(set, owned, env.now, look_again);
+  } else if (counts->active > wanted && !is_deleting(set)) {
+    owned = snapshot.owned_by(kinds::kPods, object_uid(set));
   }
   const Value status = new_status(of, set, *counts);
   // The status first: it is what is, and the writes that follow change it again.

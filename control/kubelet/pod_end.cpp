@@ -15,8 +15,7 @@ void PodWorker::terminate() {
     return;
   }
   terminating_ = true;
-  for (auto& [key, run] : probes_) context_.executor.cancel(run.timer);
-  probes_.clear();
+  stop_probes();
   const Value& spec = pod_[keys::kSpec];
   int64_t grace = spec[keys::kTerminationGracePeriodSeconds].as_int(30);
   if (is_deleting(pod_)) grace = pod_[keys::kMetadata][keys::kDeletionGracePeriodSeconds].as_int(grace);

@@ -23,55 +23,54 @@ int port_of(const Value& port, const Value& container) {
 void PodWorker::start_probes(const Value& container, const std::string& id) {
   const std::string name = container[keys::kName].string();
   stop_probes(name);
-  for (const auto& [kind, key] : {std::pair{"startup", keys::kStartupProbe},
-                                  std::pair{"readiness", keys::kReadinessProbe},
-                                  std::pair{"liveness", keys::kLivenessProbe}}) {
+  for (const auto& [kind, key] : {std::pair{ProbeKind::kStartup, keys::kStartupProbe},
+                                  std::pair{ProbeKind::kReadiness, keys::kReadinessProbe},
+                                  std::pair{ProbeKind::kLiveness, keys::kLivenessProbe}}) {
     const Value& spec = container[key];
     if (!spec.has_value()) continue;
-    const std::string probe_key = cat(name, "/", kind);
-    ProbeRun run{id, kind, Probe(spec), false, {}};
-    const Duration first = run.probe.initial_delay();
-    probes_.emplace(probe_key, std::move(run));
-    arm_probe(probe_key, first);
+    probes_.push_back(std::make_shared<ProbeRun>(name, id, kind, spec));
+    arm_probe(*probes_.back(), probes_.back()->probe.initial_delay());
   }
+}
+
+void PodWorker::stop_probes() {
+  for (const auto& run : probes_) context_.executor.cancel(run->timer);
+  probes_.clear();
 }
 
 void PodWorker::stop_probes(const std::string& name) {
-  for (auto run = probes_.begin(); run != probes_.end();) {
-    if (!run->first.starts_with(cat(name, "/"))) {
-      ++run;
-      continue;
-    }
-    context_.executor.cancel(run->second.timer);
-    run = probes_.erase(run);
-  }
+  std::erase_if(probes_, [&](const auto& run) {
+    if (run->container != name) return false;
+    context_.executor.cancel(run->timer);
+    return true;
+  });
 }
 
-void PodWorker::arm_probe(const std::string& key, Duration delay) {
-  auto& run = probes_.at(key);
+PodWorker::ProbeRun* PodWorker::find_probe(const std::string& name, ProbeKind kind) const {
+  const auto found = std::ranges::find_if(probes_, [&](const auto& run) { return run->kind == kind && run->container == name; });
+  return found == probes_.end() ? nullptr : found->get();
+}
+
+void PodWorker::arm_probe(ProbeRun& run, Duration delay) {
   context_.executor.cancel(run.timer);
-  run.timer = context_.executor.after(delay, [this, key] { ask_probe(key); });
+  run.timer = context_.executor.after(delay, [this, armed = &run] { ask_probe(*armed); });
 }
 
-void PodWorker::ask_probe(const std::string& key) {
-  auto& run = probes_.at(key);
-  const std::string name = key.substr(0, key.rfind('/'));
-  const auto& record = state_.containers[name];
-  const Value* container = find_container(name);
+void PodWorker::ask_probe(ProbeRun& run) {
+  const auto& record = state_.containers[run.container];
+  const Value* container = find_container(run.container);
   // Readiness and liveness wait for the startup probe; a probe's next question waits for its answer.
-  if (!container || run.asking || !state_.sandbox || (run.kind != "startup" && !record.started)) {
-    arm_probe(key, run.probe.period());
+  if (!container || run.asking || !state_.sandbox || (run.kind != ProbeKind::kStartup && !record.started)) {
+    arm_probe(run, run.probe.period());
     return;
   }
-  if (run.kind == "startup" && record.started) return;
+  if (run.kind == ProbeKind::kStartup && record.started) return;
   run.asking = true;
-  const std::string id = run.container_id;
-  const auto answer = [this, alive = alive_, key, id](bool success, const std::string& detail) {
-    if (!*alive) return;
-    const auto found = probes_.find(key);
-    if (found == probes_.end() || found->second.container_id != id) return;
-    found->second.asking = false;
-    on_probe(key, success, detail);
+  const auto answer = [this, weak = run.weak_from_this()](const std::optional<std::string>& failure) {
+    const auto asked = weak.lock();
+    if (!asked) return;
+    asked->asking = false;
+    on_probe(asked, failure);
   };
   const Value& spec = run.probe.spec();
   if (const Value& http = spec[keys::kHttpGet]; http.has_value()) {
@@ -83,60 +82,62 @@ void PodWorker::ask_probe(const std::string& key) {
     for (const auto& header : http[keys::kHttpHeaders].items()) {
       request.headers.push_back({header[keys::kName].string(), header[keys::kValue].string()});
     }
-    context_.runtime.http_get(state_.sandbox->id, std::move(request), run.probe.timeout(), [answer](Result<int> status) {
-      const bool good = status && *status >= 200 && *status < 400;
-      answer(good, status ? cat("HTTP probe failed with statuscode: ", *status) : status.error().message);
+    context_.runtime.http_get(state_.sandbox->id, std::move(request), run.probe.timeout(), [answer](const Result<int>& status) {
+      if (status && *status >= 200 && *status < 400) return answer({});
+      answer(status ? cat("HTTP probe failed with statuscode: ", *status) : status.error().message);
     });
   } else if (const Value& tcp = spec[keys::kTcpSocket]; tcp.has_value()) {
     context_.runtime.tcp_connect(state_.sandbox->id, tcp[keys::kHost].string(), port_of(tcp[keys::kPort], *container),
                                  run.probe.timeout(), [answer](const Result<Unit>& result) {
-                                   answer(result.ok(), result ? "" : result.error().message);
+                                   result ? answer({}) : answer(result.error().message);
                                  });
   } else if (const Value& command = spec[keys::kExec][keys::kCommand]; !command.empty()) {
     std::vector<std::string> words;
     for (const auto& word : command.items()) words.push_back(word.string());
-    context_.runtime.exec_sync(id, std::move(words), run.probe.timeout(), [answer](Result<ExecResult> result) {
-      answer(result && result->exit_code == 0, result ? cat(result->out, result->err) : result.error().message);
+    context_.runtime.exec_sync(run.container_id, std::move(words), run.probe.timeout(), [answer](const Result<ExecResult>& result) {
+      if (result && result->exit_code == 0) return answer({});
+      answer(result ? cat(result->out, result->err) : result.error().message);
     });
   } else {
-    answer(false, "probes by gRPC are not there yet: use httpGet, tcpSocket or exec");
+    answer("probes by gRPC are not there yet: use httpGet, tcpSocket or exec");
   }
 }
 
-void PodWorker::on_probe(const std::string& key, bool success, const std::string& detail) {
-  auto& run = probes_.at(key);
-  const std::string name = key.substr(0, key.rfind('/'));
-  const std::string kind = run.kind;
-  const Value* container = find_container(name);
+void PodWorker::on_probe(const std::shared_ptr<ProbeRun>& run, const std::optional<std::string>& failure) {
+  const std::string& name = run->container;
   auto& record = state_.containers[name];
-  if (!success) {
-    std::string title = kind;
-    title[0] = static_cast<char>(title[0] - 'a' + 'A');
-    event("Warning", "Unhealthy", cat(title, " probe failed: ", detail), container ? *container : Value());
+  if (failure) {
+    const Value* container = find_container(name);
+    const std::string_view title = run->kind == ProbeKind::kStartup     ? "Startup"
+                                   : run->kind == ProbeKind::kReadiness ? "Readiness"
+                                                                        : "Liveness";
+    event("Warning", "Unhealthy", cat(title, " probe failed: ", *failure), container ? *container : Value());
   }
-  const auto verdict = run.probe.observe(success);
-  arm_probe(key, run.probe.period());
+  const auto verdict = run->probe.observe(!failure);
+  arm_probe(*run, run->probe.period());
   if (!verdict) return;
   const bool good = *verdict == Probe::Verdict::kSuccess;
-  if (kind == "readiness") {
+  if (run->kind == ProbeKind::kReadiness) {
     record.ready = good && record.running();
     write_status();
     return;
   }
   if (good) {
-    if (kind == "startup") {
+    if (run->kind == ProbeKind::kStartup) {
+      ProbeRun* readiness = find_probe(name, ProbeKind::kReadiness);
       record.started = true;
-      record.ready = !probes_.contains(cat(name, "/readiness"));
-      context_.executor.cancel(run.timer);
-      if (probes_.contains(cat(name, "/readiness"))) arm_probe(cat(name, "/readiness"), Duration{});
+      record.ready = !readiness;
+      context_.executor.cancel(run->timer);
+      if (readiness) arm_probe(*readiness, Duration{});
       sync();
     }
     return;
   }
   // Startup and liveness failures end the container; its restart policy decides what follows.
-  const int64_t grace = run.probe.spec()[keys::kTerminationGracePeriodSeconds].as_int(
+  const int64_t grace = run->probe.spec()[keys::kTerminationGracePeriodSeconds].as_int(
       pod_[keys::kSpec][keys::kTerminationGracePeriodSeconds].as_int(30));
-  const std::string why = cat("Container ", name, " failed ", kind, " probe, will be restarted");
+  const std::string why = cat("Container ", name, " failed ",
+                              run->kind == ProbeKind::kStartup ? "startup" : "liveness", " probe, will be restarted");
   stop_probes(name);
   if (record.running()) stop_one(name, seconds(grace), why, [] {});
 }

@@ -93,10 +93,16 @@ std::vector<std::string> unready(const Value& containers, const PodState& state)
   return names;
 }
 
+// The words of conditions, made once.
+const Value kTrue("True"), kFalse("False");
+const Value kReadyToStart("PodReadyToStartContainers"), kInitialized("Initialized"), kReady("Ready"),
+    kContainersReady("ContainersReady"), kScheduled("PodScheduled"), kResizePending("PodResizePending"),
+    kResizeInProgress("PodResizeInProgress");
+
 // As it was where it says the same: a status is made often and changes seldom.
-Value make_condition(const Value& pod, std::string_view type, bool is_true, std::string_view reason,
+Value make_condition(const Value& pod, const Value& wanted_type, bool is_true, std::string_view reason,
                      std::string_view message, WallTime now) {
-  const Value wanted_type(type), status(is_true ? "True" : "False");
+  const Value& status = is_true ? kTrue : kFalse;
   const Value& generation = pod[keys::kMetadata][keys::kGeneration];
   Value since;
   for (const auto& old : pod[keys::kStatus][keys::kConditions].items()) {
@@ -146,10 +152,10 @@ Value make_conditions(const Value& pod, const PodState& state, const std::string
                                           quoted(gate[keys::kConditionType].as_string()), " does not exist."));
   }
   std::vector<Value> conditions;
-  const auto add = [&](std::string_view type, bool is_true, std::string_view why, const std::string& text) {
+  const auto add = [&](const Value& type, bool is_true, std::string_view why, const std::string& text) {
     conditions.push_back(make_condition(pod, type, is_true, why, text, now));
   };
-  add("PodReadyToStartContainers", state.sandbox && state.sandbox->ready && !ended, "", "");
+  add(kReadyToStart, state.sandbox && state.sandbox->ready && !ended, "", "");
   std::vector<std::string> unstarted;
   for (const auto& container : spec[keys::kInitContainers].items()) {
     const auto found = state.containers.find(container[keys::kName].string());
@@ -158,20 +164,22 @@ Value make_conditions(const Value& pod, const PodState& state, const std::string
                                              : found->second.exited() && found->second.current->exit_code == 0);
     if (!done) unstarted.push_back(container[keys::kName].string());
   }
-  add("Initialized", initialized, initialized ? (succeeded ? "PodCompleted" : "") : "ContainersNotInitialized",
+  add(kInitialized, initialized, initialized ? (succeeded ? "PodCompleted" : "") : "ContainersNotInitialized",
       initialized ? "" : cat("containers with incomplete status: [", join(unstarted, " "), "]"));
   const bool ready = containers_ready && closed_gates.empty();
-  add("Ready", ready, ready ? "" : containers_ready ? "ReadinessGatesNotReady" : reason,
+  add(kReady, ready, ready ? "" : containers_ready ? "ReadinessGatesNotReady" : reason,
       containers_ready ? join(closed_gates, ", ") : message);
-  add("ContainersReady", containers_ready, reason, message);
-  add("PodScheduled", true, "", "");
-  if (const auto& refusal = state.resize_refusal) add("PodResizePending", true, refusal->reason, refusal->message);
-  if (is_resizing(pod, state)) add("PodResizeInProgress", true, "", "");
-  constexpr std::string_view kOwn[] = {"PodReadyToStartContainers", "Initialized",      "Ready",
-                                       "ContainersReady",           "PodScheduled",     "PodResizePending",
-                                       "PodResizeInProgress"};
+  add(kContainersReady, containers_ready, reason, message);
+  add(kScheduled, true, "", "");
+  if (const auto& refusal = state.resize_refusal) add(kResizePending, true, refusal->reason, refusal->message);
+  if (is_resizing(pod, state)) add(kResizeInProgress, true, "", "");
+  const auto is_own = [](const Value& type) {
+    return std::ranges::any_of(std::initializer_list<const Value*>{&kReadyToStart, &kInitialized, &kReady, &kContainersReady, &kScheduled,
+                                                                   &kResizePending, &kResizeInProgress},
+                               [&](const Value* own) { return *own == type; });
+  };
   for (const auto& other : pod[keys::kStatus][keys::kConditions].items()) {
-    if (std::ranges::find(kOwn, other[keys::kType].as_string()) == std::end(kOwn)) conditions.push_back(other);
+    if (!is_own(other[keys::kType])) conditions.push_back(other);
   }
   return Value::array(std::move(conditions));
 }

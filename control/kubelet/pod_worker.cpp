@@ -18,6 +18,13 @@ std::string pod_text(const Value& pod) {
   return cat(object_name(pod), "_", object_namespace(pod), "(", object_uid(pod), ")");
 }
 
+// A status made of the one need not be right for the other.
+bool is_respecified(const Value& before, const Value& after) {
+  const Key generation = keys::kGeneration;
+  return !(after[keys::kSpec] == before[keys::kSpec]) ||
+         !(after[keys::kMetadata][generation] == before[keys::kMetadata][generation]);
+}
+
 bool has_ended(const Value& pod) {
   const auto phase = pod[keys::kStatus][keys::kPhase].as_string();
   return phase == "Succeeded" || phase == "Failed";
@@ -48,19 +55,17 @@ PodWorker::PodWorker(KubeletContext& context, Value pod)
 
 PodWorker::~PodWorker() {
   *alive_ = false;
-  for (auto& [key, run] : probes_) context_.executor.cancel(run.timer);
+  stop_probes();
 }
 
 void PodWorker::update(Value pod) {
   const Value before = std::exchange(pod_, std::move(pod));
-  const Key generation = keys::kGeneration;
-  if (!(pod_[keys::kSpec] == before[keys::kSpec]) ||
-      !(pod_[keys::kMetadata][generation] == before[keys::kMetadata][generation])) {
-    said_.reset();
-  }
+  if (is_respecified(before, pod_)) said_.reset();
   // Somebody has written after this node: what is wrong now (a pod of a node that was silent is not ready)
   // is said anew, and what others have added stays.
-  if (object_revision(pod_) > written_revision_ && !(written_status_ == pod_[keys::kStatus])) {
+  if (written_status_ == pod_[keys::kStatus]) {
+    written_status_ = pod_[keys::kStatus];  // one document instead of two that are equal
+  } else if (object_revision(pod_) > written_revision_) {
     written_status_ = pod_[keys::kStatus];
     said_.reset();
   }
@@ -348,14 +353,20 @@ void PodWorker::write_status() {
   // Unconditional: the status is this node's word, whatever else changes about the pod meanwhile.
   request.body = pod_.with(keys::kStatus, status)
                      .with(keys::kMetadata, pod_[keys::kMetadata].without(keys::kResourceVersion));
-  context_.client.send(std::move(request), [this, alive = alive_, status](const Result<ApiResponse>& result) {
+  context_.client.send(std::move(request), [this, alive = alive_, sent = pod_, status, digest](const Result<ApiResponse>& result) {
     if (!*alive) return;
     status_in_flight_ = false;
     if (result) {
       written_revision_ = object_revision(result->object);
       // The answer may come after the news of what somebody has written on top: then that is what must be said anew.
-      written_status_ = object_revision(pod_) > written_revision_ ? pod_[keys::kStatus] : status;
-      said_.reset();
+      const bool written_over = object_revision(pod_) > written_revision_;
+      const Value& known = pod_[keys::kStatus];
+      written_status_ = written_over || known == status ? known : status;
+      if (written_over || is_respecified(sent, pod_)) {
+        said_.reset();
+      } else {
+        said_ = digest;
+      }
       sync();
     } else if (result.error().code == ErrorCode::kNotFound || result.error().code == ErrorCode::kConflict) {
       gone_ = true;

@@ -75,12 +75,17 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   // Until what was missing or refused is asked for again.
   static constexpr Duration kRetry = seconds(2);
 
-  struct ProbeRun {
-    std::string container_id;
-    std::string kind;  // "startup", "readiness", "liveness"
+  enum class ProbeKind : uint8_t { kStartup, kReadiness, kLiveness };
+  // A probe of one running container. Answers hold it weakly: who no longer probes hears none.
+  struct ProbeRun : std::enable_shared_from_this<ProbeRun> {
+    std::string container, container_id;
+    ProbeKind kind;
     Probe probe;
     bool asking = false;
     TimerId timer;
+
+    ProbeRun(std::string name, std::string id, ProbeKind k, const Value& spec)
+        : container(std::move(name)), container_id(std::move(id)), kind(k), probe(spec) {}
   };
 
   // Steps of sync(); true when one was started and sync() must end.
@@ -124,10 +129,13 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   bool wants_restart(const Value& container, const ContainerRecord& record, bool init) const;
 
   void start_probes(const Value& container, const std::string& id);
+  void stop_probes();
   void stop_probes(const std::string& container_name);
-  void arm_probe(const std::string& key, Duration delay);
-  void ask_probe(const std::string& key);
-  void on_probe(const std::string& key, bool success, const std::string& detail);
+  ProbeRun* find_probe(const std::string& container_name, ProbeKind kind) const;
+  void arm_probe(ProbeRun& run, Duration delay);
+  void ask_probe(ProbeRun& run);
+  // `failure` says what was wrong; none: it succeeded.
+  void on_probe(const std::shared_ptr<ProbeRun>& run, const std::optional<std::string>& failure);
 
   void write_status();
   void event(std::string type, std::string reason, std::string message, const Value& container = {});
@@ -165,7 +173,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   Value written_status_;       // as the server has it, as far as this node knows
   Revision written_revision_;  // of this node's last word about it
   std::optional<uint64_t> said_;  // the digest of a state about which nothing more is to be written
-  std::map<std::string, ProbeRun> probes_;  // "container/kind"
+  std::vector<std::shared_ptr<ProbeRun>> probes_;
   ScopedTimer wake_;
   ScopedTimer deadline_;
   ScopedTimer renewal_;  // of the tokens, before the first of them ends

@@ -45,6 +45,9 @@ struct KubeletConfig {
   MetricRegistry* metrics = nullptr;  // none: nothing is counted
   Duration lease_period = seconds(10);
   Duration status_period = minutes(5);
+  // Under pressure one pod is evicted in each such period; the condition outlasts it, so that it does not flap.
+  Duration eviction_period = seconds(10);
+  Duration pressure_transition_period = minutes(5);
 };
 
 // Where the bytes of a connect request are to be found.
@@ -67,8 +70,8 @@ class Kubelet {
   // A ConfigMap or Secret is new or has changed: pods that mount it see the new files at once. Whoever
   // has an informer of them tells; without, volumes stay as they were when their pod started.
   void on_reference(KindId kind, const Value& object);
-  // Whoever measures the node's disk tells when it is full and when it has room again: a condition of the node, said
-  // at once. Pods are not evicted for it.
+  // Whoever measures the node's disk tells when it is full and when it has room again: a condition of the node, said at
+  // once, and pods are evicted one after the other (eviction.h) until there is room.
   void set_disk_pressure(bool pressure);
   const std::string& node_name() const { return config_.node_name; }
 
@@ -82,6 +85,7 @@ class Kubelet {
   void register_node();
   void renew_lease();
   void report_status();
+  void evict_next();
   void recover();
   void on_pod(const Value& before, const Value& after);
   std::vector<RunningContainer> running_containers() const;
@@ -104,11 +108,11 @@ class Kubelet {
   std::string runtime_error_;
   Value lease_;
   bool registered_ = false;
-  bool disk_pressure_ = false;
+  bool disk_full_ = false, disk_pressure_ = false;  // now, and as the condition says it
   Instant renewed_at_;  // its Lease; none yet: 0
   UsageSampler usage_;
   std::optional<KubeletMetrics> metrics_;
-  ScopedTimer lease_timer_, status_timer_, retry_timer_;
+  ScopedTimer lease_timer_, status_timer_, retry_timer_, eviction_timer_, relief_timer_;
   std::shared_ptr<bool> alive_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "control/base/text.h"
+#include "control/kubelet/eviction.h"
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
 #include "control/object/quantity.h"
@@ -167,11 +168,15 @@ Value make_conditions(const Value& pod, const PodState& state, const std::string
   add("PodScheduled", true, "", "");
   if (const auto& refusal = state.resize_refusal) add("PodResizePending", true, refusal->reason, refusal->message);
   if (is_resizing(pod, state)) add("PodResizeInProgress", true, "", "");
+  const bool evicted = state.failed_reason == kEvictedReason;
+  if (evicted) add("DisruptionTarget", true, "TerminationByKubelet", state.failed_message);
   constexpr std::string_view kOwn[] = {"PodReadyToStartContainers", "Initialized",      "Ready",
                                        "ContainersReady",           "PodScheduled",     "PodResizePending",
                                        "PodResizeInProgress"};
   for (const auto& other : pod[keys::kStatus][keys::kConditions].items()) {
-    if (std::ranges::find(kOwn, other[keys::kType].as_string()) == std::end(kOwn)) conditions.push_back(other);
+    const auto type = other[keys::kType].as_string();
+    if (std::ranges::find(kOwn, type) != std::end(kOwn) || (evicted && type == "DisruptionTarget")) continue;
+    conditions.push_back(other);
   }
   return Value::array(std::move(conditions));
 }

@@ -5,6 +5,7 @@
 #include "control/base/text.h"
 #include "control/object/keys.h"
 #include "control/schema/kinds.h"
+#include "sim/custom_kinds.h"
 #include "sim/drain.h"
 
 namespace minik::sim {
@@ -54,6 +55,13 @@ void Actions::perform(const Action& action) {
 }
 
 void Actions::send(ApiRequest request, const std::string& what, std::function<void(const Status&)> done) {
+  if (const auto served = served_kind(cluster_.schema(), request.kind)) {
+    request.kind = *served;
+  } else {
+    const Status refused = Error(ErrorCode::kNotFound, "its kind is not served");
+    if (done) return done(refused);
+    return listener_.failed(what, refused.error().message);
+  }
   try_send(std::make_shared<const ApiRequest>(std::move(request)), what, cluster_.executor().now() + kGiveUp, std::move(done));
 }
 
@@ -61,8 +69,13 @@ void Actions::try_send(std::shared_ptr<const ApiRequest> request, const std::str
                        std::function<void(const Status&)> done) {
   cluster_.request(*request, [this, request, what, give_up, done = std::move(done)](const Result<control::ApiResponse>& result) {
     const auto now = cluster_.executor().now();
-    if (!result && is_of_the_moment(result.error().code) && now < give_up) {
-      cluster_.executor().after(kRetry, [this, request, what, give_up, done] { try_send(request, what, give_up, done); });
+    const ErrorCode code = result ? ErrorCode::kInternalError : result.error().code;
+    // What is not there may be among what is still being applied.
+    const bool of_the_moment = is_of_the_moment(code) || (code == ErrorCode::kNotFound && applying_ > 0);
+    if (!result && of_the_moment && now < give_up) {
+      // Patience is for what the server answers: who finds it away comes back when it is there.
+      const Instant until = code == ErrorCode::kServiceUnavailable ? now + kGiveUp : give_up;
+      cluster_.executor().after(kRetry, [this, request, what, until, done] { try_send(request, what, until, done); });
       return;
     }
     if (done) {
@@ -73,12 +86,28 @@ void Actions::try_send(std::shared_ptr<const ApiRequest> request, const std::str
   });
 }
 
-void Actions::act(const Action&, const ApplyAction& action) { apply(action.objects, 0); }
+void Actions::act(const Action&, const ApplyAction& action) {
+  ++applying_;
+  apply(action.objects, 0, cluster_.executor().now() + kGiveUp);
+}
 
-void Actions::apply(const std::vector<Value>& objects, size_t from) {
-  if (from == objects.size()) return;
+void Actions::apply(const std::vector<Value>& objects, size_t from, Instant give_up) {
+  if (from == objects.size()) {
+    --applying_;
+    return;
+  }
   const Value& object = objects[from];
-  const auto* resource = control::Schema::builtin().find_kind(object[keys::kApiVersion].as_string(), object[keys::kKind].as_string());
+  const auto* resource = cluster_.schema().find_kind(object[keys::kApiVersion].as_string(), object[keys::kKind].as_string());
+  if (!resource) {
+    // Its definition is not served yet, or refused.
+    if (cluster_.executor().now() < give_up) {
+      cluster_.executor().after(kRetry, [this, &objects, from, give_up] { apply(objects, from, give_up); });
+      return;
+    }
+    listener_.failed(cat("apply ", object[keys::kKind].as_string(), " ", control::object_name(object)), "its kind is not served");
+    apply(objects, from + 1, cluster_.executor().now() + kGiveUp);
+    return;
+  }
   ApiRequest request;
   request.kind = resource->id;
   if (resource->namespaced) request.namespace_ = object[keys::kMetadata][keys::kNamespace].as_string("default");
@@ -96,7 +125,7 @@ void Actions::apply(const std::vector<Value>& objects, size_t from) {
   listener_.note(what);
   send(std::move(request), what, [this, what, &objects, from](const Status& status) {
     if (!status) listener_.failed(what, status.error().message);
-    apply(objects, from + 1);
+    apply(objects, from + 1, cluster_.executor().now() + kGiveUp);
   });
 }
 

@@ -32,7 +32,7 @@ class Actions {
 
   void act(const Action& from, const ApplyAction& action);
   // The objects from this one on, each when the one before it is there.
-  void apply(const std::vector<control::Value>& objects, size_t from);
+  void apply(const std::vector<control::Value>& objects, size_t from, Instant give_up);
   void act(const Action& from, const PatchAction& action);
   void act(const Action& from, const DeleteAction& action);
   void act(const Action& from, const CordonAction& action);
@@ -45,7 +45,8 @@ class Actions {
   void act(const Action& from, const InjectAction& action);
 
   std::vector<std::string> choose(const Action& from, const NodeChoice& choice);
-  // Until it succeeds, is refused for good, or five minutes have passed. `done` is told once.
+  // Until it succeeds, is refused for good, or the server has refused it for five minutes; one that is away is waited for.
+  // `done` is told once.
   void send(control::ApiRequest request, const std::string& what, std::function<void(const Status&)> done = nullptr);
   void try_send(std::shared_ptr<const control::ApiRequest> request, const std::string& what, Instant give_up,
                 std::function<void(const Status&)> done);
@@ -55,6 +56,7 @@ class Actions {
   FaultInjector& faults_;
   Rng rng_;
   FaultInjector::Listener listener_;
+  int64_t applying_ = 0;  // actions that have not applied their last object
   std::set<std::shared_ptr<Drain>> drains_;
   std::vector<std::shared_ptr<Upgrade>> upgrades_;
 };

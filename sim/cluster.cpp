@@ -18,7 +18,7 @@ SimulatedCluster::SimulatedCluster(ClusterOptions options, Trace* trace)
       webhooks_(executor_, rng_.fork("webhooks"), [this](const std::string& address) { return reaches(address); }),
       surroundings_(options_.images),
       gate_(rng_.fork("gate")),
-      log_(std::make_unique<StoreLog>(options_.store_on_disk ? StoreLog::Where::kDisk : StoreLog::Where::kMemory,
+      log_(std::make_unique<StoreLog>(options_.store_on_disk ? StoreLog::Where::kDisk : StoreLog::Where::kMemory, schema(),
                                       rng_.fork("disk"), executor_, trace)) {
   parts_.emplace(Component::kControllers, rng_.fork("crashes"));
   parts_.emplace(Component::kScheduler, rng_.fork("scheduler crashes"));

@@ -51,6 +51,7 @@ struct ClusterOptions {
   // The store's log is the real one, on a simulated disk: slower, and needed for its power to be cut.
   bool store_on_disk = false;
   std::set<Component> controllers_apart;  // each of these is a process of its own
+  const control::Schema* schema = &control::Schema::builtin();  // which outlives the cluster
   std::optional<control::AuditPolicy> audit_policy = {};  // none: no audit log
   control::AuditSink audit = {};
 };
@@ -98,6 +99,7 @@ class SimulatedCluster {
   // What answers the admission webhooks of the cluster.
   SimulatedWebhooks& webhooks() { return webhooks_; }
   const ClusterOptions& options() const { return options_; }
+  const control::Schema& schema() const { return *options_.schema; }
 
   // Makes a request as the cluster's administrator; the answer comes as time moves on.
   void request(control::ApiRequest request, control::ResponseCallback done);
@@ -178,6 +180,7 @@ class SimulatedCluster {
     std::unique_ptr<SimulatedClient> client;
     std::unique_ptr<control::Kubelet> kubelet;
     uint64_t lives = 0;
+    Instant frozen_since;
     // What outlives its lives.
     bool connected = true, disk_full = false;
     int64_t slowness = 1, disk_slowness = 1;

@@ -4,6 +4,7 @@
 // disk when there is one, else from what was committed in memory.
 #include "control/base/log.h"
 #include "control/base/text.h"
+#include "control/schema/kind_registry.h"
 #include "control/schema/schema.h"
 #include "sim/cluster.h"
 
@@ -39,7 +40,7 @@ void SimulatedCluster::make_api() {
   const std::string stream = api_lives_ == 0 ? "api" : cat("api/", api_lives_);
   ++api_lives_;
   api_options.webhook_caller = &webhooks_;
-  api_ = std::make_unique<control::ApiServer>(executor_, *store_, control::Schema::builtin(), metrics_,
+  api_ = std::make_unique<control::ApiServer>(executor_, *store_, schema(), metrics_,
                                               rng_.fork(stream), api_options);
   api_->set_usage_source([this](const std::string& node, control::UsageCallback done) { ask_usage(node, std::move(done)); });
 }
@@ -49,6 +50,7 @@ void SimulatedCluster::stop_api() {
   // What the server had decided is written, and nobody hears of it any more.
   store_->commit();
   for (auto* client : all_clients()) client->end_watches();
+  api_->end_watches();  // of whoever watches from outside
   api_.reset();
   log_->drop_answers();
 }
@@ -67,10 +69,14 @@ void SimulatedCluster::start_api() {
     }
     state = *std::move(recovered);
   } else {
-    for (const auto& resource : control::Schema::builtin().resources()) {
-      store_->for_each(resource.id, [&](const control::Value& object) {
-        state.objects.push_back({control::LogRecord::Kind::kPut, resource.id, control::object_revision(object), object, {}});
+    const auto take = [&](control::KindId kind) {
+      store_->for_each(kind, [&](const control::Value& object) {
+        state.objects.push_back({control::LogRecord::Kind::kPut, kind, control::object_revision(object), object, {}});
       });
+    };
+    for (const auto& resource : schema().resources()) take(resource.id);
+    if (schema().registry()) {
+      for (const auto* resource : schema().registry()->stored()) take(resource->stored_as());
     }
     state.last = store_->revision();
   }
@@ -84,6 +90,7 @@ void SimulatedCluster::start_api() {
 void SimulatedCluster::expire_watches() {
   if (!api_) return;
   for (auto* client : all_clients()) client->end_watches();
+  api_->end_watches();
   store_->forget_windows();
 }
 

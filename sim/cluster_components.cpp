@@ -68,7 +68,7 @@ void SimulatedCluster::start_controllers(const Component& component, Process& pr
     });
   };
   const Rng rng = rng_.fork(cat("controllers/", lives_));
-  process.manager = std::make_unique<control::ControllerManager>(control::Schema::builtin(), executor_, *process.client, metrics_, rng, options);
+  process.manager = std::make_unique<control::ControllerManager>(schema(), executor_, *process.client, metrics_, rng, options);
   process.manager->start();
 }
 

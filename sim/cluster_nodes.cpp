@@ -7,6 +7,9 @@ namespace minik::sim {
 
 namespace {
 constexpr std::string_view kZoneLabel = "topology.kubernetes.io/zone";
+
+// Who hears nothing for half a minute and no answer to a ping for a quarter takes the connection for dead.
+constexpr Duration kDeadConnection = seconds(45);
 }
 
 void SimulatedCluster::add_machines() {
@@ -149,7 +152,13 @@ void SimulatedCluster::set_node_faults(const std::string& name, const LinkFaults
 
 void SimulatedCluster::set_node_frozen(const std::string& name, bool frozen) {
   Machine& m = machine(name);
-  if (m.executor->frozen() != frozen) m.executor->set_frozen(frozen);
+  if (m.executor->frozen() == frozen) return;
+  m.executor->set_frozen(frozen);
+  if (frozen) {
+    m.frozen_since = executor_.now();
+  } else if (m.client && executor_.now() - m.frozen_since >= kDeadConnection) {
+    m.client->end_watches();
+  }
 }
 
 void SimulatedCluster::jump_clock(const std::string& name, Duration by) { machine(name).executor->jump(by); }

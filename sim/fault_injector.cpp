@@ -1,6 +1,7 @@
 #include "sim/fault_injector.h"
 
 #include <algorithm>
+#include <set>
 
 #include "control/base/text.h"
 #include "control/controllers/pods.h"
@@ -42,7 +43,15 @@ Result<std::vector<std::string>> choose_nodes(const SimulatedCluster& cluster, c
   for (const auto& name : choice.names) {
     if (!cluster.has_node(name)) return Error(ErrorCode::kNotFound, cat("there is no node ", name));
   }
+  std::set<std::string, std::less<>> running;
+  if (choice.runs) {
+    cluster.store().for_each(control::kinds::kPods, [&](const Value& pod) {
+      const auto node = pod[keys::kSpec][keys::kNodeName].as_string();
+      if (control::is_pod_active(pod) && choice.runs->matches(pod[keys::kMetadata][keys::kLabels])) running.emplace(node);
+    });
+  }
   for (const auto& name : choice.names.empty() ? cluster.node_names() : choice.names) {
+    if (choice.runs && !running.contains(name)) continue;
     if (!choice.pool.empty() && cluster.pool_of(name).name != choice.pool) continue;
     if (!choice.zone.empty() && cluster.zone_of(name) != choice.zone) continue;
     if (choice.names.empty() && !candidate(name)) continue;

@@ -19,7 +19,7 @@ bool is_noise(control::KindId kind) { return kind == kinds::kLeases || kind == k
 
 }  // namespace
 
-Histories::Histories(HistoryOptions options, const control::Schema& schema) : options_(std::move(options)), schema_(schema) {}
+Histories::Histories(HistoryOptions options) : options_(std::move(options)) {}
 
 void Histories::on_write(Instant now, const LogRecord& record) {
   if (is_noise(record.kind)) return;
@@ -27,7 +27,7 @@ void Histories::on_write(Instant now, const LogRecord& record) {
   const bool put = record.what == LogRecord::Kind::kPut;
   auto found = entries_.find({record.kind, key});
   if (found == entries_.end()) {
-    const auto& resource = schema_.resource(record.kind);
+    const auto& resource = schema_->resource(record.kind);
     const bool wanted = options_.wanted.contains({std::string(resource.kind), key});
     if (!put || (!wanted && bytes_ > options_.bytes_max)) {
       left_out_ += put && record.previous.value == 0 ? 1 : 0;

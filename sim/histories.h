@@ -39,7 +39,8 @@ struct HistoryOptions {
 
 class Histories {
  public:
-  explicit Histories(HistoryOptions options, const control::Schema& schema = control::Schema::builtin());
+  explicit Histories(HistoryOptions options);
+  void on_schema(const control::Schema& schema) { schema_ = &schema; }
   void on_write(Instant now, const control::LogRecord& record);
 
   // Wanted ones first, then by kind and key.
@@ -52,7 +53,7 @@ class Histories {
     control::Value last;
   };
   HistoryOptions options_;
-  const control::Schema& schema_;
+  const control::Schema* schema_ = &control::Schema::builtin();
   size_t bytes_ = 0, wanted_bytes_ = 0, left_out_ = 0;
   std::map<std::pair<control::KindId, std::string>, Entry> entries_;
 };

@@ -31,7 +31,8 @@ bool needs_disk(const Scenario& scenario) {
 Run::Run(const Scenario& scenario, RunOptions options)
     : scenario_(scenario),
       options_(std::move(options)),
-      trace_(control::Schema::builtin()),
+      custom_(options_.custom_kinds || !scenario.definitions.empty() ? std::make_unique<CustomSchema>(scenario.definitions) : nullptr),
+      trace_(custom_ ? custom_->schema() : control::Schema::builtin()),
       expectations_(scenario.expectations) {
   ClusterOptions cluster;
   cluster.seed = options_.seed;
@@ -43,6 +44,7 @@ Run::Run(const Scenario& scenario, RunOptions options)
   cluster.delays.chance = scenario_.chance;
   cluster.store_on_disk = needs_disk(scenario_);
   cluster.controllers_apart = controllers_apart(scenario_);
+  if (custom_) cluster.schema = &custom_->schema();
   cluster_ = std::make_unique<SimulatedCluster>(cluster, &trace_);
   invariants_ = std::make_unique<Invariants>([this] { return cluster_->executor().now(); });
   invariants_->watch(cluster_->watched_store());
@@ -79,7 +81,10 @@ void Run::fail(const std::string& what, const std::string& why) {
 
 Status Run::start() {
   trace_.listen(&expectations_);
-  for (auto* listener : options_.listeners) trace_.listen(listener);
+  for (auto* listener : options_.listeners) {
+    listener->on_schema(cluster_->schema());
+    trace_.listen(listener);
+  }
   for (const auto& action : scenario_.timeline) {
     triggers_->arm(action.trigger, [this, &action] { actions_->perform(action); });
   }
@@ -109,7 +114,7 @@ void Run::advance(Duration until, const std::function<bool()>& interrupt) {
 }
 
 Status Run::inject(std::string_view text, std::string_view name) {
-  MINIK_ASSIGN(auto actions, parse_actions(text, name));
+  MINIK_ASSIGN(auto actions, parse_actions(text, name, scenario_.definitions));
   for (auto& action : actions) {
     // Drains and upgrades go on for longer than this call.
     injected_.push_back(std::make_unique<Action>(std::move(action)));

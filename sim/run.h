@@ -22,6 +22,7 @@
 #include "sim/expectations.h"
 #include "sim/fault_injector.h"
 #include "sim/invariants.h"
+#include "sim/custom_kinds.h"
 #include "sim/run_listener.h"
 #include "sim/scenario.h"
 #include "sim/trace.h"
@@ -48,6 +49,8 @@ struct RunOptions {
   // What the API server tells an audit log; it does not change the run.
   std::optional<control::AuditPolicy> audit_policy = {};
   control::AuditSink audit = {};
+  // Serve CustomResourceDefinitions that come from outside; those of the scenario are served in any case.
+  bool custom_kinds = false;
 };
 
 class Run {
@@ -90,6 +93,7 @@ class Run {
 
   const Scenario& scenario_;
   RunOptions options_;
+  std::unique_ptr<CustomSchema> custom_;  // none: the built-in kinds alone
   Trace trace_;
   Expectations expectations_;
   std::vector<Finding> failures_;

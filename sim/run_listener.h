@@ -11,6 +11,10 @@
 #include "control/client/request.h"
 #include "control/store/log.h"
 
+namespace minik::control {
+class Schema;
+}
+
 namespace minik::sim {
 
 class SimulatedCluster;
@@ -20,6 +24,8 @@ struct Finding;
 class RunListener {
  public:
   virtual ~RunListener() = default;
+  // Before anything else: what the kinds of records are. It lives as long as the run.
+  virtual void on_schema(const control::Schema& schema);
   // A committed write, and what a component is told of one.
   virtual void on_write(Instant now, const control::LogRecord& record);
   virtual void on_delivery(Instant now, const std::string& component, const control::WatchEvent& event);

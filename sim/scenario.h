@@ -18,6 +18,7 @@
 #include "control/object/value.h"
 #include "sim/action.h"
 #include "sim/chance_window.h"
+#include "sim/custom_kinds.h"
 #include "sim/fault.h"
 #include "sim/image_behaviour.h"
 #include "sim/node_pool.h"
@@ -60,6 +61,7 @@ struct Scenario {
   std::vector<Expectation> expectations;
   std::optional<Convergence> convergence;
   Duration node_grace = seconds(50);
+  std::vector<CustomDefinition> definitions;  // of custom kinds, in the order of the file
   ChanceWindow chance;
 };
 
@@ -71,6 +73,8 @@ struct ScenarioFiles {
 
 Result<Scenario> parse_scenario(std::string_view text, std::string_view file_name, const ScenarioFiles& files = {});
 // What a timeline or a list of faults has, written without a moment: one or a list of them, with the same strictness.
-Result<std::vector<Action>> parse_actions(std::string_view text, std::string_view file_name);
+// Custom kinds may be named that are defined already.
+Result<std::vector<Action>> parse_actions(std::string_view text, std::string_view file_name,
+                                          const std::vector<CustomDefinition>& definitions = {});
 
 }  // namespace minik::sim

@@ -14,12 +14,12 @@ namespace {
 constexpr std::string_view kFaults = R"(
         "crashNodes": {"$ref": "#/definitions/choice"},
         "freezeNodes": {"$ref": "#/definitions/choice"},
-        "slowNodes": {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "factor": {"type": "integer", "minimum": 1}}},
-        "jumpClocks": {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "by": {"$ref": "#/definitions/signedDuration"}}},
+        "slowNodes": {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "runs": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "factor": {"type": "integer", "minimum": 1}}},
+        "jumpClocks": {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "runs": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "by": {"$ref": "#/definitions/signedDuration"}}},
         "stopKubelets": {"$ref": "#/definitions/choice"},
-        "partitionNodes": {"oneOf": [{"const": "all"}, {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "cut": {"enum": ["both", "requests", "answers"]}}}]},
+        "partitionNodes": {"oneOf": [{"const": "all"}, {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "runs": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "cut": {"enum": ["both", "requests", "answers"]}}}]},
         "fillDisks": {"$ref": "#/definitions/choice"},
-        "slowDisks": {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "factor": {"type": "integer", "minimum": 1}}},
+        "slowDisks": {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "runs": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "factor": {"type": "integer", "minimum": 1}}},
         "crashContainers": {"type": "object", "additionalProperties": false, "properties": {"namespace": {"type": "string"}, "labelSelector": {"type": "string"}, "node": {"type": "string"}, "container": {"type": "string"}, "count": {"type": "integer"}, "exitCode": {"type": "integer"}}},
         "oomContainers": {"type": "object", "additionalProperties": false, "properties": {"namespace": {"type": "string"}, "labelSelector": {"type": "string"}, "node": {"type": "string"}, "container": {"type": "string"}, "count": {"type": "integer"}}},
         "hangContainers": {"type": "object", "additionalProperties": false, "properties": {"namespace": {"type": "string"}, "labelSelector": {"type": "string"}, "node": {"type": "string"}, "container": {"type": "string"}, "count": {"type": "integer"}}},
@@ -236,7 +236,7 @@ constexpr std::string_view kSchema = R"({
         "delete": {"type": "object", "required": ["kind", "name"], "additionalProperties": false, "properties": {"kind": {"type": "string"}, "namespace": {"type": "string"}, "name": {"type": "string"}, "propagation": {"enum": ["Default", "Orphan", "Background", "Foreground"]}}},
         "cordon": {"$ref": "#/definitions/choice"},
         "uncordon": {"$ref": "#/definitions/choice"},
-        "drain": {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "timeout": {"$ref": "#/definitions/duration"}, "gracePeriodSeconds": {"type": "integer", "minimum": 0}}},
+        "drain": {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "runs": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "timeout": {"$ref": "#/definitions/duration"}, "gracePeriodSeconds": {"type": "integer", "minimum": 0}}},
         "upgradePool": {"type": "object", "required": ["pool"], "additionalProperties": false, "properties": {"pool": {"type": "string"}, "maxUnavailable": {"type": "integer", "minimum": 1}, "replace": {"$ref": "#/definitions/distribution"}, "drainTimeout": {"$ref": "#/definitions/duration"}, "labels": {"type": "object", "additionalProperties": {"type": "string"}}}},
         "startNodes": {"$ref": "#/definitions/choice"},
         "healNodes": {"$ref": "#/definitions/choice"},
@@ -282,13 +282,13 @@ constexpr std::string_view kSchema = R"({
       }
     },
     "choice": {
-      "description": "All nodes; or those of these names, of a pool, of a zone, all of them or so many drawn by the seed.",
+      "description": "All nodes; or those of these names, of a pool, of a zone, that run a pod with these labels, all of them or so many drawn by the seed.",
       "oneOf": [
         {"const": "all"},
         {
           "type": "object",
           "additionalProperties": false,
-          "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "count": {"type": "integer", "minimum": 1}}
+          "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "runs": {"type": "string"}, "count": {"type": "integer", "minimum": 1}}
         }
       ]
     },

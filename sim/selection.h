@@ -33,6 +33,7 @@ struct ObjectSelection {
 struct NodeChoice {
   std::vector<std::string> names;
   std::string pool, zone;
+  std::optional<control::LabelSelector> runs;  // those on which such a pod is, of any namespace
   int64_t count = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "control/api/custom_resources.h"
 #include "control/base/text.h"
 #include "control/schema/schema.h"
 
@@ -11,14 +12,14 @@ namespace {
 
 constexpr const char* kFile = "/state.db";
 
-control::KindNames kind_names() {
-  const auto& schema = control::Schema::builtin();
+control::KindNames kind_names(const control::Schema& schema) {
   control::KindNames names;
   names.name = [&schema](control::KindId kind) { return schema.resource(kind).group_resource(); };
   names.find = [&schema](std::string_view text) -> std::optional<control::KindId> {
     for (const auto& resource : schema.resources()) {
       if (resource.group_resource() == text) return resource.id;
     }
+    if (schema.registry()) return control::CustomResources::recovered_kind(*schema.registry(), text);
     return {};
   };
   return names;
@@ -26,8 +27,8 @@ control::KindNames kind_names() {
 
 }  // namespace
 
-StoreLog::StoreLog(Where where, Rng rng, Executor& executor, Trace* trace)
-    : executor_(executor), trace_(trace), rng_(rng), life_(std::make_shared<uint64_t>(0)) {
+StoreLog::StoreLog(Where where, const control::Schema& schema, Rng rng, Executor& executor, Trace* trace)
+    : schema_(schema), executor_(executor), trace_(trace), rng_(rng), life_(std::make_shared<uint64_t>(0)) {
   if (where == Where::kMemory) return;
   disk_ = std::make_unique<PowerLossDisk>(rng_.next());
   const Status opened = open();
@@ -37,7 +38,7 @@ StoreLog::StoreLog(Where where, Rng rng, Executor& executor, Trace* trace)
 StoreLog::~StoreLog() { ++*life_; }
 
 Status StoreLog::open() {
-  MINIK_ASSIGN(sqlite_, control::SqliteLog::open(kFile, executor_, kind_names(),
+  MINIK_ASSIGN(sqlite_, control::SqliteLog::open(kFile, executor_, kind_names(schema_),
                                                  {disk_->name(), control::SqliteLogOptions::Writes::kInAppend}));
   return {};
 }

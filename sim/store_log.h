@@ -23,7 +23,7 @@ namespace minik::sim {
 class StoreLog : public control::Log {
  public:
   enum class Where : uint8_t { kMemory, kDisk };
-  StoreLog(Where where, Rng rng, Executor& executor, Trace* trace);
+  StoreLog(Where where, const control::Schema& schema, Rng rng, Executor& executor, Trace* trace);
   ~StoreLog() override;
 
   void append(std::vector<control::LogRecord> batch, std::function<void(Status)> durable) override;
@@ -41,6 +41,7 @@ class StoreLog : public control::Log {
  private:
   Status open();
 
+  const control::Schema& schema_;
   Executor& executor_;
   Trace* trace_;
   Rng rng_;

@@ -30,6 +30,7 @@ Error no_entry(std::string_view why) { return Error(ErrorCode::kInvalid, cat("th
 
 }  // namespace
 
+void RunListener::on_schema(const control::Schema&) {}
 void RunListener::on_write(Instant, const control::LogRecord&) {}
 void RunListener::on_delivery(Instant, const std::string&, const control::WatchEvent&) {}
 void RunListener::on_action(Duration, const std::string&) {}
@@ -109,7 +110,7 @@ Result<TraceEntry> read_trace_entry(std::string_view line) {
   return entry;
 }
 
-TraceWriter::TraceWriter(Line line, const control::Schema& schema) : line_(std::move(line)), schema_(schema) {}
+TraceWriter::TraceWriter(Line line) : line_(std::move(line)) {}
 
 void TraceWriter::finish() {
   text_ += '}';
@@ -123,7 +124,7 @@ void TraceWriter::on_write(Instant now, const control::LogRecord& record) {
   const std::string key = control::key_of(record.object).text();
   const bool put = record.what == control::LogRecord::Kind::kPut;
   text_ = at(Duration{now.ns});
-  add_text(text_, put ? "put" : "delete", schema_.resource(record.kind).group_resource());
+  add_text(text_, put ? "put" : "delete", schema_->resource(record.kind).group_resource());
   add_text(text_, "key", key);
   text_ += cat(",\"revision\":", record.revision.value);
   if (!put) {

@@ -61,9 +61,10 @@ Result<TraceEntry> read_trace_entry(std::string_view line);
 class TraceWriter : public RunListener {
  public:
   using Line = std::function<void(std::string_view)>;
-  explicit TraceWriter(Line line, const control::Schema& schema = control::Schema::builtin());
+  explicit TraceWriter(Line line);
 
   void begin(const TraceHeader& header);
+  void on_schema(const control::Schema& schema) override { schema_ = &schema; }
   void on_write(Instant now, const control::LogRecord& record) override;
   void on_delivery(Instant now, const std::string& component, const control::WatchEvent& event) override;
   void on_action(Duration now, const std::string& text) override;
@@ -74,7 +75,7 @@ class TraceWriter : public RunListener {
   void finish();
 
   Line line_;
-  const control::Schema& schema_;
+  const control::Schema* schema_ = &control::Schema::builtin();
   // The last version of every object, by resource and key.
   std::map<std::pair<control::KindId, std::string>, control::Value> last_;
   std::string text_;

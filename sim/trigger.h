@@ -6,6 +6,7 @@
 #include <string>
 
 #include "control/client/request.h"
+#include "control/schema/schema.h"
 #include "sim/distribution.h"
 #include "sim/predicate.h"
 
@@ -18,7 +19,7 @@ struct WriteMatch {
   std::string namespace_, name, subresource;
   std::string component;  // by its name, "nodes", a node's name, or "admin" for the scenario's own
 
-  bool matches(const std::string& who, const control::ApiRequest& request) const;
+  bool matches(const control::Schema& schema, const std::string& who, const control::ApiRequest& request) const;
 };
 
 struct Trigger {

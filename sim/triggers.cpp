@@ -27,8 +27,8 @@ std::string_view name_of(const control::ApiRequest& request) {
 
 }  // namespace
 
-bool WriteMatch::matches(const std::string& who, const control::ApiRequest& request) const {
-  return (!verb || *verb == request.verb) && (!kind || *kind == request.kind) &&
+bool WriteMatch::matches(const control::Schema& schema, const std::string& who, const control::ApiRequest& request) const {
+  return (!verb || *verb == request.verb) && (!kind || *kind == schema.resource(request.kind).stored_as()) &&
          (namespace_.empty() || namespace_ == request.namespace_) &&
          (name.empty() || name == name_of(request)) &&
          (subresource.empty() || subresource == request.subresource) && is_component(component, who);
@@ -84,7 +84,7 @@ void Triggers::watch_requests() {
     bool goes = true;
     for (const auto& waiting : waiting_) {
       if (waiting->fired || waiting->trigger.when != Trigger::When::kBetween || waiting->seen == 0) continue;
-      if (stopped_ || !waiting->trigger.before.matches(who, request)) continue;
+      if (stopped_ || !waiting->trigger.before.matches(cluster_.schema(), who, request)) continue;
       fire_later(*waiting);
       goes = false;
     }
@@ -93,7 +93,7 @@ void Triggers::watch_requests() {
   watch.done = [this](const std::string& who, const control::ApiRequest& request) {
     for (const auto& waiting : waiting_) {
       const Trigger& trigger = waiting->trigger;
-      if (waiting->fired || stopped_ || !trigger.write.matches(who, request)) continue;
+      if (waiting->fired || stopped_ || !trigger.write.matches(cluster_.schema(), who, request)) continue;
       if (trigger.when == Trigger::When::kBetween) waiting->seen = 1;
       if (trigger.when == Trigger::When::kWrite && ++waiting->seen == trigger.count) fire_later(*waiting);
     }

@@ -347,9 +347,13 @@ Result<ConnectTarget> ApiServer::connect_target(const ApiRequest& request) {
 
 // One watch: selectors on the way from the store's events to the client's.
 struct ApiServer::Watch : WatchHandle {
-  Watch(ApiServer& s, WatchCallbacks c) : server(s), alive(s.alive_), callbacks(std::move(c)), timeout(s.executor_), bookmark(s.executor_) {}
+  Watch(ApiServer& s, WatchCallbacks c) : server(s), alive(s.alive_), callbacks(std::move(c)), timeout(s.executor_), bookmark(s.executor_) {
+    number = ++server.watches_begun_;
+    server.open_watches_.emplace(number, this);
+  }
   ~Watch() override {
     if (!*alive) return;
+    server.open_watches_.erase(number);
     server.store_.unwatch(id);
     if (counted) server.counts_->watch_closed(kind);
     if (audit) server.options_.auditor->complete(*audit, 200, nullptr, server.executor_.wall_now());
@@ -398,6 +402,7 @@ struct ApiServer::Watch : WatchHandle {
 
   ApiServer& server;
   std::shared_ptr<bool> alive;
+  uint64_t number = 0;
   WatchCallbacks callbacks;
   KindId kind;
   std::string namespace_, name;
@@ -410,6 +415,17 @@ struct ApiServer::Watch : WatchHandle {
   ScopedTimer timeout;
   ScopedTimer bookmark;
 };
+
+void ApiServer::end_watches() {
+  std::vector<uint64_t> numbers;
+  for (const auto& [number, watch] : open_watches_) numbers.push_back(number);
+  for (const uint64_t number : numbers) {
+    const auto found = open_watches_.find(number);
+    if (found == open_watches_.end()) continue;  // another's end has taken it along
+    const auto end = found->second->callbacks.on_end;  // which may drop the watch
+    if (end) end({});
+  }
+}
 
 Result<std::unique_ptr<WatchHandle>> ApiServer::watch(ApiRequest request, WatchCallbacks callbacks) {
   begin_audit(request);

@@ -87,6 +87,8 @@ class ApiServer {
   void handle(ApiRequest request, ResponseCallback done);
   // Initial events and those of the window are delivered from inside this call.
   Result<std::unique_ptr<WatchHandle>> watch(ApiRequest request, WatchCallbacks callbacks);
+  // All that are open end, as when the server goes.
+  void end_watches();
   // Whether this user may open this connection, to a node's agent for example.
   Status may_connect(ApiRequest request);
   // Whether he may ask for a page that is no resource ("/metrics"), or for a resource that is not there. Begins its
@@ -153,6 +155,8 @@ class ApiServer {
   Authorizer access_;
   Rng rng_;
   ApiServerOptions options_;
+  std::map<uint64_t, Watch*> open_watches_;  // in the order in which they began
+  uint64_t watches_begun_ = 0;
   bool commit_scheduled_ = false;
   ScopedTimer event_timer_;
   std::unique_ptr<class Admission> admission_;

@@ -5,6 +5,7 @@
 
 #include "control/base/log.h"
 #include "control/base/text.h"
+#include "control/kubelet/eviction.h"
 #include "control/object/keys.h"
 #include "control/object/quantity.h"
 #include "control/schema/kinds.h"
@@ -69,6 +70,8 @@ Kubelet::Kubelet(KubeletConfig config, Executor& executor, Client& client, Conta
       lease_timer_(executor),
       status_timer_(executor),
       retry_timer_(executor),
+      eviction_timer_(executor),
+      relief_timer_(executor),
       alive_(std::make_shared<bool>(true)) {
   context_.services = [services](std::string_view namespace_) {
     if (!services) return std::vector<Value>{};
@@ -114,10 +117,33 @@ std::unique_ptr<ResizeRefusal> Kubelet::resize_refusal(const Value& pod) const {
 
 Kubelet::~Kubelet() { *alive_ = false; }
 
-void Kubelet::set_disk_pressure(bool pressure) {
-  if (disk_pressure_ == pressure) return;
-  disk_pressure_ = pressure;
+void Kubelet::set_disk_pressure(bool full) {
+  if (disk_full_ == full) return;
+  disk_full_ = full;
+  if (!full) {
+    eviction_timer_.cancel();
+    relief_timer_.arm(config_.pressure_transition_period, [this] {
+      disk_pressure_ = false;
+      if (registered_) report_status();
+    });
+    return;
+  }
+  relief_timer_.cancel();
+  eviction_timer_.arm(config_.eviction_period, [this] { evict_next(); });
+  if (std::exchange(disk_pressure_, true)) return;
   if (registered_) report_status();
+}
+
+void Kubelet::evict_next() {
+  eviction_timer_.arm(config_.eviction_period, [this] { evict_next(); });
+  std::vector<std::shared_ptr<PodWorker>> running;
+  std::vector<Value> pods;
+  for (const auto& [uid, worker] : workers_) {
+    if (!worker->is_active()) continue;
+    running.push_back(worker);
+    pods.push_back(worker->pod());
+  }
+  if (const auto next = next_to_evict(pods)) running[*next]->evict("The node was low on resource: ephemeral-storage.");
 }
 
 void Kubelet::start() {
@@ -236,6 +262,7 @@ void Kubelet::register_node() {
       }
       if (registered_) return;
       registered_ = true;
+      renewed_at_ = executor_.now();  // from now on it is expected to
       if (result) {
         report_within(config_.status_period);
       } else {

@@ -47,6 +47,9 @@ struct KubeletConfig {
   Duration lease_period = seconds(10);
   Duration status_period = minutes(5);
   Duration correction_period = seconds(10);  // nodeStatusUpdateFrequency: for what is not as it should be
+  // Under pressure one pod is evicted in each such period; the condition outlasts it, so that it does not flap.
+  Duration eviction_period = seconds(10);
+  Duration pressure_transition_period = minutes(5);
 };
 
 // Where the bytes of a connect request are to be found.
@@ -69,8 +72,8 @@ class Kubelet {
   // A ConfigMap or Secret is new or has changed: pods that mount it see the new files at once. Whoever
   // has an informer of them tells; without, volumes stay as they were when their pod started.
   void on_reference(KindId kind, const Value& object);
-  // Whoever measures the node's disk tells when it is full and when it has room again: a condition of the node, said
-  // at once. Pods are not evicted for it.
+  // Whoever measures the node's disk tells when it is full and when it has room again: a condition of the node, said at
+  // once, and pods are evicted one after the other (eviction.h) until there is room.
   void set_disk_pressure(bool pressure);
   const std::string& node_name() const { return config_.node_name; }
 
@@ -88,6 +91,7 @@ class Kubelet {
   void on_node(const Value& node);
   // Whether the stored status says what this agent would say.
   bool is_as_said(const Value& status) const;
+  void evict_next();
   void recover();
   void on_pod(const Value& before, const Value& after);
   std::vector<RunningContainer> running_containers() const;
@@ -110,11 +114,11 @@ class Kubelet {
   std::string runtime_error_;
   Value lease_;
   bool registered_ = false;
-  bool disk_pressure_ = false;
+  bool disk_full_ = false, disk_pressure_ = false;  // now, and as the condition says it
   Instant renewed_at_;  // its Lease; none yet: 0
   UsageSampler usage_;
   std::optional<KubeletMetrics> metrics_;
-  ScopedTimer lease_timer_, status_timer_, retry_timer_;
+  ScopedTimer lease_timer_, status_timer_, retry_timer_, eviction_timer_, relief_timer_;
   Instant status_due_;  // when status_timer_ comes
   std::shared_ptr<bool> alive_;
 };

@@ -19,6 +19,7 @@ void PodWorker::terminate() {
   const Value& spec = pod_[keys::kSpec];
   int64_t grace = spec[keys::kTerminationGracePeriodSeconds].as_int(30);
   if (is_deleting(pod_)) grace = pod_[keys::kMetadata][keys::kDeletionGracePeriodSeconds].as_int(grace);
+  if (evicted_) grace = 0;
   busy_ = true;
   stop_containers(seconds(gone_ ? std::min<int64_t>(grace, 2) : grace), [this] {
     for (auto& [name, record] : state_.containers) record.ready = record.started = false;

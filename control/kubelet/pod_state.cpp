@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "control/base/text.h"
+#include "control/kubelet/eviction.h"
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
 #include "control/object/quantity.h"
@@ -97,7 +98,7 @@ std::vector<std::string> unready(const Value& containers, const PodState& state)
 const Value kTrue("True"), kFalse("False");
 const Value kReadyToStart("PodReadyToStartContainers"), kInitialized("Initialized"), kReady("Ready"),
     kContainersReady("ContainersReady"), kScheduled("PodScheduled"), kResizePending("PodResizePending"),
-    kResizeInProgress("PodResizeInProgress");
+    kResizeInProgress("PodResizeInProgress"), kDisruptionTarget("DisruptionTarget");
 
 // As it was where it says the same: a status is made often and changes seldom.
 Value make_condition(const Value& pod, const Value& wanted_type, bool is_true, std::string_view reason,
@@ -173,7 +174,10 @@ Value make_conditions(const Value& pod, const PodState& state, const std::string
   add(kScheduled, true, "", "");
   if (const auto& refusal = state.resize_refusal) add(kResizePending, true, refusal->reason, refusal->message);
   if (is_resizing(pod, state)) add(kResizeInProgress, true, "", "");
-  const auto is_own = [](const Value& type) {
+  const bool evicted = state.failed_reason == kEvictedReason;
+  if (evicted) add(kDisruptionTarget, true, "TerminationByKubelet", state.failed_message);
+  const auto is_own = [evicted](const Value& type) {
+    if (type == kDisruptionTarget) return evicted;
     return std::ranges::any_of(std::initializer_list<const Value*>{&kReadyToStart, &kInitialized, &kReady, &kContainersReady, &kScheduled,
                                                                    &kResizePending, &kResizeInProgress},
                                [&](const Value* own) { return *own == type; });

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "control/base/text.h"
+#include "control/kubelet/eviction.h"
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
 #include "control/schema/kinds.h"
@@ -203,6 +204,19 @@ void PodWorker::check_deadline() {
   state_.failed_reason = "DeadlineExceeded";
   state_.failed_message = "Pod was active on the node longer than the specified deadline";
   terminating_ = true;
+  terminate();
+}
+
+bool PodWorker::is_active() const {
+  return !state_.terminal && !terminating_ && !gone_ && !is_deleting(pod_) && !has_ended(pod_);
+}
+
+void PodWorker::evict(std::string message) {
+  if (!is_active()) return;
+  event("Warning", std::string(kEvictedReason), message);
+  state_.failed_reason = kEvictedReason;
+  state_.failed_message = std::move(message);
+  evicted_ = terminating_ = true;
   terminate();
 }
 

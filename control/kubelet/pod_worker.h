@@ -67,9 +67,13 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   // Something in the runtime changed without being asked for.
   void on_container_event(const std::string& container_id);
   void sync();
+  // The node gives the pod up: its containers are killed without grace, and it has Failed for this reason.
+  void evict(std::string message);
 
   const Value& pod() const { return pod_; }
   const PodState& state() const { return state_; }
+  // Neither ended nor about to.
+  bool is_active() const;
 
  private:
   // Until what was missing or refused is asked for again.
@@ -166,6 +170,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   bool busy_ = false;
   bool gone_ = false;         // no longer in the API
   bool terminating_ = false;
+  bool evicted_ = false;
   bool ended_before_ = false;  // in an earlier life of this machine, or by another's word: its status stays as it is
   bool removed_ = false;      // nothing of it is left in the runtime
   bool deleting_in_api_ = false, deleted_in_api_ = false;

@@ -13,6 +13,7 @@
 #include "control/object/json.h"
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
+#include "control/object/selector.h"
 #include "control/object/yaml.h"
 #include "minik/cli/api_connection.h"
 #include "minik/cli/command.h"
@@ -63,6 +64,9 @@ struct Act {
 std::vector<Act> acts_of(const std::string& text, const std::string& path) {
   const auto documents = value_or_fail(control::parse_yaml(text, path));
   const Value& spec = documents[0].value[keys::kSpec];
+  if (!spec.get("faults").empty()) {
+    fail(Error(ErrorCode::kBadRequest, cat(path, ": faults cannot be compared; crashContainers can stand in the timeline")), kNotValid);
+  }
   std::vector<Act> acts;
   if (spec.contains("workloads")) acts.push_back({{}, "apply", spec.get("workloads")});
   for (const auto& item : spec.get("timeline").items()) {
@@ -70,10 +74,17 @@ std::vector<Act> acts_of(const std::string& text, const std::string& path) {
     for (const auto& [key, value] : item.entries()) {
       const std::string what(key.text());
       if (what == "at") continue;
-      static const std::set<std::string> known = {"apply", "setImage", "scale", "patch", "delete"};
+      static const std::set<std::string> known = {"apply", "setImage", "scale", "patch", "delete", "cordon", "uncordon", "drain", "crashContainers"};
       if (!at || !known.contains(what)) {
-        fail(Error(ErrorCode::kBadRequest, cat(path, ": ", what, " cannot be done to a real cluster; what can be compared is "
-                                               "apply, setImage, scale, patch and delete at a time")), kNotValid);
+        fail(Error(ErrorCode::kBadRequest, cat(path, ": ", what, " cannot be done to a real cluster; what can be compared is ",
+                                               join(std::vector<std::string>(known.begin(), known.end()), ", "), " at a time")), kNotValid);
+      }
+      // Which nodes and pods would be drawn is not the same in both, and neither are their names.
+      if ((what.ends_with("cordon") || what == "drain") && value.as_string() != "all") {
+        fail(Error(ErrorCode::kBadRequest, cat(path, ": ", what, " can be compared of all nodes: ", what, ": all")), kNotValid);
+      }
+      if (what == "crashContainers" && (value.contains("count") || value.contains("node") || value.contains("container") || value.get("exitCode").as_int(1) != 1)) {
+        fail(Error(ErrorCode::kBadRequest, cat(path, ": crashContainers can be compared of all containers of a namespace and labelSelector, with exitCode 1")), kNotValid);
       }
       acts.push_back({*at, what, value});
     }
@@ -185,6 +196,9 @@ class RealCluster {
       for (const auto& object : objects_of(act.body)) apply(object);
       return;
     }
+    if (act.what == "cordon" || act.what == "uncordon") return set_unschedulable(act.what == "cordon");
+    if (act.what == "drain") return drain();
+    if (act.what == "crashContainers") return crash_containers(act.body);
     const auto& resource = resource_of(act.body[keys::kKind].string());
     const std::string path = path_of(resource, act.body[keys::kNamespace].as_string("default"), act.body[keys::kName].string());
     if (act.what == "delete") {
@@ -205,10 +219,8 @@ class RealCluster {
   // And waits until it is gone, so that the next comparison finds an empty cluster.
   void remove_all() {
     constexpr int kTries = 150;
-    for (const auto& path : applied_) {
-      auto connection = ApiConnection::open(profile_);
-      if (connection) (void)connection->call({"DELETE", path, "application/json", R"({"propagationPolicy":"Background"})"}).ok();
-    }
+    set_unschedulable(false);
+    for (const auto& path : applied_) try_call({"DELETE", path, "application/json", R"({"propagationPolicy":"Background"})"});
     for (int i = 0; i < kTries && !first_object().empty(); ++i) usleep(200'000);
   }
 
@@ -221,6 +233,57 @@ class RealCluster {
       }
     }
     return "";
+  }
+
+  void set_unschedulable(bool unschedulable) {
+    const Value patch = Value::empty_map().with_at({keys::kSpec, keys::kUnschedulable}, Value(unschedulable));
+    const auto nodes = call({"GET", "/api/v1/nodes", "", ""});
+    for (const auto& node : nodes[keys::kItems].items()) {
+      call({"PATCH", cat("/api/v1/nodes/", control::object_name(node)), "application/strategic-merge-patch+json", control::to_json(patch)});
+    }
+  }
+
+  // As the simulated one: evict, look again after a second, until nothing is left but what DaemonSets own.
+  void drain() {
+    constexpr int kTries = 60;
+    set_unschedulable(true);
+    for (int i = 0; i < kTries; ++i) {
+      bool left = false;
+      const auto pods = call({"GET", "/api/v1/pods", "", ""});
+      for (const auto& pod : pods[keys::kItems].items()) {
+        const bool moves = control::controller_of(pod)[keys::kKind].as_string() != "DaemonSet";
+        if (!is_compared(pod) || !moves || pod[keys::kSpec][keys::kNodeName].as_string().empty()) continue;
+        left = true;
+        if (control::is_deleting(pod)) continue;
+        const Value metadata = Value::map({{keys::kName, control::object_name(pod)}, {keys::kNamespace, control::object_namespace(pod)}});
+        const Value eviction = Value::map({{keys::kApiVersion, "policy/v1"}, {keys::kKind, "Eviction"}, {keys::kMetadata, metadata}});
+        try_call({"POST", cat(pod_path(pod), "/eviction"), "application/json", control::to_json(eviction)});
+      }
+      if (!left) return;
+      usleep(1'000'000);
+    }
+  }
+
+  // The demo server ends with 1 when it is asked to, and answers nothing any more.
+  void crash_containers(const Value& which) {
+    const auto selector = value_or_fail(control::LabelSelector::parse(which.get("labelSelector").string()));
+    const auto namespace_ = which[keys::kNamespace].as_string();
+    const auto pods = call({"GET", "/api/v1/pods", "", ""});
+    for (const auto& pod : pods[keys::kItems].items()) {
+      if (!is_compared(pod) || !selector.matches(pod[keys::kMetadata][keys::kLabels])) continue;
+      if (!namespace_.empty() && control::object_namespace(pod) != namespace_) continue;
+      try_call({"GET", cat(pod_path(pod), ":8080/proxy/crash"), "", ""});
+    }
+  }
+
+  static std::string pod_path(const Value& pod) {
+    return cat("/api/v1/namespaces/", control::object_namespace(pod), "/pods/", control::object_name(pod));
+  }
+
+  // What may be refused.
+  void try_call(const ApiCall& call) {
+    auto connection = ApiConnection::open(profile_);
+    if (connection) (void)connection->call(call).ok();
   }
 
   Value call(const ApiCall& call) {
@@ -344,7 +407,7 @@ void add_compare(CLI::App& sim, Globals& globals) {
       "compare", "Run a scenario in a real cluster and in the simulator, and compare the states of every object field by field");
   command->footer("Example: minik start -p agree && minik sim compare rollout.yaml -p agree\n"
                   "A virtual second is a real one; images become the demo server, which behaves as the scenario says.");
-  command->add_option("file", flags.path, "The scenario: what it applies, patches, scales and deletes at a time")->required();
+  command->add_option("file", flags.path, "The scenario: what is applied, changed, drained and crashed at a time")->required();
   auto* seed_option = command->add_option("--seed", seed, "Of the simulated run, instead of the scenario's own");
   add_output_option(*command, flags.format);
   command->callback([seed_option, &globals] {

@@ -102,8 +102,9 @@ class Moment : public sim::RunListener {
  public:
   explicit Moment(std::optional<sim::TracedKey> watched) : watched_(std::move(watched)) {}
 
+  void on_schema(const control::Schema& schema) override { schema_ = &schema; }
   void on_write(Instant now, const control::LogRecord& record) override {
-    const auto& resource = control::Schema::builtin().resource(record.kind);
+    const auto& resource = schema_->resource(record.kind);
     const bool put = record.what == control::LogRecord::Kind::kPut;
     add({resource.group_resource(), control::key_of(record.object).text()}, Duration{now.ns},
         put ? record.object : control::Value());
@@ -132,6 +133,7 @@ class Moment : public sim::RunListener {
     if (watched_ == key) print_change(at, before, state_.find(key));
   }
 
+  const control::Schema* schema_ = &control::Schema::builtin();
   std::optional<sim::TracedKey> watched_;
   sim::TraceState state_;
 };
@@ -163,6 +165,7 @@ void show_state(const StateFlags& flags) {
     until = std::min(at.value_or(scenario.duration), scenario.duration);
     // The run up to then: a run is the same however long it goes on afterwards.
     scenario.duration = until;
+    scenario.convergence.reset();  // what heals then is not so yet
     sim::RunOptions options;
     options.seed = flags.seed.value_or(scenario.seed);
     options.listeners = {&moment};

@@ -27,6 +27,7 @@ class RunReport : public RunListener {
   };
   RunReport(const Scenario& scenario, Subject subject);
 
+  void on_schema(const control::Schema& schema) override { histories_.on_schema(schema); }
   void on_write(Instant now, const control::LogRecord& record) override;
   void on_delivery(Instant now, const std::string& component, const control::WatchEvent& event) override;
   void on_action(Duration now, const std::string& text) override;

@@ -15,14 +15,20 @@ namespace {
 constexpr size_t kObjectsMax = 100'000;
 
 // A List stands for its items, as kubectl takes it.
-Status add_manifest(const Value& object, const std::string& place, std::vector<Value>& into) {
+Status add_manifest(const Reader& r, const Value& object, const std::string& place, std::vector<Value>& into) {
   const auto refuse = [&](std::string_view what) { return Error(ErrorCode::kBadRequest, cat(place, ": ", what)); };
   if (!object.is_map()) return refuse("needs an object or a list of objects");
   if (object[keys::kKind].as_string() == "List" && object[keys::kApiVersion].as_string() == "v1") {
-    for (const auto& item : object[keys::kItems].items()) MINIK_TRY(add_manifest(item, place, into));
+    for (const auto& item : object[keys::kItems].items()) MINIK_TRY(add_manifest(r, item, place, into));
     return {};
   }
-  if (!control::Schema::builtin().find_kind(object[keys::kApiVersion].as_string(), object[keys::kKind].as_string())) {
+  const auto version = object[keys::kApiVersion].as_string(), kind = object[keys::kKind].as_string();
+  const bool custom = std::ranges::any_of(r.definitions(), [&](const CustomDefinition& definition) {
+    return definition.kind == kind && std::ranges::any_of(definition.versions, [&](const std::string& served) {
+      return version == cat(definition.group, "/", served);
+    });
+  });
+  if (!custom && !control::Schema::builtin().find_kind(version, kind)) {
     return refuse(cat("no kind ", quoted(object[keys::kKind].as_string()), " in version ",
                       quoted(object[keys::kApiVersion].as_string())));
   }
@@ -40,7 +46,7 @@ Status add_file(const Reader& r, const Value& v, const std::string& at, const Sc
   if (!text) return r.error(at, text.error().message);
   MINIK_ASSIGN(const auto documents, control::parse_yaml(*text, path == "-" ? "standard input" : path));
   for (const auto& document : documents) {
-    MINIK_TRY(add_manifest(document.value, cat(path == "-" ? "standard input" : path, ":", document.line), into));
+    MINIK_TRY(add_manifest(r, document.value, cat(path == "-" ? "standard input" : path, ":", document.line), into));
   }
   return {};
 }
@@ -195,7 +201,7 @@ Result<std::vector<Value>> read_manifests(const Reader& r, const Value& v, const
   std::vector<Value> objects;
   const auto add = [&](const Value& item, const std::string& item_at) -> Status {
     if (item.is_map() && item.contains("file")) return add_file(r, item, item_at, files, objects);
-    return add_manifest(item, cat(r.place(item_at), ": ", item_at), objects);
+    return add_manifest(r, item, cat(r.place(item_at), ": ", item_at), objects);
   };
   if (!v.is_array()) {
     MINIK_TRY(add(v, at));
@@ -203,6 +209,8 @@ Result<std::vector<Value>> read_manifests(const Reader& r, const Value& v, const
     for (size_t i = 0; i < v.size(); ++i) MINIK_TRY(add(v.items()[i], cat(at, "[", i, "]")));
   }
   if (objects.empty()) return r.error(at, "needs an object or a list of objects");
+  // Definitions first: no order of files puts them before what they define.
+  std::ranges::stable_partition(objects, [](const Value& object) { return object[keys::kKind].as_string() == "CustomResourceDefinition"; });
   return objects;
 }
 

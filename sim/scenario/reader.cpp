@@ -233,6 +233,7 @@ Result<control::KindId> Reader::kind(const std::string& path, std::string_view n
   for (const auto& resource : control::Schema::builtin().resources()) {
     if (resource.kind == name && resource.has_verb("create")) return resource.id;
   }
+  if (const auto* custom = definition_of(definitions_, name)) return custom->id;
   return error(child(path, "kind"), cat("unknown kind ", quoted(name)));
 }
 
@@ -243,7 +244,10 @@ Result<ObjectReference> Reader::reference(const Value& map, const std::string& p
   MINIK_ASSIGN(reference.name, text(map, path, "name", ""));
   MINIK_ASSIGN(reference.id, kind(path, reference.kind));
   if (reference.name.empty()) return error(path, "needs a name");
-  if (!control::Schema::builtin().resource(reference.id).namespaced) reference.namespace_.clear();
+  const auto* custom = definition_of(definitions_, reference.kind);
+  const bool is_custom = custom && custom->id == reference.id;
+  const bool namespaced = is_custom ? custom->namespaced : control::Schema::builtin().resource(reference.id).namespaced;
+  if (!namespaced) reference.namespace_.clear();
   return reference;
 }
 
@@ -284,7 +288,7 @@ Result<NodeChoice> Reader::nodes(const Value& value, const std::string& path,
                                  std::initializer_list<std::string_view> more_fields) const {
   NodeChoice choice;
   if (value.as_string() == "all") return choice;
-  std::vector<std::string_view> known{"names", "pool", "zone", "count"};
+  std::vector<std::string_view> known{"names", "pool", "zone", "runs", "count"};
   known.insert(known.end(), more_fields);
   MINIK_TRY(only(value, path, known));
   MINIK_ASSIGN(choice.names, texts(value, path, "names"));
@@ -293,9 +297,15 @@ Result<NodeChoice> Reader::nodes(const Value& value, const std::string& path,
   }
   MINIK_ASSIGN(choice.pool, text(value, path, "pool", ""));
   MINIK_ASSIGN(choice.zone, text(value, path, "zone", ""));
+  if (value.contains("runs")) {
+    MINIK_ASSIGN(const auto runs, text(value, path, "runs", ""));
+    auto parsed = control::LabelSelector::parse(runs);
+    if (!parsed || runs.empty()) return error(path + ".runs", "must be a label selector of pods such as app=web");
+    choice.runs = *std::move(parsed);
+  }
   MINIK_ASSIGN(choice.count, number(value, path, "count", 0));
-  if (choice.names.empty() && choice.pool.empty() && choice.zone.empty() && choice.count < 1) {
-    return error(path, "needs names, a pool, a zone or a count of at least 1; `all` stands for every node");
+  if (choice.names.empty() && choice.pool.empty() && choice.zone.empty() && !choice.runs && choice.count < 1) {
+    return error(path, "needs names, a pool, a zone, runs or a count of at least 1; `all` stands for every node");
   }
   return choice;
 }

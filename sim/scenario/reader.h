@@ -11,6 +11,7 @@
 #include "control/base/text.h"
 #include "control/object/quantity.h"
 #include "control/object/yaml.h"
+#include "sim/custom_kinds.h"
 #include "sim/distribution.h"
 #include "sim/node_pool.h"
 #include "sim/selection.h"
@@ -66,6 +67,8 @@ class Reader {
   Result<ObjectSelection> selection(const control::Value& map, const std::string& path) const;
   // The machines that names of nodes are checked against from now on; without them any name will do.
   void know_pools(const std::vector<NodePool>& pools) { pools_ = pools; }
+  void know_definitions(std::vector<CustomDefinition> definitions) { definitions_ = std::move(definitions); }
+  const std::vector<CustomDefinition>& definitions() const { return definitions_; }
   // "controllers", "scheduler" or a controller's name, in its full form.
   Result<std::string> component(const std::string& path, std::string_view name) const;
   // The same, "nodes", or the name of a node.
@@ -82,6 +85,7 @@ class Reader {
   const control::YamlDocument& document_;
   std::string file_;
   std::vector<NodePool> pools_;
+  std::vector<CustomDefinition> definitions_;
 };
 
 // Each item of a list through `read(item, path)`.

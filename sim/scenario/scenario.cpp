@@ -12,6 +12,27 @@ namespace {
 
 constexpr Duration kDurationMax = hours(24 * 3660);
 
+// Of a file that cannot be read nothing is known; whoever reads its manifests complains.
+void find_in_manifests(const Value& manifests, const ScenarioFiles& files, std::vector<CustomDefinition>& into) {
+  if (manifests.is_array()) {
+    for (const auto& item : manifests.items()) find_in_manifests(item, files, into);
+    return;
+  }
+  if (!manifests.contains("file") || !files.read) return find_definitions(manifests, into);
+  const auto text = files.read(manifests.get("file").string());
+  const auto documents = text ? control::parse_yaml(*text, "") : Result<std::vector<control::YamlDocument>>(text.error());
+  if (!documents) return;
+  for (const auto& document : *documents) find_definitions(document.value, into);
+}
+
+// All that is applied at some time: kinds may be named before the definition that a later entry brings.
+std::vector<CustomDefinition> definitions_in(const Value& spec, const ScenarioFiles& files) {
+  std::vector<CustomDefinition> found;
+  find_in_manifests(spec.get("workloads"), files, found);
+  for (const auto& entry : spec.get("timeline").items()) find_in_manifests(entry.get("apply"), files, found);
+  return found;
+}
+
 Status read_spec(Reader& r, const Value& spec, const ScenarioFiles& files, Scenario& s) {
   MINIK_TRY(r.only(spec, "spec", {"seed", "duration", "nodes", "images", "workloads", "timeline", "faults", "convergence",
                                   "expect", "nodeMonitorGracePeriod", "chance"}));
@@ -29,6 +50,8 @@ Status read_spec(Reader& r, const Value& spec, const ScenarioFiles& files, Scena
   MINIK_TRY(read_list(r, spec.get("nodes"), "spec.nodes", s.pools,
                       [&](const Value& v, const std::string& at) { return read_pool(r, v, at); }));
   r.know_pools(s.pools);
+  s.definitions = definitions_in(spec, files);
+  r.know_definitions(s.definitions);
   MINIK_TRY(read_list(r, spec.get("images"), "spec.images", s.images,
                       [&](const Value& v, const std::string& at) { return read_image(r, v, at); }));
   if (spec.contains("workloads")) {
@@ -102,11 +125,13 @@ Result<Action> read_action_of_now(const Reader& r, const Value& v, const std::st
 
 }  // namespace
 
-Result<std::vector<Action>> parse_actions(std::string_view text, std::string_view file_name) {
+Result<std::vector<Action>> parse_actions(std::string_view text, std::string_view file_name,
+                                          const std::vector<CustomDefinition>& definitions) {
   MINIK_ASSIGN(const auto documents, control::parse_yaml(text, file_name));
   std::vector<Action> actions;
   for (const auto& document : documents) {
-    const Reader r(document, std::string(file_name));
+    Reader r(document, std::string(file_name));
+    r.know_definitions(definitions);
     const auto read = [&](const Value& v, const std::string& at) { return read_action_of_now(r, v, at); };
     if (document.value.is_array()) {
       MINIK_TRY(read_list(r, document.value, "", actions, read));

@@ -102,6 +102,30 @@ step "faults from outside"
 "$minik" sim step 2m >/dev/null
 contains "NotReady" kubectl get node node-7
 
+step "a watch ends with its server"
+timeout 60 kubectl get --raw '/api/v1/namespaces/default/pods?watch=true' >"$root/watched" & watcher=$!
+for _ in $(seq 100); do [[ ! -s $root/watched ]] || break; sleep 0.1; done
+"$minik" sim inject '{stopApi: {}, for: 10s}' >/dev/null
+code=0; wait "$watcher" || code=$?
+[[ $code -ne 124 ]]
+"$minik" sim step 30s >/dev/null
+contains "Ready" kubectl get node node-1
+
+step "kinds that are defined here are served"
+kubectl apply -f - >/dev/null <<'Y'
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: widgets, singular: widget, kind: Widget}
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
+Y
+kubectl wait --for=condition=Established crd/widgets.example.com --timeout=10s >/dev/null
+printf 'apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: one}\nspec: {parts: 3}\n' | kubectl apply -f - >/dev/null
+contains "one" kubectl get widgets
+
 step "it leaves nothing behind"
 stop
 contains "mine" kubectl config current-context

@@ -49,14 +49,24 @@ code=0; GITHUB_ACTIONS=1 "$minik" sim sweep "$work/fails.yaml" --seeds 4 >"$work
 sed '2s/"at":"[^"]*"/"at":"1h"/' "$work/7" >"$work/other"
 code=0; "$minik" sim replay "$work/other" >"$work/out" || code=$?
 [[ $code -eq 1 ]] && grep -q "the traces part at line 2" "$work/out"
+"$minik" sim replay "$work/7" -o json | grep -q '"same":true'
+code=0; "$minik" sim replay "$work/other" -o json >"$work/out" || code=$?
+[[ $code -eq 1 ]] && grep -q '"same":false' "$work/out" && grep -q '"line":2' "$work/out"
+code=0; "$minik" sim diff "$work/7" "$work/8" -o json >"$work/out" || code=$?
+[[ $code -eq 1 ]] && grep -q '"same":false,"sameScenario":true,"sameSeed":false' "$work/out"
 code=0; "$minik" sim diff "$work/7" "$work/8" >"$work/out" || code=$?
 [[ $code -eq 1 ]] && grep -q "the seeds differ: 7 and 8" "$work/out" && grep -q "the traces part at line" "$work/out"
 "$minik" sim state "$work/7" --at 40s deploy web | grep -Eq "default +web +10/10"
 cmp <("$minik" sim state "$work/7" --at 40s pods -o json) <("$minik" sim state "$work/small.yaml" --seed 7 --at 40s pods -o json)
 "$minik" sim state "$work/7" --watch deploy/web | grep -q "/status/readyReplicas: 10"
+# A moment in which a machine is away is shown as it is, not as it is when all has healed.
+printf '%s\n' 'apiVersion: minik.dev/v1alpha1' 'kind: Scenario' 'metadata: {name: dark}' 'spec:' '  duration: 5m' \
+  '  nodes: [{name: node, count: 2}]' '  faults: [{at: 1m, crashNodes: {names: [node-1]}}]' >"$work/dark.yaml"
+"$minik" sim state "$work/dark.yaml" --at 3m nodes | grep -Eq "node-1 +NotReady"
 grep -q '<script type="application/json"' "$work/r.html"; [[ $(tail -1 "$work/m") == "# EOF" ]]
 # What fails becomes small and fails still; the header says how to see it.
-"$minik" sim shrink "$work/fails.yaml" --out "$work/shrunk.yaml" --runs 60 >"$work/out"
+"$minik" sim shrink "$work/fails.yaml" --out "$work/shrunk.yaml" --runs 60 -o json >"$work/out"
+grep -q '"reproduce":"minik sim run ' "$work/out"
 code=0; "$minik" sim run "$work/shrunk.yaml" -q >/dev/null || code=$?
 [[ $code -eq 1 && $(wc -l <"$work/shrunk.yaml") -lt 40 ]] && grep -q "^# reproduce: minik sim run" "$work/shrunk.yaml"
 # A sweep in two parts, as pods of a Job would run it, is the sweep.
@@ -70,4 +80,7 @@ code=0; "$minik" sim sweep "$work/small.yaml" --seeds 9..3 2>"$work/err" || code
 sed 's/nodes: /nodez: /' "$work/small.yaml" >"$work/bad.yaml"
 code=0; "$minik" sim run "$work/bad.yaml" 2>"$work/err" || code=$?
 [[ $code -eq 2 ]] && grep -q "bad.yaml:6: spec.nodez: unknown field" "$work/err"
+code=0; "$minik" sim validate "$work/bad.yaml" -o json >"$work/out" || code=$?
+[[ $code -eq 2 ]] && grep -q 'bad.yaml:6: spec.nodez: unknown field.*"valid":false' "$work/out"
+"$minik" sim validate "$work/small.yaml" -o json | grep -q '"valid":true'
 for scenario in "$source"/scenarios/*.yaml; do "$minik" sim validate "$scenario" >/dev/null; done

@@ -1,4 +1,5 @@
 // What each fault of machines and containers does to a cluster, and that it ends.
+#include "control/kubelet/eviction.h"
 #include "tests/sim/faulty_run.h"
 
 namespace minik::sim {
@@ -47,6 +48,15 @@ TEST(NodeFaults, AFrozenNodeGoesOnWhereItWas) {
   run.to(minutes(4));
   EXPECT_EQ(run.condition("node-1", "Ready"), "True");
   EXPECT_EQ(run.restarts(), 0) << "its containers never died";
+}
+
+TEST(NodeFaults, AMachineThatStoodStillForLongFindsItsConnectionsDead) {
+  FaultyRun run("  faults:\n  - {at: 2m, for: 5m, freezeNodes: {names: [node-1]}}");
+  run.to(minutes(6));
+  EXPECT_EQ(run.available(), 6) << "its pods are given up after half a minute";
+  run.to(minutes(8));
+  EXPECT_EQ(run.condition("node-1", "Ready"), "True");
+  EXPECT_EQ(run.count([](const control::Value& pod) { return control::is_deleting(pod); }), 0) << "it has learnt what is gone";
 }
 
 TEST(NodeFaults, ASlowNodeTakesLongerToStartAPod) {
@@ -98,17 +108,66 @@ TEST(NodeFaults, AWholeZoneCanGo) {
   EXPECT_EQ(run.condition("node-2", "Ready"), "True");
 }
 
-TEST(NodeFaults, AFullDiskIsAConditionThatKeepsPodsAway) {
+TEST(NodeFaults, AFullDiskKeepsPodsAwayAndEvictsThoseThatAreThere) {
   FaultyRun run(R"(  timeline:
   - {at: 3m, scale: {kind: Deployment, name: web, replicas: 12}}
   faults:
   - {at: 2m, for: 3m, fillDisks: {names: [node-1]}})");
-  run.to(minutes(2) + seconds(30));
+  const auto there = [&](std::string_view phase) {
+    return run.count([&](const control::Value& pod) {
+      return pod[control::keys::kSpec][control::keys::kNodeName].as_string() == "node-1" &&
+             pod[control::keys::kStatus][control::keys::kPhase].as_string() == phase;
+    });
+  };
+  run.to(minutes(2) + seconds(5));
   EXPECT_EQ(run.condition("node-1", "DiskPressure"), "True");
+  EXPECT_EQ(there("Running"), 2);
+  run.to(minutes(2) + seconds(15));
+  EXPECT_EQ(there("Failed"), 1) << "one after the other";
   run.to(minutes(4));
-  EXPECT_EQ(run.count([](const control::Value& pod) { return pod[control::keys::kSpec][control::keys::kNodeName].as_string() == "node-1"; }), 2);
-  run.to(minutes(6));
+  EXPECT_EQ(there("Failed"), 2);
+  EXPECT_EQ(there("Running"), 0);
+  EXPECT_EQ(run.available(), 12) << "elsewhere";
+  run.store().for_each(control::kinds::kPods, [&](const control::Value& pod) {
+    if (pod[control::keys::kStatus][control::keys::kPhase].as_string() != "Failed") return;
+    EXPECT_EQ(pod[control::keys::kStatus][control::keys::kReason].as_string(), "Evicted");
+    EXPECT_EQ(control::condition(pod, "DisruptionTarget")[control::keys::kReason].as_string(), "TerminationByKubelet");
+  });
+  run.to(minutes(9));
+  EXPECT_EQ(run.condition("node-1", "DiskPressure"), "True") << "it must not flap";
+  run.to(minutes(10) + seconds(10));
   EXPECT_EQ(run.condition("node-1", "DiskPressure"), "False");
+}
+
+TEST(NodeFaults, ANodeGivesUpItsNewestAndLeastImportantPodsFirst) {
+  const auto pod = [](std::string_view name, int64_t priority, std::string_view created, bool asks_for_disk) {
+    control::Value value = control::Value::map(
+        {{"metadata", control::Value::map({{"name", name}, {"namespace", "shop"}, {"creationTimestamp", created}})},
+         {"spec", control::Value::map({{"priority", priority}, {"containers", control::Value::array({control::Value::map({{"name", "c"}})})}})}});
+    if (!asks_for_disk) return value;
+    const control::Value requests = control::Value::map({{"ephemeral-storage", "1Gi"}});
+    const control::Value container = control::Value::map({{"name", "c"}, {"resources", control::Value::map({{"requests", requests}})}});
+    return value.with_at({"spec", "containers"}, control::Value::array({container}));
+  };
+  std::vector<control::Value> pods{pod("critical", 2'000'000'000, "2026-01-01T00:00:09Z", false),
+                                   pod("asks", 0, "2026-01-01T00:00:08Z", true),
+                                   pod("important", 10, "2026-01-01T00:00:05Z", false),
+                                   pod("old", 0, "2026-01-01T00:00:01Z", false),
+                                   pod("new", 0, "2026-01-01T00:00:03Z", false)};
+  std::string order;
+  while (const auto next = control::next_to_evict(pods)) {
+    order += cat(control::object_name(pods[*next]), " ");
+    pods.erase(pods.begin() + static_cast<ptrdiff_t>(*next));
+  }
+  EXPECT_EQ(order, "new old important asks ");
+}
+
+TEST(NodeFaults, NodesMayBeChosenByThePodsThatTheyRun) {
+  FaultyRun run("  faults:\n  - {at: 2m, crashNodes: {runs: app=web, count: 1}}\n  - {at: 2m, crashNodes: {runs: app=nobody}}");
+  run.to(minutes(2) + seconds(1));
+  int64_t down = 0;
+  for (const auto& name : run.run->cluster().node_names()) down += run.run->cluster().node_running(name) ? 0 : 1;
+  EXPECT_EQ(down, 1);
 }
 
 TEST(NodeFaults, OverlappingFaultsEndOnlyWithTheLast) {

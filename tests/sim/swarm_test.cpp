@@ -34,5 +34,19 @@ TEST(Swarm, DrawsTheSameScenarioAndRunForOneSeed) {
   EXPECT_EQ(first->trace_hash, second->trace_hash);
 }
 
+// Found by a sweep: whoever finds the API server away comes back later, and an object that is still being applied is there
+// then.
+TEST(Swarm, ActionsWaitForAServerThatIsAwayAndForWhatIsStillBeingApplied) {
+  for (const uint64_t seed : {49U, 77U}) {
+    const auto scenario = drawn(seed);
+    ASSERT_TRUE(scenario);
+    RunOptions options;
+    options.seed = seed;
+    const auto outcome = run_scenario(*scenario, options);
+    ASSERT_TRUE(outcome);
+    EXPECT_TRUE(outcome->passed()) << seed;
+  }
+}
+
 }  // namespace
 }  // namespace minik::sim

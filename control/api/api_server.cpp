@@ -4,6 +4,7 @@
 
 #include "control/api/admission.h"
 #include "control/api/admission_gate.h"
+#include "control/api/component_status.h"
 #include "control/api/continue_token.h"
 #include "control/api/custom_resources.h"
 #include "control/api/errors.h"
@@ -194,7 +195,8 @@ Result<ApiResponse> ApiServer::perform(ApiRequest& request) {
     request.subresource = "binding";
     return Subresources(*this, request).handle();
   }
-  if (!resource.type || resource.id == kinds::kComponentstatuses) {
+  if (resource.id == kinds::kComponentstatuses) return component_status(request);
+  if (!resource.type) {
     return Error(ErrorCode::kMethodNotAllowed, cat(resource.plural, " cannot be stored"));
   }
   switch (request.verb) {

@@ -22,9 +22,8 @@ class Writer {
 
   // `old`, in this request's form, with its patch: a document that names its kind. Not for apply.
   Result<Value> patched(const Value& old) const;
-  // `next` with the account of who manages which field (metadata.managedFields); see managed_fields.h. Kept for
-  // clients on the network, and for components where they change an object that has one: ten thousand pods of
-  // a controller need none.
+  // `next` with the account of who manages which field (metadata.managedFields), where ApiServerOptions want one
+  // kept; see managed_fields.h.
   Result<Value> accounted(const Value& next, const Value& old) const;
   // Writes `next` over `old`, the stored version: the end of every path that changes an object. No
   // difference, no write; the last finalizer of a deleted object gone, the object goes.
@@ -37,6 +36,7 @@ class Writer {
  private:
   Result<Value> current() const;
   Status check_preconditions(const Value& object) const;
+  Result<ApiResponse> create_by_put();
   Result<ApiResponse> write_over(const Value& old, Value updated);
   Result<Value> apply_patch(const Value& old) const;
   Result<ApiResponse> apply();

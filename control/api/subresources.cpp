@@ -140,7 +140,9 @@ Result<ApiResponse> Subresources::scale() {
                             "spec.replicas"}});
     return error;
   }
-  Value next = with_replicas(resource_, old, replicas.as_int(0));
+  const Value sent = scale_now.with(keys::kSpec, Value::map({{keys::kReplicas, replicas.as_int(0)}}));
+  MINIK_ASSIGN(const Value reviewed, Writer(server_, request_).reviewed_part(Operation::kUpdate, sent, scale_now));
+  Value next = with_replicas(resource_, old, reviewed[keys::kSpec][keys::kReplicas].as_int(0));
   if (!(next == old)) {
     if (resource_.custom) MINIK_TRY(validate_update(resource_, next, old, ""));
     next = with_generation(next, old[keys::kMetadata][keys::kGeneration].as_int() + 1);
@@ -187,6 +189,8 @@ Result<ApiResponse> Subresources::bind() {
   }
   const auto node = request_.body[keys::kTarget][keys::kName].as_string();
   if (node.empty()) return Error(ErrorCode::kBadRequest, "binding without a target node");
+  MINIK_TRY(Writer(server_, request_).reviewed_part(
+      Operation::kCreate, request_.body.with(keys::kApiVersion, "v1").with(keys::kKind, "Binding"), Value()));
   const Value condition =
       Value::map({{keys::kType, "PodScheduled"},
                   {keys::kStatus, "True"},
@@ -229,6 +233,8 @@ Result<ApiResponse> Subresources::evict() {
   if (pod.is_absent()) return not_found(resource_, request_.name);
   MINIK_ASSIGN(const Value budget, budget_of(pod));
   MINIK_TRY(check_node_restriction(server_.store_, resource_, request_, Value(), pod));
+  MINIK_TRY(Writer(server_, request_).reviewed_part(
+      Operation::kCreate, request_.body.with(keys::kApiVersion, "policy/v1").with(keys::kKind, "Eviction"), Value()));
   const bool spends = budget.has_value() && needs_budget(pod, budget);
   if (spends) MINIK_TRY(check_budget(budget));
   ApiRequest removal = request_;
@@ -300,6 +306,7 @@ Result<ApiResponse> Subresources::approve() {
                      "status.conditions"}});
   }
   Value next = old.with_at({keys::kStatus, keys::kConditions}, Value::array(std::move(conditions)));
+  MINIK_TRY(Writer(server_, request_).allowed_by_users(Operation::kUpdate, next, old));
   MINIK_ASSIGN(next, Writer(server_, request_).accounted(next, old));
   if (!request_.options.dry_run) next = Writer(server_, request_).store_update(next, old);
   return ApiResponse{std::move(next), false, false, {}};

@@ -155,8 +155,23 @@ Result<Value> Writer::decoded(const Value& body, const Value& known) {
 
 WriteAttributes Writer::attributes(Operation operation, const Value& object, const Value& old) const {
   const Value& known = object.has_value() ? object : old;
-  return {operation, &resource_, request_.subresource, std::string(object_namespace(known)), std::string(object_name(known)),
-          object,    old,        request_.user,        request_.options.dry_run};
+  return {operation,
+          &resource_,
+          request_.subresource,
+          request_.subresource.empty() ? std::string(object_namespace(known)) : request_.namespace_,
+          request_.subresource.empty() ? std::string(object_name(known)) : request_.name,
+          object,
+          old,
+          request_.user,
+          request_.options.dry_run};
+}
+
+Result<Value> Writer::reviewed_part(Operation operation, const Value& part, const Value& old) const {
+  if (!server_.gate_) return part;
+  WriteAttributes seen = attributes(operation, part, old);
+  MINIK_ASSIGN(seen.object, server_.gate_->mutate(seen, [](const Value& document) { return Result<Value>(document); }));
+  MINIK_TRY(server_.gate_->validate(seen));
+  return seen.object;
 }
 
 Result<Value> Writer::mutated_by_webhooks(Operation operation, Value object, const Value& old) {

@@ -91,7 +91,9 @@ void Conversion::convert(const ResourceInfo& from, const ResourceInfo& to, const
     executor_.post([close, error = conversion_failure(*question, why)] { close(error); });
   };
   const Value& definition = store_.find(kinds::kCustomresourcedefinitions, "", from.group_resource());
-  auto call = webhook_call(store_, definition[keys::kSpec].get("conversion").get("webhook").get("clientConfig"), kTimeout);
+  Value& client_config = client_configs_[from.group_resource()];
+  if (definition.has_value()) client_config = definition[keys::kSpec].get("conversion").get("webhook").get("clientConfig");
+  auto call = webhook_call(store_, client_config, kTimeout);
   if (!call) return fail_later(call.error().message);
   call->webhook = from.group_resource();
   const std::string post = cat("Post ", quoted(call->url), ": ");

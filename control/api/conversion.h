@@ -14,6 +14,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -67,6 +68,8 @@ class Conversion {
   const Schema& schema_;
   Rng rng_;
   Edges edges_;
+  // Of each resource, where its webhook was last: a watch still has to tell of objects that went with their definition.
+  std::map<std::string, Value> client_configs_;
   std::shared_ptr<bool> alive_;
 };
 

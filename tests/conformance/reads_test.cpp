@@ -196,6 +196,8 @@ TEST_F(Reads, OfComponentStatusesFindThePartsWellAndWarn) {
   const auto one = get("/api/v1/componentstatuses/scheduler");
   EXPECT_EQ(one.body[keys::kConditions].items()[0][keys::kType].string(), "Healthy");
   EXPECT_EQ(get("/api/v1/componentstatuses/none").status, 404);
+  EXPECT_EQ(to_json(get("/api/v1/componentstatuses", kAsTable).body["rows"].items()[0]["cells"]),
+            R"(["controller-manager","Healthy","ok",""])");
 }
 
 }  // namespace

@@ -123,10 +123,10 @@ TEST_F(Audit, HasWhatPodSecuritySays) {
 
 TEST_F(Audit, HasWhatPoliciesSay) {
   const std::string where = "/apis/admissionregistration.k8s.io/v1/";
-  ASSERT_EQ(call("POST", cat(where, "validatingadmissionpolicies"), R"({"metadata":{"name":"small"},"spec":{
+  ASSERT_EQ(call("POST", cat(where, "validatingadmissionpolicies"), R"json({"metadata":{"name":"small"},"spec":{
     "matchConstraints":{"resourceRules":[{"apiGroups":[""],"apiVersions":["v1"],"resources":["configmaps"],"operations":["CREATE"]}]},
     "validations":[{"expression":"true"},{"expression":"!has(object.data.a)","message":"no a"}],
-    "auditAnnotations":[{"key":"name","valueExpression":"object.metadata.name"},{"key":"none","valueExpression":"null"}]}})").status, 201);
+    "auditAnnotations":[{"key":"name","valueExpression":"object.metadata.name"},{"key":"none","valueExpression":"null"}]}})json").status, 201);
   ASSERT_EQ(call("POST", cat(where, "validatingadmissionpolicybindings"),
                  R"({"metadata":{"name":"all"},"spec":{"policyName":"small","validationActions":["Audit","Warn"]}})").status, 201);
   const auto made = create_config_map("c");

@@ -211,7 +211,7 @@ TEST_F(UserAdmissionTest, ABindingMayOnlyWarn) {
 }
 
 TEST_F(UserAdmissionTest, APolicyAsksTheAuthorizerWhatItsSenderMayDo) {
-  post("validatingadmissionpolicies", R"(metadata: {name: owners}
+  post("validatingadmissionpolicies", R"yaml(metadata: {name: owners}
 spec:
   matchConstraints: {resourceRules: [{apiGroups: [""], apiVersions: [v1], resources: [configmaps], operations: [CREATE]}]}
   validations:
@@ -219,7 +219,7 @@ spec:
   - expression: "!authorizer.serviceAccount('default', 'robot').group('apps').resource('deployments').namespace('default').check('get').allowed()"
     message: the robot may
   - expression: "authorizer.path('/metrics').check('get').allowed()"
-)");
+)yaml");
   post("validatingadmissionpolicybindings", "metadata: {name: owners}\nspec: {policyName: owners, validationActions: [Deny]}\n");
   EXPECT_EQ(create_map("a").status, 201);
   UserInfo nobody{"nobody", "", {"system:authenticated"}, {}};

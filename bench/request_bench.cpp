@@ -15,29 +15,12 @@
 #include "control/store/memory_log.h"
 #include "minik/net/api_call.h"
 #include "minik/net/http_parser.h"
+#include "tests/still_executor.h"
 
 namespace {
 
 using namespace minik;
 using namespace minik::control;
-
-class TurnedExecutor final : public Executor {
- public:
-  Instant now() const override { return {}; }
-  WallTime wall_now() const override { return {1'767'225'600'000'000'000}; }
-  void post(Task task) override { tasks_.push_back(std::move(task)); }
-  TimerId after(Duration, Task) override { return {++timers_}; }
-  void cancel(TimerId) override {}
-  void run() {
-    while (!tasks_.empty()) {
-      for (const Task& task : std::exchange(tasks_, {})) task();
-    }
-  }
-
- private:
-  std::vector<Task> tasks_;
-  uint64_t timers_ = 0;
-};
 
 class World {
  public:
@@ -82,7 +65,7 @@ class World {
   static constexpr std::string_view kHead =
       "Host: 127.0.0.1:6443\r\nUser-Agent: kubectl/v1.35.0 (linux/amd64) kubernetes/abcdef0\r\n"
       "Accept: application/json\r\nAccept-Encoding: gzip\r\n";
-  TurnedExecutor executor_;
+  StillExecutor executor_;
   MetricRegistry metrics_;
   MemoryLog log_;
   Store store_{log_, [](const Error& error) { CHECK(false) << error.message; }};

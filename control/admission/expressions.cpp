@@ -1,13 +1,14 @@
 #include "control/admission/expressions.h"
 
 #include "control/base/text.h"
+#include "control/cel/authorizer.h"
 #include "control/object/keys.h"
 
 namespace minik::control {
 
 namespace {
 
-constexpr size_t kParams = 4, kVariables = 5;
+constexpr size_t kParams = 4, kVariables = 5, kAuthorizer = 6;
 
 Value kind_document(const ResourceInfo& resource) {
   return Value::map({{keys::kGroup, Value(resource.group)},
@@ -43,7 +44,8 @@ const cel::Environment& admission_environment() {
                                              {"request", {}},
                                              {"namespaceObject", {}},
                                              {"params", {}},
-                                             {"variables", {}}});
+                                             {"variables", {}},
+                                             {"authorizer", cel::Kind::kAuthorizer}});
   return environment;
 }
 
@@ -51,7 +53,31 @@ AdmissionBindings::AdmissionBindings(const WriteAttributes& request, const Resou
   const auto document = [](const Value& value) { return value.has_value() ? cel::Datum::document(value) : cel::Datum(); };
   values_ = {document(named_object(as, request.object)), document(named_object(as, request.old_object)),
              cel::Datum::document(request_document(request, as)), document(namespace_object), cel::Datum(),
-             cel::Datum::map({})};
+             cel::Datum::map({}), cel::Datum::error("authorizer: nobody can be asked here")};
+}
+
+void AdmissionBindings::set_authorizer(const Authorizer& access, const WriteAttributes& request, const ResourceInfo& as) {
+  cel::AccessQuestion about;
+  about.group = as.group;
+  about.resource = as.plural;
+  about.subresource = request.subresource;
+  about.namespace_ = request.namespace_;
+  about.name = request.name;
+  values_[kAuthorizer] = cel::authorizer(
+      [&access, user = request.user](const cel::AccessQuestion& question) -> cel::AccessAnswer {
+        UserInfo who = user;
+        if (!question.account.empty()) {
+          who = {cat("system:serviceaccount:", question.account_namespace, ":", question.account),
+                 "",
+                 {"system:serviceaccounts", cat("system:serviceaccounts:", question.account_namespace), "system:authenticated"},
+                 {}};
+        }
+        Attributes wanted{question.verb, question.group, question.resource, question.subresource, question.namespace_, question.name};
+        wanted.path = question.path;
+        const Decision decision = access.decide(who, wanted);
+        return {decision.allowed, decision.reason};
+      },
+      about);
 }
 
 void AdmissionBindings::set_params(const Value& params) {

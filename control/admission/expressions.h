@@ -1,10 +1,11 @@
-// What expressions of admission may name: object, oldObject, request, namespaceObject, params and
-// variables, all without declared fields. Not: authorizer, which the language does not have here.
+// What expressions of admission may name: object, oldObject, request, namespaceObject, params and variables, all
+// without declared fields, and authorizer, which answers what the sender of the request may do.
 #pragma once
 
 #include <span>
 #include <vector>
 
+#include "control/access/authorizer.h"
 #include "control/admission/attributes.h"
 #include "control/cel/program.h"
 
@@ -18,6 +19,8 @@ class AdmissionBindings {
   AdmissionBindings(const WriteAttributes& request, const ResourceInfo& as, const Value& namespace_object);
   void set_params(const Value& params);
   void set_variables(std::vector<cel::Datum::Entry> variables);
+  // Without it questions to the authorizer fail. `access` outlives the bindings.
+  void set_authorizer(const Authorizer& access, const WriteAttributes& request, const ResourceInfo& as);
   std::span<const cel::Datum> values() const { return values_; }
 
  private:

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "control/base/text.h"
+#include "control/object/json.h"
 #include "control/object/keys.h"
 #include "control/object/selector.h"
 #include "control/schema/field_error.h"
@@ -13,7 +14,7 @@ namespace minik::control {
 
 namespace {
 
-constexpr size_t kMessageBytesMax = 5 * 1024;
+constexpr size_t kMessageBytesMax = 5 * 1024, kAnnotationBytesMax = 10 * 1024;
 
 Result<cel::Program> compile(const Value& expression, const cel::Type& wanted) {
   return cel::Program::compile(expression.as_string(), admission_environment(), wanted);
@@ -43,19 +44,26 @@ struct AdmissionPolicies::Compiled {
     Result<cel::Program> program;
     std::optional<cel::Program> message_program;
   };
+  struct Annotation {
+    std::string key, expression;
+    Result<cel::Program> program;
+  };
   Value source;  // the policy's spec, held so that its identity stays taken
   Result<std::vector<CompiledCondition>> conditions = std::vector<CompiledCondition>();
   std::vector<Variable> variables;
   std::vector<Validation> validations;
+  std::vector<Annotation> annotations;
 };
 
 struct AdmissionPolicies::Decision {
   const Value* policy;
   const Value* binding;
   std::string message, reason;
+  size_t expression = 0;  // which of the validations
 };
 
-AdmissionPolicies::AdmissionPolicies(const Store& store, const Schema& schema) : store_(store), schema_(schema) {}
+AdmissionPolicies::AdmissionPolicies(const Store& store, const Schema& schema)
+    : store_(store), schema_(schema), access_(store) {}
 AdmissionPolicies::~AdmissionPolicies() = default;
 
 bool AdmissionPolicies::empty() const {
@@ -82,6 +90,10 @@ const AdmissionPolicies::Compiled& AdmissionPolicies::compiled(const Value& poli
       if (message) one.message_program = *std::move(message);
     }
     known.validations.push_back(std::move(one));
+  }
+  for (const auto& annotation : spec.get("auditAnnotations").items()) {
+    known.annotations.push_back({annotation.get("key").string(), annotation.get("valueExpression").string(),
+                                 compile(annotation.get("valueExpression"), {})});
   }
   return known;
 }
@@ -121,15 +133,17 @@ Result<std::vector<Value>> AdmissionPolicies::params_of(const Value& policy, con
 }
 
 void AdmissionPolicies::decide(const Value& policy, const Value& binding, const WriteAttributes& request,
-                               const ResourceInfo& as, std::vector<Decision>& decisions) {
+                               const ResourceInfo& as, std::vector<Decision>& decisions, Notes& notes) {
   const bool fail = policy[keys::kSpec].get("failurePolicy").as_string("Fail") != "Ignore";
+  size_t at = 0;
   const auto failed = [&](const std::string& message) {
-    if (fail) decisions.push_back({&policy, &binding, message, ""});
+    if (fail) decisions.push_back({&policy, &binding, message, "", at});
   };
   const Compiled& asked = compiled(policy);
   if (!asked.conditions) return failed(asked.conditions.error().message);
   const Value& home = request.namespace_.empty() ? Value::absent() : store_.find(kinds::kNamespaces, "", request.namespace_);
   AdmissionBindings bindings(request, as, named_object(schema_.resource(kinds::kNamespaces), home));
+  bindings.set_authorizer(access_, request, as);
   const auto all_params = params_of(policy, binding, request);
   if (!all_params) return failed(cat("failed to configure binding: ", all_params.error().message));
   for (const auto& params : *all_params) {
@@ -149,7 +163,8 @@ void AdmissionPolicies::decide(const Value& policy, const Value& binding, const 
       variables.push_back({cel::Datum::text(variable.name), value ? *std::move(value) : cel::Datum::error(value.error().message)});
       bindings.set_variables(variables);
     }
-    for (const auto& validation : asked.validations) {
+    for (at = 0; at < asked.validations.size(); ++at) {
+      const Compiled::Validation& validation = asked.validations[at];
       const auto result = validation.program ? validation.program->evaluate(bindings.values(), budget)
                                              : Result<cel::Datum>(validation.program.error());
       if (!result) {
@@ -167,17 +182,47 @@ void AdmissionPolicies::decide(const Value& policy, const Value& binding, const 
         }
       }
       if (message.empty()) message = cat("failed expression: ", trim(validation.expression));
-      decisions.push_back({&policy, &binding, std::move(message), validation.reason});
+      decisions.push_back({&policy, &binding, std::move(message), validation.reason, at});
+    }
+    at = 0;
+    for (const auto& annotation : asked.annotations) {
+      const auto value = annotation.program ? annotation.program->evaluate(bindings.values(), budget)
+                                            : Result<cel::Datum>(annotation.program.error());
+      if (!value || (value->kind() != cel::Kind::kString && value->kind() != cel::Kind::kNull)) {
+        failed(cat("expression '", annotation.expression, "' resulted in error: ",
+                   value ? cat("valueExpression '", annotation.expression, "' resulted in unsupported return type: ",
+                               value->type_name(), ". Return type must be either string or null.")
+                         : value.error().message));
+        continue;
+      }
+      const std::string text(trim(value->kind() == cel::Kind::kNull ? std::string_view() : value->as_text()));
+      if (text.empty()) continue;
+      auto& values = notes[cat(object_name(policy), "/", annotation.key)];
+      const std::string kept = text.substr(0, kAnnotationBytesMax);
+      if (std::ranges::find(values, kept) == values.end()) values.push_back(kept);
     }
   }
 }
 
-Status AdmissionPolicies::check(const WriteAttributes& request, std::vector<std::string>& warnings) {
+namespace {
+
+// The value of the annotation that tells of a rule that was not met where the binding wants an audit.
+std::string failure_note(const Value& policy, const Value& binding, std::string_view message, size_t expression) {
+  // In kube-apiserver's order of fields.
+  return cat("[{\"message\":", to_json(Value(message)), ",\"policy\":", to_json(Value(object_name(policy))),
+             ",\"binding\":", to_json(Value(object_name(binding))), ",\"expressionIndex\":", expression,
+             ",\"validationActions\":", to_json(binding[keys::kSpec].get("validationActions")), "}]");
+}
+
+}  // namespace
+
+Status AdmissionPolicies::check(const WriteAttributes& request, AdmissionRemarks& remarks) {
   if (empty() || is_beyond_admission(*request.resource)) return {};
   const FindNamespace find_namespace = [this](std::string_view name) -> const Value& {
     return store_.find(kinds::kNamespaces, "", name);
   };
   std::vector<Decision> decisions;
+  Notes notes;
   const auto bindings = store_.list(kinds::kValidatingadmissionpolicybindings, "");
   for (const auto& binding : bindings->objects) {
     const Value& policy = store_.find(kinds::kValidatingadmissionpolicies, "", binding[keys::kSpec].get("policyName").as_string());
@@ -185,13 +230,19 @@ Status AdmissionPolicies::check(const WriteAttributes& request, std::vector<std:
     const ResourceInfo* as = matching_kind(schema_, policy[keys::kSpec].get("matchConstraints"), request, find_namespace);
     const Value& narrowed = binding[keys::kSpec].get("matchResources");
     if (!as || (narrowed.is_map() && !matching_kind(schema_, narrowed, request, find_namespace))) continue;
-    decide(policy, binding, request, *as, decisions);
+    decide(policy, binding, request, *as, decisions, notes);
   }
+  for (const auto& [key, values] : notes) remarks.annotations.try_emplace(key, join(values, ", "));
   const Decision* denied = nullptr;
   for (const auto& decision : decisions) {
     if (has_action(*decision.binding, "Warn")) {
-      warnings.push_back(cat("Validation failed for ValidatingAdmissionPolicy '", object_name(*decision.policy),
+      remarks.warnings.push_back(cat("Validation failed for ValidatingAdmissionPolicy '", object_name(*decision.policy),
                              "' with binding '", object_name(*decision.binding), "': ", decision.message));
+    }
+    if (has_action(*decision.binding, "Audit")) {
+      remarks.annotations.try_emplace(
+          "validation.policy.admission.k8s.io/validation_failure",
+          failure_note(*decision.policy, *decision.binding, decision.message, decision.expression));
     }
     if (!denied && has_action(*decision.binding, "Deny")) denied = &decision;
   }

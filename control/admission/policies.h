@@ -11,11 +11,18 @@
 #include <string>
 #include <vector>
 
+#include "control/access/authorizer.h"
 #include "control/admission/expressions.h"
 #include "control/admission/matching.h"
 #include "control/store/store.h"
 
 namespace minik::control {
+
+// What admission has to say of a request beside yes and no.
+struct AdmissionRemarks {
+  std::vector<std::string> warnings;               // for the client
+  std::map<std::string, std::string> annotations;  // for the audit log; the first word on a key stays
+};
 
 class AdmissionPolicies {
  public:
@@ -24,20 +31,23 @@ class AdmissionPolicies {
 
   // Nothing to ask of anybody.
   bool empty() const;
-  // An error is a denial; warnings are for the client.
-  Status check(const WriteAttributes& request, std::vector<std::string>& warnings);
+  // An error is a denial.
+  Status check(const WriteAttributes& request, AdmissionRemarks& remarks);
 
  private:
   struct Compiled;
   struct Decision;
+  // What auditAnnotations of policies say: the values of each key, in order and each once.
+  using Notes = std::map<std::string, std::vector<std::string>>;
   const Compiled& compiled(const Value& policy);
   // The parameters of a binding: one absent value where the policy takes none.
   Result<std::vector<Value>> params_of(const Value& policy, const Value& binding, const WriteAttributes& request) const;
   void decide(const Value& policy, const Value& binding, const WriteAttributes& request, const ResourceInfo& as,
-              std::vector<Decision>& decisions);
+              std::vector<Decision>& decisions, Notes& notes);
 
   const Store& store_;
   const Schema& schema_;
+  const Authorizer access_;  // for expressions that ask who may do what
   std::map<std::string, Compiled> compiled_;  // by the policy's name
 };
 

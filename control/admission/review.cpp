@@ -9,10 +9,21 @@ namespace minik::control {
 namespace {
 
 constexpr std::string_view kVersion = "admission.k8s.io/v1";
-constexpr size_t kWarningsMax = 64;
+constexpr size_t kWarningsMax = 64, kAnnotationsMax = 64;
 
 Value group_version(const ResourceInfo& resource, std::string_view field, std::string_view what) {
   return Value::map({{keys::kGroup, Value(resource.group)}, {keys::kVersion, Value(resource.version)}, {Key(field), Value(what)}});
+}
+
+// Of what is sent to a subresource (a Scale, an Eviction, PodExecOptions) the kind is its own.
+Value body_kind(const WriteAttributes& request, const ResourceInfo& as) {
+  const Value& sent = request.object.has_value() ? request.object : request.old_object;
+  const std::string_view kind = sent[keys::kKind].as_string(), version = sent[keys::kApiVersion].as_string();
+  if (request.subresource.empty() || kind.empty()) return group_version(as, "kind", as.kind);
+  const size_t slash = version.find('/');
+  return Value::map({{keys::kGroup, slash == std::string_view::npos ? std::string_view() : version.substr(0, slash)},
+                     {keys::kVersion, slash == std::string_view::npos ? version : version.substr(slash + 1)},
+                     {keys::kKind, kind}});
 }
 
 ErrorCode code_of(const Value& status) {
@@ -35,10 +46,10 @@ ErrorCode code_of(const Value& status) {
 Value review_request(const WriteAttributes& request, const ResourceInfo& as) {
   const Value sub = request.subresource.empty() ? Value() : Value(request.subresource);
   const ResourceInfo& own = *request.resource;
-  return Value::map({{keys::kKind, group_version(as, "kind", as.kind)},
+  return Value::map({{keys::kKind, body_kind(request, as)},
                      {keys::kResource, group_version(as, "resource", as.plural)},
                      {"subResource", sub},
-                     {"requestKind", group_version(own, "kind", own.kind)},
+                     {"requestKind", body_kind(request, own)},
                      {"requestResource", group_version(own, "resource", own.plural)},
                      {"requestSubResource", sub},
                      {keys::kName, request.name.empty() ? Value() : Value(request.name)},
@@ -76,6 +87,11 @@ Result<ReviewAnswer> read_review(std::string_view body, std::string_view uid) {
   answer.status = response[keys::kStatus];
   for (const auto& warning : response.get("warnings").items()) {
     if (answer.warnings.size() < kWarningsMax) answer.warnings.push_back(warning.string());
+  }
+  for (const auto& [key, value] : response.get("auditAnnotations").entries()) {
+    if (answer.audit_annotations.size() < kAnnotationsMax && value.is_string()) {
+      answer.audit_annotations.emplace(key.text(), value.string());
+    }
   }
   const Value& patch = response.get("patch");
   if (!patch.has_value()) return answer;

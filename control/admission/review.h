@@ -3,6 +3,7 @@
 // read_review() takes bytes from outside and refuses whatever is not an answer to the question. Pure.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct ReviewAnswer {
   Value status;  // of a denial: metav1.Status, or absent
   Value patch;   // a JSON patch; absent: none
   std::vector<std::string> warnings;
+  std::map<std::string, std::string> audit_annotations;
 };
 // The error names what is wrong with the answer.
 Result<ReviewAnswer> read_review(std::string_view body, std::string_view uid);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "control/admission/webhook_address.h"
 #include "control/base/text.h"
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
@@ -68,48 +69,10 @@ Result<bool> AdmissionWebhooks::wants(const MatchedWebhook& webhook, const Write
 }
 
 Result<WebhookCall> AdmissionWebhooks::call_of(const MatchedWebhook& webhook) const {
-  const Value& config = webhook.webhook.get("clientConfig");
-  WebhookCall call;
+  const Duration timeout = seconds(webhook.webhook.get("timeoutSeconds").as_int(10));
+  MINIK_ASSIGN(auto call, webhook_call(store_, webhook.webhook.get("clientConfig"), timeout));
   call.webhook = webhook.name();
-  call.timeout = seconds(webhook.webhook.get("timeoutSeconds").as_int(10));
-  call.ca_bundle = from_base64(config.get("caBundle").as_string()).value_or("");
-  const std::string query = cat("?timeout=", webhook.webhook.get("timeoutSeconds").as_int(10), "s");
-  if (config.get("url").is_string()) {
-    const std::string url = config.get("url").string();
-    call.url = cat(url, url.find('?') == std::string::npos ? query : "");
-    return call;
-  }
-  const Value& service = config.get("service");
-  const std::string name = service[keys::kName].string(), home = service[keys::kNamespace].string();
-  call.port = static_cast<int>(service.get("port").as_int(443));
-  std::string path = service.get("path").string();
-  if (!path.starts_with('/')) path = cat("/", path);
-  call.url = cat("https://", name, ".", home, ".svc:", call.port, path, query);
-  const auto failed = [&](std::string why) {
-    return Error(ErrorCode::kServiceUnavailable, cat("Post ", quoted(call.url), ": ", why));
-  };
-  const Value& found = store_.find(kinds::kServices, home, name);
-  if (!found.has_value()) return failed(cat("service ", quoted(name), " not found"));
-  const auto ports = found[keys::kSpec].get("ports").items();
-  if (std::ranges::none_of(ports, [&](const Value& p) { return p.get("port").as_int() == call.port; })) {
-    return failed(cat("no service port ", call.port, " found for service ", quoted(name)));
-  }
-  const auto port = std::ranges::find_if(ports, [&](const Value& p) { return p.get("port").as_int() == call.port; });
-  const std::string wanted = port->get("name").string();
-  const auto slices = store_.list(kinds::kEndpointslices, home);
-  for (const auto& slice : slices->objects) {
-    if (slice[keys::kMetadata][keys::kLabels].get("kubernetes.io/service-name").as_string() != name) continue;
-    for (const auto& offered : slice.get("ports").items()) {
-      if (offered.get("name").as_string() != wanted) continue;
-      for (const auto& endpoint : slice.get("endpoints").items()) {
-        if (!endpoint.get("conditions").get("ready").as_bool(true) || endpoint.get("addresses").empty()) continue;
-        call.address = endpoint.get("addresses").items()[0].string();
-        call.port = static_cast<int>(offered.get("port").as_int());
-        return call;
-      }
-    }
-  }
-  return failed(cat("no endpoints available for service ", quoted(name)));
+  return call;
 }
 
 Error webhook_failure(std::string_view webhook, std::string_view why) {

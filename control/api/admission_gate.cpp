@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "control/base/text.h"
+#include "control/object/json.h"
 #include "control/object/keys.h"
 #include "control/object/patch.h"
 
@@ -15,7 +16,14 @@ Error still_waiting() { return Error(ErrorCode::kServiceUnavailable, "waiting fo
 
 bool writes(Verb verb) {
   return verb == Verb::kCreate || verb == Verb::kUpdate || verb == Verb::kPatch || verb == Verb::kDelete ||
-         verb == Verb::kDeleteCollection;
+         verb == Verb::kDeleteCollection || verb == Verb::kConnect;
+}
+
+// What the audit log says of a webhook that has answered with a patch.
+std::string mutation_note(const MatchedWebhook& webhook, bool mutated) {
+  return to_json(Value::map({{"configuration", webhook.key.substr(0, webhook.key.find('/'))},
+                             {"webhook", webhook.name()},
+                             {"mutated", mutated}}));
 }
 
 }  // namespace
@@ -39,7 +47,7 @@ AdmissionGate::~AdmissionGate() { *alive_ = false; }
 
 void AdmissionGate::begin() {
   questions_.clear();
-  warnings_.clear();
+  remarks_ = {};
 }
 
 Value AdmissionGate::first_seen(const WriteAttributes& request) {
@@ -62,7 +70,10 @@ const AdmissionGate::Answer* AdmissionGate::answer_to(const MatchedWebhook& webh
 
 Status AdmissionGate::judge(const MatchedWebhook& webhook, const Answer& answer) {
   if (!answer.result) return webhook.fails_open() ? Status() : Status(answer.result.error());
-  warnings_.insert(warnings_.end(), answer.result->warnings.begin(), answer.result->warnings.end());
+  remarks_.warnings.insert(remarks_.warnings.end(), answer.result->warnings.begin(), answer.result->warnings.end());
+  for (const auto& [key, value] : answer.result->audit_annotations) {
+    remarks_.annotations.try_emplace(cat(webhook.name(), "/", key), value);
+  }
   if (answer.result->allowed) return {};
   return denial(webhook.name(), answer.result->status);
 }
@@ -86,7 +97,10 @@ Result<Value> AdmissionGate::mutate(const WriteAttributes& request, const Redeco
         const Value document = named_object(*request.resource, now.object);
         auto patched = apply_json_patch(document, answer->result->patch);
         if (!patched) return webhook_failure(webhook.name(), patched.error().message);
+        const Value before = now.object;
         MINIK_ASSIGN(now.object, redecode(patched->with(keys::kApiVersion, document[keys::kApiVersion])));
+        remarks_.annotations.try_emplace(cat("mutation.webhook.admission.k8s.io/round_", again ? 1 : 0, "_index_", i),
+                                         mutation_note(webhook, !(before == now.object)));
       }
       left[i] = now.object;
     }
@@ -95,7 +109,7 @@ Result<Value> AdmissionGate::mutate(const WriteAttributes& request, const Redeco
 }
 
 Status AdmissionGate::validate(const WriteAttributes& request) {
-  MINIK_TRY(policies_.check(request, warnings_));
+  MINIK_TRY(policies_.check(request, remarks_));
   MINIK_ASSIGN(const auto matched, webhooks_.matching(WebhookStage::kValidating, request));
   std::vector<const Answer*> answers;
   bool missing = false;

@@ -50,7 +50,9 @@ class AdmissionGate {
   bool waiting() const { return !questions_.empty(); }
   // Asks what is to be asked; `resume` runs when all is answered, in a later turn.
   void ask(std::function<void()> resume);
-  const std::vector<std::string>& warnings() const { return warnings_; }
+  const std::vector<std::string>& warnings() const { return remarks_.warnings; }
+  // For the audit log.
+  const std::map<std::string, std::string>& annotations() const { return remarks_.annotations; }
 
  private:
   struct Answer {
@@ -82,7 +84,7 @@ class AdmissionGate {
   std::vector<Answer> answers_;
   std::vector<Question> questions_;
   std::vector<First> firsts_;
-  std::vector<std::string> warnings_;
+  AdmissionRemarks remarks_;
   std::shared_ptr<bool> alive_;
 };
 

@@ -4,6 +4,7 @@
 
 #include "control/api/admission.h"
 #include "control/api/admission_gate.h"
+#include "control/api/component_status.h"
 #include "control/api/continue_token.h"
 #include "control/api/custom_resources.h"
 #include "control/api/errors.h"
@@ -96,6 +97,13 @@ struct ApiServer::GatedRequest {
 };
 
 void ApiServer::handle(ApiRequest request, ResponseCallback done) {
+  // Who wants to open a connection is told whether users' webhooks and policies let him; connect() does the rest.
+  if (request.verb == Verb::kConnect) {
+    auto gate = gates_->gate_for(request);
+    if (!gate) return done(ApiResponse{});
+    return attempt(std::make_shared<GatedRequest>(GatedRequest{std::move(request), std::move(gate), std::move(done)}));
+  }
+  if (custom_->conversion().concerns(request)) return custom_->conversion().handle(std::move(request), std::move(done));
   begin_audit(request);
   if (request.audit && options_.auditor) {
     done = [this, alive = alive_, audit = request.audit, kind = request.kind, done = std::move(done)](Result<ApiResponse> result) {
@@ -155,6 +163,9 @@ void ApiServer::attempt(const std::shared_ptr<GatedRequest>& gated) {
     result = Error(ErrorCode::kConflict, "the object has been modified again and again while admission webhooks were asked; try again");
   }
   if (result) result->warnings.insert(result->warnings.end(), gate.warnings().begin(), gate.warnings().end());
+  if (const auto& audit = gated->request.audit) {
+    for (const auto& [key, value] : gate.annotations()) audit->annotate(key, value);
+  }
   gated->finish(std::move(result));
 }
 
@@ -178,7 +189,9 @@ void ApiServer::schedule_commit() {
 
 Result<ApiResponse> ApiServer::dispatch(ApiRequest& request) {
   if (!schema_.is_served(request.kind)) return not_served();
-  MINIK_TRY(authorize(request));
+  // What is done through a proxy is what its method does; who opens it asks for that (ApiServer::may_connect).
+  const bool proxies = request.verb == Verb::kConnect && request.subresource == "proxy";
+  if (!proxies) MINIK_TRY(authorize(request));
   return perform(request);
 }
 
@@ -186,6 +199,10 @@ Result<ApiResponse> ApiServer::perform(ApiRequest& request) {
   const auto& resource = schema_.resource(request.kind);
   if (const TwinKind* twin = twin_of(request.kind)) return perform_twin(*twin, request);
   if (resource.custom) MINIK_TRY(custom_->check(resource, request));
+  if (request.verb == Verb::kConnect) {
+    MINIK_TRY(Writer(*this, request).reviewed_part(Operation::kConnect, request.body, Value()));
+    return ApiResponse{};
+  }
   if (!request.subresource.empty() && request.subresource != "status") {
     return Subresources(*this, request).handle();
   }
@@ -196,7 +213,8 @@ Result<ApiResponse> ApiServer::perform(ApiRequest& request) {
     request.subresource = "binding";
     return Subresources(*this, request).handle();
   }
-  if (!resource.type || resource.id == kinds::kComponentstatuses) {
+  if (resource.id == kinds::kComponentstatuses) return component_status(request);
+  if (!resource.type) {
     return Error(ErrorCode::kMethodNotAllowed, cat(resource.plural, " cannot be stored"));
   }
   switch (request.verb) {
@@ -355,6 +373,7 @@ struct ApiServer::Watch : WatchHandle {
     if (!*alive) return;
     server.open_watches_.erase(number);
     server.store_.unwatch(id);
+    server.custom_->watch_closed(custom);
     if (counted) server.counts_->watch_closed(kind);
     if (audit) server.options_.auditor->complete(*audit, 200, nullptr, server.executor_.wall_now());
   }
@@ -410,6 +429,7 @@ struct ApiServer::Watch : WatchHandle {
   FieldSelection fields;
   StoreWatchId id;
   bool counted = false;
+  uint64_t custom = 0;  // its number among the watches of custom kinds
   std::shared_ptr<AuditContext> audit;
   Revision last;
   ScopedTimer timeout;
@@ -428,6 +448,7 @@ void ApiServer::end_watches() {
 }
 
 Result<std::unique_ptr<WatchHandle>> ApiServer::watch(ApiRequest request, WatchCallbacks callbacks) {
+  if (custom_->conversion().concerns(request)) return custom_->conversion().watch(std::move(request), std::move(callbacks));
   begin_audit(request);
   auto begun = begin_watch(request, std::move(callbacks));
   if (!request.audit || !options_.auditor) return begun;
@@ -498,6 +519,9 @@ Result<std::unique_ptr<WatchHandle>> ApiServer::perform_watch(const ApiRequest& 
     raw->timeout.arm(seconds(options.timeout_seconds), [raw] { raw->callbacks.on_end({}); });
   }
   if (options.allow_watch_bookmarks) raw->arm_bookmark();
+  if (schema_.resource(request.kind).custom) {
+    raw->custom = custom_->watch_opened(request.kind, [raw] { raw->callbacks.on_end({}); });
+  }
   return std::unique_ptr<WatchHandle>(std::move(watch));
 }
 

@@ -48,6 +48,10 @@ struct TokenOrder {
 };
 using TokenIssuer = std::function<Result<std::string>(const TokenOrder&)>;
 
+// Of whose writes metadata.managedFields keeps account: of clients on the network and, once one of them has written to an
+// object, of everybody there; or always of everybody. The second costs some 400 bytes a pod that hardly two pods share.
+enum class FieldAccounts : uint8_t { kFromFirstClient, kAlways };
+
 struct ApiServerOptions {
   std::string service_cidr_prefix = "10.96.0.0/12";
   // Where the API itself answers inside the cluster; empty: no endpoints for the kubernetes Service.
@@ -61,6 +65,7 @@ struct ApiServerOptions {
   class WebhookCaller* webhook_caller = nullptr;
   std::string cluster_ca_pem;  // published in every namespace as kube-root-ca.crt
   Duration event_ttl = hours(1);
+  FieldAccounts field_accounts = FieldAccounts::kFromFirstClient;
 };
 
 // A request that leads to a running container; the edge that owns the bytes carries it on.

@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kManagerMax = 128;
 
-// "kubectl/v1.35.0 (linux/amd64)" is kubectl, "system:kube-scheduler" is kube-scheduler.
+// "kubectl/v1.35.0 (linux/amd64)" is kubectl, "system:kube-scheduler" is kube-scheduler. Components are told by their users.
 std::string manager_of(const ApiRequest& request) {
   const auto& options = request.options;
   if (!options.field_manager.empty()) return options.field_manager;
@@ -21,6 +21,7 @@ std::string manager_of(const ApiRequest& request) {
   if (name.empty()) {
     name = request.user.name;
     if (name.starts_with("system:node:")) name = "kubelet";
+    if (name == "system:apiserver") name = "kube-apiserver";
     if (name.starts_with("system:")) name.remove_prefix(std::string_view("system:").size());
   }
   return std::string(name.substr(0, kManagerMax));
@@ -29,8 +30,7 @@ std::string manager_of(const ApiRequest& request) {
 }  // namespace
 
 FieldWriter Writer::field_writer() const {
-  const bool part = request_.subresource == "status" || request_.subresource == "scale";
-  return {manager_of(request_), part ? request_.subresource : std::string(), server_.executor_.wall_now()};
+  return {manager_of(request_), request_.subresource, server_.executor_.wall_now()};
 }
 
 bool Writer::is_from_network() const {
@@ -39,8 +39,9 @@ bool Writer::is_from_network() const {
 
 Result<Value> Writer::accounted(const Value& next, const Value& old) const {
   if (account_) return next.with(keys::kMetadata, next[keys::kMetadata].with(keys::kManagedFields, *account_));
-  const bool has_account = old[keys::kMetadata][keys::kManagedFields].has_value();
-  if (!resource_.type || (!is_from_network() && !has_account) || next == old) return next;
+  const bool wanted = server_.options_.field_accounts == FieldAccounts::kAlways || is_from_network() ||
+                      old[keys::kMetadata][keys::kManagedFields].has_value();
+  if (!resource_.type || !wanted || next == old) return next;
   return updated_managers(resource_, old, next, field_writer());
 }
 

@@ -110,6 +110,8 @@ CustomResources::CustomResources(ApiServer& server, Executor& executor, Store& s
       executor_(executor),
       store_(store),
       registry_(registry),
+      conversion_(server, executor, store, server.schema_, server.rng_.fork("conversion"),
+                  {server.options_.webhook_caller, [&server](const ApiRequest& request) { return server.authorize(request); }}),
       look_again_(executor),
       alive_(std::make_shared<bool>(true)) {
   if (!registry_) return;
@@ -141,16 +143,28 @@ Status CustomResources::check(const ResourceInfo& resource, const ApiRequest& re
     return Error(ErrorCode::kMethodNotAllowed,
                  "create not allowed while custom resource definition is terminating");
   }
-  const bool other_version = request.kind != resource.stored_as() &&
-                             registry_->resource(resource.stored_as())->version != resource.version;
-  const Value& strategy = definition[keys::kSpec].get("conversion").get("strategy");
-  if (other_version && strategy.as_string() == "Webhook") {
-    return Error(ErrorCode::kInternalError,
-                 cat("conversion webhook for ", resource.api_version, ", Kind=", resource.kind,
-                     " failed: webhooks for conversion are not offered; ask for the storage version ",
-                     registry_->resource(resource.stored_as())->version));
-  }
   return {};
+}
+
+uint64_t CustomResources::watch_opened(KindId kind, std::function<void()> end) {
+  watches_.emplace(++last_watch_, OpenWatch{kind, std::move(end)});
+  return last_watch_;
+}
+
+void CustomResources::end_watches(const Served& served) {
+  std::vector<uint64_t> ending;
+  for (const auto& [number, watch] : watches_) {
+    if (watch.kind == served.stored || std::ranges::find(served.versions, watch.kind) != served.versions.end()) {
+      ending.push_back(number);
+    }
+  }
+  for (const uint64_t number : ending) {
+    const auto found = watches_.find(number);  // whoever hears of one end may close others
+    if (found == watches_.end()) continue;
+    const auto end = std::move(found->second.end);
+    watches_.erase(found);
+    end();
+  }
 }
 
 void CustomResources::schedule() {
@@ -254,6 +268,8 @@ void CustomResources::serve(const Value& definition) {
     registry_->define(*id, kind->resource());
     versions.push_back(*id);
   }
+  if (served.spec.has_value() && !(served.spec == definition[keys::kSpec])) end_watches(served);
+  served.spec = definition[keys::kSpec];
   for (const KindId id : served.versions) {
     if (std::ranges::find(versions, id) == versions.end()) registry_->withdraw(id);
   }
@@ -264,9 +280,11 @@ void CustomResources::serve(const Value& definition) {
 void CustomResources::withdraw(const std::string& name) {
   const auto found = served_.find(name);
   if (found == served_.end()) return;
-  for (const KindId id : found->second.versions) registry_->withdraw(id);
-  if (found->second.stored.value != 0) registry_->withdraw(found->second.stored);
+  const Served served = std::move(found->second);
   served_.erase(found);
+  for (const KindId id : served.versions) registry_->withdraw(id);
+  if (served.stored.value != 0) registry_->withdraw(served.stored);
+  end_watches(served);
 }
 
 bool CustomResources::delete_objects(const Value& definition) {

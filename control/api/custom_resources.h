@@ -12,11 +12,13 @@
 // Part of an ApiServer, on its thread.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "control/api/conversion.h"
 #include "control/base/executor.h"
 #include "control/client/request.h"
 #include "control/schema/kind_registry.h"
@@ -35,6 +37,12 @@ class CustomResources {
   CustomResources(const CustomResources&) = delete;
   CustomResources& operator=(const CustomResources&) = delete;
 
+  // Requests in another version than the stored one, where a webhook converts them.
+  Conversion& conversion() { return conversion_; }
+  // A watch of a custom kind ends when its definition is changed or goes: what it shows would be another thing.
+  // The number is for watch_closed().
+  uint64_t watch_opened(KindId kind, std::function<void()> end);
+  void watch_closed(uint64_t watch) { watches_.erase(watch); }
   // An error for what is not to be done to objects of a custom kind now.
   Status check(const ResourceInfo& resource, const ApiRequest& request) const;
 
@@ -46,6 +54,11 @@ class CustomResources {
   struct Served {
     KindId stored;
     std::vector<KindId> versions;
+    Value spec;  // of the definition, as it was when it was served last
+  };
+  struct OpenWatch {
+    KindId kind;
+    std::function<void()> end;
   };
 
   void schedule();
@@ -54,6 +67,7 @@ class CustomResources {
   Value judged(const Value& definition, const std::vector<Value>& all) const;
   void serve(const Value& definition);
   void withdraw(const std::string& name);
+  void end_watches(const Served& served);
   // True when there is nothing left to delete.
   bool delete_objects(const Value& definition);
   void write(const Value& next, const Value& old);
@@ -63,6 +77,9 @@ class CustomResources {
   Store& store_;
   KindRegistry* registry_;
   std::map<std::string, Served> served_;  // by the definition's name
+  std::map<uint64_t, OpenWatch> watches_;
+  uint64_t last_watch_ = 0;
+  Conversion conversion_;
   StoreWatchId watch_;
   bool scheduled_ = false;
   ScopedTimer look_again_;

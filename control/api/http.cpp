@@ -4,6 +4,7 @@
 
 #include "control/api/continue_token.h"
 #include "control/api/options.h"
+#include "control/api/strategy.h"
 #include "control/api/twin_kinds.h"
 #include "control/base/text.h"
 #include "control/base/utf8.h"
@@ -11,6 +12,7 @@
 #include "control/object/keys.h"
 #include "control/object/yaml.h"
 #include "control/schema/custom_kind.h"
+#include "control/schema/decode.h"
 #include "control/schema/schema.h"
 #include "control/schema/table.h"
 
@@ -106,6 +108,17 @@ Result<Value> parse_body(const HttpCall& call, std::vector<std::string>& duplica
                  "application/json, application/yaml");
   }
   return parse_json(call.body, &duplicates);
+}
+
+// The decoder complains of unknown fields later and knows no duplicates any more: here both are named.
+Error strict_error(const ResourceInfo& resource, const ApiRequest& request, const std::vector<std::string>& duplicates) {
+  std::vector<std::string> complaints;
+  for (const auto& field : duplicates) complaints.push_back(cat("duplicate field ", quoted(field)));
+  const bool whole = request.verb == Verb::kCreate || request.verb == Verb::kUpdate;
+  if (!whole || !resource.type || !request.subresource.empty())
+    return Error(ErrorCode::kBadRequest, strict_decoding_sentence(complaints));
+  (void)decode_body(resource, request.body, Value(), FieldValidation::kWarn, complaints).ok();
+  return cannot_be_handled(resource.api_version, resource.kind, resource.kind, strict_decoding_sentence(complaints));
 }
 
 Result<PatchType> patch_type(std::string_view content_type) {
@@ -211,8 +224,7 @@ Result<ParsedCall> parse_resource(const Schema& schema, const HttpCall& call, st
     std::vector<std::string> duplicates;
     MINIK_ASSIGN(request.body, parse_body(call, duplicates));
     if (!duplicates.empty() && request.options.field_validation == FieldValidation::kStrict) {
-      return Error(ErrorCode::kBadRequest,
-                   cat("strict decoding error: duplicate field ", quoted(duplicates[0])));
+      return strict_error(*resource, request, duplicates);
     }
     if (request.options.field_validation == FieldValidation::kWarn) {
       for (const auto& field : duplicates) result.warnings.push_back(cat("duplicate field ", quoted(field)));
@@ -282,6 +294,8 @@ Value status_of(const Error& error, const ResourceInfo* resource, std::string_vi
   // Invalid names the kind, everything else the resource, as Kubernetes does.
   const bool invalid = error.code == ErrorCode::kInvalid;
   Value details;
+  // Without causes it is the request that is bad and not the object, which clients would name instead of the message.
+  if (invalid && causes.empty()) resource = nullptr, name = {};
   if (resource || !causes.empty() || error.retry_after_seconds > 0) {
     details = Value::map(
         {{keys::kName, name.empty() ? Value() : Value(name)},

@@ -122,11 +122,26 @@ Value QuotaAdmission::charged(const Value& quota, const ResourceInfo& resource, 
 }
 
 void QuotaAdmission::forget(const ResourceInfo& resource, const Value& object) {
-  if (resource.id != kinds::kResourcequotas) return;
+  if (quotas_.empty() || (resource.id != kinds::kResourcequotas && !resource.custom)) return;
   const auto here = quotas_.find(object_namespace(object));
   if (here == quotas_.end()) return;
+  if (resource.custom) return release(resource, object, here->second);
   here->second.erase(std::string(object_name(object)));
   if (here->second.empty()) quotas_.erase(here);
+}
+
+// Of built-in kinds the quota's controller learns; no controller has a cache of custom ones.
+void QuotaAdmission::release(const ResourceInfo& resource, const Value& object, const std::set<std::string>& names) {
+  const std::string counted = cat("count/", resource.group_resource());
+  for (const auto& name : names) {
+    const Value quota = store_.find(kinds::kResourcequotas, object_namespace(object), name);
+    const Value& used = quota[keys::kStatus][keys::kUsed];
+    if (!used.contains(counted) || !quota_concerns(quota, quota[keys::kStatus][keys::kHard], resource, object)) continue;
+    const Quantity before = Quantity::of_value(used.get(counted)), one = Quantity::of(1);
+    const Value after = (before > one ? before - one : Quantity()).text();
+    const Value next = quota.with_at({keys::kStatus, keys::kUsed}, used.with(Key(counted), after));
+    store_.put(kinds::kResourcequotas, with_revision(next, store_.next_revision()));
+  }
 }
 
 Value QuotaAdmission::with_exact_usage(const Value& quota) const {
@@ -138,7 +153,7 @@ Value QuotaAdmission::with_exact_usage(const Value& quota) const {
     for (const auto& object : list->objects) visit(object);
   };
   return quota.with_at({keys::kStatus, keys::kUsed},
-                       counted_usage(schema_, quota, hard, executor_.wall_now(), visit_all));
+                       counted_usage(schema_, quota, hard, executor_.wall_now(), CustomKinds::kCounted, visit_all));
 }
 
 }  // namespace minik::control

@@ -40,6 +40,7 @@ class QuotaAdmission {
   Value charged(const Value& quota, const ResourceInfo& resource, const Value& object,
                 const Value& old) const;
   bool may_charge(const ResourceInfo& resource, const Value& old) const;
+  void release(const ResourceInfo& resource, const Value& object, const std::set<std::string>& names);
 
   Store& store_;
   const Schema& schema_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "control/base/text.h"
+#include "control/schema/kind_registry.h"
 
 namespace minik::control {
 
@@ -156,18 +157,28 @@ void RequestMetrics::end(const Running& running, const Result<ApiResponse>& resu
   group.duration->observe(executor_.now() - running.began);
 }
 
+void RequestMetrics::count_objects(std::string_view group, std::string_view plural, size_t count) {
+  registry_
+      .gauge("apiserver_resource_objects", "Objects that are stored, by resource.",
+             {{"group", std::string(group)}, {"resource", std::string(plural)}})
+      .set(static_cast<int64_t>(count));
+  registry_
+      .gauge("apiserver_storage_objects", "Objects that are stored, under the name of earlier releases.",
+             {{"resource", group.empty() ? std::string(plural) : cat(plural, ".", group)}})
+      .set(static_cast<int64_t>(count));
+}
+
 void RequestMetrics::collect() {
   for (const auto& resource : schema_.resources()) {
-    if (!resource.type) continue;
-    const size_t count = store_.count(resource.id);
-    registry_
-        .gauge("apiserver_resource_objects", "Objects that are stored, by resource.",
-               {{"group", std::string(resource.group)}, {"resource", std::string(resource.plural)}})
-        .set(static_cast<int64_t>(count));
-    registry_
-        .gauge("apiserver_storage_objects", "Objects that are stored, under the name of earlier releases.",
-               {{"resource", resource.group_resource()}})
-        .set(static_cast<int64_t>(count));
+    if (resource.type) count_objects(resource.group, resource.plural, store_.count(resource.id));
+  }
+  // A definition that is gone has no objects; its gauge stays and says so.
+  for (const auto& [group, plural] : custom_) count_objects(group, plural, 0);
+  if (const KindRegistry* registry = schema_.registry()) {
+    for (const auto* resource : registry->stored()) {
+      custom_.emplace(resource->group, resource->plural);
+      count_objects(resource->group, resource->plural, store_.count(resource->id));
+    }
   }
   objects_.set(static_cast<int64_t>(store_.count()));
   revision_.set(static_cast<int64_t>(store_.durable_revision().value));

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,7 @@ class RequestMetrics {
   void make_series(PerKind& counted, const ResourceInfo& resource);
   std::unique_ptr<Group> make_group(const ApiRequest& request, const ResourceInfo& resource);
   void collect();
+  void count_objects(std::string_view group, std::string_view plural, size_t count);
 
   const Executor& executor_;
   MetricRegistry& registry_;
@@ -60,6 +62,7 @@ class RequestMetrics {
   Gauge &reading_, &changing_;
   Histogram& commits_;
   Gauge &objects_, &revision_, &watches_;
+  std::set<std::pair<std::string, std::string>> custom_;  // group and plural of what has a gauge
   MetricRegistry::Collector collector_;
 };
 

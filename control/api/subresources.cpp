@@ -2,8 +2,8 @@
 
 #include "control/api/errors.h"
 #include "control/api/metadata.h"
-#include "control/api/custom_scale.h"
 #include "control/api/node_restriction.h"
+#include "control/api/scale.h"
 #include "control/api/strategy.h"
 #include "control/api/writer.h"
 #include "control/base/text.h"
@@ -114,33 +114,10 @@ Result<ApiResponse> Subresources::handle() {
                cat("the subresource ", name, " of ", resource_.plural, " is not there yet"));
 }
 
-Value Subresources::scale_of(const Value& object) const {
-  const auto& metadata = object[keys::kMetadata];
-  const auto& selector = object[keys::kSpec][keys::kSelector];
-  // ReplicationControllers select by a plain map, the others by a LabelSelector.
-  const auto compiled = resource_.id == kinds::kReplicationcontrollers
-                            ? Result<LabelSelector>(LabelSelector::from_map(selector))
-                            : LabelSelector::from_object(selector);
-  return Value::map(
-      {{keys::kApiVersion, "autoscaling/v1"},
-       {keys::kKind, "Scale"},
-       {keys::kMetadata, Value::map({{keys::kName, metadata[keys::kName]},
-                                     {keys::kNamespace, metadata[keys::kNamespace]},
-                                     {keys::kUid, metadata[keys::kUid]},
-                                     {keys::kResourceVersion, metadata[keys::kResourceVersion]},
-                                     {keys::kCreationTimestamp, metadata[keys::kCreationTimestamp]}})},
-       {keys::kSpec, Value::map({{keys::kReplicas, object[keys::kSpec][keys::kReplicas].as_int(1)}})},
-       {keys::kStatus,
-        Value::map({{keys::kReplicas, object[keys::kStatus][keys::kReplicas].as_int()},
-                    {keys::kSelector, compiled ? Value(compiled->text()) : Value()}})}});
-}
-
 Result<ApiResponse> Subresources::scale() {
   const Value old = server_.store_.find(request_.kind, request_.namespace_, request_.name);
   if (old.is_absent()) return not_found(resource_, request_.name);
-  const CustomKind* custom = resource_.custom;
-  const auto scale_of_object = [&](const Value& object) { return custom ? custom_scale(*custom, object) : Result<Value>(scale_of(object)); };
-  MINIK_ASSIGN(const Value scale_now, scale_of_object(old));
+  MINIK_ASSIGN(const Value scale_now, scale_of(resource_, old));
   if (request_.verb == Verb::kGet) return ApiResponse{scale_now, false, false, {}};
   Value wanted = request_.body;
   if (request_.verb == Verb::kPatch) {
@@ -163,15 +140,16 @@ Result<ApiResponse> Subresources::scale() {
                             "spec.replicas"}});
     return error;
   }
-  Value next = custom ? with_custom_replicas(*custom, old, replicas.as_int(0))
-                      : old.with_at({keys::kSpec, keys::kReplicas}, replicas.as_int(0));
+  const Value sent = scale_now.with(keys::kSpec, Value::map({{keys::kReplicas, replicas.as_int(0)}}));
+  MINIK_ASSIGN(const Value reviewed, Writer(server_, request_).reviewed_part(Operation::kUpdate, sent, scale_now));
+  Value next = with_replicas(resource_, old, reviewed[keys::kSpec][keys::kReplicas].as_int(0));
   if (!(next == old)) {
-    if (custom) MINIK_TRY(validate_update(resource_, next, old, ""));
+    if (resource_.custom) MINIK_TRY(validate_update(resource_, next, old, ""));
     next = with_generation(next, old[keys::kMetadata][keys::kGeneration].as_int() + 1);
     MINIK_ASSIGN(next, Writer(server_, request_).accounted(next, old));
   }
   if (!request_.options.dry_run) next = Writer(server_, request_).store_update(next, old);
-  MINIK_ASSIGN(Value scale_then, scale_of_object(next));
+  MINIK_ASSIGN(Value scale_then, scale_of(resource_, next));
   return ApiResponse{std::move(scale_then), false, false, {}};
 }
 
@@ -188,7 +166,7 @@ Result<ApiResponse> Subresources::apply_scale() {
                            {keys::kMetadata, scale[keys::kMetadata]},
                            {keys::kSpec, Value::map({{keys::kReplicas, replicas}})}});
   MINIK_ASSIGN(auto response, Writer(server_, whole).patch());
-  response.object = scale_of(response.object);
+  MINIK_ASSIGN(response.object, scale_of(resource_, response.object));
   return response;
 }
 
@@ -211,6 +189,8 @@ Result<ApiResponse> Subresources::bind() {
   }
   const auto node = request_.body[keys::kTarget][keys::kName].as_string();
   if (node.empty()) return Error(ErrorCode::kBadRequest, "binding without a target node");
+  MINIK_TRY(Writer(server_, request_).reviewed_part(
+      Operation::kCreate, request_.body.with(keys::kApiVersion, "v1").with(keys::kKind, "Binding"), Value()));
   const Value condition =
       Value::map({{keys::kType, "PodScheduled"},
                   {keys::kStatus, "True"},
@@ -253,6 +233,8 @@ Result<ApiResponse> Subresources::evict() {
   if (pod.is_absent()) return not_found(resource_, request_.name);
   MINIK_ASSIGN(const Value budget, budget_of(pod));
   MINIK_TRY(check_node_restriction(server_.store_, resource_, request_, Value(), pod));
+  MINIK_TRY(Writer(server_, request_).reviewed_part(
+      Operation::kCreate, request_.body.with(keys::kApiVersion, "policy/v1").with(keys::kKind, "Eviction"), Value()));
   const bool spends = budget.has_value() && needs_budget(pod, budget);
   if (spends) MINIK_TRY(check_budget(budget));
   ApiRequest removal = request_;
@@ -324,6 +306,8 @@ Result<ApiResponse> Subresources::approve() {
                      "status.conditions"}});
   }
   Value next = old.with_at({keys::kStatus, keys::kConditions}, Value::array(std::move(conditions)));
+  MINIK_TRY(Writer(server_, request_).allowed_by_users(Operation::kUpdate, next, old));
+  MINIK_ASSIGN(next, Writer(server_, request_).accounted(next, old));
   if (!request_.options.dry_run) next = Writer(server_, request_).store_update(next, old);
   return ApiResponse{std::move(next), false, false, {}};
 }

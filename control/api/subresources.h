@@ -38,7 +38,6 @@ class Subresources {
   Status bind_token(const Value& reference, const Value& account, TokenBond& bond) const;
   Status check_access_review() const;
   Result<Value> token_status() const;
-  Value scale_of(const Value& object) const;
 
   ApiServer& server_;
   const ApiRequest& request_;

@@ -62,6 +62,28 @@ Value asked_by(const Value& object, const UserInfo& user) {
   return object.with(keys::kSpec, std::move(spec).build());
 }
 
+// Kinds of which a PUT makes what is not there, as it was from the first; newer ones refuse it.
+bool is_created_by_put(const ResourceInfo& resource) {
+  constexpr KindId kCreated[] = {kinds::kClusterrolebindings, kinds::kClusterroles, kinds::kEndpoints,
+                                 kinds::kEvents,              kinds::kLeases,       kinds::kLimitranges,
+                                 kinds::kRolebindings,        kinds::kRoles,        kinds::kServices};
+  return std::ranges::find(kCreated, resource.id) != std::end(kCreated);
+}
+
+// Kinds that a PUT may not overwrite without saying which version it has seen.
+bool is_versioned_strictly(const ResourceInfo& resource) {
+  constexpr KindId kStrict[] = {kinds::kApiservices,
+                                kinds::kCustomresourcedefinitions,
+                                kinds::kMutatingwebhookconfigurations,
+                                kinds::kPoddisruptionbudgets,
+                                kinds::kRuntimeclasses,
+                                kinds::kServiceaccounts,
+                                kinds::kValidatingadmissionpolicies,
+                                kinds::kValidatingadmissionpolicybindings,
+                                kinds::kValidatingwebhookconfigurations};
+  return resource.custom != nullptr || std::ranges::find(kStrict, resource.id) != std::end(kStrict);
+}
+
 // How the lists of a custom resource merge is not said by its schema in the way of that patch.
 Error no_strategic_merge() {
   return Error(ErrorCode::kUnsupportedMediaType,
@@ -133,8 +155,23 @@ Result<Value> Writer::decoded(const Value& body, const Value& known) {
 
 WriteAttributes Writer::attributes(Operation operation, const Value& object, const Value& old) const {
   const Value& known = object.has_value() ? object : old;
-  return {operation, &resource_, request_.subresource, std::string(object_namespace(known)), std::string(object_name(known)),
-          object,    old,        request_.user,        request_.options.dry_run};
+  return {operation,
+          &resource_,
+          request_.subresource,
+          request_.subresource.empty() ? std::string(object_namespace(known)) : request_.namespace_,
+          request_.subresource.empty() ? std::string(object_name(known)) : request_.name,
+          object,
+          old,
+          request_.user,
+          request_.options.dry_run};
+}
+
+Result<Value> Writer::reviewed_part(Operation operation, const Value& part, const Value& old) const {
+  if (!server_.gate_) return part;
+  WriteAttributes seen = attributes(operation, part, old);
+  MINIK_ASSIGN(seen.object, server_.gate_->mutate(seen, [](const Value& document) { return Result<Value>(document); }));
+  MINIK_TRY(server_.gate_->validate(seen));
+  return seen.object;
 }
 
 Result<Value> Writer::mutated_by_webhooks(Operation operation, Value object, const Value& old) {
@@ -185,8 +222,8 @@ Result<ApiResponse> Writer::create() {
   if (exists(object_name(object))) return already_exists(resource_, object_name(object));
   MINIK_TRY(check_rules(object, Value()));
   MINIK_ASSIGN(object, accounted(object, Value()));
-  object = with_revision(object, server_.store_.next_revision());
   if (!request_.options.dry_run) {
+    object = with_revision(object, server_.store_.next_revision());
     server_.store_.put(request_.kind, object);
     server_.admission_->created(resource_, object);
     if (resource_.id == kinds::kEvents) {
@@ -202,9 +239,32 @@ Result<ApiResponse> Writer::create() {
 
 Result<ApiResponse> Writer::update() {
   MINIK_TRY(check_body_names());
+  const bool is_there = server_.store_.find(request_.kind, request_.namespace_, request_.name).has_value();
+  if (!is_there && request_.subresource.empty() && is_created_by_put(resource_)) return create_by_put();
   MINIK_ASSIGN(const Value old, current());
+  if (is_versioned_strictly(resource_) && request_.body[keys::kMetadata][keys::kResourceVersion].as_string().empty()) {
+    return invalid(resource_, request_.name,
+                   {{"FieldValueInvalid", "Invalid value: 0x0: must be specified for an update",
+                     "metadata.resourceVersion"}});
+  }
   MINIK_ASSIGN(Value updated, decoded(request_.body, old));
   return write_over(old, std::move(updated));
+}
+
+Result<ApiResponse> Writer::create_by_put() {
+  const std::string_view uid = object_uid(request_.body);
+  if (!uid.empty()) {
+    return conflict(resource_, request_.name,
+                    cat("Precondition failed: UID in precondition: ", uid, ", UID in object meta: "));
+  }
+  ApiRequest creation = request_;
+  creation.verb = Verb::kCreate;
+  creation.body = request_.body.with(
+      keys::kMetadata,
+      request_.body[keys::kMetadata].with(keys::kName, request_.name).without(keys::kResourceVersion));
+  // Who may change what is there may still not make what is not.
+  MINIK_TRY(server_.authorize(creation));
+  return Writer(server_, creation).create();
 }
 
 Result<ApiResponse> Writer::patch() {

@@ -22,10 +22,15 @@ class Writer {
 
   // `old`, in this request's form, with its patch: a document that names its kind. Not for apply.
   Result<Value> patched(const Value& old) const;
-  // `next` with the account of who manages which field (metadata.managedFields); see managed_fields.h. Kept for
-  // clients on the network, and for components where they change an object that has one: ten thousand pods of
-  // a controller need none.
+  // `next` with the account of who manages which field (metadata.managedFields), where ApiServerOptions want one
+  // kept; see managed_fields.h.
   Result<Value> accounted(const Value& next, const Value& old) const;
+  // `part`, what is sent to a subresource and is no object of the kind itself (a Scale, an Eviction), as users' webhooks
+  // want it; an error where they or a policy refuse it.
+  Result<Value> reviewed_part(Operation operation, const Value& part, const Value& old) const;
+  // What users' webhooks and policies say of the write (admission_gate.h).
+  Result<Value> mutated_by_webhooks(Operation operation, Value object, const Value& old);
+  Status allowed_by_users(Operation operation, const Value& object, const Value& old) const;
   // Writes `next` over `old`, the stored version: the end of every path that changes an object. No
   // difference, no write; the last finalizer of a deleted object gone, the object goes.
   Value store_update(const Value& next, const Value& old);
@@ -37,6 +42,7 @@ class Writer {
  private:
   Result<Value> current() const;
   Status check_preconditions(const Value& object) const;
+  Result<ApiResponse> create_by_put();
   Result<ApiResponse> write_over(const Value& old, Value updated);
   Result<Value> apply_patch(const Value& old) const;
   Result<ApiResponse> apply();
@@ -46,9 +52,6 @@ class Writer {
   Status check_body_names() const;
   FieldWriter field_writer() const;
   bool is_from_network() const;
-  // What users' webhooks and policies say of the write (admission_gate.h).
-  Result<Value> mutated_by_webhooks(Operation operation, Value object, const Value& old);
-  Status allowed_by_users(Operation operation, const Value& object, const Value& old) const;
   WriteAttributes attributes(Operation operation, const Value& object, const Value& old) const;
   Result<ApiResponse> remove_object(const Value& object);
   Value with_propagation(const Value& object);

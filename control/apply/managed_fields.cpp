@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::string_view kApply = "Apply", kUpdate = "Update";
 constexpr std::string_view kBeforeFirstApply = "before-first-apply";
+// Of more updaters than this the oldest become one, for each version: an object that everybody touches stays small.
+constexpr size_t kUpdatersMax = 10;
+constexpr std::string_view kOldest = "ancient-changes";
 
 struct Manager {
   std::string name, operation, api_version, subresource;
@@ -72,9 +75,10 @@ FieldSet unmanaged(const ResourceInfo& resource, const Value& document, std::str
   set.at("f:apiVersion").insert();
   set.at("f:kind").insert();
   const bool status_apart = resource.subresource("status") != nullptr;
+  const bool writes_status = subresource == "status" || subresource == "approval";
   for (const auto& [key, value] : document.entries()) {
     const bool is_status = key == keys::kStatus;
-    if ((subresource == "status") != is_status && (is_status ? status_apart : subresource == "status"))
+    if (writes_status != is_status && (is_status ? status_apart : writes_status))
       set.at(FieldSet::field(key.text())).insert();
   }
   return set;
@@ -127,6 +131,27 @@ Manager& manager_of(std::vector<Manager>& managers, const ResourceInfo& resource
   managers.push_back({writer.manager, std::string(operation), resource.api_version, writer.subresource,
                       Value(format_time(writer.now)), {}});
   return managers.back();
+}
+
+void merge_oldest(std::vector<Manager>& managers) {
+  std::erase_if(managers, [](const Manager& manager) { return manager.fields.empty(); });
+  const auto is_updater = [](const Manager& manager) { return manager.operation == kUpdate; };
+  auto updaters = static_cast<size_t>(std::ranges::count_if(managers, is_updater));
+  if (updaters <= kUpdatersMax) return;
+  std::ranges::stable_sort(managers, [&](const Manager& a, const Manager& b) {
+    return std::pair(is_updater(a), a.time.as_string()) < std::pair(is_updater(b), b.time.as_string());
+  });
+  std::map<std::string, size_t> oldest;  // by version, where its changes are gathered
+  for (size_t i = 0; i < managers.size() && updaters > kUpdatersMax; ++i) {
+    if (!is_updater(managers[i])) continue;
+    const auto [first, is_first] = oldest.try_emplace(managers[i].api_version, i);
+    if (is_first) continue;
+    Manager& kept = managers[first->second];
+    kept = {std::string(kOldest), std::string(kUpdate), kept.api_version, "", managers[i].time,
+            kept.fields.united(managers[i].fields)};
+    managers[i].fields = {};
+    --updaters;
+  }
 }
 
 std::string shown(const Manager& manager) {
@@ -191,6 +216,7 @@ Result<Value> updated_managers(const ResourceInfo& resource, const Value& before
       change(manager, manager.fields.without(taken).without(gone), writer);
     }
   }
+  merge_oldest(*managers);
   return with_managers(next, write_managers(*std::move(managers)));
 }
 

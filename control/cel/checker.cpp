@@ -222,6 +222,8 @@ class Checker {
       }
     } else if (from.kind() == Kind::kMap) {
       field = from.parameter_at(1);
+    } else if (from.kind() == Kind::kAuthorizer && node.name == "requestResource") {
+      field = Kind::kResourceCheck;
     } else if (!from.is_dyn()) {
       error(node.position, cat("type '", target.text(), "' does not support field selection"));
     }

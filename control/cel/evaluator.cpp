@@ -4,6 +4,7 @@
 #include <array>
 
 #include "control/base/text.h"
+#include "control/cel/authorizer.h"
 #include "control/cel/overloads.h"
 
 namespace minik::control::cel {
@@ -89,6 +90,7 @@ class Evaluator {
     const Datum target = visit(node.children[0]);
     if (target.is_error()) return target;
     if (!charge(kNameCost)) return exhausted();
+    if (target.kind() == Kind::kAuthorizer && node.name == "requestResource") return request_resource(target);
     auto found = field(target, node);
     if (found && found->is_error()) return std::move(*found);
     if (node.optional || target.kind() == Kind::kOptional) {

@@ -15,6 +15,8 @@ inline constexpr int kDepthMax = 250;
 inline constexpr uint64_t kCostMax = 1'000'000;
 // Kubernetes' RuntimeCELCostBudget: what all expressions over one object may cost together.
 inline constexpr uint64_t kCostBudget = 10'000'000;
+// A question to the authorizer, which may read many roles: kube-apiserver's price.
+inline constexpr uint64_t kAccessCost = 350'000;
 // A text that an expression makes: join() and replace() multiply what they are given.
 inline constexpr size_t kMadeTextBytesMax = 10 * 1024 * 1024;
 

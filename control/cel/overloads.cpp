@@ -6,6 +6,7 @@
 
 #include "control/base/check.h"
 #include "control/base/text.h"
+#include "control/cel/limits.h"
 
 namespace minik::control::cel {
 
@@ -50,7 +51,10 @@ class SignatureReader {
         {"string", Kind::kString},     {"bytes", Kind::kBytes},  {"timestamp", Kind::kTimestamp},
         {"duration", Kind::kDuration}, {"type", Kind::kType},    {"Quantity", Kind::kQuantity},
         {"URL", Kind::kUrl},           {"IP", Kind::kIp},        {"CIDR", Kind::kCidr},
-        {"Semver", Kind::kSemver},     {"Format", Kind::kFormat}};
+        {"Semver", Kind::kSemver},     {"Format", Kind::kFormat},
+        {"Authorizer", Kind::kAuthorizer},       {"PathCheck", Kind::kPathCheck},
+        {"GroupCheck", Kind::kGroupCheck},       {"ResourceCheck", Kind::kResourceCheck},
+        {"Decision", Kind::kDecision}};
     return table;
   }
   static bool is_type(std::string_view text) {
@@ -99,7 +103,7 @@ const std::map<Name, std::vector<Overload>>& table() {
     std::map<Name, std::vector<Overload>> all;
     for (const auto& chapter :
          {arithmetic_functions(), conversion_functions(), time_functions(), text_functions(),
-          list_functions(), network_functions(), kubernetes_functions(), format_functions()}) {
+          list_functions(), network_functions(), kubernetes_functions(), format_functions(), authorizer_functions()}) {
       for (const auto& text : chapter) {
         Overload overload = SignatureReader(text.signature).read();
         overload.function = text.function;
@@ -195,6 +199,8 @@ uint64_t cost_of(const Overload& overload, std::span<const Datum> arguments) {
       return tenths(size_of(arguments[0]) + 1) * ((size_of(arguments[1]) + 3) / 4);
     case Cost::kSmaller:
       return tenths(std::min(size_of(arguments[0]), size_of(arguments[1])));
+    case Cost::kAccess:
+      return kAccessCost;
     case Cost::kSets:
       return size_of(arguments[0]) * size_of(arguments[1]);
   }

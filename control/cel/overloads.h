@@ -33,6 +33,7 @@ enum class Cost : uint8_t {
   kProduct,   // first times second: contains, indexOf
   kPattern,   // text times a quarter of the pattern's length
   kSmaller,   // equality stops at the end of the smaller
+  kAccess,    // a question to the authorizer
   kSets       // each item of one list against each of the other
 };
 
@@ -82,5 +83,6 @@ std::span<const OverloadText> list_functions();
 std::span<const OverloadText> network_functions();
 std::span<const OverloadText> kubernetes_functions();
 std::span<const OverloadText> format_functions();
+std::span<const OverloadText> authorizer_functions();
 
 }  // namespace minik::control::cel

@@ -15,7 +15,7 @@
 // so an evaluation ends after at most Budget::limit steps.
 //
 // Supported: cel-spec's standard library and macros, two-variable macros, optional values,
-// Kubernetes' libraries. Not: messages of protocol buffers, the authorizer, named time zones. Costs
+// Kubernetes' libraries. Not: messages of protocol buffers, named time zones. Costs
 // are cel-go's where README.md of this folder says nothing else.
 #pragma once
 

@@ -44,6 +44,16 @@ std::string_view kind_name(Kind kind) {
       return "kubernetes.Semver";
     case Kind::kFormat:
       return "kubernetes.NamedFormat";
+    case Kind::kAuthorizer:
+      return "kubernetes.authorization.Authorizer";
+    case Kind::kPathCheck:
+      return "kubernetes.authorization.PathCheck";
+    case Kind::kGroupCheck:
+      return "kubernetes.authorization.GroupCheck";
+    case Kind::kResourceCheck:
+      return "kubernetes.authorization.ResourceCheck";
+    case Kind::kDecision:
+      return "kubernetes.authorization.Decision";
     case Kind::kError:
       return "error";
     case Kind::kDyn:

@@ -38,7 +38,12 @@ enum class Kind : uint8_t {
   kIp,
   kCidr,
   kSemver,
-  kFormat,  // Kubernetes' own
+  kFormat,
+  kAuthorizer,
+  kPathCheck,
+  kGroupCheck,
+  kResourceCheck,
+  kDecision,  // Kubernetes' own
   kError,   // data only: an evaluation that failed
   kDyn,
   kObject,

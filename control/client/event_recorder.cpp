@@ -119,9 +119,10 @@ void EventRecorder::record(const EventNote& note) {
   if (!impl.allowed(about, now)) return;
   const uint64_t identity =
       hash_of({namespace_, name, reference[keys::kUid].as_string(), note.type, note.reason, note.message});
-  // Name and nanoseconds, as client-go names events; the random tail keeps two of one instant apart.
+  // Name and time, as client-go names events, so that a list has them in order; the random tail keeps two of one instant
+  // apart.
   const auto name_of = [&](const Impl::Remembered& r) {
-    return cat(name, ".", to_hex(std::string_view(r.tail.data(), kTail)), r.first.ns / 1000);
+    return cat(name, ".", r.first.ns / 1000, to_hex(std::string_view(r.tail.data(), kTail)));
   };
   ApiRequest request;
   request.kind = impl.event_kind;

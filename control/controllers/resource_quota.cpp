@@ -84,7 +84,7 @@ Plan reconcile_quota(const Schema& schema, const Snapshot& snapshot, const Objec
   const Value& hard = limits_of(quota);
   const Value status =
       Value::map({{keys::kHard, hard.is_map() ? hard : Value::empty_map()},
-                  {keys::kUsed, counted_usage(schema, quota, hard, env.now, visit_all)}});
+                  {keys::kUsed, counted_usage(schema, quota, hard, env.now, CustomKinds::kAsStated, visit_all)}});
   Plan plan;
   if (!(status == quota[keys::kStatus])) {
     plan.update_status(kinds::kResourcequotas, quota.with(keys::kStatus, status)).on_error =

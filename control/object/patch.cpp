@@ -19,8 +19,9 @@ constexpr size_t kDepthMax = 128;
 Error bad_patch(std::string message) {
   return Error(ErrorCode::kBadRequest, std::move(message));
 }
+// In the words of kube-apiserver, which says no more.
 Error cannot_apply(std::string message) {
-  return Error(ErrorCode::kInvalid, std::move(message));
+  return Error(ErrorCode::kInvalid, cat("the server rejected our request due to an error in our request: ", message));
 }
 
 Result<std::vector<std::string>> parse_pointer(std::string_view text) {

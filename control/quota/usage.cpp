@@ -9,6 +9,7 @@
 #include "control/base/text.h"
 #include "control/object/keys.h"
 #include "control/object/selector.h"
+#include "control/schema/kind_registry.h"
 #include "control/schema/kinds.h"
 
 namespace minik::control {
@@ -297,9 +298,33 @@ std::vector<KindId> quota_kinds(const Schema& schema) {
   return found;
 }
 
-Value counted_usage(const Schema& schema, const Value& quota, const Value& hard, WallTime now,
+namespace {
+
+void count_custom_kinds(const Schema& schema, const Value& quota, const Value& hard, CustomKinds custom,
+                        const VisitObjects& visit_all, Amounts& used) {
+  if (!schema.registry() || !quota[keys::kSpec][keys::kScopes].empty() ||
+      !quota[keys::kSpec][keys::kScopeSelector].empty()) {
+    return;
+  }
+  for (const ResourceInfo* resource : schema.registry()->stored()) {
+    const std::string name = cat("count/", resource->group_resource());
+    if (!resource->namespaced || !hard.contains(name)) continue;
+    if (custom == CustomKinds::kAsStated) {
+      used[name] = Quantity::of_value(quota[keys::kStatus][keys::kUsed].get(name));
+      continue;
+    }
+    int64_t count = 0;
+    visit_all(resource->id, object_namespace(quota), [&](const Value&) { ++count; });
+    used[name] = Quantity::of(count);
+  }
+}
+
+}  // namespace
+
+Value counted_usage(const Schema& schema, const Value& quota, const Value& hard, WallTime now, CustomKinds custom,
                     const VisitObjects& visit_all) {
   Amounts used;
+  count_custom_kinds(schema, quota, hard, custom, visit_all, used);
   for (const KindId kind : quota_kinds(schema)) {
     const ResourceInfo& resource = schema.resource(kind);
     std::vector<std::string> names;

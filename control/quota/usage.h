@@ -6,7 +6,7 @@
 //   persistentvolumeclaims, requests.storage,
 //   <class>.storageclass.storage.k8s.io/<one of these>       PersistentVolumeClaims
 //   configmaps, secrets, replicationcontrollers,
-//   resourcequotas, count/<plural>[.<group>]                 any kind, each object one
+//   resourcequotas, count/<plural>[.<group>]                 any kind, custom ones too, each object one
 //
 // A quota with scopes or a scopeSelector counts only pods that are in all of them. Events are never
 // counted. Pure functions; volume attributes classes are no scope here.
@@ -35,14 +35,17 @@ Amounts quota_usage(const ResourceInfo& resource, const Value& object, WallTime 
 // quota limits it. Empty: nothing.
 std::string unspecified_for_quota(const Value& quota, const Value& pod_spec);
 
-// The kinds whose objects a quota may count, each once however many versions serve it.
+// The built-in kinds whose objects a quota may count, each once however many versions serve it.
 std::vector<KindId> quota_kinds(const Schema& schema);
+
+// Who has no cache of custom kinds takes their counts from the quota's status, which the API server keeps exact.
+enum class CustomKinds : uint8_t { kCounted, kAsStated };
 
 // status.used for these limits: everything that is there, counted anew. `visit_all` shows each
 // object of a kind in the quota's namespace.
 using VisitObjects = std::function<void(KindId, std::string_view namespace_,
                                         const std::function<void(const Value&)>& visit)>;
-Value counted_usage(const Schema& schema, const Value& quota, const Value& hard, WallTime now,
+Value counted_usage(const Schema& schema, const Value& quota, const Value& hard, WallTime now, CustomKinds custom,
                     const VisitObjects& visit_all);
 
 }  // namespace minik::control

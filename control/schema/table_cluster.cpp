@@ -157,6 +157,20 @@ void lease_cells(const Value& object, WallTime now, Cells& cells) {
   cells.emplace_back(object_age(object, now));
 }
 
+constexpr TableColumn kComponentStatus[] = {
+    {"Name", "string"}, {"Status", "string"}, {"Message", "string"}, {"Error", "string"}};
+
+void component_status_cells(const Value& object, WallTime, Cells& cells) {
+  for (const auto& condition : object[keys::kConditions].items()) {
+    if (condition[keys::kType].as_string() != "Healthy") continue;
+    cells.emplace_back(condition[keys::kStatus].as_string() == "True" ? "Healthy" : "Unhealthy");
+    cells.emplace_back(condition[keys::kMessage].as_string());
+    cells.emplace_back(condition[keys::kError].as_string());
+    return;
+  }
+  for (int i = 0; i < 3; ++i) cells.emplace_back("");
+}
+
 constexpr TableColumn kQuota[] = {
     {"Name", "string"}, {"Request", "string"}, {"Limit", "string"}, {"Age", "string"}};
 
@@ -361,6 +375,7 @@ constexpr TableLayout kLayouts[] = {
     {kinds::kSecrets, kSecret, secret_cells},
     {kinds::kServiceaccounts, kServiceAccount, service_account_cells},
     {kinds::kLeases, kLease, lease_cells},
+    {kinds::kComponentstatuses, kComponentStatus, component_status_cells},
     {kinds::kResourcequotas, kQuota, quota_cells},
     {kinds::kPriorityclasses, kPriorityClass, priority_class_cells},
     {kinds::kRuntimeclasses, kRuntimeClass, runtime_class_cells},

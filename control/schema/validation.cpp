@@ -30,6 +30,13 @@ void check_enum(const FieldInfo& field, const Value& value, const FieldPath& at,
   }
 }
 
+// Of the operators of selectors Kubernetes says so instead of naming those that there are.
+bool is_selector_requirement(const TypeInfo& type) {
+  constexpr std::string_view kRequirements[] = {"LabelSelectorRequirement", "NodeSelectorRequirement",
+                                                "ScopedResourceSelectorRequirement"};
+  return std::ranges::find(kRequirements, type.name) != std::end(kRequirements);
+}
+
 void check_bounds(const FieldInfo& field, const Value& value, const FieldPath& at,
                   FieldErrors& errors) {
   if (!value.is_int()) return;
@@ -59,6 +66,12 @@ bool check_required(const FieldInfo& field, const Value& value, const FieldPath&
   if (number) return true;
   errors.required(at);
   return false;
+}
+
+void check_operator(const Value& value, const FieldInfo& field, const FieldPath& at, FieldErrors& errors) {
+  const std::string_view text = value.as_string();
+  const bool known = std::ranges::find(field.enum_values, text) != field.enum_values.end();
+  if (!known) errors.invalid(at, Value(text), "not a valid selector operator");
 }
 
 void check_items(const FieldInfo& field, const Value& value, const Value& known,
@@ -251,6 +264,10 @@ void check_part(const TypeInfo& type, const Value& part, const Value& known, con
     if (!field.required && !value.has_value() && field.name != "spec") continue;
     if (field.name == "status" && !type.api_version.empty()) continue;
     const FieldPath here = at.field(field.name);
+    if (field.name == "operator" && is_selector_requirement(type)) {
+      check_operator(value, field, here, errors);
+      continue;
+    }
     check_field(field, value, known[field.key], here, errors);
   }
 }

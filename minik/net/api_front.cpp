@@ -65,6 +65,32 @@ int64_t seats_for(const control::ApiRequest& request, const control::Store& stor
   return many ? 1 + static_cast<int64_t>(store.count(request.kind)) / kApiObjectsPerSeat : 1;
 }
 
+// PodExecOptions and their like: what admission sees of a connection.
+control::Value connect_options(const control::ApiRequest& request,
+                               const std::vector<std::pair<std::string, std::string>>& parameters, std::string_view path) {
+  using control::Value;
+  const std::string_view sub = request.subresource;
+  control::MapBuilder options;
+  const std::string_view whose = request.kind == control::kinds::kServices ? "Service"
+                                 : request.kind == control::kinds::kNodes  ? "Node"
+                                                                           : "Pod";
+  const std::string_view what = sub == "exec" ? "Exec" : sub == "attach" ? "Attach" : sub == "proxy" ? "Proxy" : "PortForward";
+  options.set(control::keys::kApiVersion, "v1");
+  options.set(control::keys::kKind, cat(whose, what, "Options"));
+  if (sub == "proxy") options.set("path", std::string(split_proxy_path(path).rest));
+  std::vector<Value> command, ports;
+  for (const auto& [name, value] : parameters) {
+    if (name == "command") command.emplace_back(value);
+    if (name == "container") options.set("container", value);
+    if (name == "ports") ports.emplace_back(parse_int64(value).value_or(0));
+    const bool flag = name == "stdin" || name == "stdout" || name == "stderr" || name == "tty";
+    if (flag && (value == "true" || value == "1")) options.set(control::Key(name), true);
+  }
+  if (!command.empty()) options.set("command", Value::array(std::move(command)));
+  if (!ports.empty()) options.set("ports", Value::array(std::move(ports)));
+  return std::move(options).build();
+}
+
 bool is_pod_stream(const control::ApiRequest& request) {
   return request.verb == Verb::kConnect ||
          (request.kind == control::kinds::kPods && request.subresource == "log");
@@ -294,9 +320,7 @@ void ApiFront::begin_request(const ExchangePtr& exchange, FairQueue::Seat seat) 
   control::ApiServer* server = options_.server();
   if (server == nullptr) return answer(exchange, no_server());
   if (is_pod_stream(exchange->call.request)) {
-    if (Status connected = connect(exchange, *server); !connected) {
-      answer(exchange, std::move(connected).error());
-    }
+    open_stream(exchange, *server);
   } else if (verb == Verb::kWatch) {
     begin_watch(exchange, *server);
   } else {
@@ -348,6 +372,20 @@ Status ApiFront::proxy(const ExchangePtr& exchange, control::ApiServer& server) 
     serve_proxy(exchange->request, exchange->responder, target, turn, open);
   });
   return {};
+}
+
+// A CONNECT is first shown to users' webhooks and policies, which may take a while.
+void ApiFront::open_stream(const ExchangePtr& exchange, control::ApiServer& server) const {
+  const auto go_on = [this, exchange](const Result<control::ApiResponse>& admitted) {
+    control::ApiServer* now = options_.server();
+    if (!admitted) return answer(exchange, admitted.error());
+    if (now == nullptr) return answer(exchange, no_server());
+    if (Status connected = connect(exchange, *now); !connected) answer(exchange, std::move(connected).error());
+  };
+  if (exchange->call.request.verb != Verb::kConnect) return go_on(control::ApiResponse{});
+  control::ApiRequest asked = exchange->call.request;
+  asked.body = connect_options(asked, exchange->call.parameters, exchange->request.path);
+  server.handle(std::move(asked), go_on);
 }
 
 Status ApiFront::connect(const ExchangePtr& exchange, control::ApiServer& server) const {

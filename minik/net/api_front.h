@@ -103,6 +103,7 @@ class ApiFront {
   void audit_refusal(const Exchange& exchange, const Error& error) const;
   void refuse_unknown(const ExchangePtr& exchange, const Error& error) const;
   Status serve_agent_page(const ExchangePtr& exchange, const std::string& node) const;
+  void open_stream(const ExchangePtr& exchange, control::ApiServer& server) const;
   Status proxy(const ExchangePtr& exchange, control::ApiServer& server) const;
   void serve_resource(const ExchangePtr& exchange) const;
   void queue_request(const ExchangePtr& exchange) const;

@@ -214,6 +214,7 @@ void Cluster::Parts::assemble() {
   webhooks = std::make_unique<WebhookClient>(
       executor, [this](const std::string& address, int port, int timeout_ms) { return network->connect(address, port, timeout_ms); });
   options.webhook_caller = webhooks.get();
+  options.field_accounts = control::FieldAccounts::kAlways;
   api = std::make_unique<control::ApiServer>(executor, *store, schema, metrics, rng.fork("api"),
                                              std::move(options));
   api->bootstrap();

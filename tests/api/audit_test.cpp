@@ -121,6 +121,23 @@ TEST_F(Audit, HasWhatPodSecuritySays) {
             R"(would violate PodSecurity "baseline:latest": host namespaces (hostPID=true))");
 }
 
+TEST_F(Audit, HasWhatPoliciesSay) {
+  const std::string where = "/apis/admissionregistration.k8s.io/v1/";
+  ASSERT_EQ(call("POST", cat(where, "validatingadmissionpolicies"), R"json({"metadata":{"name":"small"},"spec":{
+    "matchConstraints":{"resourceRules":[{"apiGroups":[""],"apiVersions":["v1"],"resources":["configmaps"],"operations":["CREATE"]}]},
+    "validations":[{"expression":"true"},{"expression":"!has(object.data.a)","message":"no a"}],
+    "auditAnnotations":[{"key":"name","valueExpression":"object.metadata.name"},{"key":"none","valueExpression":"null"}]}})json").status, 201);
+  ASSERT_EQ(call("POST", cat(where, "validatingadmissionpolicybindings"),
+                 R"({"metadata":{"name":"all"},"spec":{"policyName":"small","validationActions":["Audit","Warn"]}})").status, 201);
+  const auto made = create_config_map("c");
+  EXPECT_EQ(made.status, 201) << made.message();
+  EXPECT_EQ(made.warnings, std::vector<std::string>{"Validation failed for ValidatingAdmissionPolicy 'small' with binding 'all': no a"});
+  EXPECT_EQ(last().get("annotations").get("validation.policy.admission.k8s.io/validation_failure").string(),
+            R"([{"message":"no a","policy":"small","binding":"all","expressionIndex":1,"validationActions":["Audit","Warn"]}])");
+  EXPECT_EQ(last().get("annotations").get("small/name").string(), "c");
+  EXPECT_TRUE(last().get("annotations").get("small/none").is_absent());
+}
+
 TEST_F(Audit, TellsWhenAWatchBeginsAndEnds) {
   ApiRequest request;
   request.verb = Verb::kWatch;

@@ -199,6 +199,30 @@ TEST_F(CustomResourceTest, LivesThroughARestart) {
   EXPECT_EQ(create("b", "spec: {size: large}").status, 201);
 }
 
+TEST_F(CustomResourceTest, IsCountedByQuotasAndMetrics) {
+  ASSERT_EQ(define(std::string("type: object")).status, 201);
+  const auto quota = parse_yaml("apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: q}\nspec: {hard: {count/widgets.example.com: '1'}}\n", "q");
+  const std::string quotas = "/api/v1/namespaces/default/resourcequotas";
+  ASSERT_EQ(call("POST", quotas, (*quota)[0].value).status, 201);
+  // What the quota's controller would say, which has no cache of widgets.
+  const auto limits = parse_yaml("status: {hard: {count/widgets.example.com: '1'}}", "q");
+  ASSERT_EQ(call("PATCH", cat(quotas, "/q/status"), (*limits)[0].value, "application/merge-patch+json").status, 200);
+  const auto used = [&] { return get(cat(quotas, "/q")).body["status"]["used"].get("count/widgets.example.com").string(); };
+  EXPECT_EQ(used(), "0");
+  const auto widget = [](const char* name) {
+    return Value::map({{"apiVersion", "example.com/v1"}, {"kind", "Widget"}, {"metadata", Value::map({{"name", name}})}});
+  };
+  ASSERT_EQ(call("POST", kWidgets, widget("a")).status, 201);
+  EXPECT_EQ(used(), "1");
+  EXPECT_EQ(call("POST", kWidgets, widget("b")).message(),
+            "widgets.example.com \"b\" is forbidden: exceeded quota: q, requested: count/widgets.example.com=1, used: "
+            "count/widgets.example.com=1, limited: count/widgets.example.com=1");
+  EXPECT_NE(metrics.text().find(R"(apiserver_storage_objects{resource="widgets.example.com"} 1)"), std::string::npos);
+  ASSERT_EQ(call("DELETE", cat(kWidgets, "/a"), Value()).status, 200);
+  EXPECT_EQ(used(), "0");
+  EXPECT_NE(metrics.text().find(R"(apiserver_storage_objects{resource="widgets.example.com"} 0)"), std::string::npos);
+}
+
 TEST_F(CustomResourceTest, GoesWithItsObjects) {
   define_widgets();
   create("a", "spec: {size: small}");

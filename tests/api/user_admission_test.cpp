@@ -115,6 +115,45 @@ TEST_F(UserAdmissionTest, SelectorsAndConditionsChooseWhatAWebhookSees) {
   EXPECT_EQ(create_map("b").status, 201);
 }
 
+TEST_F(UserAdmissionTest, AWebhookSeesSubresourcesByTheirOwnKinds) {
+  post("validatingwebhookconfigurations", R"(metadata: {name: parts.example.com}
+webhooks:
+- name: parts.example.com
+  clientConfig: {url: "https://hooks.test/check"}
+  admissionReviewVersions: [v1]
+  sideEffects: None
+  rules: [{apiGroups: ["*"], apiVersions: ["*"], resources: ["*/scale", pods/eviction, pods/exec], operations: ["*"]}]
+)");
+  webhooks.set("parts.example.com", {.answer = Answer::kDeny, .message = "not that part"});
+  const std::string sets = "/apis/apps/v1/namespaces/default/replicasets", pods = "/api/v1/namespaces/default/pods";
+  ASSERT_EQ(send("POST", "/api/v1/namespaces/default/serviceaccounts", R"({"metadata":{"name":"default"}})").status, 201);
+  ASSERT_EQ(send("POST", sets, R"({"metadata":{"name":"web"},"spec":{"selector":{"matchLabels":{"a":"b"}},"template":{"metadata":)"
+                               R"({"labels":{"a":"b"}},"spec":{"containers":[{"name":"c","image":"i"}]}}}})").status, 201);
+  ASSERT_EQ(send("POST", pods, R"({"metadata":{"name":"p"},"spec":{"nodeName":"n","containers":[{"name":"c","image":"i"}]}})").status, 201);
+  const std::string refused = "admission webhook \"parts.example.com\" denied the request: not that part";
+  EXPECT_EQ(send("PATCH", cat(sets, "/web/scale"), R"({"spec":{"replicas":3}})", "application/merge-patch+json").message(), refused);
+  EXPECT_EQ(get(cat(sets, "/web")).at("spec.replicas").as_int(), 1);
+  EXPECT_EQ(send("POST", cat(pods, "/p/eviction"), R"({"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"p"}})").message(), refused);
+  EXPECT_EQ(get(cat(pods, "/p")).status, 200);
+  // A connection is opened elsewhere; the server is asked about it before.
+  const auto may_exec = [&] {
+    ApiRequest request;
+    request.verb = Verb::kConnect;
+    request.kind = schema->find("", "v1", "pods")->id;
+    request.namespace_ = "default";
+    request.name = "p";
+    request.subresource = "exec";
+    request.body = Value::map({{"apiVersion", "v1"}, {"kind", "PodExecOptions"}, {"command", Value::array({Value("ls")})}});
+    std::string said;
+    client->send(request, [&](const Result<ApiResponse>& r) { said = r ? "yes" : r.error().message; });
+    settle();
+    return said;
+  };
+  EXPECT_EQ(may_exec(), refused);
+  webhooks.set("parts.example.com", {});
+  EXPECT_EQ(may_exec(), "yes");
+}
+
 // ---- policies ----
 
 constexpr const char* kPolicy = R"(
@@ -169,6 +208,36 @@ TEST_F(UserAdmissionTest, ABindingMayOnlyWarn) {
   ASSERT_EQ(made.warnings.size(), 1U);
   EXPECT_EQ(made.warnings[0],
             "Validation failed for ValidatingAdmissionPolicy 'limit' with binding 'everywhere': at most 0 entries, not 1");
+}
+
+TEST_F(UserAdmissionTest, APolicyAsksTheAuthorizerWhatItsSenderMayDo) {
+  post("validatingadmissionpolicies", R"yaml(metadata: {name: owners}
+spec:
+  matchConstraints: {resourceRules: [{apiGroups: [""], apiVersions: [v1], resources: [configmaps], operations: [CREATE]}]}
+  validations:
+  - expression: "authorizer.requestResource.check('approve').allowed()"
+  - expression: "!authorizer.serviceAccount('default', 'robot').group('apps').resource('deployments').namespace('default').check('get').allowed()"
+    message: the robot may
+  - expression: "authorizer.path('/metrics').check('get').allowed()"
+)yaml");
+  post("validatingadmissionpolicybindings", "metadata: {name: owners}\nspec: {policyName: owners, validationActions: [Deny]}\n");
+  EXPECT_EQ(create_map("a").status, 201);
+  UserInfo nobody{"nobody", "", {"system:authenticated"}, {}};
+  LocalClient theirs(executor, *api, nobody);
+  ASSERT_EQ(send("POST", "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles",
+                 R"({"metadata":{"name":"maker"},"rules":[{"apiGroups":[""],"resources":["configmaps"],"verbs":["create"]}]})").status, 201);
+  ASSERT_EQ(send("POST", "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings",
+                 R"({"metadata":{"name":"maker"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"Role","name":"maker"},)"
+                 R"("subjects":[{"apiGroup":"rbac.authorization.k8s.io","kind":"User","name":"nobody"}]})").status, 201);
+  ApiRequest request;
+  request.verb = Verb::kCreate;
+  request.kind = schema->find("", "v1", "configmaps")->id;
+  request.namespace_ = "default";
+  request.body = Value::map({{"metadata", Value::map({{"name", "b"}})}});
+  std::string message;
+  theirs.send(request, [&](const Result<ApiResponse>& r) { message = r ? "made" : r.error().message; });
+  settle();
+  EXPECT_NE(message.find("failed expression: authorizer.requestResource.check('approve').allowed()"), std::string::npos) << message;
 }
 
 TEST_F(UserAdmissionTest, APolicyThatDoesNotCompileIsRefused) {

@@ -9,6 +9,7 @@ const std::string kWeb = "/apis/apps/v1/namespaces/default/deployments/web";
 
 class Applies : public Conformance {
  protected:
+  explicit Applies(ApiServerOptions options = {}) : Conformance(std::move(options)) {}
   static std::string web(const std::string& spec) {
     return cat("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n", spec);
   }
@@ -108,6 +109,62 @@ TEST_F(Applies, EveryUpdateIsEnteredUnderItsAgent) {
   make();
   ASSERT_EQ(patch(kWeb, R"({"spec":{"paused":true}})").status, 200);
   EXPECT_NE(owners(get(kWeb)).find("tester Update: .spec.paused"), std::string::npos) << owners(get(kWeb));
+}
+
+// As in a cluster of `minik start`.
+class Accounts : public Applies {
+ protected:
+  Accounts() : Applies(always()) {}
+  static ApiServerOptions always() {
+    ApiServerOptions options;
+    options.field_accounts = FieldAccounts::kAlways;
+    return options;
+  }
+  Answer by(const char* component, const char* method, const std::string& target, const std::string& body) {
+    agent.clear();
+    auto answered = call_as(component_user(component), method, target, body, method == std::string("PATCH") ? kMergePatch : "application/json");
+    agent = "tester/v1 (linux)";
+    return answered;
+  }
+};
+
+TEST_F(Accounts, NameTheComponentsOfTheClusterAndTheirSubresources) {
+  const std::string pods = "/api/v1/namespaces/default/pods", pod = cat(pods, "/web-1");
+  ASSERT_EQ(by("system:kube-controller-manager", "POST", pods,
+               R"({"metadata":{"name":"web-1","labels":{"app":"web"}},"spec":{"containers":[{"name":"web","image":"web:1"}]}})").status, 201);
+  ASSERT_EQ(by("system:node:one", "PATCH", cat(pod, "/status"), R"({"status":{"phase":"Running","podIP":"10.0.0.1","podIPs":[{"ip":"10.0.0.1"}]}})").status, 200);
+  const auto shown = owners(get(pod));
+  EXPECT_NE(shown.find("kube-controller-manager Update: .metadata.labels"), std::string::npos) << shown;
+  EXPECT_NE(shown.find(R"(.spec.containers[name="web"].image)"), std::string::npos) << shown;
+  EXPECT_NE(shown.find("kubelet Update/status: .status.phase .status.podIP"), std::string::npos) << shown;
+  const auto refused = apply(pod, "me", "apiVersion: v1\nkind: Pod\nmetadata: {name: web-1, labels: {app: mine}}\n");
+  EXPECT_EQ(refused.message().find("Apply failed with 1 conflict: conflict with \"kube-controller-manager\" using v1"), 0U)
+      << refused.message();
+}
+
+TEST_F(Accounts, NameTheServerItselfForWhatEveryClusterHas) {
+  EXPECT_EQ(owners(get("/api/v1/namespaces/default")).find("kube-apiserver Update: "), 0U)
+      << owners(get("/api/v1/namespaces/default"));
+}
+
+TEST_F(Accounts, OfABindingSayNothing) {
+  const std::string pod = "/api/v1/namespaces/default/pods/p";
+  create("/api/v1/namespaces/default/pods", "{metadata: {name: p}, spec: {containers: [{name: c, image: i}]}}");
+  const auto before = owners(get(pod));
+  ASSERT_EQ(by("system:kube-scheduler", "POST", cat(pod, "/binding"), R"({"metadata":{"name":"p"},"target":{"kind":"Node","name":"n"}})").status, 201);
+  EXPECT_EQ(owners(get(pod)), before);
+}
+
+TEST_F(Accounts, OfManyUpdatersAreMergedIntoAnAncientOne) {
+  create_config_map("a");
+  for (int i = 0; i < 15; ++i) {
+    executor.run_until(executor.now() + seconds(1), [] { return false; });
+    ASSERT_EQ(patch(cat(path("a"), "?fieldManager=m", i), cat(R"({"data":{"k)", i, R"(":"v"}})")).status, 200);
+  }
+  const auto shown = owners(get(path("a")));
+  EXPECT_EQ(get(path("a")).metadata("managedFields").size(), 10U) << shown;
+  EXPECT_NE(shown.find("ancient-changes Update: .data .data.a .data.k0 "), std::string::npos) << shown;
+  EXPECT_NE(shown.find("m14 Update: .data.k14"), std::string::npos) << shown;
 }
 
 }  // namespace

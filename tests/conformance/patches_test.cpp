@@ -57,6 +57,9 @@ TEST_F(Patches, AFailedTestOfAJsonPatchIsInvalidAndChangesNothing) {
       patch(map, R"([{"op":"add","path":"/data/b","value":"2"},{"op":"test","path":"/data/a","value":"no"}])", kJsonPatch);
   EXPECT_EQ(answer.status, 422);
   EXPECT_EQ(answer.reason(), "Invalid");
+  // kubectl shows the message of what names no object: "The request is invalid: …".
+  EXPECT_EQ(answer.message().find("the server rejected our request due to an error in our request"), 0U) << answer.message();
+  EXPECT_TRUE(answer.body[keys::kDetails][keys::kKind].is_absent());
   EXPECT_TRUE(get(map).body["data"]["b"].is_absent());
 }
 

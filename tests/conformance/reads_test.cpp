@@ -189,5 +189,16 @@ TEST_F(Reads, InNoFormThatIsServedAreNotAcceptable) {
   EXPECT_EQ(get(path("a"), "").status, 200);
 }
 
+TEST_F(Reads, OfComponentStatusesFindThePartsWellAndWarn) {
+  const auto all = get("/api/v1/componentstatuses");
+  EXPECT_EQ(all.body[keys::kItems].size(), 3U);
+  EXPECT_EQ(all.warnings, std::vector<std::string>{"v1 ComponentStatus is deprecated in v1.19+"});
+  const auto one = get("/api/v1/componentstatuses/scheduler");
+  EXPECT_EQ(one.body[keys::kConditions].items()[0][keys::kType].string(), "Healthy");
+  EXPECT_EQ(get("/api/v1/componentstatuses/none").status, 404);
+  EXPECT_EQ(to_json(get("/api/v1/componentstatuses", kAsTable).body["rows"].items()[0]["cells"]),
+            R"(["controller-manager","Healthy","ok",""])");
+}
+
 }  // namespace
 }  // namespace minik::control

@@ -47,7 +47,7 @@ std::vector<const ResourceInfo*> stored_kinds() {
   return kinds;
 }
 
-Conformance::Conformance() {
+Conformance::Conformance(ApiServerOptions options) : HttpWorld(std::move(options)) {
   agent = "tester/v1 (linux)";
   // What the controllers of a cluster would have made by now.
   create("/api/v1/namespaces/default/serviceaccounts", "{metadata: {name: default}}");

@@ -31,7 +31,7 @@ std::vector<const ResourceInfo*> stored_kinds();
 
 class Conformance : public HttpWorld {
  protected:
-  Conformance();
+  explicit Conformance(ApiServerOptions options = {});
 
   Answer get(const std::string& target, const std::string& accept = "application/json");
   Answer create(const ResourceInfo& resource, const Value& object, const std::string& query = "");

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Admission webhooks over real HTTPS and ValidatingAdmissionPolicies, by the real kubectl.
+# Admission and conversion webhooks over real HTTPS and ValidatingAdmissionPolicies, by the real kubectl.
 source "$(dirname "$0")/lib.sh" "$1"
 command -v openssl >/dev/null || { echo "SKIPPED: no openssl on this machine"; exit 77; }
 run start >/dev/null
@@ -12,15 +12,30 @@ import base64, http.server, json, ssl, sys
 class Hook(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path.startswith("/convert"):
+            return self.answer({**review, "request": None, "response": self.convert(review["request"])})
         answer = {"uid": review["request"]["uid"], "allowed": True}
         if self.path.startswith("/mutate"):
             patch = [{"op": "add", "path": "/data/added", "value": review["request"]["operation"]}]
             answer.update(patchType="JSONPatch", patch=base64.b64encode(json.dumps(patch).encode()).decode())
+        elif self.path.startswith("/connect"):
+            options = review["request"]["object"]
+            answer.update(allowed=False, status={"code": 403, "message": options["kind"] + " " + " ".join(options["command"])})
         elif "bad" in (review["request"]["object"] or {}).get("data", {}):
             answer.update(allowed=False, status={"code": 403, "message": "bad data"})
         else:
             answer.update(warnings=["seen by the webhook"])
-        body = json.dumps({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": answer}).encode()
+        self.answer({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": answer})
+    def convert(self, request):
+        for one in request["objects"]:
+            spec, one["apiVersion"] = one["spec"], request["desiredAPIVersion"]
+            if one["apiVersion"].endswith("v2"):
+                one["spec"] = dict(zip(("host", "port"), spec["address"].split(":")))
+            else:
+                one["spec"] = {"address": spec["host"] + ":" + spec["port"]}
+        return {"uid": request["uid"], "result": {"status": "Success"}, "convertedObjects": request["objects"]}
+    def answer(self, document):
+        body = json.dumps(document).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -70,6 +85,45 @@ fails 'failed calling webhook "validate.hooks.example.com": failed to call webho
   kc create configmap lost --from-literal=a=1
 kc delete validatingwebhookconfiguration validate
 kc delete mutatingwebhookconfiguration mutate
+
+step "a connection is shown to whoever asked for it"
+kc run shell --image=minik/demo:latest
+kc wait --for=condition=Ready pod/shell --timeout=30s
+kc apply -f - <<YAML
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: connect}
+webhooks:
+- name: connect.hooks.example.com
+  clientConfig: {url: '$url/connect', caBundle: $bundle}
+  admissionReviewVersions: [v1]
+  sideEffects: None
+  rules: [{apiGroups: [""], apiVersions: [v1], resources: [pods/exec], operations: [CONNECT]}]
+YAML
+fails 'admission webhook "connect.hooks.example.com" denied the request: PodExecOptions ls -l' kc exec shell -- ls -l
+kc delete validatingwebhookconfiguration connect
+
+step "a webhook converts custom resources"
+kc apply -f - <<YAML
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: places.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: places, kind: Place}
+  conversion:
+    strategy: Webhook
+    webhook: {conversionReviewVersions: [v1], clientConfig: {url: '$url/convert', caBundle: $bundle}}
+  versions:
+  - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {address: {type: string}}}}}}}
+  - {name: v2, served: true, storage: false, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {host: {type: string}, port: {type: string}}}}}}}
+YAML
+kc wait --for=condition=Established crd/places.example.com --timeout=10s
+printf 'apiVersion: example.com/v2\nkind: Place\nmetadata: {name: here}\nspec: {host: h, port: "1"}\n' | kc apply -f -
+[[ $(kc get places.v1.example.com here -o jsonpath='{.spec.address}') == h:1 ]]
+kc patch places.v2.example.com here --type=merge -p '{"spec":{"port":"2"}}'
+[[ $(kc get places.v2.example.com -o jsonpath='{.items[0].spec.port}') == 2 ]]
 
 step "a policy says no in the words of its author"
 kc apply -f - <<'YAML'

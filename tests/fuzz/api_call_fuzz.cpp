@@ -18,30 +18,12 @@
 #include "control/store/store.h"
 #include "minik/net/api_call.h"
 #include "minik/net/http_parser.h"
+#include "tests/still_executor.h"
 
 namespace {
 
 using namespace minik;
 using namespace minik::control;
-
-// Time stands still; what is posted runs when it is its turn, timers never.
-class StillExecutor final : public Executor {
- public:
-  Instant now() const override { return {}; }
-  WallTime wall_now() const override { return {1'800'000'000'000'000'000}; }
-  void post(Task task) override { tasks_.push_back(std::move(task)); }
-  TimerId after(Duration, Task) override { return {++timers_}; }
-  void cancel(TimerId) override {}
-  void run() {
-    while (!tasks_.empty()) {
-      for (const Task& task : std::exchange(tasks_, {})) task();
-    }
-  }
-
- private:
-  std::vector<Task> tasks_;
-  uint64_t timers_ = 0;
-};
 
 struct World {
   World() {

@@ -1,0 +1,224 @@
+// Custom resources in a version that a webhook makes of the stored one: what clients of each version read and write.
+#include "control/admission/webhook_caller.h"
+#include "tests/api/custom_world.h"
+
+namespace minik::control {
+
+namespace {
+
+constexpr const char* kOld = "/apis/example.com/v1/namespaces/default/widgets";
+constexpr const char* kNew = "/apis/example.com/v2/namespaces/default/widgets";
+
+// v1 has spec.address "host:port", v2 spec.host and spec.port.
+Value converted(const Value& object, const std::string& version) {
+  const Value& spec = object.get("spec");
+  Value next;
+  if (version == "example.com/v2") {
+    const std::string address = spec.get("address").string();
+    const size_t colon = address.find(':');
+    next = Value::map({{"host", address.substr(0, colon)}, {"port", address.substr(colon + 1)}});
+  } else {
+    next = Value::map({{"address", cat(spec.get("host").as_string(), ":", spec.get("port").as_string())}});
+  }
+  return object.with("spec", next).with("apiVersion", Value(version));
+}
+
+class Converter final : public WebhookCaller {
+ public:
+  explicit Converter(Executor& executor) : executor_(executor) {}
+  void call(WebhookCall call, std::function<void(Result<std::string>)> done) override {
+    ++calls;
+    last_url = call.url;
+    if (down) {
+      executor_.post([done] { done(Error(ErrorCode::kServiceUnavailable, "dial tcp: connect: connection refused")); });
+      return;
+    }
+    const auto review = parse_json(call.body);
+    CHECK(review.ok()) << call.body;
+    const Value& request = review->get("request");
+    std::vector<Value> objects;
+    for (const auto& object : request.get("objects").items()) {
+      objects.push_back(converted(object, request.get("desiredAPIVersion").string()));
+    }
+    Value result = Value::map({{"status", failure.empty() ? "Success" : "Failure"}, {"message", failure}});
+    if (loses_one) objects.pop_back();
+    if (renames) objects[0] = objects[0].with_at({"metadata", "name"}, "other");
+    const Value answer = Value::map({{"apiVersion", "apiextensions.k8s.io/v1"},
+                                     {"kind", "ConversionReview"},
+                                     {"response", Value::map({{"uid", request.get("uid")},
+                                                              {"result", result},
+                                                              {"convertedObjects", Value::array(objects)}})}});
+    executor_.after(milliseconds(5), [done, text = to_json(answer)] { done(text); });
+  }
+
+  bool down = false, loses_one = false, renames = false;
+  std::string failure, last_url;
+  int calls = 0;
+
+ private:
+  Executor& executor_;
+};
+
+class Conversions : public CustomWorld {
+ protected:
+  Conversions() {
+    begin_with(&webhook);
+    const auto yaml = parse_yaml(R"(
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: widgets, kind: Widget}
+  conversion:
+    strategy: Webhook
+    webhook: {conversionReviewVersions: [v1], clientConfig: {url: "https://hooks.test/convert"}}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {address: {type: string}}}}}}
+  - name: v2
+    served: true
+    storage: false
+    subresources: {status: {}}
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          spec: {type: object, required: [host], properties: {host: {type: string, minLength: 1}, port: {type: string, default: "80"}}}
+)", "definition");
+    CHECK(yaml.ok()) << yaml.error().message;
+    CHECK(define((*yaml)[0].value).status == 201);
+  }
+  CustomAnswer make(const char* where, const std::string& name, const std::string& spec) {
+    const std::string version = where == kOld ? "v1" : "v2";
+    return send("POST", where, cat(R"({"apiVersion":"example.com/)", version, R"(","kind":"Widget","metadata":{"name":")", name,
+                                   R"("},"spec":)", spec, "}"));
+  }
+  std::string spec_of(const CustomAnswer& answer) { return to_json(answer.at("spec")); }
+
+  Converter webhook{executor};
+};
+
+TEST_F(Conversions, AnObjectIsReadInTheVersionThatIsAskedFor) {
+  ASSERT_EQ(make(kOld, "a", R"({"address":"h:1"})").status, 201);
+  EXPECT_EQ(webhook.calls, 0);
+  const auto other = get(cat(kNew, "/a"));
+  ASSERT_EQ(other.status, 200) << other.message();
+  EXPECT_EQ(spec_of(other), R"({"host":"h","port":"1"})");
+  EXPECT_EQ(other.at("apiVersion").string(), "example.com/v2");
+  EXPECT_EQ(other.at("metadata.uid").string(), get(cat(kOld, "/a")).at("metadata.uid").string());
+  EXPECT_EQ(webhook.last_url, "https://hooks.test/convert?timeout=30s");
+}
+
+TEST_F(Conversions, AnObjectIsWrittenInItsOwnWordsAndCheckedByThem) {
+  const auto made = make(kNew, "a", R"({"host":"h"})");
+  ASSERT_EQ(made.status, 201) << made.message();
+  EXPECT_EQ(spec_of(made), R"({"host":"h","port":"80"})");
+  EXPECT_EQ(spec_of(get(cat(kOld, "/a"))), R"({"address":"h:80"})");
+  const auto refused = make(kNew, "b", R"({"host":""})");
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_NE(refused.message().find("spec.host"), std::string::npos) << refused.message();
+  EXPECT_EQ(get(cat(kOld, "/b")).status, 404);
+}
+
+TEST_F(Conversions, APatchIsMadeAgainstWhatItsClientSees) {
+  make(kOld, "a", R"({"address":"h:1"})");
+  const auto patched = send("PATCH", cat(kNew, "/a"), R"({"spec":{"port":"2"}})", "application/merge-patch+json");
+  ASSERT_EQ(patched.status, 200) << patched.message();
+  EXPECT_EQ(spec_of(patched), R"({"host":"h","port":"2"})");
+  EXPECT_EQ(spec_of(get(cat(kOld, "/a"))), R"({"address":"h:2"})");
+  EXPECT_EQ(send("PATCH", cat(kNew, "/none"), "{}", "application/merge-patch+json").status, 404);
+}
+
+TEST_F(Conversions, AnUpdateMeetsTheVersionOfToday) {
+  make(kOld, "a", R"({"address":"h:1"})");
+  const Value mine = get(cat(kNew, "/a")).body;
+  const auto changed = call("PUT", cat(kNew, "/a"), mine.with_at({"spec", "port"}, "3"));
+  ASSERT_EQ(changed.status, 200) << changed.message();
+  EXPECT_EQ(call("PUT", cat(kNew, "/a"), mine.with_at({"spec", "port"}, "4")).status, 409);
+  EXPECT_EQ(spec_of(get(cat(kOld, "/a"))), R"({"address":"h:3"})");
+}
+
+TEST_F(Conversions, AListIsAskedForAsOneAndAnEmptyOneNotAtAll) {
+  EXPECT_EQ(get(kNew).at("items").size(), 0U);
+  EXPECT_EQ(webhook.calls, 0);
+  for (const char* name : {"a", "b", "c"}) make(kOld, name, R"({"address":"h:1"})");
+  const auto list = get(kNew);
+  ASSERT_EQ(list.at("items").size(), 3U);
+  EXPECT_EQ(list.at("apiVersion").string(), "example.com/v2");
+  EXPECT_EQ(list.at("items").items()[2].get("spec").get("host").string(), "h");
+  EXPECT_EQ(webhook.calls, 1);
+}
+
+TEST_F(Conversions, AWatchTellsItsEventsConvertedAndInOrder) {
+  make(kOld, "a", R"({"address":"h:1"})");
+  ApiRequest request;
+  request.verb = Verb::kWatch;
+  request.kind = schema->find("example.com", "v2", "widgets")->id;
+  request.namespace_ = "default";
+  std::string seen;
+  WatchCallbacks callbacks;
+  callbacks.on_event = [&](const WatchEvent& event) {
+    seen += cat(watch_event_name(event.type), " ", event.object.get("metadata").get("name").as_string(), " ",
+                event.object.get("spec").get("port").as_string(), "; ");
+  };
+  callbacks.on_end = [&](const Status& status) { seen += cat("end ", status.ok() ? "" : status.error().message); };
+  const auto watching = client->watch(request, std::move(callbacks));
+  settle();
+  make(kOld, "b", R"({"address":"h:2"})");
+  send("PATCH", cat(kOld, "/a"), R"({"spec":{"address":"h:9"}})", "application/merge-patch+json");
+  send("DELETE", cat(kOld, "/b"), "");
+  settle();
+  EXPECT_EQ(seen, "ADDED a 1; ADDED b 2; MODIFIED a 9; DELETED b 2; ");
+  send("DELETE", cat(kDefinitions, "/widgets.example.com"), "");
+  settle();
+  EXPECT_NE(seen.find("DELETED a 9; end "), std::string::npos) << seen;
+}
+
+TEST_F(Conversions, FailuresAreWordedAsKubernetesWordsThem) {
+  make(kOld, "a", R"({"address":"h:1"})");
+  webhook.failure = "no port";
+  EXPECT_EQ(get(cat(kNew, "/a")).message(), "conversion webhook for example.com/v1, Kind=Widget failed: no port");
+  EXPECT_EQ(get(cat(kNew, "/a")).status, 500);
+  webhook.failure.clear();
+  webhook.loses_one = true;
+  EXPECT_EQ(get(cat(kNew, "/a")).message(), "conversion webhook for example.com/v1, Kind=Widget returned 0 objects, expected 1");
+  webhook.loses_one = false;
+  webhook.renames = true;
+  EXPECT_EQ(get(cat(kNew, "/a")).message(), "conversion webhook for example.com/v1, Kind=Widget returned invalid converted object "
+                                            "at index 0: must not change metadata.name");
+  webhook.renames = false;
+  webhook.down = true;
+  EXPECT_EQ(make(kNew, "b", R"({"host":"h"})").message(),
+            "conversion webhook for example.com/v2, Kind=Widget failed: Post \"https://hooks.test/convert?timeout=30s\": dial "
+            "tcp: connect: connection refused");
+  EXPECT_EQ(get(cat(kOld, "/a")).status, 200);
+}
+
+// ---- watches and the definitions behind them ----
+
+TEST_F(Conversions, AWatchEndsWhenItsDefinitionIsChanged) {
+  ApiRequest request;
+  request.verb = Verb::kWatch;
+  request.kind = schema->find("example.com", "v1", "widgets")->id;
+  bool ended = false;
+  WatchCallbacks callbacks;
+  callbacks.on_event = [](const WatchEvent&) {};
+  callbacks.on_end = [&](const Status&) { ended = true; };
+  const auto watching = client->watch(request, std::move(callbacks));
+  settle();
+  const std::string definition = cat(kDefinitions, "/widgets.example.com");
+  send("PATCH", definition, R"({"metadata":{"labels":{"a":"b"}}})", "application/merge-patch+json");
+  settle();
+  EXPECT_FALSE(ended);
+  send("PATCH", definition, R"({"spec":{"names":{"shortNames":["w"]}}})", "application/merge-patch+json");
+  settle();
+  EXPECT_TRUE(ended);
+}
+
+}  // namespace
+
+}  // namespace minik::control

@@ -31,7 +31,9 @@ if(MINIK_SANITIZE)
   target_link_options(minik_flags INTERFACE -fsanitize=${MINIK_SANITIZE})
 endif()
 if(MINIK_FUZZ)
-  target_compile_options(minik_flags INTERFACE -fsanitize=fuzzer-no-link,address,undefined)
+  # Without the checks at every pointer that the address sanitizer makes in its own way: they are a fifth of the build.
+  target_compile_options(minik_flags INTERFACE -fsanitize=fuzzer-no-link,address,undefined
+    -fno-sanitize=null,alignment,vptr,object-size,function,pointer-overflow)
   target_link_options(minik_flags INTERFACE -fsanitize=address,undefined)
 endif()
 # Release keeps the CHECKs (they are not asserts) and takes no debug information: it is half of the

@@ -8,10 +8,11 @@ cd "$(dirname "$0")/../.."
 program=$1
 command -v clang++ >/dev/null || { echo "SKIPPED: clang++ is not installed"; exit 77; }
 tests/fuzz/build trace_hash
-run() { "$1" 7 scenarios/*.yaml; }
 scenarios=(scenarios/*.yaml)
+# Two at a time, in any order.
+run() { printf '%s\n' "${scenarios[@]}" | xargs -P 2 -n 1 "$1" 7 | sort; }
 first=$(run "$program")
 echo "$first"
 [[ $(wc -l <<<"$first") -eq ${#scenarios[@]} ]]
 other=$(run build/fuzz/bin/trace_hash)
-[[ $other == "$first" ]] || { printf 'clang++ -O1:\n%s\n' "$other"; exit 1; }
+[[ $first == "$other" ]] || { printf 'clang++ -O1:\n%s\n' "$other"; exit 1; }

@@ -1,0 +1,136 @@
+// Whose pods are told to go, and how fast: nodes that fall silent in zones of different size and health. Against the
+// real API on a memory log; the nodes' Leases are renewed by hand.
+#include "control/controllers/node_lifecycle.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "control/api/api_server.h"
+#include "control/api/local_client.h"
+#include "control/base/text.h"
+#include "control/object/json.h"
+#include "control/object/keys.h"
+#include "control/schema/kinds.h"
+#include "control/store/memory_log.h"
+#include "sim/virtual_executor.h"
+
+namespace minik::control {
+namespace {
+
+class NodesThatFallSilent : public ::testing::Test {
+ protected:
+  NodesThatFallSilent() { api.bootstrap(); }
+
+  void send(Verb verb, KindId kind, const std::string& namespace_, const std::string& name, const std::string& json) {
+    ApiRequest request;
+    request.verb = verb;
+    request.kind = kind;
+    request.namespace_ = namespace_;
+    request.name = name;
+    request.patch_type = PatchType::kMerge;
+    request.body = *parse_json(json);
+    client.send(std::move(request), [](const Result<ApiResponse>& result) { EXPECT_TRUE(result) << result.error().message; });
+  }
+  // Nodes zone-0, zone-1 …, the last of which never renew their Leases.
+  void add_zone(const std::string& zone, int nodes, int silent) {
+    for (int i = 0; i < nodes; ++i) {
+      const std::string name = cat(zone, "-", i);
+      send(Verb::kCreate, kinds::kNodes, "", "",
+           cat(R"({"metadata":{"name":")", name, R"(","labels":{"topology.kubernetes.io/zone":")", zone,
+               R"("}},"status":{"conditions":[{"type":"Ready","status":"True"}]}})"));
+      if (i >= nodes - silent) continue;
+      send(Verb::kCreate, kinds::kLeases, "kube-node-lease", "", cat(R"({"metadata":{"name":")", name, R"("}})"));
+      alive.insert(name);
+    }
+  }
+  void start() {
+    lifecycle.start();
+    informers.start();
+    // Ten seconds after the grace of fifty: who is silent has been called so.
+    pass(seconds(60));
+  }
+  void pass(Duration duration) {
+    for (Duration gone; gone < duration; gone = gone + seconds(5)) {
+      for (const auto& name : alive) {
+        send(Verb::kPatch, kinds::kLeases, "kube-node-lease", name,
+             cat(R"({"spec":{"renewTime":")", format_micro_time(executor.wall_now()), R"("}})"));
+      }
+      executor.run_until(executor.now() + seconds(5));
+    }
+  }
+  // How many have a taint of this effect for being silent.
+  int tainted(std::string_view effect) {
+    int count = 0;
+    store.for_each(kinds::kNodes, [&](const Value& node) {
+      for (const auto& taint : node[keys::kSpec][keys::kTaints].items()) {
+        if (taint[keys::kKey].as_string() == "node.kubernetes.io/unreachable" &&
+            taint[keys::kEffect].as_string() == effect) {
+          ++count;
+        }
+      }
+    });
+    return count;
+  }
+
+  sim::VirtualExecutor executor{1, WallTime{1'767'225'600'000'000'000}};
+  MetricRegistry metrics;
+  MemoryLog log;
+  Store store{log, [](const Error& error) { CHECK(false) << error.message; }};
+  ApiServer api{executor, store, Schema::builtin(), metrics, Rng(1), {}};
+  LocalClient client{executor, api, component_user("system:kube-controller-manager")};
+  InformerSet informers{executor, client, Rng(2)};
+  EventRecorder events{executor, client, kinds::kEvents, "node-controller", "", Rng(3)};
+  NodeLifecycle lifecycle{executor, client, informers, events, metrics};
+  std::set<std::string> alive;
+};
+
+TEST_F(NodesThatFallSilent, AreEmptiedOneInTenSecondsWhereMostAreWell) {
+  add_zone("a", 10, 4);
+  start();
+  EXPECT_EQ(tainted("NoSchedule"), 4);
+  const int first = tainted("NoExecute");
+  EXPECT_GE(first, 1);
+  EXPECT_LE(first, 2);
+  pass(seconds(10));
+  EXPECT_EQ(tainted("NoExecute"), first + 1);
+  pass(seconds(20));
+  EXPECT_EQ(tainted("NoExecute"), 4);
+}
+
+TEST_F(NodesThatFallSilent, AreLeftAloneWhereMostOfASmallZoneIsSilent) {
+  add_zone("a", 4, 3);
+  add_zone("b", 4, 0);
+  start();
+  pass(minutes(5));
+  EXPECT_EQ(tainted("NoSchedule"), 3);
+  EXPECT_EQ(tainted("NoExecute"), 0);
+}
+
+TEST_F(NodesThatFallSilent, AreEmptiedOneInAHundredSecondsWhereMostOfALargeZoneIsSilent) {
+  add_zone("a", 60, 40);
+  start();
+  const int first = tainted("NoExecute");
+  pass(seconds(300));
+  EXPECT_EQ(tainted("NoExecute"), first + 3);
+}
+
+TEST_F(NodesThatFallSilent, AreEmptiedAtTheUsualRateWhereAWholeZoneIsDark) {
+  add_zone("a", 4, 4);
+  add_zone("b", 4, 0);
+  start();
+  pass(seconds(40));
+  EXPECT_EQ(tainted("NoExecute"), 4);
+}
+
+TEST_F(NodesThatFallSilent, AreLeftAloneWhenNobodyIsHeardAnyMore) {
+  add_zone("a", 4, 4);
+  add_zone("b", 4, 4);
+  start();
+  pass(minutes(5));
+  EXPECT_EQ(tainted("NoSchedule"), 8);
+  EXPECT_EQ(tainted("NoExecute"), 0);
+}
+
+}  // namespace
+}  // namespace minik::control

@@ -356,8 +356,8 @@ Value Writer::store_update(const Value& next, const Value& old) {
 
 Value Writer::store_removal(const Value& object) {
   Value last = with_revision(object, server_.store_.next_revision());
-  server_.admission_->deleted(resource_, last);
   server_.store_.erase(resource_.id, last);
+  server_.admission_->deleted(resource_, last);  // which may write on its own, as of a quota
   return last;
 }
 

@@ -40,6 +40,9 @@ endif()
 # link time.
 set(CMAKE_CXX_FLAGS_RELEASE "-O2")
 
+# Tests call optimised libraries; to optimise the calls, too, would cost a minute or two of every build.
+set(MINIK_TEST_OPTIONS $<$<CONFIG:Release>:-O0>)
+
 # Two thirds of what the compiler does with a small file is reading the standard library's headers again: they are read
 # once for all of ours, and GoogleTest's once for all tests. A file still includes what it uses.
 option(MINIK_PRECOMPILE "Read the headers that everybody includes once" ON)
@@ -56,6 +59,7 @@ if(MINIK_PRECOMPILE)
     target_precompile_headers(minik_precompiled_${of} PRIVATE ${MINIK_HEADERS})
   endforeach()
   target_link_libraries(minik_precompiled_tests PRIVATE minik_gtest)
+  target_compile_options(minik_precompiled_tests PRIVATE ${MINIK_TEST_OPTIONS})
   target_precompile_headers(minik_precompiled_tests PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
 endif()
 function(minik_precompiled name of)
@@ -82,6 +86,7 @@ function(minik_test name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS;LABELS;ARGS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   minik_precompiled(${name} tests)
+  target_compile_options(${name} PRIVATE ${MINIK_TEST_OPTIONS})
   target_link_libraries(${name} PRIVATE minik_flags ${arg_DEPS} minik_gtest)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${name} COMMAND ${name} ${arg_ARGS} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})

@@ -211,6 +211,19 @@ void write_scalar(const Value& value, std::string& out, size_t indent) {
   }
 }
 
+// A reader looks for the colon of a key in 1,024 characters; a longer one must say that it is a key.
+void write_key(std::string_view text, std::string& out, size_t indent) {
+  constexpr size_t kImplicitMax = 1000;
+  const size_t begin = out.size();
+  write_inline(text, out);
+  if (out.size() - begin > kImplicitMax) {
+    out.insert(begin, "? ");
+    out += '\n';
+    out.append(indent, ' ');
+  }
+  out += ':';
+}
+
 void write_entry(const Value& value, std::string& out, size_t indent) {
   if (value.is_map() && !value.empty()) {
     out += '\n';
@@ -231,8 +244,7 @@ void write(const Value& value, std::string& out, size_t indent, bool in_list) {
     for (const auto& [key, item] : value.entries()) {
       if (!(first && in_list)) out.append(indent, ' ');
       first = false;
-      write_inline(key.text(), out);
-      out += ':';
+      write_key(key.text(), out, indent);
       write_entry(item, out, indent);
     }
   } else if (value.is_array() && !value.empty()) {

@@ -210,7 +210,9 @@ Result<std::vector<Value>> read_manifests(const Reader& r, const Value& v, const
   }
   if (objects.empty()) return r.error(at, "needs an object or a list of objects");
   // Definitions first: no order of files puts them before what they define.
-  std::ranges::stable_partition(objects, [](const Value& object) { return object[keys::kKind].as_string() == "CustomResourceDefinition"; });
+  std::stable_partition(objects.begin(), objects.end(), [](const Value& object) {
+    return object[keys::kKind].as_string() == "CustomResourceDefinition";
+  });
   return objects;
 }
 

@@ -66,7 +66,8 @@ TEST(Yaml, ReadsLinesWithAControlCharacterBackAsTheyWere) {
 }
 
 TEST(Yaml, ReadsLinesInAKeyAndAsAWholeDocumentBackAsTheyWere) {
-  for (const Value& document : {Value::map({{"a \n:b", Value(1)}}), Value("bg \n:R")}) {
+  const Value long_key = Value::map({{Key(std::string(2000, 'k')), Value::map({{"a", Value(1)}})}});
+  for (const Value& document : {Value::map({{"a \n:b", Value(1)}}), Value("bg \n:R"), Value::map({{"m", long_key}})}) {
     EXPECT_EQ(parse_yaml(to_yaml(document))->at(0).value, document) << to_yaml(document);
   }
 }

@@ -284,12 +284,13 @@ Result<ParsedCall> parse_call(const Schema& schema, const HttpCall& call) {
   return ParsedCall(std::move(plain));
 }
 
+// Messages quote what clients sent, which need not be text.
 Value status_of(const Error& error, const ResourceInfo* resource, std::string_view name) {
   std::vector<Value> causes;
   for (const auto& cause : error.causes) {
     causes.push_back(Value::map({{keys::kReason, cause.reason.empty() ? Value() : Value(cause.reason)},
-                                 {keys::kMessage, cause.message},
-                                 {keys::kField, cause.field.empty() ? Value() : Value(cause.field)}}));
+                                 {keys::kMessage, as_utf8(cause.message)},
+                                 {keys::kField, cause.field.empty() ? Value() : Value(as_utf8(cause.field))}}));
   }
   // Invalid names the kind, everything else the resource, as Kubernetes does.
   const bool invalid = error.code == ErrorCode::kInvalid;
@@ -298,7 +299,7 @@ Value status_of(const Error& error, const ResourceInfo* resource, std::string_vi
   if (invalid && causes.empty()) resource = nullptr, name = {};
   if (resource || !causes.empty() || error.retry_after_seconds > 0) {
     details = Value::map(
-        {{keys::kName, name.empty() ? Value() : Value(name)},
+        {{keys::kName, name.empty() ? Value() : Value(as_utf8(name))},
          {keys::kGroup, resource && !resource->group.empty() ? Value(resource->group) : Value()},
          {keys::kKind, resource ? Value(invalid ? resource->kind : resource->plural) : Value()},
          {keys::kCauses, causes.empty() ? Value() : Value::array(std::move(causes))},
@@ -309,7 +310,7 @@ Value status_of(const Error& error, const ResourceInfo* resource, std::string_vi
                      {keys::kKind, "Status"},
                      {keys::kMetadata, Value::empty_map()},
                      {keys::kStatus, "Failure"},
-                     {keys::kMessage, error.message},
+                     {keys::kMessage, as_utf8(error.message)},
                      {keys::kReason, reason.empty() ? Value() : Value(reason)},
                      {keys::kDetails, details},
                      {keys::kCode, code_http(error.code)}});

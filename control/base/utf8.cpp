@@ -46,6 +46,17 @@ bool is_utf8(std::string_view text) {
   return utf8_prefix(text) == text.size();
 }
 
+std::string as_utf8(std::string_view text) {
+  std::string out;
+  while (true) {
+    const size_t good = utf8_prefix(text);
+    out += text.substr(0, good);
+    if (good == text.size()) return out;
+    append_character(out, 0xfffd);
+    text.remove_prefix(good + 1);
+  }
+}
+
 size_t character_offset(std::string_view text, size_t index) {
   size_t at = 0;
   while (index-- > 0 && at < text.size()) at += character_bytes(text, at);

@@ -137,10 +137,12 @@ struct Reader {
   }
 
   static std::optional<double> real(std::string_view text) {
-    const bool plausible = text.find_first_of("0123456789") != std::string_view::npos &&
-                           text.find_first_not_of("+-.0123456789eE") == std::string_view::npos &&
-                           text.find_first_of(".eE") != std::string_view::npos;
-    if (!plausible) return {};
+    if (text.find_first_of("0123456789") == std::string_view::npos ||
+        text.find_first_not_of("+-.0123456789eE") != std::string_view::npos)
+      return {};
+    // Digits alone come here when they are too large for an integer; behind a 0 they are octal, or nothing.
+    const bool digits_alone = text.find_first_of(".eE") == std::string_view::npos;
+    if (digits_alone && text[text.find_first_not_of("+-")] == '0') return {};
     if (text.front() == '+') text.remove_prefix(1);
     double number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -312,10 +314,13 @@ Result<std::vector<YamlDocument>> parse_yaml(std::string_view text, std::string_
       document.line = root.Mark().line + 1;
       Reader reader{document, std::string(name), text.size() + kNodesSpare};
       MINIK_ASSIGN(document.value, reader.read(root, "", 0));
+      if (document.value.is_null()) continue;  // as a tag or an anchor on nothing is
       documents.push_back(std::move(document));
     }
   } catch (const YAML::Exception& error) {
-    return Error(ErrorCode::kBadRequest, cat(name, ":", error.mark.line + 1, ": ", error.msg));
+    // It may quote the first byte of a character.
+    const std::string_view message = std::string_view(error.msg).substr(0, utf8_prefix(error.msg));
+    return Error(ErrorCode::kBadRequest, cat(name, ":", error.mark.line + 1, ": ", message));
   }
   return documents;
 }

@@ -56,6 +56,16 @@ TEST(Yaml, RemembersWhereEachFieldStood) {
   EXPECT_EQ(documents[1].lines.at("spec.nodes[0].count"), 7);
 }
 
+TEST(Yaml, ReadsWholeNumbersThatAreTooLargeAsJsonDoes) {
+  const auto documents = parse_yaml("[40000000000000000000, 0900000000000000000000, '40000000000000000000']");
+  EXPECT_EQ(to_json(documents->at(0).value), R"([40000000000000000000,"0900000000000000000000","40000000000000000000"])");
+  EXPECT_EQ(parse_yaml(to_yaml(documents->at(0).value))->at(0).value, documents->at(0).value);
+}
+
+TEST(Yaml, SaysWhatIsWrongInUtf8) {
+  EXPECT_EQ(parse_yaml("a: \"\\\xc2\xa7\"", "a.yaml").error().message, "a.yaml:1: unknown escape character: ");
+}
+
 TEST(Yaml, RefusesWhatIsNotUtf8) {
   EXPECT_EQ(parse_yaml("a: 1\nb: \xff\n", "pod.yaml").error().message, "pod.yaml:2: YAML must be UTF-8");
 }

@@ -100,12 +100,13 @@ TEST(Convergence, TheClaimsOfPodsThatAreScaledAwayGoWithThemAndComeAgain) {
   volumeClaimTemplates:
   - metadata: {name: data}
     spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}})"));
-  // Late enough that every claim has its pod: one without is nobody's to remove.
+  // Late enough that every claim has its pod, however often the controllers died between the two: one without is
+  // nobody's to remove, as in Kubernetes.
   story.changes.push_back(
-      merge_patch_at(seconds(140), "statefulsets", "agent", R"({"spec":{"replicas":1}})"));
+      merge_patch_at(seconds(300), "statefulsets", "agent", R"({"spec":{"replicas":1}})"));
   story.changes.push_back(
-      merge_patch_at(seconds(170), "statefulsets", "agent", R"({"spec":{"replicas":3}})"));
-  story.trouble = seconds(160);
+      merge_patch_at(seconds(330), "statefulsets", "agent", R"({"spec":{"replicas":3}})"));
+  story.trouble = seconds(320);
   story.state = [](const control::Store& store) {
     // Volumes have names by chance.
     std::string text;

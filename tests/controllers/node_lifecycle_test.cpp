@@ -2,45 +2,25 @@
 // real API on a memory log; the nodes' Leases are renewed by hand.
 #include "control/controllers/node_lifecycle.h"
 
-#include <gtest/gtest.h>
-
 #include <set>
 
-#include "control/api/api_server.h"
-#include "control/api/local_client.h"
-#include "control/base/text.h"
-#include "control/object/json.h"
-#include "control/object/keys.h"
-#include "control/schema/kinds.h"
-#include "control/store/memory_log.h"
-#include "sim/virtual_executor.h"
+#include "tests/sim/virtual_api.h"
 
 namespace minik::control {
 namespace {
 
-class NodesThatFallSilent : public ::testing::Test {
+class NodesThatFallSilent : public VirtualApi {
  protected:
-  NodesThatFallSilent() { api.bootstrap(); }
+  NodesThatFallSilent() : VirtualApi("system:kube-controller-manager") {}
 
-  void send(Verb verb, KindId kind, const std::string& namespace_, const std::string& name, const std::string& json) {
-    ApiRequest request;
-    request.verb = verb;
-    request.kind = kind;
-    request.namespace_ = namespace_;
-    request.name = name;
-    request.patch_type = PatchType::kMerge;
-    request.body = *parse_json(json);
-    client.send(std::move(request), [](const Result<ApiResponse>& result) { EXPECT_TRUE(result) << result.error().message; });
-  }
   // Nodes zone-0, zone-1 …, the last of which never renew their Leases.
   void add_zone(const std::string& zone, int nodes, int silent) {
     for (int i = 0; i < nodes; ++i) {
       const std::string name = cat(zone, "-", i);
-      send(Verb::kCreate, kinds::kNodes, "", "",
-           cat(R"({"metadata":{"name":")", name, R"(","labels":{"topology.kubernetes.io/zone":")", zone,
-               R"("}},"status":{"conditions":[{"type":"Ready","status":"True"}]}})"));
+      add(cat("{apiVersion: v1, kind: Node, metadata: {name: ", name, ", labels: {topology.kubernetes.io/zone: ", zone,
+              "}}, status: {conditions: [{type: Ready, status: 'True'}]}}"));
       if (i >= nodes - silent) continue;
-      send(Verb::kCreate, kinds::kLeases, "kube-node-lease", "", cat(R"({"metadata":{"name":")", name, R"("}})"));
+      add(cat("{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {name: ", name, ", namespace: kube-node-lease}}"));
       alive.insert(name);
     }
   }
@@ -53,10 +33,10 @@ class NodesThatFallSilent : public ::testing::Test {
   void pass(Duration duration) {
     for (Duration gone; gone < duration; gone = gone + seconds(5)) {
       for (const auto& name : alive) {
-        send(Verb::kPatch, kinds::kLeases, "kube-node-lease", name,
-             cat(R"({"spec":{"renewTime":")", format_micro_time(executor.wall_now()), R"("}})"));
+        const std::string renewal = cat(R"({"spec":{"renewTime":")", format_micro_time(executor.wall_now()), R"("}})");
+        ASSERT_TRUE(patch(kinds::kLeases, "kube-node-lease", name, renewal));
       }
-      executor.run_until(executor.now() + seconds(5));
+      run(seconds(5));
     }
   }
   // How many have a taint of this effect for being silent.
@@ -73,12 +53,6 @@ class NodesThatFallSilent : public ::testing::Test {
     return count;
   }
 
-  sim::VirtualExecutor executor{1, WallTime{1'767'225'600'000'000'000}};
-  MetricRegistry metrics;
-  MemoryLog log;
-  Store store{log, [](const Error& error) { CHECK(false) << error.message; }};
-  ApiServer api{executor, store, Schema::builtin(), metrics, Rng(1), {}};
-  LocalClient client{executor, api, component_user("system:kube-controller-manager")};
   InformerSet informers{executor, client, Rng(2)};
   EventRecorder events{executor, client, kinds::kEvents, "node-controller", "", Rng(3)};
   NodeLifecycle lifecycle{executor, client, informers, events, metrics};

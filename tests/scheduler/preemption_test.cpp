@@ -63,13 +63,7 @@ TEST_F(PreemptionRules, NominatesWhileTheVictimEndsGracefully) {
   add_of("mid", "thief", "100m");
   run(seconds(5));
   EXPECT_EQ(node_of("thief"), "");
-  ApiRequest request;
-  request.verb = Verb::kDelete;
-  request.kind = kinds::kPods;
-  request.namespace_ = "default";
-  request.name = "victim";
-  request.options.grace_period_seconds = 0;
-  ASSERT_TRUE(call(request));
+  remove(kinds::kPods, "default", "victim", 0);
   run(seconds(5));
   EXPECT_EQ(node_of("chief"), "a");
   EXPECT_TRUE(pod("chief")[keys::kStatus][keys::kNominatedNodeName].is_absent());

@@ -44,16 +44,9 @@ TEST_F(Queue, APodThatIsResizedToLessMakesRoom) {
   add_pod("waits", requests("1"));
   run();
   ASSERT_EQ(node_of("waits"), "");
-  ApiRequest request;
-  request.verb = Verb::kPatch;
-  request.kind = kinds::kPods;
-  request.namespace_ = "default";
-  request.name = "large";
-  request.subresource = "resize";
-  request.patch_type = PatchType::kStrategicMerge;
-  request.body = *parse_json(
-      R"({"spec":{"containers":[{"name":"main","resources":{"requests":{"cpu":"500m"}}}]}})");
-  const auto resized = call(std::move(request));
+  const auto resized = patch(kinds::kPods, "default", "large",
+                             R"({"spec":{"containers":[{"name":"main","resources":{"requests":{"cpu":"500m"}}}]}})",
+                             "resize", PatchType::kStrategicMerge);
   ASSERT_TRUE(resized) << resized.error().message;
   run(milliseconds(1));
   EXPECT_EQ(node_of("waits"), "a");

@@ -3,30 +3,18 @@
 // store.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "control/api/api_server.h"
-#include "control/api/local_client.h"
-#include "control/base/text.h"
-#include "control/object/json.h"
-#include "control/object/keys.h"
-#include "control/object/yaml.h"
 #include "control/scheduler/scheduler.h"
-#include "control/schema/kinds.h"
-#include "control/store/memory_log.h"
-#include "sim/virtual_executor.h"
+#include "tests/sim/virtual_api.h"
 
 namespace minik::control {
 
-class SchedulerWorld : public ::testing::Test {
+class SchedulerWorld : public VirtualApi {
  protected:
-  SchedulerWorld() {
-    api.bootstrap();
+  SchedulerWorld() : VirtualApi("system:kube-scheduler") {
     add("{apiVersion: v1, kind: ServiceAccount, metadata: {name: default, namespace: default}}");
     restart_scheduler();
   }
@@ -40,31 +28,6 @@ class SchedulerWorld : public ::testing::Test {
     scheduler = std::make_unique<Scheduler>(executor, client, *informers, *events, metrics, Rng(4));
     scheduler->start();
     informers->start();
-  }
-
-  Result<ApiResponse> call(ApiRequest request) {
-    std::optional<Result<ApiResponse>> answer;
-    client.send(std::move(request),
-                [&](Result<ApiResponse> result) { answer = std::move(result); });
-    executor.run_until(executor.now(), [&] { return answer.has_value(); });
-    return answer ? *std::move(answer) : Error(ErrorCode::kTimeout, "no answer");
-  }
-
-  void add(std::string_view yaml) {
-    const auto documents = parse_yaml(yaml);
-    ASSERT_TRUE(documents) << documents.error().message;
-    for (const auto& document : *documents) {
-      ApiRequest request;
-      request.verb = Verb::kCreate;
-      request.kind = Schema::builtin()
-                         .find_kind(document.value[keys::kApiVersion].as_string(),
-                                    document.value[keys::kKind].as_string())
-                         ->id;
-      request.namespace_ = object_namespace(document.value);
-      request.body = document.value;
-      const auto result = call(std::move(request));
-      ASSERT_TRUE(result) << result.error().message;
-    }
   }
 
   // `more` is YAML flow text of further fields of the spec and metadata: "taints: [...]".
@@ -88,31 +51,6 @@ class SchedulerWorld : public ::testing::Test {
   static std::string requests(const std::string& cpu, const std::string& memory = "64Mi") {
     return cat("resources: {requests: {cpu: \"", cpu, "\", memory: ", memory, "}}");
   }
-
-  Result<ApiResponse> patch(KindId kind, const std::string& namespace_, const std::string& name,
-                            const std::string& json, const std::string& subresource = "") {
-    ApiRequest request;
-    request.verb = Verb::kPatch;
-    request.kind = kind;
-    request.namespace_ = namespace_;
-    request.name = name;
-    request.subresource = subresource;
-    request.patch_type = PatchType::kMerge;
-    request.body = *parse_json(json);
-    return call(std::move(request));
-  }
-
-  void remove(KindId kind, const std::string& namespace_, const std::string& name) {
-    ApiRequest request;
-    request.verb = Verb::kDelete;
-    request.kind = kind;
-    request.namespace_ = namespace_;
-    request.name = name;
-    const auto result = call(std::move(request));
-    ASSERT_TRUE(result) << result.error().message;
-  }
-
-  void run(Duration duration = seconds(1)) { executor.run_until(executor.now() + duration); }
 
   Value pod(const std::string& name) const { return store.find(kinds::kPods, "default", name); }
   std::string node_of(const std::string& name) const {
@@ -139,12 +77,6 @@ class SchedulerWorld : public ::testing::Test {
     return texts;
   }
 
-  sim::VirtualExecutor executor{1, WallTime{1'767'225'600'000'000'000}};
-  MetricRegistry metrics;
-  MemoryLog log;
-  Store store{log, [](const Error& error) { CHECK(false) << error.message; }};
-  ApiServer api{executor, store, Schema::builtin(), metrics, Rng(1), {}};
-  LocalClient client{executor, api, component_user("system:kube-scheduler")};
   std::unique_ptr<InformerSet> informers;
   std::unique_ptr<EventRecorder> events;
   std::unique_ptr<Scheduler> scheduler;

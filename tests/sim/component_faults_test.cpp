@@ -100,19 +100,25 @@ TEST(SingleControllers, NamesThatNobodyHasAreRefusedWhereTheyStand) {
   EXPECT_TRUE(refusal("  timeline:\n  - {at: 1m, restart: everything}").starts_with("a.yaml:7: "));
 }
 
-// A webhook outside of the cluster that is asked about every new pod.
-constexpr std::string_view kWebhook = R"(  - apiVersion: admissionregistration.k8s.io/v1
-    kind: ValidatingWebhookConfiguration
-    metadata: {name: guard}
-    webhooks:
-    - name: guard.example.com
-      failurePolicy: Fail
-      sideEffects: None
-      timeoutSeconds: 5
-      admissionReviewVersions: [v1]
-      clientConfig: {url: "https://guard.example.com/"}
-      rules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}]
-)";
+// A webhook that is asked about every new pod, as an item of `apply` at this indentation.
+std::string webhook_at(std::string_view client_config, size_t indent) {
+  const std::string manifest = cat(R"(- apiVersion: admissionregistration.k8s.io/v1
+  kind: ValidatingWebhookConfiguration
+  metadata: {name: guard}
+  webhooks:
+  - name: guard.example.com
+    failurePolicy: Fail
+    sideEffects: None
+    timeoutSeconds: 5
+    admissionReviewVersions: [v1]
+    clientConfig: )", client_config, R"(
+    rules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}])");
+  std::string text;
+  for (const auto line : split(manifest, '\n')) text += cat(std::string(indent, ' '), line, "\n");
+  return text;
+}
+
+const std::string kWebhook = webhook_at("{url: \"https://guard.example.com/\"}", 2);
 
 TEST(WebhookFaults, NoPodIsMadeWhileTheWebhookFails) {
   const Duration usual = scaled_after("{at: 59m, expireWatches: {}}", kWebhook);
@@ -133,18 +139,7 @@ TEST(WebhookFaults, AWebhookIsAwayWithTheMachineOfItsPod) {
       kind: Service
       metadata: {name: guard}
       spec: {selector: {app: web}, ports: [{port: 443, targetPort: 80}]}
-    - apiVersion: admissionregistration.k8s.io/v1
-      kind: ValidatingWebhookConfiguration
-      metadata: {name: guard}
-      webhooks:
-      - name: guard.example.com
-        failurePolicy: Fail
-        sideEffects: None
-        timeoutSeconds: 5
-        admissionReviewVersions: [v1]
-        clientConfig: {service: {name: guard, namespace: default}}
-        rules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}]
-  - {at: 2m5s, scale: {kind: Deployment, name: web, replicas: 7}}
+)", webhook_at("{service: {name: guard, namespace: default}}", 4), R"(  - {at: 2m5s, scale: {kind: Deployment, name: web, replicas: 7}}
   faults:
   - {at: 2m, for: 30s, freezeNodes: all})"));
   run.to(minutes(2) + seconds(25));

@@ -1,16 +1,5 @@
 // What a pod sees of the API while it runs: ConfigMaps as they change, tokens before they end.
-#include <gtest/gtest.h>
-
-#include "control/api/api_server.h"
-#include "control/api/local_client.h"
-#include "control/base/text.h"
-#include "control/kubelet/kubelet.h"
-#include "control/object/keys.h"
-#include "control/object/yaml.h"
-#include "control/schema/kinds.h"
-#include "control/store/memory_log.h"
-#include "sim/simulated_runtime.h"
-#include "sim/virtual_executor.h"
+#include "tests/sim/one_node.h"
 
 namespace minik::sim {
 namespace {
@@ -32,21 +21,9 @@ class RememberingRuntime : public SimulatedRuntime {
   std::map<std::string, int> writes;
 };
 
-class LiveVolumes : public ::testing::Test {
+class LiveVolumes : public OneNode<RememberingRuntime> {
  protected:
-  LiveVolumes() {
-    ApiServerOptions options;
-    options.issue_token = [this](const TokenOrder&) -> Result<std::string> {
-      return cat("token-", ++tokens);
-    };
-    api = std::make_unique<ApiServer>(executor, store, Schema::builtin(), metrics, Rng(1),
-                                      std::move(options));
-    api->bootstrap();
-    client = std::make_unique<LocalClient>(executor, *api, component_user("system:node:a"));
-    KubeletConfig config;
-    config.node_name = "a";
-    kubelet = std::make_unique<Kubelet>(config, executor, *client, runtime, nullptr, Rng(3));
-    kubelet->start();
+  LiveVolumes() : OneNode(options()) {
     add(R"(
 {apiVersion: v1, kind: ServiceAccount, metadata: {name: default, namespace: default}}
 ---
@@ -66,36 +43,11 @@ spec:
     run(seconds(30));
   }
 
-  void add(std::string_view yaml) {
-    const auto documents = parse_yaml(yaml);
-    ASSERT_TRUE(documents) << documents.error().message;
-    for (const auto& document : *documents) {
-      ApiRequest request;
-      request.verb = Verb::kCreate;
-      request.kind = Schema::builtin()
-                         .find_kind(document.value[keys::kApiVersion].as_string(),
-                                    document.value[keys::kKind].as_string())
-                         ->id;
-      request.namespace_ = object_namespace(document.value);
-      request.body = document.value;
-      client->send(std::move(request), [](const Result<ApiResponse>& result) {
-        EXPECT_TRUE(result) << result.error().message;
-      });
-      run(seconds(1));
-    }
+  static ApiServerOptions options() {
+    ApiServerOptions options;
+    options.issue_token = [tokens = 0](const TokenOrder&) mutable -> Result<std::string> { return cat("token-", ++tokens); };
+    return options;
   }
-  void run(Duration duration) { executor.run_until(executor.now() + duration); }
-
-  VirtualExecutor executor{1, WallTime{1'767'225'600'000'000'000}};
-  MetricRegistry metrics;
-  MemoryLog log;
-  Store store{log, [](const Error& error) { CHECK(false) << error.message; }};
-  int tokens = 0;
-  Surroundings surroundings{{ImageBehaviour{}}};
-  RememberingRuntime runtime{executor, Rng(2), surroundings, "a", 0x0af40100};
-  std::unique_ptr<ApiServer> api;
-  std::unique_ptr<LocalClient> client;
-  std::unique_ptr<Kubelet> kubelet;
 };
 
 TEST_F(LiveVolumes, ATokenIsRenewedBeforeItEnds) {

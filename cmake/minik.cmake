@@ -49,9 +49,8 @@ option(MINIK_PRECOMPILE "Read the headers that everybody includes once" ON)
 if(MINIK_PRECOMPILE)
   set(MINIK_HEADERS <algorithm> <array> <cstdint> <deque> <functional> <map> <memory> <optional> <set> <span> <string>
     <string_view> <utility> <variant> <vector>)
-  foreach(header base/result.h base/text.h object/value.h)
-    list(APPEND MINIK_HEADERS ${PROJECT_SOURCE_DIR}/control/${header})
-  endforeach()
+  # In angles, as a path would be written down in full and no two checkouts could share a compiler cache.
+  list(APPEND MINIK_HEADERS <control/base/result.h> <control/base/text.h> <control/object/value.h>)
   file(WRITE ${CMAKE_BINARY_DIR}/generated/precompiled.cpp "")
   foreach(of code tests)
     add_library(minik_precompiled_${of} OBJECT ${CMAKE_BINARY_DIR}/generated/precompiled.cpp)

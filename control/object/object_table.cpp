@@ -5,9 +5,9 @@
 #include <map>
 #include <string>
 
-#include "control/base/text.h"
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
+#include "control/object/text_hash.h"
 
 namespace minik::control {
 
@@ -18,11 +18,7 @@ struct NameHash {
   using is_transparent = void;
   using is_avalanching = void;
   size_t operator()(const Key& key) const { return (*this)(key.text()); }
-  size_t operator()(std::string_view text) const {
-    uint64_t h = fnv1a_64(text);
-    h ^= h >> 32;
-    return h * 0x9e3779b97f4a7c15ULL;
-  }
+  size_t operator()(std::string_view text) const { return text_hash(text); }
 };
 
 struct NameEqual {

@@ -5,10 +5,9 @@
 #include <vector>
 
 #include "control/base/text.h"
+#include "control/object/text_hash.h"
 
 namespace minik::control {
-
-uint64_t hash_of_symbol_text(std::string_view text);  // value.cpp
 
 namespace {
 
@@ -50,7 +49,7 @@ class SymbolIndex {
  public:
   SymbolIndex() {
     for (uint32_t i = 0; i < kCount; ++i) {
-      hashes_[i] = hash_of_symbol_text(kSymbols[i]);
+      hashes_[i] = text_hash(kSymbols[i]);
       size_t slot = fnv1a_32(kSymbols[i]) % kSlots;
       while (slots_[slot] != 0) slot = (slot + 1) % kSlots;
       slots_[slot] = i + 1;

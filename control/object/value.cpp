@@ -7,8 +7,8 @@
 #include <new>
 
 #include "control/base/check.h"
-#include "control/base/text.h"
 #include "control/object/symbols.h"
+#include "control/object/text_hash.h"
 
 namespace minik::control {
 
@@ -36,18 +36,6 @@ namespace {
 constexpr size_t kInlineMax = 7;
 constexpr int64_t kIntMax = (int64_t{1} << 60) - 1;
 constexpr int64_t kIntMin = -(int64_t{1} << 60);
-
-// Finalises a 64-bit hash (Murmur3's mixer) so that nested combinations spread well.
-uint64_t mix(uint64_t h) {
-  h ^= h >> 33;
-  h *= 0xff51afd7ed558ccdULL;
-  h ^= h >> 33;
-  h *= 0xc4ceb9fe1a85ec53ULL;
-  h ^= h >> 33;
-  return h;
-}
-
-uint64_t text_hash(std::string_view text) { return mix(fnv1a_64(text) ^ 0x53ULL); }
 
 template <typename R, typename Item>
 R* allocate_node(size_t count) {
@@ -135,14 +123,6 @@ Value Value::finish_map(MapEntry* entries, size_t count) {
   auto* node = allocate_node<MapRep, MapEntry>(count);
   for (size_t i = 0; i < count; ++i) new (node->entries() + i) MapEntry(std::move(entries[i]));
   return Value(FromBits{}, reinterpret_cast<uintptr_t>(node) | kMapTag);
-}
-
-// Stands before its uses, most of which are here and get it without a call.
-bool operator<(const Key& a, const Key& b) {
-  if (a.text_.is_symbol() && b.text_.is_symbol()) {
-    return a.text_.identity() < b.text_.identity();  // the symbol table is sorted
-  }
-  return a.text() < b.text();
 }
 
 Value Value::map(std::vector<MapEntry> entries) {
@@ -317,9 +297,9 @@ uint64_t Value::hash() const {
       std::atomic_ref<uint64_t> cached(rep<NodeRep>()->hash);
       if ((h = cached.load(std::memory_order_relaxed)) != 0) return h;
       h = tag();
-      for (const auto& item : items()) h = mix(h * 31 + item.hash());
-      for (const auto& [key, value] : entries()) h = mix(h * 31 + key.hash()) + value.hash();
-      h = mix(h);
+      for (const auto& item : items()) h = mix_hash(h * 31 + item.hash());
+      for (const auto& [key, value] : entries()) h = mix_hash(h * 31 + key.hash()) + value.hash();
+      h = mix_hash(h);
       if (h == 0) h = 1;
       cached.store(h, std::memory_order_relaxed);
       return h;
@@ -329,17 +309,15 @@ uint64_t Value::hash() const {
         const double real = as_double();
         uint64_t raw;
         std::memcpy(&raw, &real, sizeof raw);
-        h = mix(raw ^ 0xd0ULL);
+        h = mix_hash(raw ^ 0xd0ULL);
       } else if (type() == ValueType::kInt) {
-        h = mix(static_cast<uint64_t>(as_int()) ^ 0x1e7ULL);
+        h = mix_hash(static_cast<uint64_t>(as_int()) ^ 0x1e7ULL);
       } else {
-        h = mix(bits_ ^ 0xabULL);
+        h = mix_hash(bits_ ^ 0xabULL);
       }
       return h == 0 ? 1 : h;
   }
 }
-
-uint64_t hash_of_symbol_text(std::string_view text) { return text_hash(text); }
 
 size_t Value::heap_bytes() const {
   // malloc's own header of eight bytes and rounding to sixteen are part of the price.

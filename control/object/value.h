@@ -215,8 +215,11 @@ class Key {
   uint64_t hash() const { return text_.hash(); }
 
   friend bool operator==(const Key& a, const Key& b) { return a.text_ == b.text_; }
-  // Bytewise order of the text.
-  friend bool operator<(const Key& a, const Key& b);
+  // Bytewise order of the text, in which the table of symbols stands, too.
+  friend bool operator<(const Key& a, const Key& b) {
+    if (a.text_.is_symbol() && b.text_.is_symbol()) return a.text_.identity() < b.text_.identity();
+    return a.text() < b.text();
+  }
 
  private:
   friend class Value;

@@ -4,6 +4,7 @@
 
 #include "control/base/text.h"
 #include "control/controllers/claims.h"
+#include "control/controllers/deployment_rollout.h"
 #include "control/controllers/pods.h"
 #include "control/object/keys.h"
 #include "control/object/selector.h"
@@ -21,13 +22,6 @@ constexpr std::string_view kMax = "deployment.kubernetes.io/max-replicas";
 constexpr std::string_view kHash = "pod-template-hash";
 constexpr std::string_view kLastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 
-int64_t spec_replicas(const Value& object) {
-  return object[keys::kSpec][keys::kReplicas].as_int(1);
-}
-int64_t status_count(const Value& object, const Key& key) {
-  return object[keys::kStatus][key].as_int();
-}
-
 int64_t revision_of(const Value& object) {
   return parse_int64(object[keys::kMetadata][keys::kAnnotations].get(kRevision).as_string())
       .value_or(0);
@@ -40,47 +34,19 @@ Value bare_template(const Value& pod_template) {
   return pod_template.with_at({keys::kMetadata, keys::kLabels}, labels.without(kHash));
 }
 
-struct Rollout {
-  const Value& deployment;
-  WallTime now;
-  Value new_set;                // absent until created
-  std::vector<Value> old_sets;  // oldest first
-  RolloutBounds bounds;
-  Plan plan;
-  std::string created_name = {};  // of the set that this plan creates
-
-  int64_t wanted() const { return spec_replicas(deployment); }
-  std::vector<Value> all_sets() const {
-    auto all = old_sets;
-    if (new_set.has_value()) all.push_back(new_set);
-    return all;
-  }
-  int64_t total(const Key& status_key) const {
-    int64_t sum = 0;
-    for (const auto& set : all_sets()) sum += status_count(set, status_key);
-    return sum;
-  }
-  int64_t total_wanted() const {
-    int64_t sum = 0;
-    for (const auto& set : all_sets()) sum += spec_replicas(set);
-    return sum;
-  }
-  Value about() const { return typed(deployment, "apps/v1", "Deployment"); }
-};
-
 Value with_annotation(const Value& object, std::string_view name, const std::string& value) {
   return object.with_at({keys::kMetadata, keys::kAnnotations, Key(name)}, value);
 }
 
 // Writes the set with this size and, beside it, what proportional scaling needs to know later.
-Value sized(const Rollout& rollout, const Value& set, int64_t replicas) {
+Value sized(const DeploymentRollout& rollout, const Value& set, int64_t replicas) {
   const int64_t wanted = rollout.wanted();
   Value next = set.with_at({keys::kSpec, keys::kReplicas}, replicas);
   next = with_annotation(next, kDesired, cat(wanted));
   return with_annotation(next, kMax, cat(wanted + rollout.bounds.surge));
 }
 
-void scale_set(Rollout& rollout, const Value& set, int64_t replicas) {
+void scale_set(DeploymentRollout& rollout, const Value& set, int64_t replicas) {
   const int64_t before = spec_replicas(set);
   const Value next = sized(rollout, set, replicas);
   if (next == set) return;
@@ -92,7 +58,7 @@ void scale_set(Rollout& rollout, const Value& set, int64_t replicas) {
   }
 }
 
-int64_t new_set_size(const Rollout& rollout) {
+int64_t new_set_size(const DeploymentRollout& rollout) {
   const int64_t wanted = rollout.wanted();
   if (rollout.deployment[keys::kSpec][keys::kStrategy][keys::kType].as_string() == "Recreate")
     return wanted;
@@ -117,7 +83,7 @@ Value annotations_for_set(const Value& deployment, const Value& set) {
   return std::move(annotations).build();
 }
 
-void create_new_set(Rollout& rollout, int64_t revision) {
+void create_new_set(DeploymentRollout& rollout, int64_t revision) {
   const Value& deployment = rollout.deployment;
   const DeploymentView view(deployment);
   const Value& pod_template = view.spec().template_().raw();
@@ -160,7 +126,7 @@ void create_new_set(Rollout& rollout, int64_t revision) {
 
 // Somebody else's set has the name that the template's hash gives: count the collision, so that the
 // next look makes another name.
-bool plan_next_collision(Rollout& rollout, const Snapshot& snapshot) {
+bool plan_next_collision(DeploymentRollout& rollout, const Snapshot& snapshot) {
   const Value& deployment = rollout.deployment;
   const int64_t collisions = deployment[keys::kStatus][keys::kCollisionCount].as_int();
   const std::string name =
@@ -176,7 +142,7 @@ bool plan_next_collision(Rollout& rollout, const Snapshot& snapshot) {
 
 // Pods of old sets that may go now: what is above the least that must be available, first those
 // that are not available anyway.
-void scale_down_old(Rollout& rollout) {
+void scale_down_old(DeploymentRollout& rollout) {
   int64_t old_wanted = 0;
   for (const auto& set : rollout.old_sets) old_wanted += spec_replicas(set);
   if (old_wanted == 0) return;
@@ -208,7 +174,7 @@ void scale_down_old(Rollout& rollout) {
   }
 }
 
-void rolling_update(Rollout& rollout) {
+void rolling_update(DeploymentRollout& rollout) {
   const int64_t size = new_set_size(rollout);
   const int64_t current = spec_replicas(rollout.new_set);
   if (size != current) {
@@ -222,7 +188,7 @@ void rolling_update(Rollout& rollout) {
   scale_down_old(rollout);
 }
 
-void recreate(Rollout& rollout, const Snapshot& snapshot) {
+void recreate(DeploymentRollout& rollout, const Snapshot& snapshot) {
   bool busy = false;
   for (const auto& set : rollout.old_sets) {
     if (spec_replicas(set) > 0) scale_set(rollout, set, 0);
@@ -237,9 +203,16 @@ void recreate(Rollout& rollout, const Snapshot& snapshot) {
   }
 }
 
+bool is_recreating(const DeploymentRollout& rollout) {
+  return rollout.deployment[keys::kSpec][keys::kStrategy][keys::kType].as_string() == "Recreate";
+}
+
+// The newest of the old sets, or absent.
+Value latest_of(const DeploymentRollout& rollout) { return rollout.old_sets.empty() ? Value() : rollout.old_sets.back(); }
+
 // By how much a set grows (or shrinks, below zero) when the rollout's ceiling goes from what it was when the set was
 // last sized to `allowed`: in proportion, rounded to the nearest.
-int64_t share_of(const Rollout& rollout, const Value& set, int64_t allowed) {
+int64_t share_of(const DeploymentRollout& rollout, const Value& set, int64_t allowed) {
   const int64_t size = spec_replicas(set);
   if (rollout.wanted() == 0) return -size;
   int64_t before =
@@ -249,14 +222,26 @@ int64_t share_of(const Rollout& rollout, const Value& set, int64_t allowed) {
   return (2 * size * allowed + before) / (2 * before) - size;
 }
 
+// All pods that are wanted are the new set's, and serve.
+bool is_saturated(const DeploymentRollout& rollout) {
+  const Value& set = rollout.new_set;
+  if (!set.has_value()) return false;
+  const auto desired = parse_int64(set[keys::kMetadata][keys::kAnnotations].get(kDesired).as_string());
+  return spec_replicas(set) == rollout.wanted() && desired == rollout.wanted() &&
+         status_count(set, keys::kAvailableReplicas) == rollout.wanted();
+}
+
 // The Deployment was resized in the middle of a rollout (or while paused): every set gets its
 // share.
-bool scale_proportionally(Rollout& rollout) {
+bool scale_proportionally(DeploymentRollout& rollout) {
   std::vector<Value> active;
   for (const auto& set : rollout.all_sets()) {
     if (spec_replicas(set) > 0) active.push_back(set);
   }
-  const bool resized = std::ranges::any_of(active, [&](const Value& set) {
+  // A paused Deployment without pods grows by the set that it had last.
+  if (rollout.paused() && active.empty()) active = {rollout.new_set.has_value() ? rollout.new_set : latest_of(rollout)};
+  if (active.empty() || !active[0].has_value()) return false;
+  const bool resized = rollout.paused() || std::ranges::any_of(active, [&](const Value& set) {
     const auto desired =
         parse_int64(set[keys::kMetadata][keys::kAnnotations].get(kDesired).as_string());
     return desired && *desired != rollout.wanted();
@@ -266,6 +251,13 @@ bool scale_proportionally(Rollout& rollout) {
     scale_set(rollout, active[0], rollout.wanted());
     return true;
   }
+  if (is_saturated(rollout)) {
+    for (const auto& set : rollout.old_sets) {
+      if (spec_replicas(set) > 0) scale_set(rollout, set, 0);
+    }
+    return true;
+  }
+  if (is_recreating(rollout)) return rollout.paused();
   const int64_t allowed = rollout.wanted() > 0 ? rollout.wanted() + rollout.bounds.surge : 0;
   const int64_t to_add = allowed - rollout.total_wanted();
   // Larger sets first, and of equal ones the newer when growing, the older when shrinking.
@@ -287,148 +279,18 @@ bool scale_proportionally(Rollout& rollout) {
   return true;
 }
 
-void clean_up_history(Rollout& rollout) {
+void clean_up_history(DeploymentRollout& rollout) {
   const int64_t keep = rollout.deployment[keys::kSpec][keys::kRevisionHistoryLimit].as_int(10);
-  std::vector<Value> removable;
-  for (const auto& set : rollout.old_sets) {
-    if (spec_replicas(set) == 0 && status_count(set, keys::kReplicas) == 0 && !is_deleting(set) &&
-        set[keys::kStatus][keys::kObservedGeneration].as_int() >=
-            set[keys::kMetadata][keys::kGeneration].as_int()) {
-      removable.push_back(set);
-    }
+  std::vector<Value> history;
+  std::ranges::copy_if(rollout.old_sets, std::back_inserter(history), [](const Value& set) { return !is_deleting(set); });
+  std::ranges::stable_sort(history, {}, revision_of);
+  for (size_t i = 0; static_cast<int64_t>(history.size() - i) > keep; ++i) {
+    const Value& set = history[i];
+    const bool idle = spec_replicas(set) == 0 && status_count(set, keys::kReplicas) == 0 &&
+                      set[keys::kStatus][keys::kObservedGeneration].as_int() >=
+                          set[keys::kMetadata][keys::kGeneration].as_int();
+    if (idle) rollout.plan.remove(kinds::kReplicasets, set);
   }
-  std::ranges::stable_sort(removable, {}, revision_of);
-  const auto surplus = static_cast<int64_t>(rollout.old_sets.size()) - keep;
-  for (int64_t i = 0; i < surplus && i < static_cast<int64_t>(removable.size()); ++i) {
-    rollout.plan.remove(kinds::kReplicasets, removable[static_cast<size_t>(i)]);
-  }
-}
-
-Value make_condition(std::string_view type, std::string_view status, std::string_view reason,
-                     std::string message, WallTime now) {
-  return Value::map({{keys::kType, type},
-                     {keys::kStatus, status},
-                     {keys::kReason, reason},
-                     {keys::kMessage, message},
-                     {keys::kLastUpdateTime, format_time(now)}});
-}
-
-bool is_complete(const Rollout& rollout, const Value& status) {
-  return status[keys::kUpdatedReplicas].as_int() == rollout.wanted() &&
-         status[keys::kReplicas].as_int() == rollout.wanted() &&
-         status[keys::kAvailableReplicas].as_int() == rollout.wanted();
-}
-
-bool has_progressed(const Value& status, const Value& old) {
-  const auto now = [&](const Key& key) { return status[key].as_int(); };
-  const auto before = [&](const Key& key) { return old[key].as_int(); };
-  return now(keys::kUpdatedReplicas) > before(keys::kUpdatedReplicas) ||
-         now(keys::kReadyReplicas) > before(keys::kReadyReplicas) ||
-         now(keys::kAvailableReplicas) > before(keys::kAvailableReplicas) ||
-         now(keys::kReplicas) - now(keys::kUpdatedReplicas) <
-             before(keys::kReplicas) - before(keys::kUpdatedReplicas);
-}
-
-Value progressing_condition(Rollout& rollout, const Value& object, const Value& old_status,
-                            bool created) {
-  const Value& status = object[keys::kStatus];
-  const Value& current = condition(rollout.deployment, "Progressing");
-  const int64_t deadline =
-      rollout.deployment[keys::kSpec][keys::kProgressDeadlineSeconds].as_int(600);
-  const auto set_name = quoted(object_name(rollout.new_set));
-  const auto subject = rollout.new_set.has_value()
-                           ? cat("ReplicaSet ", set_name)
-                           : cat("Deployment ", quoted(object_name(rollout.deployment)));
-  const auto make = [&](std::string_view state, std::string_view reason, std::string message) {
-    return make_condition("Progressing", state, reason, std::move(message), rollout.now);
-  };
-  if (rollout.deployment[keys::kSpec][keys::kPaused].as_bool()) {
-    return make("Unknown", "DeploymentPaused", "Deployment is paused");
-  }
-  if (current[keys::kReason].as_string() == "DeploymentPaused") {
-    return make("Unknown", "DeploymentResumed", "Deployment is resumed");
-  }
-  if (is_complete(rollout, status)) {
-    return make("True", "NewReplicaSetAvailable", cat(subject, " has successfully progressed."));
-  }
-  if (created)
-    return make("True", "NewReplicaSetCreated", cat("Created new replica set ", quoted(rollout.created_name)));
-  if (has_progressed(status, old_status) || !current.has_value() ||
-      current[keys::kReason].as_string() == "NewReplicaSetAvailable") {
-    return make("True", "ReplicaSetUpdated", cat(subject, " is progressing."));
-  }
-  if (current[keys::kReason].as_string() == "ProgressDeadlineExceeded") return current;
-  const auto since = time_of(current[keys::kLastUpdateTime]);
-  const Duration left = since ? *since + seconds(deadline) - rollout.now : Duration{};
-  if (left <= Duration{}) {
-    return make("False", "ProgressDeadlineExceeded", cat(subject, " has timed out progressing."));
-  }
-  rollout.plan.look_again_after(left + seconds(1));
-  return current;
-}
-
-// The condition as one whose lastUpdateTime the next change sets.
-Value without_update_time(const Value& object, std::string_view type) {
-  std::vector<Value> conditions;
-  for (const auto& old : object[keys::kStatus][keys::kConditions].items()) {
-    conditions.push_back(old[keys::kType].as_string() == type ? old.without(keys::kLastUpdateTime) : old);
-  }
-  return object.with_at({keys::kStatus, keys::kConditions}, Value::array(std::move(conditions)));
-}
-
-// That a set cannot make its pods (a quota, an admission) is said of the Deployment as well, as long as it is so.
-Value with_replica_failure(const Rollout& rollout, const Value& object) {
-  constexpr std::string_view kType = "ReplicaFailure";
-  for (const auto& set : rollout.all_sets()) {
-    const Value& failure = condition(set, kType);
-    if (!failure.has_value()) continue;
-    return with_condition(object,
-                          make_condition(kType, failure[keys::kStatus].as_string(), failure[keys::kReason].as_string(),
-                                         failure[keys::kMessage].string(), rollout.now),
-                          rollout.now);
-  }
-  return without_condition(object, kType);
-}
-
-void plan_status(Rollout& rollout, bool created) {
-  const Value& deployment = rollout.deployment;
-  const Value& old_status = deployment[keys::kStatus];
-  MapBuilder status(old_status);
-  const auto put = [&](const Key& key, int64_t n) { status.set(key, n == 0 ? Value() : Value(n)); };
-  const int64_t available = rollout.total(keys::kAvailableReplicas);
-  put(keys::kReplicas, rollout.total(keys::kReplicas));
-  put(keys::kUpdatedReplicas,
-      rollout.new_set.has_value() ? status_count(rollout.new_set, keys::kReplicas) : 0);
-  put(keys::kReadyReplicas, rollout.total(keys::kReadyReplicas));
-  put(keys::kAvailableReplicas, available);
-  put(keys::kTerminatingReplicas, rollout.total(keys::kTerminatingReplicas));
-  put(keys::kUnavailableReplicas, std::max<int64_t>(0, rollout.total_wanted() - available));
-  status.set(keys::kObservedGeneration, deployment[keys::kMetadata][keys::kGeneration]);
-  Value next = deployment.with(keys::kStatus, std::move(status).build());
-  const bool enough = available >= rollout.wanted() - rollout.bounds.unavailable;
-  next = with_condition(
-      next,
-      enough ? make_condition("Available", "True", "MinimumReplicasAvailable",
-                              "Deployment has minimum availability.", rollout.now)
-             : make_condition("Available", "False", "MinimumReplicasUnavailable",
-                              "Deployment does not have minimum availability.", rollout.now),
-      rollout.now);
-  const Value progressing = progressing_condition(rollout, next, old_status, created);
-  // Each step forward renews lastUpdateTime, from which the deadline counts, though it says the same as before.
-  if (progressing[keys::kReason].as_string() == "ReplicaSetUpdated" && has_progressed(next[keys::kStatus], old_status)) {
-    next = without_update_time(next, "Progressing");
-  }
-  next = with_condition(next, progressing, rollout.now);
-  next = with_replica_failure(rollout, next);
-  const bool paused = deployment[keys::kSpec][keys::kPaused].as_bool();
-  if (!is_complete(rollout, next[keys::kStatus]) && !paused) {
-    const auto since = time_of(condition(next, "Progressing")[keys::kLastUpdateTime]);
-    const int64_t deadline = deployment[keys::kSpec][keys::kProgressDeadlineSeconds].as_int(600);
-    if (since && condition(next, "Progressing")[keys::kStatus].as_string() == "True") {
-      rollout.plan.look_again_after(*since + seconds(deadline + 1) - rollout.now);
-    }
-  }
-  if (!(next == deployment)) rollout.plan.update_status(kinds::kDeployments, next);
 }
 
 int64_t latest_revision(const std::vector<Value>& sets) {
@@ -440,7 +302,7 @@ int64_t latest_revision(const std::vector<Value>& sets) {
 // What the new set says of the deployment besides its template: annotations, minReadySeconds, and
 // the next revision number when it is the new one again (a rollback), with the earlier numbers as
 // its history.
-Value refreshed_new_set(const Rollout& rollout) {
+Value refreshed_new_set(const DeploymentRollout& rollout) {
   const Value& set = rollout.new_set;
   Value next = set.with_at({keys::kMetadata, keys::kAnnotations},
                            annotations_for_set(rollout.deployment, set));
@@ -460,7 +322,7 @@ Value refreshed_new_set(const Rollout& rollout) {
 }
 
 // True when something changed.
-bool plan_revisions(Rollout& rollout) {
+bool plan_revisions(DeploymentRollout& rollout) {
   const Value refreshed = refreshed_new_set(rollout);
   if (!(refreshed == rollout.new_set)) {
     rollout.plan.update(kinds::kReplicasets, refreshed);
@@ -502,7 +364,7 @@ std::string pod_template_hash(const Value& pod_template, int64_t collision_count
 Plan reconcile_deployment(const Snapshot& snapshot, const ObjectKey& key, Env& env) {
   const Value& deployment = snapshot.find(kinds::kDeployments, key.namespace_, key.name);
   if (!deployment.has_value()) return Plan::done();
-  Rollout rollout{deployment, env.now, {}, {}, rollout_bounds(deployment), {}};
+  DeploymentRollout rollout{deployment, env.now, {}, {}, rollout_bounds(deployment), {}};
   auto sets = snapshot.owned_by(kinds::kReplicasets, object_uid(deployment));
   const auto selector = LabelSelector::from_object(deployment[keys::kSpec][keys::kSelector]);
   if (!selector) return Plan::done();  // validation keeps such a Deployment out
@@ -525,13 +387,13 @@ Plan reconcile_deployment(const Snapshot& snapshot, const ObjectKey& key, Env& e
     }
   }
   if (is_deleting(deployment)) {
-    plan_status(rollout, false);
+    plan_deployment_status(rollout, false);
     return std::move(rollout.plan);
   }
-  const bool paused = deployment[keys::kSpec][keys::kPaused].as_bool();
-  if (paused) {
+  if (rollout.paused()) {
     scale_proportionally(rollout);
-    plan_status(rollout, false);
+    clean_up_history(rollout);
+    plan_deployment_status(rollout, false);
     return std::move(rollout.plan);
   }
   if (!rollout.new_set.has_value()) {
@@ -543,7 +405,7 @@ Plan reconcile_deployment(const Snapshot& snapshot, const ObjectKey& key, Env& e
     } else {
       create_new_set(rollout, latest_revision(rollout.old_sets) + 1);
     }
-    plan_status(rollout, !recreating);
+    plan_deployment_status(rollout, !recreating);
     return std::move(rollout.plan);
   }
   if (!plan_revisions(rollout) && !scale_proportionally(rollout)) {
@@ -552,14 +414,14 @@ Plan reconcile_deployment(const Snapshot& snapshot, const ObjectKey& key, Env& e
     } else {
       rolling_update(rollout);
     }
-    if (is_complete(rollout, deployment[keys::kStatus])) clean_up_history(rollout);
+    if (is_rollout_complete(rollout, deployment[keys::kStatus])) clean_up_history(rollout);
   }
   // A plan that updates the Deployment itself has used up its resourceVersion: the status follows
   // when the change comes back.
   const bool own_update = std::ranges::any_of(rollout.plan.writes, [](const PlannedWrite& w) {
     return w.request.kind == kinds::kDeployments;
   });
-  if (!own_update) plan_status(rollout, false);
+  if (!own_update) plan_deployment_status(rollout, false);
   return std::move(rollout.plan);
 }
 

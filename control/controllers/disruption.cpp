@@ -8,6 +8,7 @@
 #include "control/object/keys.h"
 #include "control/object/selector.h"
 #include "control/schema/kinds.h"
+#include "control/schema/schema.h"
 
 namespace minik::control {
 
@@ -57,12 +58,24 @@ std::optional<Scale> scale_of(const Snapshot& snapshot, const Value& pod) {
   return Scale{std::string(object_uid(owner)), owner[keys::kSpec][keys::kReplicas].as_int(1)};
 }
 
+// Why nobody can say how many pods there should be.
+std::string no_scale(const Value& pod) {
+  const Value& reference = controller_of(pod);
+  const auto* resource = Schema::builtin().find_kind(reference[keys::kApiVersion].as_string(),
+                                                     reference[keys::kKind].as_string());
+  if (resource && !resource->subresource("scale")) {
+    return cat(resource->group_resource(), " does not implement the scale subresource");
+  }
+  return cat("found no controllers for pod ", quoted(object_name(pod)));
+}
+
 struct Expectation {
   int64_t pods = 0, healthy = 0;
-  std::vector<std::string> unmanaged;
+  bool unmanaged = false;  // some pod has no controller
 };
 
-Expectation expectation(const Snapshot& snapshot, const Value& budget,
+// An error where a pod's controller does not say how many there should be.
+Result<Expectation> expectation(const Snapshot& snapshot, const Value& budget,
                         const std::vector<Value>& pods) {
   const Value& spec = budget[keys::kSpec];
   const Value& least = spec[keys::kMinAvailable];
@@ -74,10 +87,12 @@ Expectation expectation(const Snapshot& snapshot, const Value& budget,
   }
   std::map<std::string, int64_t> wanted;  // by the owner's uid: each counts once
   for (const auto& pod : pods) {
-    if (const auto scale = scale_of(snapshot, pod)) {
+    if (!controller_of(pod).has_value()) {
+      expected.unmanaged = true;
+    } else if (const auto scale = scale_of(snapshot, pod)) {
       wanted[scale->uid] = scale->replicas;
     } else {
-      expected.unmanaged.emplace_back(object_name(pod));
+      return Error(ErrorCode::kNotFound, no_scale(pod));
     }
   }
   for (const auto& [uid, replicas] : wanted) expected.pods += replicas;
@@ -91,13 +106,18 @@ Expectation expectation(const Snapshot& snapshot, const Value& budget,
 
 // Evictions that were granted and have not yet reached their pod; `next` is when the first runs
 // out.
-Value still_disrupted(const Value& budget, const std::vector<Value>& pods, WallTime now,
+Value still_disrupted(const Value& budget, const std::vector<Value>& pods, WallTime now, Plan& plan,
                       std::optional<Duration>& next) {
   const Value& noted = budget[keys::kStatus][keys::kDisruptedPods];
   MapBuilder kept;
   for (const auto& pod : pods) {
     const auto since = time_of(noted.get(object_name(pod)));
-    if (!since || is_deleting(pod) || *since + kDeletionTimeout <= now) continue;
+    if (!since || is_deleting(pod)) continue;
+    if (*since + kDeletionTimeout <= now) {
+      plan.note(typed(pod, "v1", "Pod"), "Warning", "NotDeleted",
+                cat("Pod was expected by PDB ", key_of(budget).text(), " to be deleted but it wasn't"));
+      continue;
+    }
     kept.set(Key(object_name(pod)), noted.get(object_name(pod)));
     const Duration left = *since + kDeletionTimeout - now;
     next = next ? std::min(*next, left) : left;
@@ -130,6 +150,47 @@ KeysForChange scale_changes() {
   };
 }
 
+// As Go prints the selector.
+std::string printed_selector(const Value& selector) {
+  std::string labels, requirements;
+  for (const auto& [name, value] : selector[keys::kMatchLabels].entries()) {
+    labels += cat(name.text(), ": ", value.as_string(), ",");
+  }
+  for (const auto& requirement : selector[keys::kMatchExpressions].items()) {
+    std::string values;
+    for (const auto& value : requirement[keys::kValues].items()) {
+      values += cat(values.empty() ? "" : " ", value.as_string());
+    }
+    requirements += cat("LabelSelectorRequirement{Key:", requirement[keys::kKey].as_string(),
+                        ",Operator:", requirement[keys::kOperator].as_string(), ",Values:[", values, "],},");
+  }
+  return cat("&LabelSelector{MatchLabels:map[string]string{", labels,
+             "},MatchExpressions:[]LabelSelectorRequirement{", requirements, "},}");
+}
+
+Value with_verdict(const Value& budget, bool allowed, std::string_view reason, const std::string& message,
+                   WallTime now) {
+  return with_condition(budget,
+                        Value::map({{keys::kType, "DisruptionAllowed"},
+                                    {keys::kStatus, allowed ? "True" : "False"},
+                                    {keys::kReason, reason},
+                                    {keys::kMessage, message},
+                                    {keys::kObservedGeneration, budget[keys::kMetadata][keys::kGeneration]}}),
+                        now);
+}
+
+// Where nobody knows how many pods there should be, none may go.
+Plan plan_failure(const Value& budget, const std::string& error, WallTime now) {
+  Plan plan;
+  const Value next = with_verdict(budget, false, "SyncFailed", error, now)
+                         .with_at({keys::kStatus, keys::kDisruptionsAllowed}, int64_t{0});
+  if (next == budget) return plan;
+  plan.update_status(kinds::kPoddisruptionbudgets, next).on_error = OnError::kTolerateNotFound;
+  plan.note(typed(budget, "policy/v1", "PodDisruptionBudget"), "Warning", "CalculateExpectedPodCountFailed",
+            cat("Failed to calculate the number of expected pods: ", error));
+  return plan;
+}
+
 }  // namespace
 
 Plan reconcile_disruption_budget(const Snapshot& snapshot, const ObjectKey& key, Env& env) {
@@ -141,21 +202,18 @@ Plan reconcile_disruption_budget(const Snapshot& snapshot, const ObjectKey& key,
 
   Plan plan;
   std::optional<Duration> look_again;
-  const Expectation expected = expectation(snapshot, budget, pods);
-  const Value disrupted = still_disrupted(budget, pods, env.now, look_again);
+  const auto known = expectation(snapshot, budget, pods);
+  if (!known) return plan_failure(budget, known.error().message, env.now);
+  const Expectation& expected = *known;
+  const Value disrupted = still_disrupted(budget, pods, env.now, plan, look_again);
   const auto healthy = std::ranges::count_if(pods, [&](const Value& pod) {
     return !is_deleting(pod) && !disrupted.contains(object_name(pod)) && is_pod_ready(pod);
   });
   const int64_t allowed = expected.pods <= 0 ? 0 : std::max<int64_t>(0, healthy - expected.healthy);
 
   const Value& generation = budget[keys::kMetadata][keys::kGeneration];
-  const Value verdict =
-      Value::map({{keys::kType, "DisruptionAllowed"},
-                  {keys::kStatus, allowed > 0 ? "True" : "False"},
-                  {keys::kReason, allowed > 0 ? "SufficientPods" : "InsufficientPods"},
-                  {keys::kMessage, ""},
-                  {keys::kObservedGeneration, generation}});
-  const Value judged = with_condition(budget, verdict, env.now);
+  const Value judged =
+      with_verdict(budget, allowed > 0, allowed > 0 ? "SufficientPods" : "InsufficientPods", "", env.now);
   MapBuilder status(judged[keys::kStatus]);
   status.set(keys::kCurrentHealthy, static_cast<int64_t>(healthy));
   status.set(keys::kDesiredHealthy, expected.healthy);
@@ -170,10 +228,13 @@ Plan reconcile_disruption_budget(const Snapshot& snapshot, const ObjectKey& key,
     // Events go with a change only: a settled world is silent.
     const Value about = typed(budget, "policy/v1", "PodDisruptionBudget");
     if (pods.empty()) plan.note(about, "Normal", "NoPods", "No matching pods found");
-    if (!expected.unmanaged.empty()) {
+    if (expected.unmanaged) {
       plan.note(about, "Warning", "UnmanagedPods",
-                cat("Pods selected by this PodDisruptionBudget (selector: ", selector->text(),
-                    ") were found to be unmanaged: ", join(expected.unmanaged, ", ")));
+                cat("Pods selected by this PodDisruptionBudget (selector: ",
+                    printed_selector(budget[keys::kSpec][keys::kSelector]),
+                    ") were found to be unmanaged. As a result, the status of the PDB cannot be calculated correctly, "
+                    "which may result in undefined behavior. To account for these pods please set "
+                    "\".spec.minAvailable\" field of the PDB to an integer value."));
     }
   }
   if (look_again) plan.look_again_after(*look_again + milliseconds(1));

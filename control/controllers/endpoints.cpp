@@ -74,6 +74,18 @@ Value hostname_of(const Value& service, const Value& pod) {
   return named ? spec[keys::kHostname] : Value();
 }
 
+// For whom a ready endpoint is the nearest, where its Service prefers such.
+Value hints_for(const Value& service, const Value& zone, const Value& node) {
+  const auto preference = service[keys::kSpec][keys::kTrafficDistribution].as_string();
+  if (preference.empty()) return {};
+  const auto only = [](const Value& name) { return Value::array({Value::map({{keys::kName, name}})}); };
+  MapBuilder hints;
+  if (zone.is_string()) hints.set(keys::kForZones, only(zone));
+  if (node.is_string() && preference == "PreferSameNode") hints.set(keys::kForNodes, only(node));
+  Value built = std::move(hints).build();
+  return built.empty() ? Value() : built;
+}
+
 Value endpoint_of(const Value& service, const Value& pod, const Snapshot& snapshot) {
   const bool serving = is_pod_ready(pod);
   const bool terminating = is_deleting(pod);
@@ -88,6 +100,7 @@ Value endpoint_of(const Value& service, const Value& pod, const Snapshot& snapsh
                      {keys::kHostname, hostname_of(service, pod)},
                      {keys::kTargetRef, target_of(pod)},
                      {keys::kNodeName, pod[keys::kSpec][keys::kNodeName]},
+                     {keys::kHints, ready ? hints_for(service, zone, pod[keys::kSpec][keys::kNodeName]) : Value()},
                      {keys::kZone, zone.is_string() ? zone : Value()}});
 }
 

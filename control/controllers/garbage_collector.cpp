@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "control/base/text.h"
+#include "control/controllers/garbage_judgement.h"
 #include "control/controllers/pods.h"
 #include "control/object/keys.h"
 #include "control/schema/kind_registry.h"
@@ -140,60 +141,44 @@ struct GarbageCollector::Impl : std::enable_shared_from_this<Impl> {
     }
   }
 
-  // What an owner reference is worth.
-  enum class Owner { kSolid, kWaits, kGone, kUnknown };
-
-  Owner judge(const Value& object, const Value& owner) const {
+  OwnerWorth worth_of(const Value& object, const Value& owner) const {
     const auto* resource = resource_of(owner);
     // A kind that is not served, or a namespaced owner of a cluster-wide object: never deleted on a
     // guess.
     if (!resource || (resource->namespaced && object_namespace(object).empty()))
-      return Owner::kSolid;
+      return OwnerWorth::kSolid;
     const ObjectKey key = owner_key(*resource, owner, object);
     const Value& known = cache(resource->id).find(key.namespace_, key.name);
     if (known.has_value() && object_uid(known) == owner[keys::kUid].as_string()) {
       const bool waits = is_deleting(known) && has_finalizer_named(known, kForeground) &&
                          owner[keys::kBlockOwnerDeletion].as_bool();
-      return waits ? Owner::kWaits : Owner::kSolid;
+      return waits ? OwnerWorth::kWaits : OwnerWorth::kSolid;
     }
-    return gone_uids.contains(owner[keys::kUid].string()) ? Owner::kGone : Owner::kUnknown;
+    return gone_uids.contains(owner[keys::kUid].string()) ? OwnerWorth::kGone : OwnerWorth::kUnknown;
   }
 
-  // One owner that stays keeps the object, which then loses the references to the others; without
-  // one it goes. An owner that only the API can tell about is asked for first.
   void check_owners(const Item& item, const Value& object) {
-    std::vector<Value> solid;
-    bool waits = false, gone = false;
-    for (const auto& owner : object[keys::kMetadata][keys::kOwnerReferences].items()) {
-      switch (judge(object, owner)) {
-        case Owner::kSolid:
-          solid.push_back(owner);
-          break;
-        case Owner::kWaits:
-          waits = true;
-          break;
-        case Owner::kGone:
-          gone = true;
-          break;
-        case Owner::kUnknown:
-          ask_for_owner(item, object, owner);
-          return;
-      }
-    }
-    if (is_deleting(object) || (!waits && !gone)) return;
-    if (!solid.empty()) {
-      keep_owners(item, object, std::move(solid));
-    } else {
-      remove(item, object, waits ? PropagationPolicy::kForeground : PropagationPolicy::kBackground);
+    const auto decision = decide_garbage(object, [&](const Value& owner) { return worth_of(object, owner); });
+    switch (decision.action) {
+      case GarbageDecision::Action::kNothing:
+        return;
+      case GarbageDecision::Action::kAsk:
+        return ask_for_owner(item, object, decision.owner);
+      case GarbageDecision::Action::kKeepOwners:
+        return keep_owners(item, object, decision.owners);
+      case GarbageDecision::Action::kRemoveBackground:
+        return remove(item, object, PropagationPolicy::kBackground);
+      case GarbageDecision::Action::kRemoveForeground:
+        return remove(item, object, PropagationPolicy::kForeground);
     }
   }
 
-  void keep_owners(const Item& item, const Value& object, std::vector<Value> owners) {
+  void keep_owners(const Item& item, const Value& object, const Value& owners) {
     const Value patch = Value::map(
         {{keys::kMetadata,
           Value::map({{keys::kUid, object[keys::kMetadata][keys::kUid]},
                       {keys::kResourceVersion, object[keys::kMetadata][keys::kResourceVersion]},
-                      {keys::kOwnerReferences, Value::array(std::move(owners))}})}});
+                      {keys::kOwnerReferences, owners}})}});
     Plan plan;
     send(item, plan.patch(item.kind, item.key, PatchType::kMerge, patch).request);
   }
@@ -295,10 +280,7 @@ struct GarbageCollector::Impl : std::enable_shared_from_this<Impl> {
     for (const KindId kind : watched) {
       for (const auto& dependent : cache(kind).indexed(kOwnerUid, object_uid(object))) {
         add({kind, key_of(dependent)});
-        for (const auto& owner : dependent[keys::kMetadata][keys::kOwnerReferences].items()) {
-          blocked |= owner[keys::kUid] == object[keys::kMetadata][keys::kUid] &&
-                     owner[keys::kBlockOwnerDeletion].as_bool();
-        }
+        blocked |= blocks_deletion(dependent, object);
       }
     }
     if (!blocked) drop_finalizer(item, object, kForeground);

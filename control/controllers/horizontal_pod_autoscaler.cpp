@@ -51,6 +51,14 @@ struct Decision {
   std::string why;
 };
 
+// The metric as the sentence about its failure names it.
+std::string described(const Value& metric) {
+  const auto type = metric[keys::kType].as_string();
+  if (type == "Resource") return cat(metric[keys::kResource][keys::kName].as_string(), " resource");
+  if (type == "ContainerResource") return cat(metric[keys::kContainerResource][keys::kName].as_string(), " container");
+  return to_lower(type);
+}
+
 // What the metrics together ask for; nothing when they say too little.
 std::optional<Decision> wish_of(Round& round, const PodsAndUsage& known) {
   const Value& spec = round.autoscaler[keys::kSpec];
@@ -58,12 +66,15 @@ std::optional<Decision> wish_of(Round& round, const PodsAndUsage& known) {
   std::optional<MetricProposal> largest;
   std::vector<Value> current;
   std::vector<std::string> errors;
-  std::string failed_reason;
+  std::string failed_reason, failed_metric;
   const auto metrics = spec[keys::kMetrics].items();
   for (const auto& metric : metrics) {
     auto proposal = propose(metric, round.replicas(), known, tolerance);
     if (!proposal) {
-      if (errors.empty()) failed_reason = cat("FailedGet", metric[keys::kType].as_string(), "Metric");
+      if (errors.empty()) {
+        failed_reason = cat("FailedGet", metric[keys::kType].as_string(), "Metric");
+        failed_metric = described(metric);
+      }
       errors.push_back(proposal.error().message);
       continue;
     }
@@ -76,7 +87,8 @@ std::optional<Decision> wish_of(Round& round, const PodsAndUsage& known) {
     round.set("ScalingActive", false, failed_reason, cat("the HPA was unable to compute the replica count: ", errors[0]));
     round.warn(failed_reason, errors[0]);
     round.warn("FailedComputeMetricsReplicas", cat("invalid metrics (", errors.size(), " invalid out of ", metrics.size(),
-                                                   "), first error is: ", errors[0]));
+                                                   "), first error is: failed to get ", failed_metric,
+                                                   " metric value: ", errors[0]));
     return std::nullopt;
   }
   if (!largest) return std::nullopt;
@@ -123,6 +135,7 @@ struct HorizontalPodAutoscaler::Impl : std::enable_shared_from_this<Impl> {
       begin(autoscaler);
     }
     std::erase_if(histories, [&](const auto& entry) { return !known.contains(entry.first); });
+    std::erase_if(selections, [&](const auto& entry) { return !known.contains(entry.first); });
   }
 
   template <typename Then>
@@ -182,9 +195,33 @@ struct HorizontalPodAutoscaler::Impl : std::enable_shared_from_this<Impl> {
         for (const auto& item : result->object[keys::kItems].items()) known.metrics.emplace(object_name(item), item);
       }
       const auto selector = LabelSelector::parse(round->scale[keys::kStatus][keys::kSelector].as_string());
-      if (selector) known.pods = self.cache(kinds::kPods).selected(object_namespace(round->autoscaler), *selector);
+      if (selector) {
+        known.pods = self.cache(kinds::kPods).selected(object_namespace(round->autoscaler), *selector);
+        self.selections.insert_or_assign(std::string(object_uid(round->autoscaler)),
+                                         Selection{key_of(round->autoscaler), *selector});
+        if (self.is_disputed(*round, *selector, known.pods)) return self.finish(*round);
+      }
       self.act(round, known);
     });
+  }
+
+  // Two autoscalers of the same pods would pull them both ways: neither does anything.
+  bool is_disputed(Round& round, const LabelSelector& selector, const std::vector<Value>& pods) {
+    std::vector<std::string> claimants;
+    for (const auto& [uid, selection] : selections) {
+      if (selection.autoscaler.namespace_ != object_namespace(round.autoscaler)) continue;
+      const bool claims = std::ranges::any_of(pods, [&](const Value& pod) {
+        return selection.selector.matches(pod[keys::kMetadata][keys::kLabels]);
+      });
+      if (claims) claimants.push_back(selection.autoscaler.text());
+    }
+    if (claimants.size() < 2) return false;
+    std::ranges::sort(claimants);
+    const std::string message =
+        cat("pods by selector ", selector.text(), " are controlled by multiple HPAs: [", join(claimants, " "), "]");
+    round.warn("AmbiguousSelector", message);
+    round.set("ScalingActive", false, "AmbiguousSelector", message);
+    return true;
   }
 
   void act(const std::shared_ptr<Round>& round, const PodsAndUsage& known) {
@@ -267,6 +304,11 @@ struct HorizontalPodAutoscaler::Impl : std::enable_shared_from_this<Impl> {
   MetricRegistry& metrics;
   HorizontalPodAutoscalerOptions options;
   std::map<std::string, ScalingHistory> histories;  // by uid
+  struct Selection {
+    ObjectKey autoscaler;
+    LabelSelector selector;
+  };
+  std::map<std::string, Selection> selections;      // by the autoscaler's uid: the pods of its target
   std::set<std::string> running;                    // uids with a round under way
   ScopedTimer timer;
 };

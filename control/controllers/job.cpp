@@ -18,6 +18,7 @@ namespace minik::control {
 
 namespace {
 
+constexpr size_t kGeneratedNameMax = 58;  // what the API takes of a generateName before its own letters
 constexpr size_t kBurstPods = 500;  // creations of one reconcile, as Kubernetes
 constexpr std::string_view kTracked = "tracked";
 constexpr std::string_view kJobNameLabel = "batch.kubernetes.io/job-name";
@@ -115,7 +116,9 @@ std::optional<Verdict> failure_verdict(Work& work) {
   if (work.tally.failed > limit || restarted_too_often) {
     return fail("BackoffLimitExceeded", "Job has reached the specified backoff limit");
   }
-  const auto start = time_of(work.next[keys::kStatus][keys::kStartTime]);
+  // What is resumed begins anew (note_suspension).
+  const bool resumed = !work.suspended() && is_condition_true(work.job, "Suspended");
+  const auto start = resumed ? std::optional(work.now) : time_of(work.next[keys::kStatus][keys::kStartTime]);
   if (work.spec.has_activeDeadlineSeconds() && start && !work.suspended()) {
     const Duration left = *start + seconds(work.spec.activeDeadlineSeconds()) - work.now;
     if (left <= Duration{}) return fail("DeadlineExceeded", "Job was active longer than specified deadline");
@@ -126,17 +129,16 @@ std::optional<Verdict> failure_verdict(Work& work) {
 
 std::optional<Verdict> indexed_verdict(const Work& work) {
   const JobTally& tally = work.tally;
-  if (const auto rule = fulfilled_success_rule(work.job, tally.completed)) {
-    return Verdict{"SuccessCriteriaMet", "SuccessPolicy", cat("Matched rules at index ", *rule)};
-  }
-  if (!work.spec.has_backoffLimitPerIndex()) return std::nullopt;
-  const int64_t failed = tally.failed_indexes.count();
+  const int64_t failed = work.spec.has_backoffLimitPerIndex() ? tally.failed_indexes.count() : 0;
   if (work.spec.has_maxFailedIndexes() && failed > work.spec.maxFailedIndexes()) {
     return Verdict{"FailureTarget", "MaxFailedIndexesExceeded",
                    "Job has exceeded the specified maximal number of failed indexes"};
   }
   if (failed > 0 && failed + tally.completed.count() >= work.spec.completions()) {
     return Verdict{"FailureTarget", "FailedIndexes", "Job has failed indexes"};
+  }
+  if (const auto rule = fulfilled_success_rule(work.job, tally.completed)) {
+    return Verdict{"SuccessCriteriaMet", "SuccessPolicy", cat("Matched rules at index ", *rule)};
   }
   return std::nullopt;
 }
@@ -167,7 +169,9 @@ Value with_index(const Value& job, Value pod, int64_t index, int64_t failures) {
   annotations.set(kJobIndex, text);
   if (job[keys::kSpec][keys::kBackoffLimitPerIndex].has_value()) annotations.set(kJobIndexFailures, cat(failures));
   MapBuilder metadata(pod[keys::kMetadata]);
-  metadata.set(keys::kGenerateName, cat(object_name(job), "-", text, "-"));
+  // A long name gives way to its index.
+  const std::string ending = cat("-", text, "-");
+  metadata.set(keys::kGenerateName, cat(object_name(job).substr(0, kGeneratedNameMax - ending.size()), ending));
   metadata.set(keys::kAnnotations, std::move(annotations).build());
   metadata.set(keys::kLabels, pod[keys::kMetadata][keys::kLabels].with(kJobIndex, text));
   const Value variable = Value::map(
@@ -187,7 +191,7 @@ Value with_index(const Value& job, Value pod, int64_t index, int64_t failures) {
     }
     if (!containers.empty()) spec.set(list, Value::array(std::move(containers)));
   }
-  if (!spec.get(keys::kHostname).has_value()) spec.set(keys::kHostname, cat(object_name(job), "-", text));
+  spec.set(keys::kHostname, cat(object_name(job), "-", text));
   return pod.with(keys::kMetadata, std::move(metadata).build()).with(keys::kSpec, std::move(spec).build());
 }
 
@@ -219,6 +223,18 @@ void plan_removal(Work& work, const Value& pod) {
   auto& write = work.plan.remove(kinds::kPods, pod);
   write.independent = true;
   write.event = EventNote{work.about(), "Normal", "SuccessfulDelete", cat("Deleted pod: ", object_name(pod))};
+}
+
+// Pods of which there are too many: they have done nothing wrong, so they are let go before they are deleted, that
+// nobody counts them as failures.
+void plan_giving_up(Work& work, const std::vector<Value>& pods) {
+  for (const auto& pod : pods) {
+    if (has_job_finalizer(pod)) plan_free(work.plan, pod);
+  }
+  for (size_t i = 0; i < pods.size(); ++i) {
+    plan_removal(work, pods[i]);
+    if (i == 0) work.plan.writes.back().independent = false;
+  }
 }
 
 // Indexes of the pods that hold their place, and the surplus: a second pod of an index, or one of an index
@@ -256,7 +272,7 @@ std::map<int64_t, IndexFailures> failures_by_index(const Work& work) {
   if (!work.spec.has_backoffLimitPerIndex()) return by_index;
   for (const auto& pod : work.pods) {
     const auto index = completion_index(work.job, pod);
-    if (!index || !counts_as_failed(work.job, pod)) continue;
+    if (!index || !counts_as_failed(work.job, pod) || is_given_up(pod)) continue;
     const bool ignored = judge_failure(work.job, pod).action == FailureAction::kIgnore;
     const int64_t earlier =
         parse_int64(pod[keys::kMetadata][keys::kAnnotations].get(kJobIndexFailures).as_string()).value_or(0);
@@ -305,7 +321,6 @@ void plan_pods(Work& work) {
   std::vector<Value> surplus;
   const bool indexed = is_indexed(work.job);
   const IndexSet held = indexed ? held_indexes(work, surplus) : IndexSet();
-  for (const auto& pod : surplus) plan_removal(work, pod);
   std::vector<Value> active;
   std::ranges::copy_if(work.tally.active, std::back_inserter(active), [&](const Value& pod) {
     return std::ranges::none_of(surplus, [&](const Value& s) { return s.same_node(pod); });
@@ -314,9 +329,9 @@ void plan_pods(Work& work) {
   const auto have = static_cast<int64_t>(active.size());
   if (have > wanted) {
     const auto ranked = by_deletion_rank(active, {}, work.now);
-    for (int64_t i = 0; i < have - wanted; ++i) plan_removal(work, ranked[static_cast<size_t>(i)]);
-    return;
+    surplus.insert(surplus.end(), ranked.begin(), ranked.begin() + static_cast<std::ptrdiff_t>(have - wanted));
   }
+  if (!surplus.empty()) return plan_giving_up(work, surplus);
   const int64_t leaving = replaces_failed_only(work.job) ? work.tally.terminating : 0;
   const int64_t missing = std::min<int64_t>(wanted - have - leaving, kBurstPods);
   if (missing <= 0) return;
@@ -374,6 +389,10 @@ void conclude(Work& work, const Verdict& verdict) {
   set_condition(work, success ? "Complete" : "Failed", "True", verdict.reason, verdict.message);
   if (success) {
     work.next = work.next.with_at({keys::kStatus, keys::kCompletionTime}, format_time(work.now));
+    if (work.spec.has_completions() && work.tally.succeeded > work.spec.completions()) {
+      work.plan.note(work.about(), "Warning", "TooManySucceededPods",
+                     "Too many succeeded pods running after completion count reached");
+    }
     work.plan.note(work.about(), "Normal", "Completed", "Job completed");
   } else {
     work.plan.note(work.about(), "Warning", verdict.reason, verdict.message);
@@ -388,6 +407,19 @@ void count_progress(const Work& work, PlannedWrite& write) {
     if (more <= 0) continue;
     write.counts.push_back({"job_controller_job_pods_finished_total", "Pods of Jobs that ended and were counted.",
                             {{"completion_mode", mode}, {"result", result}}, static_cast<uint64_t>(more)});
+  }
+  if (mode == "Indexed") {
+    const std::string limit = work.spec.has_backoffLimitPerIndex() ? "perIndex" : "global";
+    for (const auto& [result, key] :
+         {std::pair{"succeeded", keys::kCompletedIndexes}, std::pair{"failed", keys::kFailedIndexes}}) {
+      const auto indexes = [&](const Value& status) {
+        return IndexSet::parse(status[key].as_string(), work.spec.completions()).value_or(IndexSet()).count();
+      };
+      const int64_t more = indexes(after) - indexes(before);
+      if (more <= 0) continue;
+      write.counts.push_back({"job_controller_job_finished_indexes_total", "Indexes of Jobs that ended.",
+                              {{"backoffLimit", limit}, {"status", result}}, static_cast<uint64_t>(more)});
+    }
   }
   if (is_job_finished(work.job) || !is_job_finished(work.next)) return;
   const bool success = is_condition_true(work.next, "Complete");

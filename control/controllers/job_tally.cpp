@@ -1,6 +1,7 @@
 #include "control/controllers/job_tally.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "control/base/text.h"
@@ -30,7 +31,12 @@ bool has_succeeded(const Value& pod) {
 
 class Teller {
  public:
-  Teller(const Value& job, const std::vector<Value>& pods) : job_(job), pods_(pods), indexed_(is_indexed(job)) {
+  Teller(const Value& job, const std::vector<Value>& pods)
+      : job_(job),
+        pods_(pods),
+        indexed_(is_indexed(job)),
+        failing_(is_condition_true(job, "FailureTarget")),
+        succeeding_(is_condition_true(job, "SuccessCriteriaMet")) {
     const Value& status = job[keys::kStatus];
     const int64_t limit = job[keys::kSpec][keys::kCompletions].as_int();
     tally_.completed = IndexSet::parse(status[keys::kCompletedIndexes].as_string(), limit).value_or(IndexSet());
@@ -42,6 +48,7 @@ class Teller {
   JobTally tell() {
     keep_uncounted();
     for (const auto& pod : pods_) look_at(pod);
+    free_counted_failures();
     if (indexed_) tally_.succeeded_counted = tally_.completed.count();
     tally_.succeeded = tally_.succeeded_counted + static_cast<int64_t>(succeeded_.size());
     tally_.failed = tally_.failed_counted + static_cast<int64_t>(failed_.size());
@@ -72,17 +79,22 @@ class Teller {
       if (!is_deleting(pod)) {
         tally_.active.push_back(pod);
         tally_.ready += is_pod_ready(pod) ? 1 : 0;
-        add_restarts(pod);
       }
+      add_restarts(pod);
+      // What still ran when the Job had enough says nothing of the work.
+      if (succeeding_ && is_deleting(pod) && has_job_finalizer(pod)) return tally_.to_free.push_back(pod);
     }
-    const bool failed = counts_as_failed(job_, pod);
+    // What a failing Job stops has failed with it, however its containers take that.
+    const bool failed = counts_as_failed(job_, pod) || (failing_ && is_deleting(pod));
     if (failed && !tally_.fatal) {
       auto verdict = judge_failure(job_, pod);
       if (verdict.action == FailureAction::kFailJob) tally_.fatal = std::move(verdict.message);
     }
     if (!has_job_finalizer(pod)) return;
     const bool named = succeeded_.contains(object_uid(pod)) || failed_.contains(object_uid(pod));
-    if (named) {
+    if (failed_.contains(object_uid(pod))) {
+      free_failure(pod);
+    } else if (named) {
       tally_.to_free.push_back(pod);
     } else if (has_succeeded(pod)) {
       count_success(pod);
@@ -114,10 +126,36 @@ class Teller {
     const Value& limit = job_[keys::kSpec][keys::kBackoffLimitPerIndex];
     const auto index = limit.has_value() ? completion_index(job_, pod) : std::nullopt;
     if (index && !tally_.completed.contains(*index) && action != FailureAction::kIgnore) {
-      const int64_t earlier = parse_int64(annotation(pod, kJobIndexFailures).as_string()).value_or(0);
-      if (action == FailureAction::kFailIndex || earlier >= limit.as_int()) tally_.failed_indexes.add(*index);
+      if (action == FailureAction::kFailIndex || failures_before(pod) >= limit.as_int()) tally_.failed_indexes.add(*index);
     }
-    tally_.to_free.push_back(pod);
+    free_failure(pod);
+  }
+
+  static int64_t failures_before(const Value& pod) {
+    return parse_int64(annotation(pod, kJobIndexFailures).as_string()).value_or(0);
+  }
+
+  void free_failure(const Value& pod) {
+    const bool by_index = job_[keys::kSpec][keys::kBackoffLimitPerIndex].has_value() && !failing_ && !succeeding_;
+    const auto index = by_index ? completion_index(job_, pod) : std::nullopt;
+    index ? failures_[*index].push_back(pod) : tally_.to_free.push_back(pod);
+  }
+
+  // All but the last of an index that is to be tried again and has no pod yet.
+  void free_counted_failures() {
+    std::set<int64_t> running;
+    for (const auto& pod : tally_.active) {
+      if (const auto index = completion_index(job_, pod)) running.insert(*index);
+    }
+    for (auto& [index, pods] : failures_) {
+      const bool over = running.contains(index) || tally_.completed.contains(index) || tally_.failed_indexes.contains(index);
+      const auto last = std::ranges::max_element(pods, {}, [](const Value& pod) {
+        return std::pair{failures_before(pod), ended_at(pod)};
+      });
+      for (auto pod = pods.begin(); pod != pods.end(); ++pod) {
+        if (over || pod != last) tally_.to_free.push_back(*pod);
+      }
+    }
   }
 
   void add_restarts(const Value& pod) {
@@ -141,7 +179,9 @@ class Teller {
   const Value& job_;
   const std::vector<Value>& pods_;
   bool indexed_;
+  bool failing_, succeeding_;  // it has come to a verdict before
   JobTally tally_;
+  std::map<int64_t, std::vector<Value>> failures_;  // counted ones, by index
   Uids succeeded_, failed_;
 };
 
@@ -175,6 +215,8 @@ std::optional<WallTime> ended_at(const Value& pod) {
   return time_of(metadata[keys::kCreationTimestamp]);
 }
 
+bool is_given_up(const Value& pod) { return is_deleting(pod) && !is_pod_ended(pod) && !has_job_finalizer(pod); }
+
 bool counts_as_failed(const Value& job, const Value& pod) {
   const auto phase = pod[keys::kStatus][keys::kPhase].as_string();
   if (phase == "Failed") return true;
@@ -195,7 +237,7 @@ std::optional<WallTime> retry_time(const Value& job, const std::vector<Value>& p
   std::vector<std::pair<WallTime, bool>> ends;
   for (const auto& pod : pods) {
     const bool failed = counts_as_failed(job, pod);
-    if (!failed && !has_succeeded(pod)) continue;
+    if ((!failed && !has_succeeded(pod)) || is_given_up(pod)) continue;
     if (const auto end = ended_at(pod)) ends.emplace_back(*end, failed);
   }
   std::ranges::sort(ends);

@@ -4,7 +4,9 @@
 // may be far apart: the status first names the uids of ended pods (uncountedTerminatedPods), then the pods
 // lose their finalizer, and a later status adds to its counters those that have lost it. A crash between any
 // two of these repeats one, and none is counted twice. Indexes that succeeded need no uids: a set counts
-// each of them once. Plain values, made from a snapshot.
+// each of them once. Pods that the controller itself removes because there are too many lose their finalizer first and
+// are counted as nothing. Where each index has its own limit, the last failure of an index keeps its finalizer until
+// its number of failures stands on the next pod. Plain values, made from a snapshot.
 #pragma once
 
 #include <optional>
@@ -44,6 +46,8 @@ bool has_job_finalizer(const Value& pod);
 std::optional<int64_t> completion_index(const Value& job, const Value& pod);
 // When its last container ended, or when it was deleted or last seen otherwise.
 std::optional<WallTime> ended_at(const Value& pod);
+// Taken away by the controller itself, on its way out.
+bool is_given_up(const Value& pod);
 // Ended without success, or as good as: on its way out where such pods are replaced at once.
 bool counts_as_failed(const Value& job, const Value& pod);
 

@@ -14,25 +14,7 @@ namespace minik::control {
 namespace {
 
 constexpr std::string_view kByNode = "node";
-constexpr std::string_view kNotReady = "node.kubernetes.io/not-ready";
-constexpr std::string_view kUnreachable = "node.kubernetes.io/unreachable";
 constexpr std::string_view kLeaseNamespace = "kube-node-lease";
-
-// What a node says about itself becomes a taint that keeps new pods away.
-struct ConditionTaint {
-  std::string_view type, bad_status, key;
-};
-constexpr ConditionTaint kConditionTaints[] = {
-    {"MemoryPressure", "True", "node.kubernetes.io/memory-pressure"},
-    {"DiskPressure", "True", "node.kubernetes.io/disk-pressure"},
-    {"PIDPressure", "True", "node.kubernetes.io/pid-pressure"},
-    {"NetworkUnavailable", "True", "node.kubernetes.io/network-unavailable"},
-};
-constexpr std::string_view kUnschedulable = "node.kubernetes.io/unschedulable";
-
-bool is_taint(const Value& taint, std::string_view key, std::string_view effect) {
-  return taint[keys::kKey].as_string() == key && taint[keys::kEffect].as_string() == effect;
-}
 
 }  // namespace
 
@@ -127,13 +109,11 @@ struct NodeLifecycle::Impl : std::enable_shared_from_this<Impl> {
       mark_unknown(node);
       return false;  // taints follow when the change has come back
     }
-    const std::string_view wanted = status == "True"      ? ""
-                                    : status == "Unknown" ? kUnreachable
-                                                          : kNotReady;
+    const std::string_view wanted = absence_taint(node);
     // While everything is dark it is rather this side that is cut off: what was begun is taken back too.
     const bool evict = !wanted.empty() && !all_dark &&
                        (has_taint(node, wanted, "NoExecute") || may_evict(node, now));
-    const Value taints = with_taints(node, wanted, evict);
+    const Value taints = judged_taints(node, evict ? Evicting::kYes : Evicting::kNo, executor.wall_now());
     const bool tainted = taints == node[keys::kSpec][keys::kTaints];
     if (!tainted) {
       Plan plan;
@@ -144,84 +124,21 @@ struct NodeLifecycle::Impl : std::enable_shared_from_this<Impl> {
     return status == "True" && tainted;
   }
 
-  static bool has_taint(const Value& node, std::string_view key, std::string_view effect) {
-    return std::ranges::any_of(node[keys::kSpec][keys::kTaints].items(),
-                               [&](const Value& t) { return is_taint(t, key, effect); });
-  }
-
-  // The taints of this controller as they should be now; those of others stay as and where they
-  // are.
-  Value with_taints(const Value& node, std::string_view wanted, bool evict) const {
-    std::vector<std::pair<std::string_view, std::string_view>> own;  // key and effect
-    if (!wanted.empty()) own.emplace_back(wanted, "NoSchedule");
-    if (!wanted.empty() && evict) own.emplace_back(wanted, "NoExecute");
-    for (const auto& [type, bad_status, key] : kConditionTaints) {
-      if (condition(node, type)[keys::kStatus].as_string() == bad_status)
-        own.emplace_back(key, "NoSchedule");
-    }
-    if (node[keys::kSpec][keys::kUnschedulable].as_bool())
-      own.emplace_back(kUnschedulable, "NoSchedule");
-    std::vector<Value> taints;
-    for (const auto& taint : node[keys::kSpec][keys::kTaints].items()) {
-      if (is_own(taint)) {
-        const auto found = std::ranges::find_if(
-            own, [&](const auto& entry) { return is_taint(taint, entry.first, entry.second); });
-        if (found == own.end()) continue;
-        own.erase(found);
-      }
-      taints.push_back(taint);
-    }
-    for (const auto& [key, effect] : own) {
-      taints.push_back(Value::map({{keys::kKey, key},
-                                   {keys::kEffect, effect},
-                                   {keys::kTimeAdded, format_time(executor.wall_now())}}));
-    }
-    return taints.empty() ? Value() : Value::array(std::move(taints));
-  }
-
-  static bool is_own(const Value& taint) {
-    const auto key = taint[keys::kKey].as_string();
-    if (key == kNotReady || key == kUnreachable) return true;
-    if (taint[keys::kEffect].as_string() != "NoSchedule") return false;
-    return key == kUnschedulable || std::ranges::any_of(kConditionTaints, [&](const auto& entry) {
-             return entry.key == key;
-           });
-  }
-
   bool may_evict(const Value& node, Instant now) {
     Zone& zone = zones[zone_of(node)];
-    int64_t rate = options.eviction_rate_per_1000_s;
-    const bool dark = zone.silent == zone.nodes;
-    const bool unhealthy =
-        zone.silent > 2 && zone.silent * 100 >= zone.nodes * options.unhealthy_zone_percent;
-    if (unhealthy && !dark)
-      rate = zone.nodes > options.large_zone_nodes ? options.secondary_rate_per_1000_s : 0;
-    if (rate == 0 || now < zone.next_eviction) return false;
-    zone.next_eviction = now + seconds(1000) / rate;
+    const auto pace = eviction_pace(zone.nodes, zone.silent, options);
+    if (!pace || now < zone.next_eviction) return false;
+    zone.next_eviction = now + *pace;
     metrics.counter("node_collector_evictions_total", "Nodes whose pods were told to go.", {{"zone", zone_of(node)}})
         .add();
     return true;
   }
 
   void mark_unknown(const Value& node) {
-    Value next = node;
-    for (const std::string_view type : {"Ready", "MemoryPressure", "DiskPressure", "PIDPressure"}) {
-      const Value& old = condition(node, type);
-      const bool spoke = old.has_value();
-      next = with_condition(
-          next,
-          Value::map({{keys::kType, type},
-                      {keys::kStatus, "Unknown"},
-                      {keys::kReason, spoke ? "NodeStatusUnknown" : "NodeStatusNeverUpdated"},
-                      {keys::kMessage, spoke ? "Kubelet stopped posting node status."
-                                             : "Kubelet never posted node status."},
-                      {keys::kLastHeartbeatTime, old[keys::kLastHeartbeatTime]}}),
-          executor.wall_now());
-    }
     events.record({typed(node, "v1", "Node"), "Normal", "NodeNotReady",
                    cat("Node ", object_name(node), " status is now: NodeNotReady")});
     Plan plan;
-    send(plan.update_status(kinds::kNodes, std::move(next)));
+    send(plan.update_status(kinds::kNodes, silent_node(node, executor.wall_now())));
   }
 
   void mark_pods_not_ready(const Value& node) {

@@ -13,17 +13,9 @@
 #include <memory>
 
 #include "control/client/controller.h"
+#include "control/controllers/node_judgement.h"
 
 namespace minik::control {
-
-struct NodeLifecycleOptions {
-  Duration monitor_period = seconds(5);
-  Duration grace_period = seconds(50);
-  int64_t eviction_rate_per_1000_s = 100;  // 0.1 a second
-  int64_t secondary_rate_per_1000_s = 10;  // 0.01 a second
-  int64_t unhealthy_zone_percent = 55;
-  int64_t large_zone_nodes = 50;
-};
 
 class NodeLifecycle {
  public:

@@ -11,8 +11,11 @@ namespace minik::control {
 namespace {
 
 // The system's own constraints for pods of a controller, which bring no constraints themselves.
-constexpr int64_t kDefaultHostSkew = 3;
-constexpr int64_t kDefaultZoneSkew = 5;
+const std::vector<DefaultSpread>& system_defaults() {
+  static const std::vector<DefaultSpread> defaults = {{"kubernetes.io/hostname", 3, false},
+                                                      {"topology.kubernetes.io/zone", 5, false}};
+  return defaults;
+}
 
 }  // namespace
 
@@ -25,6 +28,7 @@ Candidates::Candidates(uint64_t id, PodClass pod_class, const Profile& profile,
       salt_(salt) {}
 
 void Candidates::add_spread_terms(NodeTable& table) {
+  spread_labels_.clear();
   for (const auto& constraint : class_.spread) {
     auto& term = terms_.emplace_back(
         constraint.hard ? DomainTerm::Kind::kSpread : DomainTerm::Kind::kPreferSpread,
@@ -34,16 +38,27 @@ void Candidates::add_spread_terms(NodeTable& table) {
     term.counts_itself = constraint.counts_itself;
     term.honor_affinity = constraint.honor_affinity;
     term.honor_taints = constraint.honor_taints;
+    spread_labels_.emplace_back(constraint.topology_key, constraint.hard);
   }
-  if (!class_.spreads_by_default || profile_.weights.spread == 0) return;
-  for (const auto& [key, skew] : {std::pair{"kubernetes.io/hostname", kDefaultHostSkew},
-                                  std::pair{"topology.kubernetes.io/zone", kDefaultZoneSkew}}) {
-    auto& term = terms_.emplace_back(DomainTerm::Kind::kPreferSpread, table.topology(Key(key)),
+  if (!class_.spreads_by_default) return;
+  const bool by_system = profile_.spreads_by_system_defaults;
+  for (const auto& constraint : by_system ? system_defaults() : profile_.default_spread) {
+    if (!constraint.hard && profile_.weights.spread == 0) continue;
+    auto& term = terms_.emplace_back(constraint.hard ? DomainTerm::Kind::kSpread : DomainTerm::Kind::kPreferSpread,
+                                     table.topology(constraint.topology_key),
                                      table.counts().owned_by(class_.key.owner));
-    term.max_skew = skew;
+    term.max_skew = constraint.max_skew;
+    term.counts_itself = true;
     term.honor_affinity = true;
-    term.ignores_missing = true;
+    term.ignores_missing = by_system;
+    if (!by_system) spread_labels_.emplace_back(constraint.topology_key, constraint.hard);
   }
+}
+
+// What each carrier of a placed pod's term adds to the score.
+int64_t Candidates::attraction_of(const CarriedTerm& term) const {
+  if (profile_.ignores_preferences_of_placed && class_.preferred.empty()) return 0;
+  return term.kind == CarriedTerm::Kind::kNear ? profile_.hard_affinity_weight : term.weight;
 }
 
 void Candidates::build_terms(NodeTable& table) {
@@ -64,11 +79,13 @@ void Candidates::build_terms(NodeTable& table) {
   }
   for (const auto& carried :
        counts.carried_about(class_.key.namespace_.as_string(), class_.key.labels)) {
-    auto& term = terms_.emplace_back(
-        carried->weight == 0 ? DomainTerm::Kind::kKeptAway : DomainTerm::Kind::kAttract,
-        table.topology(carried->topology_key),
-        std::shared_ptr<const PodCount>(carried, &carried->carriers));
-    term.weight = carried->weight;
+    const bool keeps_away = carried->kind == CarriedTerm::Kind::kApart;
+    const int64_t weight = attraction_of(*carried);
+    if (!keeps_away && weight == 0) continue;
+    auto& term = terms_.emplace_back(keeps_away ? DomainTerm::Kind::kKeptAway : DomainTerm::Kind::kAttract,
+                                     table.topology(carried->topology_key),
+                                     std::shared_ptr<const PodCount>(carried, &carried->carriers));
+    term.weight = weight;
   }
   for (const auto& preferred : class_.preferred) {
     auto& term =
@@ -128,8 +145,8 @@ bool Candidates::counts_for(const DomainTerm& term, const NodeTable& table, int 
   // Constraints of one pod count only nodes that have the labels of all of them.
   const Value& labels = table.node(node).labels;
   const bool hard = term.kind == DomainTerm::Kind::kSpread;
-  return std::ranges::all_of(class_.spread, [&](const SpreadConstraint& c) {
-    return c.hard != hard || labels[c.topology_key].is_string();
+  return std::ranges::all_of(spread_labels_, [&](const auto& label) {
+    return label.second != hard || labels[label.first].is_string();
   });
 }
 
@@ -143,10 +160,7 @@ int64_t Candidates::score(const NodeTable& table, int node) const {
   const auto& weights = profile_.weights;
   int64_t score = rules_->score(node, weights) +
                   weights.allocation * allocation_score(profile_, class_.demand(), entry);
-  // Balance says nothing about a pod that takes nothing.
-  if (!class_.demand().requests.asks_nothing()) {
-    score += weights.balance * balance_score(class_.demand(), entry);
-  }
+  score += weights.balance * balance_score(profile_, class_.demand(), entry);
   if (!class_.key.images.empty())
     score += weights.image * image_score(class_.key.images, table, node);
   return score;

@@ -82,6 +82,7 @@ class Candidates {
   std::vector<Choice> choices();
   void build_terms(NodeTable& table);
   void add_spread_terms(NodeTable& table);
+  int64_t attraction_of(const CarriedTerm& term) const;
   bool outdated(const NodeTable& table) const;
   void evaluate(const NodeTable& table, int node, Filling filling);
   void seat(const NodeTable& table, int node, Filling filling);
@@ -100,6 +101,7 @@ class Candidates {
   std::shared_ptr<NodeRules> rules_;
   uint64_t salt_;
   std::vector<DomainTerm> terms_;
+  std::vector<std::pair<Key, bool>> spread_labels_;  // that nodes must have to be counted; and for hard constraints?
   bool hard_terms_ = false;
   uint64_t counts_version_ = 0;  // of the counts that the terms were built from
   uint64_t rules_generation_ = 0;

@@ -11,9 +11,6 @@ namespace minik::control {
 
 namespace {
 
-// As long as Kubernetes' bindTimeoutSeconds.
-constexpr Duration kClaimsDeadline = minutes(10);
-
 bool uses_claim(const Value& pod, std::string_view namespace_, std::string_view name) {
   return object_namespace(pod) == namespace_ && std::ranges::count(claims_of_pod(pod), name) > 0;
 }
@@ -26,8 +23,8 @@ void Scheduler::Impl::bind_claims(const PendingPtr& pod, const Value& object,
                                   Instant begin) {
   const int index = table.find(node);
   auto requests = volumes.requests_for(undecided, table.node(index).labels, node);
-  binding_claims[pod->key] = {pod, object, node, begin};
-  executor.after(kClaimsDeadline, [weak = weak_from_this(), pod, node] {
+  binding_claims[pod->key] = {pod, object, node, begin, executor.now()};
+  executor.after(profile_of(object)->bind_timeout, [weak = weak_from_this(), pod, node] {
     if (const auto self = weak.lock()) {
       self->give_up_claims(pod, node, Error(ErrorCode::kTimeout, "binding volumes: timed out"));
     }
@@ -48,6 +45,7 @@ void Scheduler::Impl::give_up_claims(const PendingPtr& pod, const std::string& n
     return;
   const ClaimsInBinding waiting = std::move(found->second);
   binding_claims.erase(found);
+  note_point(ExtensionPoint::kPreBind, PointStatus::kError, waiting.object, waiting.since);
   on_bound(pod, waiting.object, node, error);
 }
 
@@ -68,22 +66,24 @@ void Scheduler::Impl::on_claim(const Value& before, const Value& after) {
                      Error(ErrorCode::kConflict, "the volume's node was given up"));
     } else if (volumes.all_bound(waiting.object)) {
       binding_claims.erase(waiting.pod->key);
-      bind(waiting.pod, waiting.object, waiting.node, waiting.begin);
+      note_point(ExtensionPoint::kPreBind, PointStatus::kSuccess, waiting.object, waiting.since);
+      bind(waiting.pod, waiting.object, waiting.node, waiting.begin, Clocked::kNo);
     }
   }
-  wake_claimants([&](const Value& pod) { return uses_claim(pod, namespace_, name); });
+  wake_claimants(QueueEvent::kClaimUpdate, [&](const Value& pod) { return uses_claim(pod, namespace_, name); });
 }
 
 void Scheduler::Impl::on_volume(const Value& after) {
   const Value& reference = after[keys::kSpec][keys::kClaimRef];
-  wake_claimants([&](const Value& pod) {
+  wake_claimants(QueueEvent::kVolumeUpdate, [&](const Value& pod) {
     return !reference.has_value() || uses_claim(pod, reference[keys::kNamespace].as_string(),
                                                 reference[keys::kName].as_string());
   });
 }
 
 // Parked pods that wait because of their claims, and that this change may help.
-void Scheduler::Impl::wake_claimants(const std::function<bool(const Value& pod)>& may_help) {
+void Scheduler::Impl::wake_claimants(QueueEvent event,
+                                     const std::function<bool(const Value& pod)>& may_help) {
   std::vector<PendingPtr> helped;
   for (auto at = claimants.begin(); at != claimants.end();) {
     const auto pod = queue.find(*at);
@@ -92,7 +92,7 @@ void Scheduler::Impl::wake_claimants(const std::function<bool(const Value& pod)>
     if (help) helped.push_back(pod);
     at = parked && !help ? std::next(at) : claimants.erase(at);
   }
-  for (const auto& pod : helped) queue.activate(pod);
+  for (const auto& pod : helped) queue.activate(pod, event);
 }
 
 }  // namespace minik::control

@@ -27,6 +27,7 @@ std::shared_ptr<Candidates> ClassCache::find(const Value& pod, const Profile& pr
   }
   fresh = class_key(pod, table_);
   fresh.volumes = volume_rules;
+  fresh.demand = without_ignored(profile, std::move(fresh.demand));
   const auto found = classes_.find(fresh.hash());
   if (found == classes_.end()) return nullptr;
   for (const auto& candidates : found->second) {
@@ -45,16 +46,18 @@ std::shared_ptr<Candidates> ClassCache::find(const Value& pod, const Profile& pr
   return nullptr;
 }
 
-std::shared_ptr<NodeRules> ClassCache::rules_of(const PodClassKey& key) {
+std::shared_ptr<NodeRules> ClassCache::rules_of(const PodClassKey& key, const Profile& profile) {
   for (size_t i = rules_.size(); i-- > 0;) {
-    if (!rules_[i]->same(key.node_selector, key.affinity, key.tolerations, key.volumes)) continue;
+    const auto& rules = *rules_[i];
+    if (!rules.same(key.node_selector, key.affinity, profile.added_affinity, key.tolerations, key.volumes)) continue;
     std::rotate(rules_.begin() + static_cast<ptrdiff_t>(i),
                 rules_.begin() + static_cast<ptrdiff_t>(i) + 1, rules_.end());
     return rules_.back();
   }
   if (rules_.size() >= kRulesMax) rules_.erase(rules_.begin());
   rules_.push_back(
-      std::make_shared<NodeRules>(key.node_selector, key.affinity, key.tolerations, key.volumes));
+      std::make_shared<NodeRules>(key.node_selector, key.affinity, profile.added_affinity, key.tolerations,
+                                  key.volumes));
   return rules_.back();
 }
 
@@ -75,7 +78,7 @@ std::shared_ptr<Candidates> ClassCache::make(const PodClass& pod_class, const Pr
     count_ = 0;
   }
   auto candidates =
-      std::make_shared<Candidates>(next_id_++, pod_class, profile, rules_of(pod_class.key), salt_);
+      std::make_shared<Candidates>(next_id_++, pod_class, profile, rules_of(pod_class.key, profile), salt_);
   classes_[pod_class.key.hash()].push_back(candidates);
   ++count_;
   return candidates;

@@ -26,7 +26,7 @@ class ClassCache {
   std::shared_ptr<Candidates> find(const Value& pod, const Profile& profile,
                                    const Value& volume_rules, PodClassKey& fresh);
   std::shared_ptr<Candidates> make(const PodClass& pod_class, const Profile& profile);
-  std::shared_ptr<NodeRules> rules_of(const PodClassKey& key);
+  std::shared_ptr<NodeRules> rules_of(const PodClassKey& key, const Profile& profile);
   // The class came once before without being made.
   bool seen_before(const PodClassKey& key);
 

@@ -19,15 +19,16 @@ const Value& unschedulable_taint() {
 
 }  // namespace
 
-NodeRules::NodeRules(Value node_selector, Value affinity, Value tolerations, Value volumes)
+NodeRules::NodeRules(Value node_selector, Value affinity, Value added, Value tolerations, Value volumes)
     : node_selector_(std::move(node_selector)),
       affinity_(Value::map({{keys::kNodeAffinity, affinity[keys::kNodeAffinity]}})),
+      added_(std::move(added)),
       tolerations_(std::move(tolerations)),
       volumes_(std::move(volumes)) {}
 
-bool NodeRules::same(const Value& node_selector, const Value& affinity, const Value& tolerations,
+bool NodeRules::same(const Value& node_selector, const Value& affinity, const Value& added, const Value& tolerations,
                      const Value& volumes) const {
-  return volumes_ == volumes && tolerations_ == tolerations && node_selector_ == node_selector &&
+  return volumes_ == volumes && added_ == added && tolerations_ == tolerations && node_selector_ == node_selector &&
          affinity_[keys::kNodeAffinity] == affinity[keys::kNodeAffinity];
 }
 
@@ -41,6 +42,10 @@ NodeRules::Verdict NodeRules::judge(const NodeEntry& node) const {
     verdict.refusal = Refusal::kUnschedulable;
   } else if (!verdict.tolerated) {
     verdict.refusal = Refusal::kTaint;
+  } else if (added_.has_value() &&
+             !matches_node_affinity(Value::absent(), Value::map({{keys::kNodeAffinity, added_}}), node.labels,
+                                    node.name)) {
+    verdict.refusal = Refusal::kEnforcedAffinity;
   } else {
     verdict.refusal = verdict.selected ? Refusal::kNone : Refusal::kAffinity;
   }
@@ -52,11 +57,11 @@ NodeRules::Verdict NodeRules::judge(const NodeEntry& node) const {
     const bool soft = taint[keys::kEffect].as_string() == "PreferNoSchedule";
     if (soft && !tolerates(tolerations_, taint)) ++verdict.disliked;
   }
-  const Value& preferred =
-      affinity_[keys::kNodeAffinity][keys::kPreferredDuringSchedulingIgnoredDuringExecution];
-  for (const auto& term : preferred.items()) {
-    if (matches_node_term(term[keys::kPreference], node.labels, node.name))
-      verdict.preferred += term[keys::kWeight].as_int();
+  for (const Value* affinity : {&affinity_[keys::kNodeAffinity], &std::as_const(added_)}) {
+    for (const auto& term : (*affinity)[keys::kPreferredDuringSchedulingIgnoredDuringExecution].items()) {
+      if (matches_node_term(term[keys::kPreference], node.labels, node.name))
+        verdict.preferred += term[keys::kWeight].as_int();
+    }
   }
   return verdict;
 }
@@ -127,6 +132,8 @@ std::string NodeRules::why_not(const NodeEntry& node) const {
       return cat("node(s) had untolerated taint {", taint[keys::kKey].as_string(), ": ",
                  taint[keys::kValue].as_string(), "}");
     }
+    case Refusal::kEnforcedAffinity:
+      return "node(s) didn't match scheduler-enforced node affinity";
     case Refusal::kAffinity:
       return "node(s) didn't match Pod's node affinity/selector";
     case Refusal::kVolumes:

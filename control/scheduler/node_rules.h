@@ -24,9 +24,10 @@ namespace minik::control {
 
 class NodeRules {
  public:
-  NodeRules(Value node_selector, Value affinity, Value tolerations, Value volumes);
+  // `added` is the profile's own node affinity, absent when it has none.
+  NodeRules(Value node_selector, Value affinity, Value added, Value tolerations, Value volumes);
 
-  bool same(const Value& node_selector, const Value& affinity, const Value& tolerations,
+  bool same(const Value& node_selector, const Value& affinity, const Value& added, const Value& tolerations,
             const Value& volumes) const;
   // Brings the verdicts up to date; cheap when no node has changed.
   void refresh(const NodeTable& table);
@@ -48,7 +49,7 @@ class NodeRules {
   void forget();
 
  private:
-  enum class Refusal : uint8_t { kNone, kGone, kUnschedulable, kTaint, kAffinity, kVolumes };
+  enum class Refusal : uint8_t { kNone, kGone, kUnschedulable, kTaint, kEnforcedAffinity, kAffinity, kVolumes };
   struct Verdict {
     uint64_t version = 0;
     Refusal refusal = Refusal::kGone;
@@ -61,7 +62,7 @@ class NodeRules {
   void update(const NodeEntry& node, Verdict& verdict);
   void count(const Verdict& verdict, int by);
 
-  Value node_selector_, affinity_, tolerations_, volumes_;
+  Value node_selector_, affinity_, added_, tolerations_, volumes_;
   std::vector<Verdict> verdicts_;
   // Allowed nodes by what they have of either that is not nothing.
   std::map<int64_t, int> disliked_, preferred_;

@@ -11,7 +11,6 @@ namespace minik::control {
 namespace {
 
 constexpr size_t kMembershipsMax = 4096;
-constexpr int64_t kRequiredAffinityWeight = 1;  // InterPodAffinityArgs.hardPodAffinityWeight
 
 // The selector with what matchLabelKeys and mismatchLabelKeys take from the pod's own labels.
 Value with_label_keys(const Value& term, const Value& labels) {
@@ -129,14 +128,14 @@ std::vector<std::shared_ptr<const CarriedTerm>> PodCounts::carried_about(
   return about;
 }
 
-std::shared_ptr<PodCount> PodCounts::carry(std::string_view kind, const Value& term, int64_t weight,
+std::shared_ptr<PodCount> PodCounts::carry(CarriedTerm::Kind kind, const Value& term, int64_t weight,
                                            const Membership& member) {
   PodMatcher matcher = affinity_matcher(term, member.namespace_.as_string(), member.labels);
   const auto topology_key = term[keys::kTopologyKey].as_string();
-  auto& carried = carried_[cat(kind, "|", weight, "|", topology_key, "|", matcher.text)];
+  auto& carried = carried_[cat(static_cast<int>(kind), "|", weight, "|", topology_key, "|", matcher.text)];
   if (!carried) {
     carried = std::make_shared<CarriedTerm>(
-        CarriedTerm{Key(topology_key), std::move(matcher), weight, {}});
+        CarriedTerm{kind, Key(topology_key), std::move(matcher), weight, {}});
     ++version_;
   }
   return {carried, &carried->carriers};
@@ -147,17 +146,18 @@ void PodCounts::collect_carried(Membership& member) {
   const Value& near = member.affinity[keys::kPodAffinity];
   const Value& apart = member.affinity[keys::kPodAntiAffinity];
   for (const auto& term : apart[keys::kRequiredDuringSchedulingIgnoredDuringExecution].items()) {
-    member.counts.push_back(carry("apart", term, 0, member));
+    member.counts.push_back(carry(CarriedTerm::Kind::kApart, term, 0, member));
   }
   for (const auto& term : near[keys::kRequiredDuringSchedulingIgnoredDuringExecution].items()) {
-    member.counts.push_back(carry("near", term, kRequiredAffinityWeight, member));
+    member.counts.push_back(carry(CarriedTerm::Kind::kNear, term, 0, member));
   }
   for (const auto& [terms, sign] : {std::pair{&near, 1}, std::pair{&apart, -1}}) {
     const Value& preferred = (*terms)[keys::kPreferredDuringSchedulingIgnoredDuringExecution];
     for (const auto& entry : preferred.items()) {
       const int64_t weight = sign * entry[keys::kWeight].as_int();
       if (weight == 0) continue;
-      member.counts.push_back(carry("preferred", entry[keys::kPodAffinityTerm], weight, member));
+      member.counts.push_back(
+          carry(CarriedTerm::Kind::kPreferred, entry[keys::kPodAffinityTerm], weight, member));
     }
   }
 }

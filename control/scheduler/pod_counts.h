@@ -48,11 +48,13 @@ class PodCount {
 
 // An affinity term of pods that are placed, as it meets a pod that comes.
 struct CarriedTerm {
+  // A required anti-affinity, which keeps the pod away; a required affinity, which draws it by what its profile says;
+  // a preference.
+  enum class Kind : uint8_t { kApart, kNear, kPreferred };
+  Kind kind = Kind::kApart;
   Key topology_key;
   PodMatcher matcher;
-  // 0: a required anti-affinity, which keeps the pod away. Else what each carrier adds to the
-  // score.
-  int64_t weight = 0;
+  int64_t weight = 0;  // of a preference: what each carrier adds to the score
   PodCount carriers;
 };
 
@@ -94,7 +96,7 @@ class PodCounts {
   const Membership& membership(const Value& pod);
   void forget_memberships();
   void collect_carried(Membership& member);
-  std::shared_ptr<PodCount> carry(std::string_view kind, const Value& term, int64_t weight,
+  std::shared_ptr<PodCount> carry(CarriedTerm::Kind kind, const Value& term, int64_t weight,
                                   const Membership& member);
   bool selects_by_namespace() const;
   void recount();

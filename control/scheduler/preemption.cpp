@@ -11,7 +11,6 @@ namespace {
 
 // Priorities may be negative; their sum must grow with each victim.
 constexpr int64_t kPriorityOffset = int64_t{1} << 31;
-constexpr size_t kDryRunsMin = 100;
 constexpr size_t kOrdersMax = 64;
 constexpr std::string_view kNoVictims = "No preemption victims found for incoming pod";
 
@@ -211,7 +210,10 @@ const Preemption::Order& Preemption::order_of(NodeTable& table, Candidates& cand
 
 int Preemption::best_of_some(NodeTable& table, Candidates& candidates,
                              const std::vector<int>& nodes) {
-  size_t wanted = std::max(kDryRunsMin, table.count() / 10);
+  const Profile& profile = candidates.profile();
+  auto wanted = static_cast<size_t>(
+      std::max(profile.preemption_nodes_min,
+               static_cast<int64_t>(table.count()) * profile.preemption_nodes_percent / 100));
   Rank best;
   for (size_t i = 0; i < nodes.size() && wanted > 0; ++i) {
     const DryRun run = dry_run(table, candidates, nodes[(cursor_ + i) % nodes.size()]);

@@ -9,7 +9,7 @@
 //
 // The outcome of a dry run depends on its node alone for classes without rules about other pods, so
 // it is kept by class in an order that follows the node table's change log; other classes look at
-// as many nodes as Kubernetes does (a tenth, at least 100). Decides only; the scheduler evicts.
+// as many nodes as Kubernetes does (by its profile; a tenth, at least 100). Decides only; the scheduler evicts.
 // Control thread only.
 #pragma once
 

@@ -6,13 +6,13 @@
 
 namespace minik::control {
 
-namespace {
-constexpr Duration kBackOffFirst = seconds(1);
-constexpr Duration kBackOffLast = seconds(10);
-}  // namespace
-
-SchedulingQueue::SchedulingQueue(Executor& executor, std::function<void()> on_active)
-    : executor_(executor), on_active_(std::move(on_active)), alive_(std::make_shared<bool>(true)) {}
+SchedulingQueue::SchedulingQueue(Executor& executor, SchedulerMetrics& metrics, BackOff back_off,
+                                 std::function<void()> on_active)
+    : executor_(executor),
+      metrics_(metrics),
+      back_off_(back_off),
+      on_active_(std::move(on_active)),
+      alive_(std::make_shared<bool>(true)) {}
 
 SchedulingQueue::~SchedulingQueue() {
   *alive_ = false;
@@ -23,13 +23,15 @@ PendingPtr SchedulingQueue::find(const ObjectKey& key) const {
   return found == pods_.end() ? nullptr : found->second;
 }
 
-void SchedulingQueue::add(const Value& object) {
+void SchedulingQueue::add(const Value& object, QueueEvent event) {
   auto pod = std::make_shared<PendingPod>();
   pod->key = key_of(object);
   pod->uid = object[keys::kMetadata][keys::kUid];
   pod->priority = object[keys::kSpec][keys::kPriority].as_int();
   pod->sequence = next_sequence_++;
   pod->added = executor_.now();
+  pod->event = event;
+  metrics_.incoming(QueueName::kActive, event);
   active_.emplace(turn_of(*pod), pod);
   pods_.emplace(pod->key, std::move(pod));
   on_active_();
@@ -70,16 +72,20 @@ PendingPtr SchedulingQueue::take() {
   return pod;
 }
 
-void SchedulingQueue::back_off(const PendingPtr& pod) {
+void SchedulingQueue::back_off(const PendingPtr& pod, QueueEvent event) {
   leave(*pod);
   pod->where = PendingPod::Where::kBackOff;
   ++backing_off_;
-  const int doublings = std::clamp(pod->attempts - 1, 0, 4);
-  const Duration delay = std::min(kBackOffFirst * (1 << doublings), kBackOffLast);
+  metrics_.incoming(QueueName::kBackOff, event);
+  Duration delay = back_off_.first;
+  for (int i = 1; i < pod->attempts && delay < back_off_.last; ++i) delay = delay * 2;
+  delay = std::min(delay, back_off_.last);
   const std::weak_ptr<PendingPod> weak = pod;
   executor_.after(delay, [this, alive = alive_, weak] {
     const auto waiting = weak.lock();
-    if (*alive && waiting && waiting->where == PendingPod::Where::kBackOff) activate(waiting);
+    if (*alive && waiting && waiting->where == PendingPod::Where::kBackOff) {
+      activate(waiting, QueueEvent::kBackOffComplete);
+    }
   });
 }
 
@@ -91,36 +97,39 @@ void SchedulingQueue::park(const PendingPtr& pod, std::shared_ptr<Candidates> ca
   parked.candidates = std::move(candidates);
   parked.pods.emplace(turn_of(*pod), pod);
   ++parked_pods_;
+  metrics_.incoming(QueueName::kUnschedulable, QueueEvent::kAttemptFailure);
 }
 
-void SchedulingQueue::activate(const PendingPtr& pod) {
+void SchedulingQueue::activate(const PendingPtr& pod, QueueEvent event) {
   leave(*pod);
   pod->where = PendingPod::Where::kActive;
+  pod->event = event;
+  metrics_.incoming(QueueName::kActive, event);
   active_.emplace(turn_of(*pod), pod);
   on_active_();
 }
 
-bool SchedulingQueue::wake(uint64_t candidates_id) {
+bool SchedulingQueue::wake(uint64_t candidates_id, QueueEvent event) {
   const auto parked = parked_.find(candidates_id);
   if (parked == parked_.end()) return false;
-  activate(PendingPtr(parked->second.pods.begin()->second));
+  activate(PendingPtr(parked->second.pods.begin()->second), event);
   return true;
 }
 
-void SchedulingQueue::wake_all() {
+void SchedulingQueue::wake_all(QueueEvent event) {
   std::vector<PendingPtr> all;
   for (const auto& [id, parked] : parked_) {
     for (const auto& [turn, pod] : parked.pods) all.push_back(pod);
   }
-  for (const auto& pod : all) activate(pod);
+  for (const auto& pod : all) activate(pod, event);
 }
 
-void SchedulingQueue::wake_if(const std::function<bool(Candidates&)>& can_help) {
+void SchedulingQueue::wake_if(QueueEvent event, const std::function<bool(Candidates&)>& can_help) {
   std::vector<uint64_t> helped;
   for (const auto& [id, parked] : parked_) {
     if (can_help(*parked.candidates)) helped.push_back(id);
   }
-  for (const uint64_t id : helped) wake(id);
+  for (const uint64_t id : helped) wake(id, event);
 }
 
 }  // namespace minik::control

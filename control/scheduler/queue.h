@@ -8,8 +8,9 @@
 //
 // Active pods are taken by priority, then by the order of their arrival. Pods that fit nowhere wait
 // by class: what can help one can help all, and one of them tries for all: wake() activates the
-// first of a class, and when it finds a node the next may follow (woken by the caller). Back-off is
-// 1 s doubling to 10 s by attempts. Holds no pod's document but its key; control thread only.
+// first of a class, and when it finds a node the next may follow (woken by the caller). Back-off doubles with
+// each attempt, by the configuration from 1 s to 10 s. Every pod that comes into a queue is counted with the event
+// that brought it. Holds no pod's document but its key; control thread only.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,8 @@
 #include "control/base/executor.h"
 #include "control/object/object_ref.h"
 #include "control/scheduler/candidates.h"
+#include "control/scheduler/queue_event.h"
+#include "control/scheduler/scheduler_metrics.h"
 
 namespace minik::control {
 
@@ -34,6 +37,7 @@ struct PendingPod {
   Instant added;
   int attempts = 0;
   Where where = Where::kActive;
+  QueueEvent event = QueueEvent::kPodAdd;  // that made it active
   std::string assumed;     // the node it is being bound to
   int assumed_index = -1;  // and where that is in the table
   std::string nominated;   // the node on which room is being made
@@ -45,28 +49,28 @@ using PendingPtr = std::shared_ptr<PendingPod>;
 class SchedulingQueue {
  public:
   // `on_active` is called when a pod has become active.
-  SchedulingQueue(Executor& executor, std::function<void()> on_active);
+  SchedulingQueue(Executor& executor, SchedulerMetrics& metrics, BackOff back_off, std::function<void()> on_active);
   ~SchedulingQueue();
   SchedulingQueue(const SchedulingQueue&) = delete;
   SchedulingQueue& operator=(const SchedulingQueue&) = delete;
 
   // Null when it does not wait.
   PendingPtr find(const ObjectKey& key) const;
-  void add(const Value& pod);
+  void add(const Value& pod, QueueEvent event);
   void remove(const PendingPtr& pod);
 
   bool has_active() const { return !active_.empty(); }
   // The first active pod; it is being placed from now on.
   PendingPtr take();
 
-  void back_off(const PendingPtr& pod);
+  void back_off(const PendingPtr& pod, QueueEvent event);
   void park(const PendingPtr& pod, std::shared_ptr<Candidates> candidates);
-  void activate(const PendingPtr& pod);
+  void activate(const PendingPtr& pod, QueueEvent event);
   // The first pod of the class that is parked; false when there is none.
-  bool wake(uint64_t candidates_id);
-  void wake_all();
+  bool wake(uint64_t candidates_id, QueueEvent event);
+  void wake_all(QueueEvent event);
   // Wakes the first pod of each parked class for which `can_help` answers true.
-  void wake_if(const std::function<bool(Candidates&)>& can_help);
+  void wake_if(QueueEvent event, const std::function<bool(Candidates&)>& can_help);
 
   size_t size() const { return pods_.size(); }
   size_t active() const { return active_.size(); }
@@ -83,6 +87,8 @@ class SchedulingQueue {
   void leave(PendingPod& pod);
 
   Executor& executor_;
+  SchedulerMetrics& metrics_;
+  const BackOff back_off_;
   std::function<void()> on_active_;
   std::map<ObjectKey, PendingPtr> pods_;
   std::map<Turn, PendingPtr> active_;

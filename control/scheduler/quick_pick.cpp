@@ -10,19 +10,21 @@ namespace {
 
 constexpr size_t kLookedAtMin = 100;
 
-size_t nodes_to_find(size_t nodes) {
+size_t nodes_to_find(const Profile& profile, size_t nodes) {
   if (nodes < kLookedAtMin) return nodes;
-  const size_t percent = nodes / 125 >= 45 ? 5 : 50 - nodes / 125;
+  auto percent = static_cast<size_t>(profile.percentage_of_nodes);
+  if (percent == 0) percent = nodes / 125 >= 45 ? 5 : 50 - nodes / 125;
   return std::max(kLookedAtMin, nodes * percent / 100);
 }
 
 }  // namespace
 
-bool quick(const PodClass& pod_class, NodeTable& table) {
+bool quick(const PodClass& pod_class, const Profile& profile, NodeTable& table) {
   if (!pod_class.near.empty() || !pod_class.apart.empty() || !pod_class.preferred.empty() ||
       !pod_class.spread.empty() || table.counts().any_carried()) {
     return false;
   }
+  if (pod_class.spreads_by_default && !profile.default_spread.empty()) return false;
   // Siblings elsewhere are a reason to spread.
   return !pod_class.spreads_by_default || !pod_class.pinned.empty() ||
          table.counts().owned_by(pod_class.key.owner)->total() == 0;
@@ -39,7 +41,7 @@ int quick_pick(const PodClass& pod_class, const NodeTable& table, NodeRules& rul
   }
   rules.refresh(table);
   const auto& nodes = table.nodes();
-  size_t wanted = nodes_to_find(table.count());
+  size_t wanted = nodes_to_find(profile, table.count());
   int best = -1;
   int64_t best_score = 0;
   for (size_t looked = 0; looked < nodes.size() && wanted > 0; ++looked) {
@@ -51,8 +53,7 @@ int quick_pick(const PodClass& pod_class, const NodeTable& table, NodeRules& rul
     --wanted;
     int64_t score =
         rules.score(node, profile.weights) + profile.weights.allocation * allocation_score(profile, demand, entry);
-    if (!demand.requests.asks_nothing())
-      score += profile.weights.balance * balance_score(demand, entry);
+    score += profile.weights.balance * balance_score(profile, demand, entry);
     if (!pod_class.key.images.empty()) {
       score += profile.weights.image * image_score(pod_class.key.images, table, node);
     }

@@ -16,7 +16,7 @@
 namespace minik::control {
 
 // The class can be placed by quick_pick.
-bool quick(const PodClass& pod_class, NodeTable& table);
+bool quick(const PodClass& pod_class, const Profile& profile, NodeTable& table);
 
 // -1 when no node was found; `cursor` is where the next search starts.
 int quick_pick(const PodClass& pod_class, const NodeTable& table, NodeRules& rules,

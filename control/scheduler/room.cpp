@@ -19,10 +19,96 @@ int64_t share(int64_t part, int64_t whole, int64_t scale) {
   return static_cast<int64_t>(std::min<Int128>(scale, Int128{part} * scale / whole));
 }
 
-int64_t filled(AllocationStrategy strategy, int64_t requested, int64_t capacity) {
-  if (capacity <= 0 || requested > capacity) return 0;
-  const int64_t part = strategy == AllocationStrategy::kMost ? requested : capacity - requested;
+// The shape's score of a node that is so full: straight lines between its points, level outside them.
+int64_t shaped(const std::vector<ShapePoint>& shape, int64_t percent) {
+  for (size_t i = 0; i < shape.size(); ++i) {
+    const ShapePoint& point = shape[i];
+    if (percent > point.utilization_percent) continue;
+    if (i == 0) return point.score;
+    const ShapePoint& before = shape[i - 1];
+    return before.score + (point.score - before.score) * (percent - before.utilization_percent) /
+                              (point.utilization_percent - before.utilization_percent);
+  }
+  return shape.back().score;
+}
+
+int64_t filled(const Profile& profile, int64_t requested, int64_t capacity) {
+  if (profile.strategy == AllocationStrategy::kRequestedToCapacity) {
+    return shaped(profile.shape, requested > capacity ? 100 : share(requested, capacity, 100));
+  }
+  if (requested > capacity) return 0;
+  const int64_t part = profile.strategy == AllocationStrategy::kMost ? requested : capacity - requested;
   return share(part, capacity, 100);
+}
+
+// The weighted mean of what a node's resources score. A resource that the node does not have is left out; so is, by the
+// shape, one that scores nothing.
+class Mean {
+ public:
+  explicit Mean(const Profile& profile) : profile_(profile) {}
+  void add(int64_t requested, int64_t capacity, int64_t weight) {
+    if (capacity <= 0 || weight == 0) return;
+    const int64_t score = filled(profile_, requested, capacity);
+    if (score == 0 && shaped_by_points()) return;
+    sum_ += score * weight;
+    weights_ += weight;
+  }
+  int64_t value() const {
+    if (weights_ == 0) return 0;
+    return shaped_by_points() ? (2 * sum_ + weights_) / (2 * weights_) : sum_ / weights_;
+  }
+
+ private:
+  bool shaped_by_points() const { return profile_.strategy == AllocationStrategy::kRequestedToCapacity; }
+  const Profile& profile_;
+  int64_t sum_ = 0, weights_ = 0;
+};
+
+struct Amounts {
+  int64_t asked = 0;
+  int64_t requested = 0;  // with what is asked
+  int64_t allocatable = 0;
+};
+
+Amounts amounts_of(const Key& name, const PodDemand& demand, const NodeEntry& node) {
+  const auto with_demand = [](int64_t asked, int64_t used, int64_t there) {
+    return Amounts{asked, used + asked, there};
+  };
+  if (name.text() == "ephemeral-storage") {
+    return with_demand(demand.requests.ephemeral_bytes, node.requested.ephemeral_bytes,
+                       node.allocatable.ephemeral_bytes);
+  }
+  // A pod that asks for none is not scored by an extended resource.
+  const int64_t asked = demand.requests.amount(name);
+  if (asked == 0) return {};
+  return with_demand(asked, node.requested.amount(name), node.allocatable.amount(name));
+}
+
+// The whole part of a square root.
+int64_t root(int64_t square) {
+  int64_t found = 0;
+  for (int64_t bit = int64_t{1} << 31; bit > 0; bit >>= 1) {
+    if ((found + bit) * (found + bit) <= square) found += bit;
+  }
+  return found;
+}
+
+// A hundred less the standard deviation of any number of shares.
+int64_t balance_of(const std::vector<Amounts>& resources) {
+  constexpr int64_t kWhole = 1'000'000;
+  std::vector<int64_t> shares;
+  int64_t sum = 0;
+  for (const auto& resource : resources) {
+    if (resource.allocatable <= 0) continue;
+    shares.push_back(static_cast<int64_t>(
+        std::min<Int128>(kWhole, Int128{resource.requested} * kWhole / resource.allocatable)));
+    sum += shares.back();
+  }
+  if (shares.size() < 2) return 100;
+  const auto count = static_cast<int64_t>(shares.size());
+  int64_t squares = 0;
+  for (const int64_t share : shares) squares += (share - sum / count) * (share - sum / count);
+  return (kWhole - root(squares / count)) * 100 / kWhole;
 }
 
 }  // namespace
@@ -97,18 +183,51 @@ std::vector<Refusal> shortages(const PodDemand& demand, int64_t priority, const 
   return refusals;
 }
 
-int64_t allocation_score(const Profile& profile, const PodDemand& demand, const NodeEntry& node) {
-  const int64_t cpu =
-      filled(profile.strategy, node.requested.scored_milli_cpu + demand.requests.scored_milli_cpu,
-             node.allocatable.milli_cpu);
-  const int64_t memory = filled(
-      profile.strategy, node.requested.scored_memory_bytes + demand.requests.scored_memory_bytes,
-      node.allocatable.memory_bytes);
-  return (cpu * profile.cpu_weight + memory * profile.memory_weight) /
-         (profile.cpu_weight + profile.memory_weight);
+std::shared_ptr<const PodDemand> without_ignored(const Profile& profile, std::shared_ptr<const PodDemand> demand) {
+  if (profile.ignored_resources.empty() && profile.ignored_resource_groups.empty()) return demand;
+  const auto ignored = [&](const auto& entry) {
+    const auto name = entry.first.text();
+    const auto slash = name.find('/');
+    // Only extended resources: huge pages and the like are always filtered by.
+    if (slash == std::string_view::npos) return false;
+    return std::ranges::count(profile.ignored_resources, name) > 0 ||
+           std::ranges::count(profile.ignored_resource_groups, name.substr(0, slash)) > 0;
+  };
+  if (std::ranges::none_of(demand->requests.extended, ignored)) return demand;
+  auto rest = std::make_shared<PodDemand>(*demand);
+  std::erase_if(rest->requests.extended, ignored);
+  return rest;
 }
 
-int64_t balance_score(const PodDemand& demand, const NodeEntry& node) {
+int64_t allocation_score(const Profile& profile, const PodDemand& demand, const NodeEntry& node) {
+  Mean mean(profile);
+  mean.add(node.requested.scored_milli_cpu + demand.requests.scored_milli_cpu, node.allocatable.milli_cpu,
+           profile.cpu_weight);
+  mean.add(node.requested.scored_memory_bytes + demand.requests.scored_memory_bytes, node.allocatable.memory_bytes,
+           profile.memory_weight);
+  for (const auto& [name, weight] : profile.other_weights) {
+    const Amounts amounts = amounts_of(name, demand, node);
+    mean.add(amounts.requested, amounts.allocatable, weight);
+  }
+  return mean.value();
+}
+
+int64_t balance_score(const Profile& profile, const PodDemand& demand, const NodeEntry& node) {
+  if (!profile.balances_cpu || !profile.balances_memory || !profile.balances_others.empty()) {
+    std::vector<Amounts> resources;
+    if (profile.balances_cpu) {
+      resources.push_back({demand.requests.milli_cpu, node.requested.milli_cpu + demand.requests.milli_cpu,
+                           node.allocatable.milli_cpu});
+    }
+    if (profile.balances_memory) {
+      resources.push_back({demand.requests.memory_bytes, node.requested.memory_bytes + demand.requests.memory_bytes,
+                           node.allocatable.memory_bytes});
+    }
+    for (const auto& name : profile.balances_others) resources.push_back(amounts_of(name, demand, node));
+    const bool asks = std::ranges::any_of(resources, [](const Amounts& resource) { return resource.asked > 0; });
+    return asks ? balance_of(resources) : 0;
+  }
+  if (demand.requests.milli_cpu == 0 && demand.requests.memory_bytes == 0) return 0;
   // The standard deviation of two shares is half of their distance.
   const int64_t cpu = share(node.requested.milli_cpu + demand.requests.milli_cpu,
                             node.allocatable.milli_cpu, 10'000);

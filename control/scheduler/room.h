@@ -32,9 +32,13 @@ bool ports_are_free(const std::vector<HostPort>& wanted, const std::vector<HostP
 // Why not: ports, or each resource that is short.
 std::vector<Refusal> shortages(const PodDemand& demand, int64_t priority, const NodeEntry& node);
 
-// NodeResourcesFit's and NodeResourcesBalancedAllocation's scores of the node with the pod on it.
+// The demand without what the profile does not filter by.
+std::shared_ptr<const PodDemand> without_ignored(const Profile& profile, std::shared_ptr<const PodDemand> demand);
+
+// NodeResourcesFit's and NodeResourcesBalancedAllocation's scores of the node with the pod on it. Of balance a pod that
+// asks for none of the resources has nothing, on any node.
 int64_t allocation_score(const Profile& profile, const PodDemand& demand, const NodeEntry& node);
-int64_t balance_score(const PodDemand& demand, const NodeEntry& node);
+int64_t balance_score(const Profile& profile, const PodDemand& demand, const NodeEntry& node);
 // Megabytes that need not be pulled, damped by how few nodes have them.
 int64_t image_score(const std::vector<Value>& images, const NodeTable& table, int node);
 

@@ -15,6 +15,7 @@ namespace minik::control {
 namespace {
 
 constexpr int kBatch = 256;  // pods placed in one turn, so that a turn stays bounded
+constexpr uint64_t kClockedEvery = 10;
 
 bool has_ended(const Value& pod) {
   const auto phase = pod[keys::kStatus][keys::kPhase].as_string();
@@ -43,16 +44,16 @@ Value reference_to_pod(const Value& pod) {
 }
 
 Scheduler::Impl::Impl(Executor& e, Client& c, InformerSet& i, EventRecorder& r, MetricRegistry& m,
-                      Rng rng, std::vector<Profile> p)
+                      Rng rng, SchedulerConfiguration settings)
     : executor(e),
       client(c),
       informers(i),
       events(r),
       pods_cache(informers.of(kinds::kPods).cache()),
-      profiles(std::move(p)),
+      configuration(std::move(settings)),
       classes(table, rng.next()),
-      queue(e, [this] { wake(); }),
       metrics(m),
+      queue(e, metrics, configuration.back_off, [this] { wake(); }),
       volumes(informers.of(kinds::kPersistentvolumeclaims).cache(),
               informers.of(kinds::kPersistentvolumes).cache(),
               informers.of(kinds::kStorageclasses).cache(), pods_cache,
@@ -74,8 +75,8 @@ Scheduler::Impl::Impl(Executor& e, Client& c, InformerSet& i, EventRecorder& r, 
 
 const Profile* Scheduler::Impl::profile_of(const Value& pod) const {
   const auto name = pod[keys::kSpec][keys::kSchedulerName].as_string("default-scheduler");
-  const auto found = std::ranges::find(profiles, name, &Profile::name);
-  return found == profiles.end() ? nullptr : &*found;
+  const auto found = std::ranges::find(configuration.profiles, name, &Profile::name);
+  return found == configuration.profiles.end() ? nullptr : &*found;
 }
 
 bool Scheduler::Impl::is_mine(const Value& pod) const {
@@ -90,8 +91,8 @@ void Scheduler::Impl::on_pod(const Value& before, const Value& after) {
   if (same && occupies(before) && occupies(after)) {
     if (!table.update_pod(before, after, node_of(after))) return;
     // It takes less than before, or has labels that others wait for or kept away from.
-    help_at(std::string(node_of(after)), before);
-    help_by(after);
+    help_at(QueueEvent::kAssignedPodUpdate, std::string(node_of(after)), before);
+    help_by(QueueEvent::kAssignedPodUpdate, after);
     return;
   }
   // After a gap in the watch a namesake may stand where the pod before was.
@@ -121,18 +122,18 @@ void Scheduler::Impl::on_placed(const Value& after) {
   // Somebody else has placed it.
   if (pod) release(pod, after.with_at({keys::kMetadata, keys::kUid}, pod->uid));
   table.add_pod(after, node);
-  help_by(after);
+  help_by(QueueEvent::kAssignedPodAdd, after);
 }
 
 void Scheduler::Impl::on_unplaced(const Value& pod, const std::string& node) {
   table.remove_pod(pod, node);
   victims.erase(std::string(object_uid(pod)));
-  help_at(node, pod);
+  help_at(QueueEvent::kAssignedPodDelete, node, pod);
   if (claimants.empty() || !has_claims(pod)) return;
-  if (volumes.has_limits()) wake_claimants([](const Value&) { return true; });
+  if (volumes.has_limits()) wake_claimants(QueueEvent::kAssignedPodDelete, [](const Value&) { return true; });
   // A claim for one pod at a time may be free now.
   for (const auto& name : claims_of_pod(pod)) {
-    wake_claimants([&](const Value& other) {
+    wake_claimants(QueueEvent::kAssignedPodDelete, [&](const Value& other) {
       return object_namespace(other) == object_namespace(pod) &&
              std::ranges::count(claims_of_pod(other), name) > 0;
     });
@@ -144,7 +145,7 @@ void Scheduler::Impl::release(const PendingPtr& pod, const Value& object) {
   if (!pod->assumed.empty()) {
     table.remove_pod(object, pod->assumed);
     victims.erase(std::string(object_uid(object)));
-    help_at(pod->assumed, object);
+    help_at(QueueEvent::kAssignedPodDelete, pod->assumed, object);
   }
   if (!pod->nominated.empty()) table.withdraw(object, pod->nominated);
   binding_claims.erase(pod->key);
@@ -162,15 +163,16 @@ void Scheduler::Impl::on_waiting(const Value& before, const Value& after) {
     const bool changed =
         !(before[keys::kSpec] == after[keys::kSpec]) ||
         !(before[keys::kMetadata][keys::kLabels] == after[keys::kMetadata][keys::kLabels]);
-    if (changed && known->where == PendingPod::Where::kUnschedulable) queue.activate(known);
+    if (changed && known->where == PendingPod::Where::kUnschedulable) {
+      queue.activate(known, QueueEvent::kPodUpdate);
+    }
     return;
   }
   if (!after[keys::kSpec][keys::kSchedulingGates].empty()) {
-    gated.insert(key);
+    if (gated.insert(key).second) metrics.incoming(QueueName::kUnschedulable, QueueEvent::kPodAdd);
     return;
   }
-  gated.erase(key);
-  queue.add(after);
+  queue.add(after, gated.erase(key) > 0 ? QueueEvent::kGatesEliminated : QueueEvent::kPodAdd);
   const auto nominated = after[keys::kStatus][keys::kNominatedNodeName].as_string();
   if (nominated.empty()) return;
   queue.find(key)->nominated = nominated;
@@ -181,13 +183,14 @@ void Scheduler::Impl::on_node(const Value& before, const Value& after) {
   if (!after.has_value()) {
     table.remove_node(object_name(before));
   } else if (table.put_node(after)) {
-    help_at(std::string(object_name(after)), Value());
+    help_at(before.has_value() ? QueueEvent::kNodeUpdate : QueueEvent::kNodeAdd, std::string(object_name(after)),
+            Value());
   }
 }
 
 void Scheduler::Impl::on_namespace(const Value& after) {
   if (!table.counts().put_namespace(after)) return;
-  queue.wake_if([](const Candidates& candidates) { return candidates.has_hard_terms(); });
+  queue.wake_if(QueueEvent::kNamespaceUpdate, [](const Candidates& candidates) { return candidates.has_hard_terms(); });
 }
 
 void Scheduler::Impl::wake() {
@@ -213,22 +216,26 @@ void Scheduler::Impl::count_pending() {
 
 int Scheduler::Impl::choose_node(const PendingPtr& pod, const Value& object, const Profile& profile,
                                  const Value& volume_rules,
-                                 std::shared_ptr<Candidates>& candidates) {
+                                 std::shared_ptr<Candidates>& candidates, Clocked clocked) {
   PodClassKey fresh;
   candidates = classes.find(object, profile, volume_rules, fresh);
   if (!candidates) {
     const PodClass pod_class(std::move(fresh));
     const bool known = classes.seen_before(pod_class.key);
     if ((!known || !pod_class.pinned.empty()) && pod->nominated.empty() &&
-        quick(pod_class, table)) {
+        quick(pod_class, profile, table)) {
       // The rules of a pod that names its node are nobody else's.
       const auto& key = pod_class.key;
       const auto rules = pod_class.pinned.empty()
-                             ? classes.rules_of(key)
+                             ? classes.rules_of(key, profile)
                              : std::make_shared<NodeRules>(key.node_selector, key.affinity,
-                                                           key.tolerations, key.volumes);
+                                                           profile.added_affinity, key.tolerations, key.volumes);
+      const Instant begin = clocked == Clocked::kYes ? executor.now() : Instant();
       const int node = quick_pick(pod_class, table, *rules, profile, salt, cursor);
-      if (node >= 0) return node;
+      if (node >= 0) {
+        if (clocked == Clocked::kYes) note_point(ExtensionPoint::kFilter, PointStatus::kSuccess, object, begin);
+        return node;
+      }
     }
     candidates = classes.make(pod_class, profile);
   }
@@ -237,11 +244,24 @@ int Scheduler::Impl::choose_node(const PendingPtr& pod, const Value& object, con
     const int nominated = table.find(pod->nominated);
     if (nominated >= 0 && candidates->could_take(table, nominated)) return nominated;
   }
-  return candidates->best(table);
+  if (clocked == Clocked::kNo) return candidates->best(table);
+  const Instant begin = executor.now();
+  candidates->refresh(table);
+  const Instant filtered = executor.now();
+  const int node = candidates->best(table);
+  const auto status = node >= 0 ? PointStatus::kSuccess : PointStatus::kUnschedulable;
+  metrics.extension_point(ExtensionPoint::kFilter, status, profile.name, filtered - begin);
+  if (node >= 0) note_point(ExtensionPoint::kScore, status, object, filtered);
+  return node;
+}
+
+void Scheduler::Impl::note_point(ExtensionPoint point, PointStatus status, const Value& pod, Instant since) {
+  metrics.extension_point(point, status, profile_of(pod)->name, executor.now() - since);
 }
 
 void Scheduler::Impl::place(const PendingPtr& pod) {
   const Instant begin = executor.now();
+  const Clocked clocked = cycle++ % kClockedEvery == 0 ? Clocked::kYes : Clocked::kNo;
   const Value object = pods().find(pod->key.namespace_, pod->key.name);
   const Profile* profile = is_mine(object) ? profile_of(object) : nullptr;
   if (!profile) {
@@ -254,7 +274,9 @@ void Scheduler::Impl::place(const PendingPtr& pod) {
   const Value volume_rules =
       claims.refusal.empty() ? claims.rules : refusing_volume_rules(claims.refusal);
   std::shared_ptr<Candidates> candidates;
-  const int node = choose_node(pod, object, *profile, volume_rules, candidates);
+  if (clocked == Clocked::kYes) note_point(ExtensionPoint::kPreFilter, PointStatus::kSuccess, object, begin);
+  const int node = choose_node(pod, object, *profile, volume_rules, candidates, clocked);
+  if (clocked == Clocked::kYes) metrics.algorithm(executor.now() - begin);
   if (node < 0) {
     if (!pod->nominated.empty()) table.nominate(object, pod->nominated);
     if (volume_rules.has_value()) claimants.insert(pod->key);
@@ -268,21 +290,26 @@ void Scheduler::Impl::place(const PendingPtr& pod) {
   pod->nominated.clear();
   table.add_pod(object, node);
   if (claims.undecided.empty()) {
-    bind(pod, object, target, begin);
+    bind(pod, object, target, begin, clocked);
   } else {
     bind_claims(pod, object, claims.undecided, target, begin);
   }
-  help_by(object);
+  help_by(QueueEvent::kAssignedPodAdd, object);
   // What helped this one may help the next of its class.
-  if (candidates) queue.wake(candidates->id());
+  if (candidates) queue.wake(candidates->id(), pod->event);
 }
 
 void Scheduler::Impl::bind(const PendingPtr& pod, const Value& object, const std::string& node,
-                           Instant begin) {
+                           Instant begin, Clocked clocked) {
+  const Instant sent = clocked == Clocked::kYes ? executor.now() : Instant();
   client.send(binding_request(object, node),
-              [weak = weak_from_this(), pod, object, node, begin](Result<ApiResponse> result) {
+              [weak = weak_from_this(), pod, object, node, begin, sent, clocked](Result<ApiResponse> result) {
                 const auto self = weak.lock();
                 if (!self) return;
+                if (clocked == Clocked::kYes) {
+                  self->note_point(ExtensionPoint::kBind, result ? PointStatus::kSuccess : PointStatus::kError, object,
+                                   sent);
+                }
                 self->metrics.attempt(self->profile_of(object)->name,
                                       result ? "scheduled" : "error", self->executor.now() - begin);
                 self->on_bound(pod, object, node, result);
@@ -301,15 +328,15 @@ void Scheduler::Impl::on_bound(const PendingPtr& pod, const Value& object, const
   if (queue.find(pod->key) != pod || pod->assumed != node) return;
   pod->assumed.clear();
   table.remove_pod(object, node);
-  queue.back_off(pod);
-  help_at(node, object);
+  queue.back_off(pod, QueueEvent::kAttemptFailure);
+  help_at(QueueEvent::kAssignedPodDelete, node, object);
 }
 
 Scheduler::Scheduler(Executor& executor, Client& client, InformerSet& informers,
                      EventRecorder& events, MetricRegistry& metrics, Rng rng,
-                     std::vector<Profile> profiles)
+                     SchedulerConfiguration configuration)
     : impl_(std::make_shared<Impl>(executor, client, informers, events, metrics, rng,
-                                   std::move(profiles))) {
+                                   std::move(configuration))) {
   const auto subscribe = [&](KindId kind, auto handler) {
     informers.of(kind).subscribe(
         [weak = std::weak_ptr(impl_), handler](const Value& before, const Value& after) {
@@ -329,10 +356,12 @@ Scheduler::Scheduler(Executor& executor, Client& client, InformerSet& informers,
     if (after.has_value()) impl.on_volume(after);
   });
   subscribe(kinds::kStorageclasses, [](Impl& impl, const Value&, const Value& after) {
-    if (after.has_value()) impl.wake_claimants([](const Value&) { return true; });
+    if (after.has_value()) {
+      impl.wake_claimants(QueueEvent::kStorageClassUpdate, [](const Value&) { return true; });
+    }
   });
   subscribe(kinds::kCsinodes, [](Impl& impl, const Value&, const Value&) {
-    impl.wake_claimants([](const Value&) { return true; });
+    impl.wake_claimants(QueueEvent::kCsiNodeUpdate, [](const Value&) { return true; });
   });
   subscribe(kinds::kNodes, [](Impl& impl, const Value& before, const Value& after) {
     impl.on_node(before, after);

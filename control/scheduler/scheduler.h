@@ -13,7 +13,7 @@
 // five minutes. A pod with scheduling gates is left alone.
 //
 // Its caches hold what the API has said; what is assumed or nominated is rebuilt from it after a
-// restart. Control thread only; may be destroyed at any moment. Volumes are not looked at.
+// restart. Control thread only; may be destroyed at any moment.
 #pragma once
 
 #include <memory>
@@ -34,7 +34,7 @@ class Scheduler {
  public:
   // `informers` must not have been started yet.
   Scheduler(Executor& executor, Client& client, InformerSet& informers, EventRecorder& events,
-            MetricRegistry& metrics, Rng rng, std::vector<Profile> profiles = {Profile()});
+            MetricRegistry& metrics, Rng rng, SchedulerConfiguration configuration = {});
   ~Scheduler();
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;

@@ -26,7 +26,7 @@ namespace minik::control {
 
 struct Scheduler::Impl : std::enable_shared_from_this<Impl> {
   Impl(Executor& executor, Client& client, InformerSet& informers, EventRecorder& events,
-       MetricRegistry& metrics, Rng rng, std::vector<Profile> profiles);
+       MetricRegistry& metrics, Rng rng, SchedulerConfiguration configuration);
 
   // scheduler.cpp: what the informers say.
   void on_pod(const Value& before, const Value& after);
@@ -42,10 +42,13 @@ struct Scheduler::Impl : std::enable_shared_from_this<Impl> {
   bool is_mine(const Value& pod) const;
   void wake();
   void work();
+  // Whether the steps of this cycle are timed (scheduler_metrics.h).
+  enum class Clocked : bool { kNo, kYes };
   void place(const PendingPtr& pod);
   int choose_node(const PendingPtr& pod, const Value& object, const Profile& profile,
-                  const Value& volume_rules, std::shared_ptr<Candidates>& candidates);
-  void bind(const PendingPtr& pod, const Value& object, const std::string& node, Instant begin);
+                  const Value& volume_rules, std::shared_ptr<Candidates>& candidates, Clocked clocked);
+  void note_point(ExtensionPoint point, PointStatus status, const Value& pod, Instant since);
+  void bind(const PendingPtr& pod, const Value& object, const std::string& node, Instant begin, Clocked clocked);
   void on_bound(const PendingPtr& pod, const Value& object, const std::string& node,
                 const Result<ApiResponse>& result);
   void count_pending();
@@ -58,8 +61,8 @@ struct Scheduler::Impl : std::enable_shared_from_this<Impl> {
   void evict(const PendingPtr& pod, const Value& object, const std::string& node,
              const std::vector<Value>& victims);
   void clear_lower_nominations(int node, int64_t priority);
-  void help_at(const std::string& node, const Value& gone);
-  void help_by(const Value& placed);
+  void help_at(QueueEvent event, const std::string& node, const Value& gone);
+  void help_by(QueueEvent event, const Value& placed);
   void arm_flush();
 
   // claim_binding.cpp
@@ -68,7 +71,7 @@ struct Scheduler::Impl : std::enable_shared_from_this<Impl> {
   void give_up_claims(const PendingPtr& pod, const std::string& node, const Error& error);
   void on_claim(const Value& before, const Value& after);
   void on_volume(const Value& after);
-  void wake_claimants(const std::function<bool(const Value& pod)>& may_help);
+  void wake_claimants(QueueEvent event, const std::function<bool(const Value& pod)>& may_help);
 
   const ObjectCache& pods() const { return pods_cache; }
 
@@ -77,13 +80,13 @@ struct Scheduler::Impl : std::enable_shared_from_this<Impl> {
   InformerSet& informers;
   EventRecorder& events;
   const ObjectCache& pods_cache;
-  std::vector<Profile> profiles;
+  SchedulerConfiguration configuration;
   NodeTable table;
   ClassCache classes;
   Budgets budgets;
   Preemption preemption{budgets};
-  SchedulingQueue queue;
   SchedulerMetrics metrics;
+  SchedulingQueue queue;
   VolumeRules volumes;
   // Pods that have a node and wait there for their claims' volumes.
   struct ClaimsInBinding {
@@ -91,6 +94,7 @@ struct Scheduler::Impl : std::enable_shared_from_this<Impl> {
     Value object;
     std::string node;
     Instant begin;
+    Instant since;  // the claims were asked for
   };
   std::map<ObjectKey, ClaimsInBinding> binding_claims;
   std::set<ObjectKey> claimants;  // pods with claims that were parked; some may have left since
@@ -99,6 +103,7 @@ struct Scheduler::Impl : std::enable_shared_from_this<Impl> {
       victims;  // uids of pods that are being evicted, until they are gone
   uint64_t salt;
   size_t cursor = 0;
+  uint64_t cycle = 0;
   ScopedTimer flush_timer;
   bool started = false;
   bool wake_scheduled = false;

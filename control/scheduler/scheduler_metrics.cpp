@@ -32,6 +32,15 @@ std::vector<Duration> attempt_bounds() {
   return bounds;
 }
 
+std::vector<Duration> point_bounds() {
+  std::vector<Duration> bounds;
+  for (int i = 0; i < 12; ++i) bounds.push_back(milliseconds(1) / 10 * (int64_t{1} << i));
+  return bounds;
+}
+
+constexpr std::array<const char*, 6> kPointNames = {"PreFilter", "Filter", "PostFilter", "Score", "PreBind", "Bind"};
+constexpr std::array<const char*, 3> kStatusNames = {"Success", "Unschedulable", "Error"};
+
 }  // namespace
 
 SchedulerMetrics::SchedulerMetrics(MetricRegistry& registry)
@@ -45,7 +54,33 @@ SchedulerMetrics::SchedulerMetrics(MetricRegistry& registry)
       victims_(registry.histogram("scheduler_preemption_victims", "Victims of one preemption.", {},
                                   powers_of_two(7))),
       attempts_(registry.histogram("scheduler_pod_scheduling_attempts",
-                                   "Attempts until a pod was bound.", {}, powers_of_two(5))) {}
+                                   "Attempts until a pod was bound.", {}, powers_of_two(5))),
+      algorithm_(registry.histogram("scheduler_scheduling_algorithm_duration_seconds",
+                                    "Time of the choice of a node, in one cycle of ten.", {}, attempt_bounds())) {}
+
+void SchedulerMetrics::incoming(QueueName queue, QueueEvent event) {
+  auto& counter = incoming_[static_cast<size_t>(queue)][static_cast<size_t>(event)];
+  if (!counter) {
+    counter = &registry_.counter("scheduler_queue_incoming_pods_total", "Pods that came into a queue, by the event.",
+                                 {{"event", std::string(kQueueEventLabels[static_cast<size_t>(event)])},
+                                  {"queue", std::string(kQueueNames[static_cast<size_t>(queue)])}});
+  }
+  counter->add();
+}
+
+void SchedulerMetrics::extension_point(ExtensionPoint point, PointStatus status, const std::string& profile,
+                                       Duration took) {
+  auto& histogram = points_[profile][static_cast<size_t>(point)][static_cast<size_t>(status)];
+  if (!histogram) {
+    histogram = &registry_.histogram("scheduler_framework_extension_point_duration_seconds",
+                                     "Time of an extension point; of the steps of every pod in one cycle of ten.",
+                                     {{"extension_point", kPointNames[static_cast<size_t>(point)]},
+                                      {"profile", profile},
+                                      {"status", kStatusNames[static_cast<size_t>(status)]}},
+                                     point_bounds());
+  }
+  histogram->observe(took);
+}
 
 void SchedulerMetrics::attempt(const std::string& profile, const std::string& result,
                                Duration took) {

@@ -42,7 +42,10 @@ void Scheduler::Impl::no_room(const PendingPtr& pod, const Value& object,
     message = refusal.empty() ? sentence(table.count(), candidates->diagnosis(table))
                               : cat("0/", table.count(), " nodes are available: ", refusal, ".");
     if (candidates->profile().preempts) {
+      const Instant begin = executor.now();
       const std::string outcome = preempt(pod, object, *candidates);
+      note_point(ExtensionPoint::kPostFilter, outcome.empty() ? PointStatus::kSuccess : PointStatus::kUnschedulable,
+                 object, begin);
       if (!outcome.empty()) message += cat(" preemption: ", outcome);
     }
   }
@@ -109,7 +112,9 @@ void Scheduler::Impl::evict(const PendingPtr& pod, const Value& object, const st
       if (error.code == ErrorCode::kNotFound || error.code == ErrorCode::kConflict) return;
       MINIK_LOG(kWarning, "scheduler", cat("evict for ", pod->key.text(), ": ", error.message));
       // Without this victim the nominated node stays full: look again soon.
-      if (pod->where == PendingPod::Where::kUnschedulable) self->queue.back_off(pod);
+      if (pod->where == PendingPod::Where::kUnschedulable) {
+        self->queue.back_off(pod, QueueEvent::kForceActivate);
+      }
     };
     client.send(disruption_request(victim, profile_of(object)->name, executor.wall_now()),
                 [weak, victim, failed](const Result<ApiResponse>& marked) {
@@ -135,21 +140,25 @@ void Scheduler::Impl::clear_lower_nominations(int node, int64_t priority) {
     table.withdraw(object, pod->nominated);
     pod->nominated.clear();
     client.send(clear_nomination_request(object), [](const Result<ApiResponse>&) {});
-    if (pod->where == PendingPod::Where::kUnschedulable) queue.back_off(pod);
+    if (pod->where == PendingPod::Where::kUnschedulable) {
+      queue.back_off(pod, QueueEvent::kPodUpdate);
+    }
   }
 }
 
 // Something changed on this node: who could use it now? `gone` is a pod that left it, or takes less, or absent.
-void Scheduler::Impl::help_at(const std::string& name, const Value& gone) {
+void Scheduler::Impl::help_at(QueueEvent event, const std::string& name, const Value& gone) {
   if (queue.unschedulable() == 0) return;
   const int node = table.find(name);
   if (node < 0) return;
   const std::vector<Nomination> nominations = table.node(node).nominations;
   for (const auto& nomination : nominations) {
     const auto pod = queue.find(nomination.key);
-    if (pod && pod->where == PendingPod::Where::kUnschedulable) queue.activate(pod);
+    if (pod && pod->where == PendingPod::Where::kUnschedulable) {
+      queue.activate(pod, event);
+    }
   }
-  queue.wake_if([&](Candidates& candidates) {
+  queue.wake_if(event, [&](Candidates& candidates) {
     // A rule about other pods may open other nodes of the domain too.
     const bool other_nodes =
         gone.has_value() ? candidates.depends_on(table, gone) : candidates.has_hard_terms();
@@ -158,16 +167,16 @@ void Scheduler::Impl::help_at(const std::string& name, const Value& gone) {
 }
 
 // A pod was placed: who waits to be near it, or for the others to catch up?
-void Scheduler::Impl::help_by(const Value& placed) {
+void Scheduler::Impl::help_by(QueueEvent event, const Value& placed) {
   if (queue.unschedulable() == 0) return;
-  queue.wake_if([&](const Candidates& candidates) {
+  queue.wake_if(event, [&](const Candidates& candidates) {
     return candidates.has_hard_terms() && candidates.depends_on(table, placed);
   });
 }
 
 void Scheduler::Impl::arm_flush() {
   flush_timer.arm(kUnschedulableFlush, [this] {
-    queue.wake_all();
+    queue.wake_all(QueueEvent::kUnschedulableTimeout);
     arm_flush();
   });
 }

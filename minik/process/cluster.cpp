@@ -13,6 +13,7 @@
 #include "control/controllers/controller_manager.h"
 #include "control/kubelet/agent_pages.h"
 #include "control/kubelet/kubelet.h"
+#include "control/kubelet/metered_runtime.h"
 #include "control/object/json.h"
 #include "control/object/keys.h"
 #include "control/scheduler/scheduler.h"
@@ -98,8 +99,9 @@ struct Cluster::Parts {
   std::unique_ptr<control::LocalClient> controller_client, scheduler_client, kubelet_client;
   std::unique_ptr<control::ControllerManager> controllers;
   std::unique_ptr<control::EventRecorder> scheduler_events;
-  std::vector<control::Profile> scheduler_profiles;
+  control::SchedulerConfiguration scheduler_config;
   std::unique_ptr<control::Scheduler> scheduler;
+  std::unique_ptr<control::MeteredRuntime> metered_containers;
   std::unique_ptr<control::Kubelet> kubelet;
   std::unique_ptr<NodeStreams> streams;
   std::unique_ptr<ApiPages> pages;
@@ -260,12 +262,13 @@ void Cluster::Parts::assemble() {
       rng.fork("scheduler/events"));
   scheduler = std::make_unique<control::Scheduler>(
       executor, *scheduler_client, controllers->informers(), *scheduler_events, metrics,
-      rng.fork("scheduler"), scheduler_profiles);
+      rng.fork("scheduler"), scheduler_config);
   auto config = node_config(profile.name, profile.directory);
   config.addresses = {network->pods().gateway()};
   config.metrics = &metrics;
+  metered_containers = std::make_unique<control::MeteredRuntime>(executor, *containers, metrics);
   kubelet = std::make_unique<control::Kubelet>(
-      std::move(config), executor, *kubelet_client, *containers,
+      std::move(config), executor, *kubelet_client, *metered_containers,
       &controllers->informers().of(control::kinds::kServices).cache(), rng.fork("kubelet"));
   for (const auto kind : {control::kinds::kConfigmaps, control::kinds::kSecrets}) {
     controllers->informers().of(kind).subscribe(
@@ -305,8 +308,12 @@ void Cluster::Parts::assemble() {
   };
   process_metrics = collect_process_metrics(metrics, page_version);
   log_metrics = metrics.collect([this, &size = metrics.gauge("minik_store_log_bytes",
-                                                             "The database and its log on the disk.")] {
+                                                             "The database and its log on the disk."),
+                                 &storage = metrics.gauge("apiserver_storage_size_bytes",
+                                                          "The same under the kube-apiserver's name.",
+                                                          {{"storage_cluster_id", "minik"}})] {
     size.set(file_bytes(profile.database()) + file_bytes(profile.database() + "-wal"));
+    storage.set(size.value());
   });
   if (audit_log) audit_metrics = audit_log->collect(metrics);
   front_options.pages = pages.get();
@@ -386,7 +393,7 @@ Result<std::unique_ptr<Cluster>> Cluster::open(Profile profile) {
   MINIK_TRY(runtime::make_directories(p.profile.run(), 0700));
   for (const auto& path : {p.profile.pods(), p.profile.logs()})
     MINIK_TRY(runtime::make_directories(path, 0755));
-  MINIK_ASSIGN(p.scheduler_profiles, kept_scheduler_profiles(p.profile));
+  MINIK_ASSIGN(p.scheduler_config, kept_scheduler_config(p.profile));
   MINIK_TRY(p.open_keys());
   MINIK_TRY(p.open_audit_log());
   MINIK_TRY(p.open_images());

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <ctime>
 #include <filesystem>
 #include <system_error>
@@ -55,6 +56,10 @@ MetricRegistry::Collector collect_process_metrics(MetricRegistry& registry, cons
   auto& resident = registry.gauge("process_resident_memory_bytes", "Memory of the process that is in RAM.");
   auto& virtual_ = registry.gauge("process_virtual_memory_bytes", "Address space of the process.");
   auto& files = registry.gauge("process_open_fds", "Open file descriptors.");
+  rlimit files_limit{};
+  getrlimit(RLIMIT_NOFILE, &files_limit);
+  registry.gauge("process_max_fds", "Open file descriptors that the process may have.")
+      .set(static_cast<int64_t>(std::min<rlim_t>(files_limit.rlim_cur, INT64_MAX)));
   registry.gauge("process_start_time_seconds", "When the process was started, in Unix time.", {}, MetricUnit::kSeconds)
       .set(started_at().ns);
   registry

@@ -8,30 +8,30 @@
 
 namespace minik {
 
-Result<std::vector<control::Profile>> read_scheduler_config(const std::string& path) {
+Result<control::SchedulerConfiguration> read_scheduler_config(const std::string& path) {
   MINIK_ASSIGN(const auto text, runtime::read_whole_file(path));
   MINIK_ASSIGN(const auto documents, control::parse_yaml(text, path));
   if (documents.size() != 1) {
     return Error(ErrorCode::kBadRequest,
                  cat(path, ": expected one document, found ", documents.size()));
   }
-  auto profiles = control::profiles_from(documents[0].value);
-  if (!profiles) {
-    return Error(ErrorCode::kBadRequest, cat(path, ": ", profiles.error().message));
+  auto configuration = control::configuration_from(documents[0].value);
+  if (!configuration) {
+    return Error(ErrorCode::kBadRequest, cat(path, ": ", configuration.error().message));
   }
-  return profiles;
+  return configuration;
 }
 
 Status keep_scheduler_config(const Profile& profile, const std::string& path) {
-  MINIK_ASSIGN(const auto profiles, read_scheduler_config(path));
+  MINIK_TRY(read_scheduler_config(path));
   MINIK_ASSIGN(const auto text, runtime::read_whole_file(path));
   MINIK_TRY(runtime::make_directories(profile.directory, 0700));
   return runtime::write_file_atomically(profile.scheduler_config(), text);
 }
 
-Result<std::vector<control::Profile>> kept_scheduler_profiles(const Profile& profile) {
+Result<control::SchedulerConfiguration> kept_scheduler_config(const Profile& profile) {
   if (access(profile.scheduler_config().c_str(), F_OK) != 0)
-    return std::vector<control::Profile>(1);
+    return control::SchedulerConfiguration();
   return read_scheduler_config(profile.scheduler_config());
 }
 

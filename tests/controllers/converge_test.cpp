@@ -111,6 +111,20 @@ TEST(Convergence, AFailingJobEndsAtItsLimit) {
   expect_convergence(job_story("  completions: 3\n  backoffLimit: 2\n", failing));
 }
 
+// Not one failure is allowed, so that a pod which is counted as one when it is only taken away fails the Job.
+TEST(Convergence, AJobThatIsSuspendedAndResumedHasLostNothing) {
+  auto story = job_story("  completions: 12\n  parallelism: 4\n  backoffLimit: 0\n", {});
+  story.changes.push_back(merge_patch_at(seconds(6), "jobs", "sum", R"({"spec":{"suspend":true}})"));
+  story.changes.push_back(merge_patch_at(seconds(30), "jobs", "sum", R"({"spec":{"suspend":false}})"));
+  expect_convergence(story);
+}
+
+TEST(Convergence, EachIndexOfAFailingJobHasItsOwnLimit) {
+  ImageBehaviour failing;
+  failing.exit_code = 1;
+  expect_convergence(job_story("  completions: 3\n  parallelism: 3\n  completionMode: Indexed\n  backoffLimitPerIndex: 1\n", failing));
+}
+
 TEST(Convergence, NothingIsLeftOfAJobThatIsDeletedWithItsPods) {
   auto story = job_story("  completions: 50\n  parallelism: 5\n", {});
   auto gone = delete_at(seconds(15), "jobs", "sum");

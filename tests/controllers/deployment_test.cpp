@@ -223,6 +223,58 @@ TEST_F(Deployment, SaysThatItTimedOutWhenNothingMovesForItsDeadline) {
   EXPECT_EQ(progressing[keys::kMessage].as_string(), "ReplicaSet \"web-new\" has timed out progressing.");
 }
 
+std::string progressing(std::string_view status, std::string_view reason, std::string_view counts) {
+  return cat("status: {", counts, ", conditions: [{type: Progressing, status: '", status, "', reason: ", reason,
+             ", message: said before, lastUpdateTime: '2026-03-01T11:00:00Z', "
+             "lastTransitionTime: '2026-03-01T11:00:00Z'}]}\n");
+}
+
+TEST_F(Deployment, IsNoRolloutAnyMoreWhenPodsFailAfterwards) {
+  world.add(cat(deployment_of(4, "web:2"),
+                progressing("True", "NewReplicaSetAvailable",
+                            "replicas: 4, updatedReplicas: 4, readyReplicas: 4, availableReplicas: 4"),
+                with_revision(set_of("web-new", "web:2", 4, 1), 2)));
+  stands_at_revision(world, "2");
+  const Value status = status_of(world.decide("default", "web"));
+  EXPECT_EQ(status[keys::kAvailableReplicas].as_int(), 1);
+  EXPECT_EQ(condition_of(status, "Progressing")[keys::kReason].as_string(), "NewReplicaSetAvailable");
+}
+
+TEST_F(Deployment, SaysNothingOfProgressWithoutADeadline) {
+  world.add(cat(deployment_of(4, "web:2", "progressDeadlineSeconds: 2147483647"),
+                progressing("False", "ProgressDeadlineExceeded", "replicas: 4"),
+                with_revision(set_of("web-new", "web:2", 4, 1), 2)));
+  stands_at_revision(world, "2");
+  EXPECT_FALSE(condition_of(status_of(world.decide("default", "web")), "Progressing").has_value());
+}
+
+TEST_F(Deployment, DoesNotForgetForAPauseThatItTimedOut) {
+  world.add(cat(deployment_of(4, "web:2", "paused: true"),
+                progressing("False", "ProgressDeadlineExceeded", "replicas: 4"),
+                with_revision(set_of("web-new", "web:2", 4, 1), 2)));
+  const Value status = status_of(world.decide("default", "web"));
+  EXPECT_EQ(condition_of(status, "Progressing")[keys::kReason].as_string(), "ProgressDeadlineExceeded");
+}
+
+TEST_F(Deployment, GrowsFromNothingWhilePausedByTheSetItHadLast) {
+  world.add(cat(deployment_of(3, "web:2", "paused: true"), set_of("web-1", "web:1", 0, 0),
+                with_revision(set_of("web-2", "web:2", 0, 0), 2)));
+  EXPECT_EQ(text_of(world.decide("default", "web")),
+            "update replicasets web-2 | ScalingReplicaSet: Scaled up replica set web-2 from 0 to 3\n"
+            "update deployments web/status\n");
+}
+
+TEST_F(Deployment, CountsASetOnItsWayOutToNoHistory) {
+  const std::string complete = "status: {replicas: 2, updatedReplicas: 2, readyReplicas: 2, availableReplicas: 2}\n";
+  auto going = set_of("web-1", "web:1", 0, 0);
+  going.replace(going.find("resourceVersion"), 0, "deletionTimestamp: '2026-03-01T12:00:30Z'\n  ");
+  world.add(cat(deployment_of(2, "web:3", "revisionHistoryLimit: 1"), complete, going,
+                with_revision(set_of("web-2", "web:2", 0, 0), 2), with_revision(set_of("web-3", "web:3", 2, 2), 3)));
+  stands_at_revision(world, "3");
+  const auto text = text_of(world.decide("default", "web"));
+  EXPECT_EQ(text.find("delete"), std::string::npos) << text;
+}
+
 TEST_F(Deployment, RepeatsWhyItsSetCannotMakePods) {
   auto set = set_of("web-new", "web:1", 3, 0);
   set.replace(set.find("status: {"), 9,

@@ -71,6 +71,44 @@ TEST(Disruption, NamesPodsThatNobodyManages) {
   EXPECT_EQ(counts(plan), "1/0/0/0");
   ASSERT_EQ(plan.events.size(), 1U);
   EXPECT_EQ(plan.events[0].reason, "UnmanagedPods");
+  EXPECT_EQ(plan.events[0].message,
+            "Pods selected by this PodDisruptionBudget (selector: &LabelSelector{MatchLabels:map[string]string{app: "
+            "web,},MatchExpressions:[]LabelSelectorRequirement{},}) were found to be unmanaged. As a result, the status "
+            "of the PDB cannot be calculated correctly, which may result in undefined behavior. To account for these "
+            "pods please set \".spec.minAvailable\" field of the PDB to an integer value.");
+}
+
+TEST(Disruption, AllowsNothingWhereAControllerDoesNotSayHowManyPodsItWants) {
+  DecisionWorld world(disruption_controller());
+  world.add(cat(budget_of("maxUnavailable: 1", "{disruptionsAllowed: 2}"),
+                pod_of("a", "True", "[{apiVersion: batch/v1, kind: Job, name: sum, uid: job, controller: true}]")));
+  const Plan plan = world.decide("default", "keep");
+  ASSERT_EQ(plan.writes.size(), 1U);
+  const Value& status = plan.writes[0].request.body[keys::kStatus];
+  EXPECT_EQ(status[keys::kDisruptionsAllowed].as_int(), 0);
+  const Value& told = status[keys::kConditions].items()[0];
+  EXPECT_EQ(told[keys::kReason].as_string(), "SyncFailed");
+  EXPECT_EQ(told[keys::kMessage].as_string(), "jobs.batch does not implement the scale subresource");
+  ASSERT_EQ(plan.events.size(), 1U);
+  EXPECT_EQ(plan.events[0].message,
+            "Failed to calculate the number of expected pods: jobs.batch does not implement the scale subresource");
+}
+
+TEST(Disruption, AMinimumThatIsANumberAsksNoController) {
+  DecisionWorld world(disruption_controller());
+  world.add(cat(budget_of("minAvailable: 1"),
+                pod_of("a", "True", "[{apiVersion: batch/v1, kind: Job, name: sum, uid: job, controller: true}]"),
+                pod_of("b", "True", "[]")));
+  EXPECT_EQ(counts(world.decide("default", "keep")), "2/1/2/1");
+}
+
+TEST(Disruption, SaysOfAPodThatSomebodyWasLetToEvictAndDidNot) {
+  DecisionWorld world(disruption_controller());
+  world.add(cat(kSet, budget_of("minAvailable: 1", "{disruptedPods: {a: '2026-03-01T11:58:00Z'}}"), pod_of("a")));
+  const Plan plan = world.decide("default", "keep");
+  ASSERT_EQ(plan.events.size(), 1U);
+  EXPECT_EQ(plan.events[0].reason, "NotDeleted");
+  EXPECT_EQ(plan.events[0].message, "Pod was expected by PDB default/keep to be deleted but it wasn't");
 }
 
 TEST(Disruption, IsSilentWhenNothingChanged) {

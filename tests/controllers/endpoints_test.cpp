@@ -50,6 +50,27 @@ TEST(EndpointSlices, SayOfEachPodWhetherItIsReadyServingOrLeaving) {
   EXPECT_EQ(conditions(2), "serving terminating");
 }
 
+TEST(EndpointSlices, SayForWhomAReadyPodIsTheNearestWhereTheServiceAsks) {
+  const auto hints = [](std::string_view preference) {
+    DecisionWorld world(endpoint_slice_controller());
+    std::string service(kService);
+    service += cat("  trafficDistribution: ", preference, "\n");
+    world.add(cat(service, pod_of("a", "10.1.0.1", true), pod_of("b", "10.1.0.2", false),
+                  "\n---\n{apiVersion: v1, kind: Node, metadata: {name: node-1, labels: {topology.kubernetes.io/zone: z1}}}"));
+    const auto plan = world.decide("default", "web");
+    const auto endpoints = plan.writes.at(0).request.body[keys::kEndpoints].items();
+    EXPECT_FALSE(endpoints[1][keys::kHints].has_value()) << "not ready, for nobody";
+    const Value& told = endpoints[0][keys::kHints];
+    const auto names = [](const Value& list) {
+      return list.empty() ? std::string("-") : list.items()[0][keys::kName].string();
+    };
+    return cat(names(told[keys::kForZones]), " ", names(told[keys::kForNodes]));
+  };
+  EXPECT_EQ(hints("PreferClose"), "z1 -");
+  EXPECT_EQ(hints("PreferSameZone"), "z1 -");
+  EXPECT_EQ(hints("PreferSameNode"), "z1 node-1");
+}
+
 TEST(EndpointSlices, OfAServiceWhosePodsAreGoneAreOneWithoutPorts) {
   DecisionWorld world(endpoint_slice_controller());
   world.add(kService);

@@ -257,6 +257,84 @@ TEST_F(Job, SuspendedStopsItsPodsAndSaysSo) {
   EXPECT_EQ(count(plan, Verb::kDelete), 2U);
 }
 
+TEST_F(Job, LetsGoOfWhatItTakesAwayBeforeItDoesSo) {
+  world.add(cat(job_of("  completions: 3\n  parallelism: 2\n  backoffLimit: 6\n  suspend: true"), pod_of({"a"}), pod_of({"b"})));
+  EXPECT_EQ(text_of(decide()),
+            "update jobs sum/status\npatch pods a\npatch pods b\n"
+            "delete pods a | SuccessfulDelete: Deleted pod: a\ndelete pods b | SuccessfulDelete: Deleted pod: b\n");
+}
+
+TEST_F(Job, CountsNoPodThatItHasTakenAwayItself) {
+  world.add(cat(job_of("  completions: 3\n  parallelism: 2\n  backoffLimit: 0\n  suspend: true"),
+                pod_of({.name = "a", .deleting = true, .tracked = false})));
+  const Value status = status_of(decide());
+  EXPECT_EQ(status[keys::kFailed].as_int(), 0);
+  EXPECT_EQ(status[keys::kTerminating].as_int(), 1);
+  EXPECT_FALSE(condition_of(status, "FailureTarget").has_value());
+}
+
+TEST_F(Job, BeginsItsDeadlineAnewWhenItIsResumed) {
+  const std::string suspended =
+      "  conditions: [{type: Suspended, status: 'True', lastTransitionTime: '2026-03-01T11:10:00Z'}]\n";
+  world.add(job_of("  completions: 3\n  parallelism: 1\n  backoffLimit: 6\n  activeDeadlineSeconds: 60", suspended));
+  const Value status = status_of(decide());
+  EXPECT_EQ(condition_of(status, "Suspended")[keys::kReason].as_string(), "JobResumed");
+  EXPECT_EQ(status[keys::kStartTime].as_string(), "2026-03-01T12:00:00Z");
+  EXPECT_FALSE(condition_of(status, "FailureTarget").has_value());
+}
+
+TEST_F(Job, FailsForItsIndexesBeforeItSucceedsByARule) {
+  world.add(cat(job_of("  completions: 2\n  parallelism: 2\n  completionMode: Indexed\n  backoffLimitPerIndex: 0\n"
+                       "  backoffLimit: 100\n  successPolicy: {rules: [{succeededIndexes: '0'}]}"),
+                pod_of({.name = "a", .phase = "Succeeded", .index = "0"}), pod_of({.name = "b", .phase = "Failed", .index = "1"})));
+  EXPECT_EQ(condition_of(status_of(decide()), "FailureTarget")[keys::kReason].as_string(), "FailedIndexes");
+}
+
+TEST_F(Job, CallsThePodsThatItStopsFailedWhenItFails) {
+  const std::string failing = "  failed: 7\n  conditions: [{type: FailureTarget, status: 'True', reason: BackoffLimitExceeded}]\n";
+  world.add(cat(job_of("  completions: 3\n  parallelism: 2\n  backoffLimit: 6\n  podReplacementPolicy: Failed", failing),
+                pod_of({.name = "a", .deleting = true})));
+  const Plan plan = decide();
+  EXPECT_EQ(status_of(plan)[keys::kUncountedTerminatedPods][keys::kFailed].items()[0].as_string(), "uid-a");
+  EXPECT_EQ(count(plan, Verb::kPatch), 1U);
+}
+
+TEST_F(Job, CountsNothingOfThePodsThatItStopsWhenItHasSucceeded) {
+  const std::string done = "  conditions: [{type: SuccessCriteriaMet, status: 'True', reason: SuccessPolicy}]\n";
+  world.add(cat(job_of("  completions: 3\n  parallelism: 3\n  completionMode: Indexed\n  backoffLimit: 6\n"
+                       "  successPolicy: {rules: [{succeededIndexes: '0'}]}",
+                       done),
+                pod_of({.name = "b", .index = "1", .deleting = true})));
+  const Plan plan = decide();
+  EXPECT_FALSE(status_of(plan)[keys::kUncountedTerminatedPods].contains("failed"));
+  EXPECT_EQ(count(plan, Verb::kPatch), 1U);
+}
+
+TEST_F(Job, KeepsTheLastFailureOfAnIndexUntilTheNextPodCarriesItsNumber) {
+  const std::string spec = "  completions: 1\n  parallelism: 1\n  completionMode: Indexed\n  backoffLimitPerIndex: 3\n  backoffLimit: 100";
+  const std::string lost =
+      pod_of({.name = "a", .phase = "Failed", .index = "0", .failures = "1", .deleting = true});
+  world.add(cat(job_of(spec), lost));
+  EXPECT_EQ(count(decide(), Verb::kPatch), 0U) << "its finalizer keeps the number";
+  world.now = *parse_time("2026-03-01T12:05:00Z");
+  const Plan later = decide();
+  ASSERT_EQ(count(later, Verb::kCreate), 1U);
+  EXPECT_EQ(later.writes.back().request.body[keys::kMetadata][keys::kAnnotations].get(kJobIndexFailures).as_string(), "2");
+  world.add(pod_of({.name = "b", .index = "0", .failures = "2"}));
+  EXPECT_EQ(count(decide(), Verb::kPatch), 1U);
+}
+
+TEST_F(Job, NamesAnIndexedPodByItsIndexHoweverLongTheJobsNameIs) {
+  const std::string name(63, 'x');
+  std::string job = job_of("  completions: 1\n  parallelism: 1\n  completionMode: Indexed\n  backoffLimit: 6");
+  job.replace(job.find("name: sum,"), 10, cat("name: ", name, ","));
+  world.add(job);
+  const Plan plan = world.decide("default", name);
+  const Value& pod = plan.writes.back().request.body;
+  EXPECT_EQ(pod[keys::kMetadata][keys::kGenerateName].as_string(), cat(std::string(55, 'x'), "-0-"));
+  EXPECT_EQ(pod[keys::kSpec][keys::kHostname].as_string(), cat(name, "-0"));
+}
+
 TEST_F(Job, ReplacesADeletedPodAtOnceOrWhenItHasEndedAsItIsTold) {
   world.add(cat(job_of("  completions: 3\n  parallelism: 1\n  backoffLimit: 6\n  podReplacementPolicy: Failed"),
                 pod_of({.name = "a", .deleting = true})));

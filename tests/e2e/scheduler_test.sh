@@ -15,19 +15,33 @@ fails "wrong.yaml: expected kind KubeSchedulerConfiguration" run start --schedul
 cat >"$root/profiles.yaml" <<'END'
 apiVersion: kubescheduler.config.k8s.io/v1
 kind: KubeSchedulerConfiguration
+podInitialBackoffSeconds: 1
+percentageOfNodesToScore: 50
 profiles:
 - schedulerName: default-scheduler
 - schedulerName: packer
   pluginConfig:
   - name: NodeResourcesFit
     args: {scoringStrategy: {type: MostAllocated, resources: [{name: cpu, weight: 1}]}}
+- schedulerName: elsewhere
+  pluginConfig:
+  - name: NodeAffinity
+    args:
+      addedAffinity:
+        requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: rack, operator: Exists}]}]}
 END
+sed 's/Exists/Like/' "$root/profiles.yaml" >"$root/unlike.yaml"
+fails 'operator: Invalid value: "Like": not a valid selector operator' run start --scheduler-config "$root/unlike.yaml"
 run start --scheduler-config "$root/profiles.yaml" >/dev/null
 
 step "each profile's pods are placed, nobody else's"
 pod packed 'schedulerName: packer'
 pod foreign 'schedulerName: somebody-else'
 eventually contains Running kc get pod packed
+pod racked 'schedulerName: elsewhere'
+eventually contains "1 node(s) didn't match scheduler-enforced node affinity" why racked
+kc label node --all rack=one
+eventually contains Running kc get pod racked
 
 step "a pod that fits nowhere says why"
 pod giant '' 'resources: {requests: {cpu: "1000"}}'

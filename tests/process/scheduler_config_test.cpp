@@ -12,10 +12,10 @@ TEST(SchedulerConfig, DefaultsWithoutAFile) {
   const TemporaryFolder folder;
   Profile profile;
   profile.directory = folder.path();
-  const auto profiles = kept_scheduler_profiles(profile);
-  ASSERT_TRUE(profiles);
-  ASSERT_EQ(profiles->size(), 1U);
-  EXPECT_EQ((*profiles)[0].name, "default-scheduler");
+  const auto configuration = kept_scheduler_config(profile);
+  ASSERT_TRUE(configuration);
+  ASSERT_EQ(configuration->profiles.size(), 1U);
+  EXPECT_EQ(configuration->profiles[0].name, "default-scheduler");
 }
 
 TEST(SchedulerConfig, IsKeptForTheNextStart) {
@@ -28,9 +28,9 @@ TEST(SchedulerConfig, IsKeptForTheNextStart) {
                                              "profiles: [{schedulerName: packer}]\n")
                   .ok());
   ASSERT_TRUE(keep_scheduler_config(profile, folder.file("wanted.yaml")).ok());
-  const auto profiles = kept_scheduler_profiles(profile);
-  ASSERT_TRUE(profiles);
-  EXPECT_EQ((*profiles)[0].name, "packer");
+  const auto configuration = kept_scheduler_config(profile);
+  ASSERT_TRUE(configuration);
+  EXPECT_EQ(configuration->profiles[0].name, "packer");
 }
 
 TEST(SchedulerConfig, ABadFileIsRefusedByNameAndChangesNothing) {
@@ -43,7 +43,7 @@ TEST(SchedulerConfig, ABadFileIsRefusedByNameAndChangesNothing) {
   EXPECT_EQ(refused.error().message,
             folder.file("bad.yaml") +
                 ": expected kind KubeSchedulerConfiguration of kubescheduler.config.k8s.io/v1");
-  EXPECT_TRUE(kept_scheduler_profiles(profile));
+  EXPECT_TRUE(kept_scheduler_config(profile));
 }
 
 }  // namespace

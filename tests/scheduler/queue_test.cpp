@@ -174,6 +174,74 @@ TEST_F(Queue, EndedPodsGiveTheirRoomBack) {
   EXPECT_EQ(node_of("web"), "a");
 }
 
+TEST_F(Queue, MetricsSayWhatBroughtPodsIntoWhichQueue) {
+  const auto incoming = [this](const std::string& event, const std::string& queue, int count) {
+    return metric_is(cat("scheduler_queue_incoming_pods_total{event=\"", event, "\",queue=\"", queue, "\"} ", count));
+  };
+  add_node("a", "1");
+  add_pod("first", requests("800m"));
+  add_pod("second", requests("800m"));
+  add_pod("gated", requests("10m"), "schedulingGates: [{name: example.com/quota}]");
+  run();
+  EXPECT_TRUE(incoming("UnschedulablePodAdd", "active", 2));
+  EXPECT_TRUE(incoming("UnschedulablePodAdd", "unschedulable", 1));
+  EXPECT_TRUE(incoming("ScheduleAttemptFailure", "unschedulable", 1));
+  ASSERT_TRUE(patch(kinds::kPods, "default", "gated", R"({"spec":{"schedulingGates":null}})"));
+  remove(kinds::kPods, "default", "first");
+  run();
+  EXPECT_TRUE(incoming("UnschedulablePodUpdatePodSchedulingGatesEliminated", "active", 1));
+  EXPECT_TRUE(incoming("AssignedPodDelete", "active", 1));
+  add_pod("third", requests("800m"));
+  run();
+  add_node("b", "1");
+  run();
+  EXPECT_TRUE(incoming("NodeAdd", "active", 1));
+}
+
+TEST_F(Queue, MetricsTimeTheExtensionPoints) {
+  const auto times = [this](const std::string& point, const std::string& status, int count) {
+    return metric_is(cat("scheduler_framework_extension_point_duration_seconds_count{extension_point=\"", point,
+                         "\",profile=\"default-scheduler\",status=\"", status, "\"} ", count));
+  };
+  add_node("a", "4");
+  for (int i = 0; i < 11; ++i) add_pod(cat("web-", i), requests("100m"));
+  run();
+  // The first and the eleventh.
+  EXPECT_TRUE(times("PreFilter", "Success", 2));
+  EXPECT_TRUE(times("Filter", "Success", 2));
+  EXPECT_TRUE(times("Score", "Success", 1)) << "the first of a class is placed without an order";
+  EXPECT_TRUE(times("Bind", "Success", 2));
+  EXPECT_TRUE(metric_is("scheduler_scheduling_algorithm_duration_seconds_count 2"));
+  add_pod("large", requests("8"));
+  run();
+  EXPECT_TRUE(times("PostFilter", "Unschedulable", 1));
+}
+
+TEST_F(Queue, ARefusedBindingWaitsAsTheConfigurationSays) {
+  scheduler.reset();
+  sim::SimulatedClient link(
+      executor, [this] { return &api; }, "system:kube-scheduler", Rng(5), {}, nullptr);
+  informers = std::make_unique<InformerSet>(executor, link, Rng(2));
+  scheduler = std::make_unique<Scheduler>(executor, link, *informers, *events, metrics, Rng(4),
+                                          SchedulerConfiguration{{Profile()}, {seconds(30), seconds(60)}});
+  scheduler->start();
+  informers->start();
+  add_node("a", "1");
+  run();
+  sim::LinkFaults faults;
+  faults.unauthorized = true;
+  link.set_faults(faults);
+  add_pod("web", requests("800m"));
+  run(seconds(20));
+  link.set_faults({});
+  run(seconds(5));
+  EXPECT_EQ(node_of("web"), "");
+  run(seconds(90));
+  EXPECT_EQ(node_of("web"), "a");
+  scheduler.reset();
+  informers.reset();
+}
+
 TEST_F(Queue, MetricsCountAttemptsAndTimes) {
   add_node("a", "1");
   add_pod("first", requests("800m"));

@@ -10,15 +10,9 @@ using Scores = SchedulerWorld;
 Profile profile_of(std::string_view yaml) {
   const auto documents = parse_yaml(yaml);
   CHECK(documents.ok()) << documents.error().message;
-  auto profiles = profiles_from((*documents)[0].value);
-  CHECK(profiles.ok()) << profiles.error().message;
-  return (*profiles)[0];
-}
-
-std::string error_of(std::string_view yaml) {
-  const auto documents = parse_yaml(yaml);
-  const auto profiles = profiles_from((*documents)[0].value);
-  return profiles ? "" : profiles.error().message;
+  const auto configuration = configuration_from((*documents)[0].value);
+  CHECK(configuration.ok()) << configuration.error().message;
+  return configuration->profiles[0];
 }
 
 constexpr std::string_view kMost = R"(
@@ -62,45 +56,53 @@ TEST(AllocationScore, MostAllocatedPacksByTheProfilesWeights) {
   EXPECT_EQ(allocation_score(most, demand_of(3000, 5000), node_with(4000, 10000, 0, 0)), 56);
 }
 
+TEST(AllocationScore, FollowsTheProfilesShapeByStraightLines) {
+  Profile profile;
+  profile.strategy = AllocationStrategy::kRequestedToCapacity;
+  profile.shape = {{0, 0}, {50, 80}, {100, 100}};
+  // 25 % full is half way up the first line; memory, which scores nothing, is left out of the mean.
+  EXPECT_EQ(allocation_score(profile, demand_of(1000, 0), node_with(4000, 10000, 0, 0)), 40);
+  // 75 % and 50 %: 90 and 80.
+  EXPECT_EQ(allocation_score(profile, demand_of(3000, 5000), node_with(4000, 10000, 0, 0)), 85);
+  // What asks for more than there is counts as full.
+  EXPECT_EQ(allocation_score(profile, demand_of(9000, 0), node_with(4000, 10000, 0, 0)), 100);
+}
+
+TEST(AllocationScore, CountsAnExtendedResourceOnlyForPodsThatAskForIt) {
+  Profile profile;
+  profile.strategy = AllocationStrategy::kMost;
+  profile.cpu_weight = 1;
+  profile.memory_weight = 0;
+  profile.other_weights = {{"example.com/gpu", 3}};
+  NodeEntry node = node_with(4000, 10000, 0, 0);
+  node.allocatable.extended = {{"example.com/gpu", 4}};
+  EXPECT_EQ(allocation_score(profile, demand_of(1000, 0), node), 25);
+  PodDemand demand = demand_of(1000, 0);
+  demand.requests.extended = {{"example.com/gpu", 4}};
+  EXPECT_EQ(allocation_score(profile, demand, node), (25 + 3 * 100) / 4);
+}
+
+TEST(BalanceScore, IsTheStandardDeviationOfAllThatTheProfileNames) {
+  Profile profile;
+  profile.balances_others = {"example.com/gpu"};
+  NodeEntry node = node_with(4000, 10000, 0, 0);
+  node.allocatable.extended = {{"example.com/gpu", 4}};
+  PodDemand demand = demand_of(2000, 5000);
+  demand.requests.extended = {{"example.com/gpu", 2}};
+  EXPECT_EQ(balance_score(profile, demand, node), 100);
+  demand.requests.extended = {{"example.com/gpu", 4}};
+  // 0.5, 0.5 and 1 deviate by 0.2357.
+  EXPECT_EQ(balance_score(profile, demand, node), 76);
+}
+
+TEST(BalanceScore, SaysNothingOfAPodThatAsksForNothing) {
+  EXPECT_EQ(balance_score({}, demand_of(0, 0), node_with(4000, 10000, 0, 0)), 0);
+}
+
 TEST(BalanceScore, IsHighestWhereTheSharesAreEqual) {
-  EXPECT_EQ(balance_score(demand_of(2000, 5000), node_with(4000, 10000, 0, 0)), 100);
-  EXPECT_EQ(balance_score(demand_of(3000, 5000), node_with(4000, 10000, 0, 0)), 87);
-  EXPECT_EQ(balance_score(demand_of(4000, 0), node_with(4000, 10000, 0, 0)), 50);
-}
-
-TEST(Profiles, RefuseWhatIsNotThereByName) {
-  const std::string head =
-      "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nprofiles:\n";
-  EXPECT_EQ(error_of("kind: Pod"),
-            "expected kind KubeSchedulerConfiguration of kubescheduler.config.k8s.io/v1");
-  EXPECT_EQ(
-      error_of(head + "- plugins: {filter: {disabled: [{name: NodeAffinity}]}}"),
-      "profiles[0].plugins.filter.disabled: the plugin \"NodeAffinity\" cannot be turned off");
-  EXPECT_EQ(error_of(head + "- {schedulerName: a}\n- {schedulerName: a}"),
-            "profiles[1].schedulerName: is used twice");
-  EXPECT_EQ(
-      error_of(head +
-               "- pluginConfig: [{name: NodeResourcesFit, args: {scoringStrategy: {type: Odd}}}]"),
-      "profiles[0].pluginConfig[NodeResourcesFit].args.scoringStrategy.type: \"Odd\" is not there; "
-      "use "
-      "LeastAllocated or MostAllocated");
-}
-
-TEST(Profiles, SetWeightsAndTurnPreemptionOff) {
-  const Profile profile = profile_of(R"(
-apiVersion: kubescheduler.config.k8s.io/v1
-kind: KubeSchedulerConfiguration
-profiles:
-- schedulerName: packer
-  plugins:
-    score: {disabled: [{name: ImageLocality}], enabled: [{name: NodeAffinity, weight: 9}]}
-    postFilter: {disabled: [{name: "*"}]}
-)");
-  EXPECT_EQ(profile.name, "packer");
-  EXPECT_EQ(profile.weights.image, 0);
-  EXPECT_EQ(profile.weights.node_affinity, 9);
-  EXPECT_EQ(profile.weights.taints, 3);
-  EXPECT_FALSE(profile.preempts);
+  EXPECT_EQ(balance_score({}, demand_of(2000, 5000), node_with(4000, 10000, 0, 0)), 100);
+  EXPECT_EQ(balance_score({}, demand_of(3000, 5000), node_with(4000, 10000, 0, 0)), 87);
+  EXPECT_EQ(balance_score({}, demand_of(4000, 0), node_with(4000, 10000, 0, 0)), 50);
 }
 
 TEST_F(Scores, TheEmptierNodeWins) {
@@ -165,7 +167,7 @@ TEST_F(Scores, ProfilesPlaceByTheirOwnStrategy) {
   packer.name = "packer";
   informers = std::make_unique<InformerSet>(executor, client, Rng(2));
   scheduler = std::make_unique<Scheduler>(executor, client, *informers, *events, metrics, Rng(4),
-                                          std::vector<Profile>{Profile(), packer});
+                                          SchedulerConfiguration{{Profile(), packer}, {}});
   scheduler->start();
   informers->start();
   add_node("full");

@@ -44,7 +44,10 @@ class AutoscalingTest : public ::testing::Test {
     cluster = std::make_unique<SimulatedCluster>(options, nullptr);
     cluster->start();
     run(seconds(10));
-    for (const auto& change : apply_at({}, kWeb)) {
+    add(kWeb);
+  }
+  void add(std::string_view yaml) {
+    for (const auto& change : apply_at({}, yaml)) {
       cluster->request(change.request, [](const auto& result) { ASSERT_TRUE(result) << result.error().message; });
     }
   }
@@ -73,6 +76,30 @@ TEST_F(AutoscalingTest, StopsAtItsMaximum) {
   cluster->set_load("*", 50'000);
   run(minutes(10));
   EXPECT_EQ(replicas(), 10);
+}
+
+TEST_F(AutoscalingTest, LeavesPodsAloneThatTwoAutoscalersClaim) {
+  add(R"(
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: other}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
+  maxReplicas: 5
+  metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}]
+)");
+  run(minutes(1));
+  cluster->set_load("*", 2000);
+  run(minutes(8));
+  EXPECT_EQ(replicas(), 1);
+  for (const auto& told : cluster->store()
+                              .find(kinds::kHorizontalpodautoscalers, "default", "web")[keys::kStatus][keys::kConditions]
+                              .items()) {
+    if (told[keys::kType].as_string() != "ScalingActive") continue;
+    EXPECT_EQ(told[keys::kReason].as_string(), "AmbiguousSelector");
+    EXPECT_EQ(told[keys::kMessage].as_string(),
+              "pods by selector app=web are controlled by multiple HPAs: [default/other default/web]");
+  }
 }
 
 }  // namespace

@@ -25,6 +25,10 @@ SimulatedCluster::SimulatedCluster(ClusterOptions options, Trace* trace)
   for (const auto& component : options_.controllers_apart) parts_.emplace(component, rng_.fork(cat("crashes of ", component.name)));
   executor_.set_chance(options_.delays.chance);
   surroundings_.service_answers = [this](const std::string& name) { return service_answers(name); };
+  surroundings_.ask = [this](const std::string& node, control::KindId kind, const std::string& token, Surroundings::Answered done) {
+    ask_for_pod(node, kind, token, std::move(done));
+  };
+  gate_.set_pace(options_.api_objects_per_second);
   make_store();
   make_api();
   add_machines();
@@ -80,8 +84,9 @@ std::vector<SimulatedClient*> SimulatedCluster::all_clients() {
     }
   }
   for (auto& [name, m] : machines_) {
-    if (m.client) all.push_back(m.client.get());
+    for (auto* client : clients_of(m)) all.push_back(client);
   }
+  if (names_client_) all.push_back(names_client_.get());
   return all;
 }
 
@@ -90,6 +95,10 @@ void SimulatedCluster::start() {
   admin_client_ = make_client("admin", executor_);
   for (const auto& component : components()) restart(component);
   for (auto& [name, m] : machines_) boot(m);
+  if (!options_.names_cached) return;
+  names_client_ = make_client("system:dns", executor_);
+  names_heard_ = executor_.now();
+  ask_names();
 }
 
 void SimulatedCluster::request(control::ApiRequest request, control::ResponseCallback done) {
@@ -109,6 +118,38 @@ void SimulatedCluster::set_load_requests(std::string_view image_pattern, int64_t
 }
 
 // --- what surrounds containers ---
+
+// The name servers read the Services from the API server, and keep what they know for a while.
+void SimulatedCluster::ask_names() {
+  constexpr Duration kPeriod = seconds(10);
+  surroundings_.names_known = executor_.now() - names_heard_ <= *options_.names_cached;
+  control::ApiRequest request;
+  request.verb = control::Verb::kList;
+  request.kind = kinds::kServices;
+  names_client_->send(std::move(request), [this](const Result<control::ApiResponse>& result) {
+    if (result) names_heard_ = executor_.now();
+    executor_.after(kPeriod, [this] { ask_names(); });
+  });
+}
+
+void SimulatedCluster::ask_for_pod(const std::string& node, control::KindId kind, const std::string& token, Surroundings::Answered done) {
+  Machine& m = machine(node);
+  if (!m.pods_client) m.pods_client = make_client(cat("system:pods:", node), *m.executor);
+  m.pods_client->set_connected(m.connected);
+  m.pods_client->set_faults(m.faults);
+  // As the server reads it: until when it is good stands in it.
+  const auto until = parse_int64(std::string_view(token).substr(token.rfind('-') + 1));
+  if (!until || executor_.wall_now().ns >= *until) {
+    executor_.after(options_.delays.request_max, [done = std::move(done)] { done(Error(ErrorCode::kUnauthorized, "the token has expired")); });
+    return;
+  }
+  control::ApiRequest request;
+  request.verb = control::Verb::kList;
+  request.kind = kind;
+  m.pods_client->send(std::move(request), [done = std::move(done)](const Result<control::ApiResponse>& result) {
+    done(result ? Status() : Status(result.error()));
+  });
+}
 
 bool SimulatedCluster::service_answers(const std::string& name) {
   auto& [at, answers] = service_answers_[name];

@@ -50,6 +50,8 @@ struct ClusterOptions {
   Duration node_grace = seconds(50);
   // The store's log is the real one, on a simulated disk: slower, and needed for its power to be cut.
   bool store_on_disk = false;
+  int64_t api_objects_per_second = 0;      // what the API server makes its way through; 0: any number
+  std::optional<Duration> names_cached;  // names are known so long after the name servers have heard from the API server
   std::set<Component> controllers_apart;  // each of these is a process of its own
   const control::Schema* schema = &control::Schema::builtin();  // which outlives the cluster
   std::optional<control::AuditPolicy> audit_policy = {};  // none: no audit log
@@ -178,11 +180,15 @@ class SimulatedCluster {
     std::unique_ptr<MachineExecutor> executor;
     std::unique_ptr<SimulatedRuntime> runtime;
     std::unique_ptr<SimulatedClient> client;
+    std::unique_ptr<SimulatedClient> pods_client;  // of containers that ask the API server; none: there are none
     std::unique_ptr<control::Kubelet> kubelet;
     uint64_t lives = 0;
     Instant frozen_since;
+    // Its containers want more of its processors than it has: everything on it stands still in turns.
+    int64_t milli_cpu_wanted = 0;
+    bool starves = false, stands_still = false;
     // What outlives its lives.
-    bool connected = true, disk_full = false;
+    bool connected = true, disk_full = false, frozen = false;
     int64_t slowness = 1, disk_slowness = 1;
     LinkFaults faults;
   };
@@ -220,6 +226,11 @@ class SimulatedCluster {
   void crash(const Component& component);
   void boot(Machine& machine);
   void start_kubelet(Machine& machine);
+  void settle_frozen(Machine& machine);
+  void take_turns(const std::string& name, uint64_t life);
+  std::vector<SimulatedClient*> clients_of(Machine& machine);
+  void ask_for_pod(const std::string& node, control::KindId kind, const std::string& token, Surroundings::Answered done);
+  void ask_names();
   Machine& machine(const std::string& name);
 
   ClusterOptions options_;
@@ -236,7 +247,8 @@ class SimulatedCluster {
   std::function<void()> store_listener_;
   uint64_t store_lives_ = 0, api_lives_ = 0;
   RequestWatch request_watch_;
-  std::unique_ptr<SimulatedClient> admin_client_;
+  std::unique_ptr<SimulatedClient> admin_client_, names_client_;
+  Instant names_heard_;
   std::map<Component, Part> parts_;
   std::map<std::string, Machine> machines_;
   std::map<uint32_t, std::string> by_network_;

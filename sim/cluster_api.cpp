@@ -31,7 +31,7 @@ void SimulatedCluster::make_store() {
 void SimulatedCluster::make_api() {
   control::ApiServerOptions api_options;
   api_options.issue_token = [](const control::TokenOrder& order) -> Result<std::string> {
-    return cat("simulated-token-of-", order.bond.namespace_, "-", order.bond.account.name);
+    return cat("simulated-token-of-", order.bond.namespace_, "-", order.bond.account.name, "-until-", order.expires.ns);
   };
   if (options_.audit_policy) {
     api_options.auditor = std::make_shared<control::Auditor>(

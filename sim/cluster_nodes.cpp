@@ -1,4 +1,7 @@
 // The machines of a simulated cluster.
+#include <algorithm>
+#include <utility>
+
 #include "control/base/ipv4.h"
 #include "control/base/text.h"
 #include "sim/cluster.h"
@@ -7,6 +10,9 @@ namespace minik::sim {
 
 namespace {
 constexpr std::string_view kZoneLabel = "topology.kubernetes.io/zone";
+
+// A machine that is asked for more than it has runs for a turn, and stands still for as many more as are asked for.
+constexpr Duration kTurn = seconds(5), kStandstillMax = minutes(5);
 
 // Who hears nothing for half a minute and no answer to a ping for a quarter takes the connection for dead.
 constexpr Duration kDeadConnection = seconds(45);
@@ -76,7 +82,38 @@ void SimulatedCluster::boot(Machine& m) {
   m.runtime->set_slowness(m.slowness);
   m.runtime->set_disk_slowness(m.disk_slowness);
   m.runtime->set_disk_full(m.disk_full);
+  if (surroundings_.wants_cpu) {
+    m.milli_cpu_wanted = 0;
+    m.runtime->on_cpu_wanted([this, name = m.config.node_name](int64_t wanted) {
+      Machine& of_it = machines_.at(name);
+      of_it.milli_cpu_wanted = wanted;
+      if (std::exchange(of_it.starves, wanted > of_it.config.milli_cpu) || !of_it.starves) return;
+      executor_.after(kTurn, [this, name, life = of_it.lives] { take_turns(name, life); });
+    });
+  }
   start_kubelet(m);
+}
+
+// Whether everything on it stands still or has its turn. A program that wants the processors of ten machines leaves the
+// node agent a tenth of its time.
+void SimulatedCluster::take_turns(const std::string& name, uint64_t life) {
+  Machine& m = machine(name);
+  if (m.lives != life || !m.runtime) return;
+  const int64_t missing = m.milli_cpu_wanted - m.config.milli_cpu;
+  m.starves = missing > 0;
+  m.stands_still = m.starves && !m.stands_still;
+  settle_frozen(m);
+  if (!m.starves) return;
+  const Duration standstill = std::min(Duration{kTurn.ns / m.config.milli_cpu * missing}, kStandstillMax);
+  executor_.after(m.stands_still ? standstill : kTurn, [this, name, life] { take_turns(name, life); });
+}
+
+std::vector<SimulatedClient*> SimulatedCluster::clients_of(Machine& m) {
+  std::vector<SimulatedClient*> clients;
+  for (const auto* client : {&m.client, &m.pods_client}) {
+    if (*client) clients.push_back(client->get());
+  }
+  return clients;
 }
 
 void SimulatedCluster::start_kubelet(Machine& m) {
@@ -129,7 +166,10 @@ void SimulatedCluster::crash_node(const std::string& name) {
   Machine& m = machine(name);
   m.kubelet.reset();
   m.client.reset();
+  m.pods_client.reset();
   m.runtime.reset();
+  m.starves = m.stands_still = false;
+  settle_frozen(m);
 }
 
 void SimulatedCluster::start_node(const std::string& name) {
@@ -141,23 +181,29 @@ void SimulatedCluster::set_node_connected(const std::string& name, bool connecte
   Machine& m = machine(name);
   if (m.connected == connected) return;
   m.connected = connected;
-  if (m.client) m.client->set_connected(connected);
+  for (auto* client : clients_of(m)) client->set_connected(connected);
 }
 
 void SimulatedCluster::set_node_faults(const std::string& name, const LinkFaults& faults) {
   Machine& m = machine(name);
   m.faults = faults;
-  if (m.client) m.client->set_faults(faults);
+  for (auto* client : clients_of(m)) client->set_faults(faults);
 }
 
 void SimulatedCluster::set_node_frozen(const std::string& name, bool frozen) {
   Machine& m = machine(name);
+  m.frozen = frozen;
+  settle_frozen(m);
+}
+
+void SimulatedCluster::settle_frozen(Machine& m) {
+  const bool frozen = m.frozen || m.stands_still;
   if (m.executor->frozen() == frozen) return;
   m.executor->set_frozen(frozen);
   if (frozen) {
     m.frozen_since = executor_.now();
-  } else if (m.client && executor_.now() - m.frozen_since >= kDeadConnection) {
-    m.client->end_watches();
+  } else if (executor_.now() - m.frozen_since >= kDeadConnection) {
+    for (auto* client : clients_of(m)) client->end_watches();
   }
 }
 

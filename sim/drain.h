@@ -1,25 +1,36 @@
-// Drains and upgrades of nodes, as an administrator does them with kubectl: see Actions.
+// Drains and upgrades of nodes, as an administrator does them with kubectl.
+//
+// Each keeps itself alive while it is under way; whoever began it may look at how far it is. Control thread only.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
-#include "sim/actions.h"
+#include "sim/action.h"
+#include "sim/patient_client.h"
 
 namespace minik::sim {
 
-// One node: cordon, then evict every pod that no DaemonSet owns and that has not ended; what a budget forbids is tried
-// again every five seconds; done when all of them are gone. After the timeout it is given up and the node stays cordoned.
-class Actions::Drain : public std::enable_shared_from_this<Drain> {
+// What a drain asks to go: whatever has ended, and what no DaemonSet owns.
+bool drain_moves(const control::Value& pod);
+// What it says for that, to the pod's subresource.
+control::Value eviction_of(const control::Value& pod, std::optional<int64_t> grace_period_seconds);
+
+// One node: cordon, then evict every pod that a drain moves; what a budget forbids is tried again every five seconds; done
+// when all of them are gone. After the timeout it is given up and the node stays cordoned.
+class Drain : public std::enable_shared_from_this<Drain> {
  public:
   enum class End : uint8_t { kDrained, kTimedOut };
-  Drain(Actions& actions, std::string node, DrainAction how, std::function<void(End)> done)
-      : actions_(actions), node_(std::move(node)), how_(std::move(how)), done_(std::move(done)) {}
+  Drain(PatientClient& client, std::string node, DrainAction how, std::function<void(End)> done)
+      : client_(client), node_(std::move(node)), how_(std::move(how)), done_(std::move(done)) {}
 
   void start();
+  bool over() const { return over_; }
   std::string text() const;
 
  private:
@@ -27,7 +38,7 @@ class Actions::Drain : public std::enable_shared_from_this<Drain> {
   void evict(const control::Value& pod);
   void end(End how);
 
-  Actions& actions_;
+  PatientClient& client_;
   std::string node_;
   DrainAction how_;
   std::function<void(End)> done_;
@@ -40,23 +51,24 @@ class Actions::Drain : public std::enable_shared_from_this<Drain> {
 
 // A pool: its nodes in order, so many at a time: drained, switched off, deleted, and after a while booted as new
 // machines. The next begins when a new one is Ready.
-class Actions::Upgrade : public std::enable_shared_from_this<Upgrade> {
+class PoolUpgrade : public std::enable_shared_from_this<PoolUpgrade> {
  public:
-  Upgrade(Actions& actions, UpgradePoolAction how, std::vector<std::string> nodes, Rng rng)
-      : actions_(actions), how_(std::move(how)), waiting_(nodes.rbegin(), nodes.rend()), rng_(rng), all_(nodes.size()) {}
+  PoolUpgrade(PatientClient& client, UpgradePoolAction how, std::vector<std::string> nodes, Rng rng)
+      : client_(client), how_(std::move(how)), waiting_(nodes.rbegin(), nodes.rend()), rng_(rng), all_(nodes.size()) {}
 
   void advance();
-  std::string text() const;
   bool over() const { return waiting_.empty() && working_.empty(); }
+  // What is left, and the drains under way.
+  std::vector<std::string> texts() const;
 
  private:
   void replace(const std::string& node);
   void await_ready(const std::string& node);
 
-  Actions& actions_;
+  PatientClient& client_;
   UpgradePoolAction how_;
   std::vector<std::string> waiting_;  // the next is the last
-  std::set<std::string> working_;
+  std::map<std::string, std::shared_ptr<Drain>> working_;
   Rng rng_;
   size_t all_;
 };

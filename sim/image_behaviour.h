@@ -5,7 +5,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "control/object/object_ref.h"
 #include "sim/distribution.h"
 
 namespace minik::sim {
@@ -42,11 +44,15 @@ struct ImageBehaviour {
   Duration cpu_per_request;
   int64_t memory_per_request_bytes = 0;
   int64_t capacity_requests = 0;
-  // What it cannot do without: names, or a Service with a ready endpoint ("namespace/name"). While that is
-  // missing it is not ready, or ends with crash_code.
-  bool needs_dns = false;
+  // It asks the API server for all objects of these kinds, so often, with the token of its pod.
+  std::vector<control::KindId> lists;
+  Duration list_period;
+  // What it cannot do without: names, a Service with a ready endpoint ("namespace/name"), answers to what it asks the API
+  // server. While that is missing it is not ready, and ends with crash_code, or spins: it wants so much CPU besides.
+  bool needs_dns = false, needs_api = false;
   std::string needs_service;
   bool crashes_without = false;
+  int64_t spin_milli_cpu = 0;
 };
 
 bool matches_pattern(std::string_view pattern, std::string_view text);

@@ -43,6 +43,8 @@ Run::Run(const Scenario& scenario, RunOptions options)
   cluster.audit = options_.audit;
   cluster.delays.chance = scenario_.chance;
   cluster.store_on_disk = needs_disk(scenario_);
+  cluster.api_objects_per_second = scenario_.api_objects_per_second;
+  cluster.names_cached = scenario_.names_cached;
   cluster.controllers_apart = controllers_apart(scenario_);
   if (custom_) cluster.schema = &custom_->schema();
   cluster_ = std::make_unique<SimulatedCluster>(cluster, &trace_);

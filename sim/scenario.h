@@ -61,6 +61,8 @@ struct Scenario {
   std::vector<Expectation> expectations;
   std::optional<Convergence> convergence;
   Duration node_grace = seconds(50);
+  int64_t api_objects_per_second = 0;      // see ClusterOptions
+  std::optional<Duration> names_cached;
   std::vector<CustomDefinition> definitions;  // of custom kinds, in the order of the file
   ChanceWindow chance;
 };

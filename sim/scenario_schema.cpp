@@ -83,6 +83,8 @@ constexpr std::string_view kSchema = R"({
           "properties": {"from": {"$ref": "#/definitions/duration"}, "until": {"$ref": "#/definitions/duration"}}
         },
         "nodeMonitorGracePeriod": {"$ref": "#/definitions/duration", "description": "How long a node may be silent before it counts as lost."},
+        "apiServer": {"type": "object", "additionalProperties": false, "properties": {"objectsPerSecond": {"type": "integer", "minimum": 1, "description": "What it makes its way through, a request being one more than the objects of its answer."}}},
+        "dns": {"type": "object", "additionalProperties": false, "properties": {"cachedFor": {"$ref": "#/definitions/duration", "description": "So long after the name servers have heard from the API server names are known."}}},
         "nodes": {"type": "array", "minItems": 1, "items": {"$ref": "#/definitions/pool"}},
         "images": {"type": "array", "description": "How containers behave; the first match counts.", "items": {"$ref": "#/definitions/image"}},
         "workloads": {"$ref": "#/definitions/manifests", "description": "Applied five seconds after the start."},
@@ -211,11 +213,18 @@ constexpr std::string_view kSchema = R"({
           "properties": {"cpu": {"$ref": "#/definitions/quantity"}, "requests": {"type": "integer", "description": "A second."}}
         },
         "capacity": {"type": "integer", "minimum": 1, "description": "Requests a second that one container answers; beyond, its probes fail in proportion."},
+        "asks": {
+          "type": "object",
+          "description": "What it asks the API server for, with the token of its pod.",
+          "required": ["list"],
+          "additionalProperties": false,
+          "properties": {"list": {"$ref": "#/definitions/names", "description": "All objects of these kinds."}, "every": {"$ref": "#/definitions/duration"}}
+        },
         "needs": {
           "type": "object",
           "description": "What it cannot work without.",
           "additionalProperties": false,
-          "properties": {"dns": {"type": "boolean"}, "service": {"type": "string"}, "else": {"enum": ["notReady", "crash"]}}
+          "properties": {"dns": {"type": "boolean"}, "service": {"type": "string"}, "api": {"type": "boolean", "description": "Answers to what it asks."}, "else": {"enum": ["notReady", "crash", "spin"]}, "cpu": {"$ref": "#/definitions/quantity", "description": "What it wants while it spins."}}
         }
       }
     },

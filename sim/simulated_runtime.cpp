@@ -65,6 +65,7 @@ void SimulatedRuntime::count_cpu(Container& container) const {
     const ImageLoad* load = load_of(container);
     if (load && load->running > 0) milli += load->milli_cpu / load->running;
     milli += requests_of(container) * container.behaviour->cpu_per_request.ns / 1'000'000;
+    if (container.spins) milli += container.behaviour->spin_milli_cpu;
     container.cpu_usage_ns += (now - container.cpu_known_at).ns / 1000 * milli;
   }
   container.cpu_known_at = now;
@@ -103,10 +104,51 @@ int64_t SimulatedRuntime::memory_of(const Container& container) const {
          behaviour.memory_per_request_bytes * share;
 }
 
-bool SimulatedRuntime::lacks_what_it_needs(const ImageBehaviour& behaviour) const {
-  if (behaviour.needs_dns && !surroundings_.dns_answers) return true;
+bool SimulatedRuntime::lacks_what_it_needs(const Container& container) const {
+  const ImageBehaviour& behaviour = *container.behaviour;
+  const bool names = surroundings_.dns_answers && surroundings_.names_known;
+  if (behaviour.needs_dns && !names) return true;
+  if (behaviour.needs_api && !container.api_answers) return true;
   return !behaviour.needs_service.empty() && surroundings_.service_answers &&
-         (!surroundings_.dns_answers || !surroundings_.service_answers(behaviour.needs_service));
+         (!names || !surroundings_.service_answers(behaviour.needs_service));
+}
+
+void SimulatedRuntime::count_cpu_wanted() {
+  if (!surroundings_.wants_cpu || !cpu_wanted_listener_) return;
+  int64_t wanted = 0;
+  for (const auto& [id, container] : containers_) {
+    if (container.status.state != ContainerState::kRunning) continue;
+    const int64_t of_it = container.behaviour->milli_cpu + (container.spins ? container.behaviour->spin_milli_cpu : 0);
+    wanted += container.milli_cpu_limit > 0 ? std::min(of_it, container.milli_cpu_limit) : of_it;
+  }
+  if (wanted == milli_cpu_wanted_) return;
+  milli_cpu_wanted_ = wanted;
+  cpu_wanted_listener_(wanted);
+}
+
+// Again and again; one question of each kind at a time.
+void SimulatedRuntime::ask_api(const std::string& id) {
+  const auto found = containers_.find(id);
+  if (found == containers_.end() || found->second.status.state != ContainerState::kRunning) return;
+  const ImageBehaviour& behaviour = *found->second.behaviour;
+  const auto sandbox = sandboxes_.find(found->second.status.sandbox_id);
+  const auto token = sandbox == sandboxes_.end() ? tokens_.end() : tokens_.find(sandbox->second.status.uid);
+  const auto left = std::make_shared<size_t>(behaviour.lists.size());
+  const auto answered = std::make_shared<bool>(true);
+  for (const auto kind : behaviour.lists) {
+    surroundings_.ask(node_name_, kind, token == tokens_.end() ? "" : token->second,
+                      [this, alive = alive_, id, left, answered](const Status& status) {
+                        if (!*alive) return;
+                        *answered = *answered && status.ok();
+                        if (--*left > 0) return;
+                        const auto asked = containers_.find(id);
+                        if (asked == containers_.end()) return;
+                        asked->second.api_answers = *answered;
+                        executor_.after(asked->second.behaviour->list_period, [this, alive, id] {
+                          if (*alive) ask_api(id);
+                        });
+                      });
+  }
 }
 
 Error SimulatedRuntime::disk_full_error(std::string_view what) const {
@@ -183,6 +225,7 @@ void SimulatedRuntime::create_container(const std::string& sandbox_id, Container
   container.status.image = asked_for == config.labels.end() ? config.image : asked_for->second;
   container.status.image_id = config.image;
   container.memory_limit_bytes = config.resources.memory_limit_bytes;
+  if (config.resources.cpu_quota_us > 0) container.milli_cpu_limit = config.resources.cpu_quota_us * 1000 / config.resources.cpu_period_us;
   container.behaviour = &behaviour_of(container.status.image);
   const std::string id = container.status.id;
   const auto made = containers_.emplace(id, std::move(container)).first;
@@ -232,7 +275,13 @@ void SimulatedRuntime::started(const std::string& id, Container& c) {
   }
   if (behaviour.crash_after) end_after(behaviour.crash_after->draw(rng_), behaviour.crash_code);
   const bool grows = behaviour.memory_growth_bytes > 0 || behaviour.memory_per_request_bytes > 0;
-  if ((grows && c.memory_limit_bytes > 0) || behaviour.crashes_without) {
+  if (!behaviour.lists.empty()) {
+    executor_.after(rng_.between(milliseconds(1), behaviour.list_period), [this, alive = alive_, id] {
+      if (*alive) ask_api(id);
+    });
+  }
+  count_cpu_wanted();
+  if ((grows && c.memory_limit_bytes > 0) || behaviour.crashes_without || behaviour.spin_milli_cpu > 0) {
     executor_.after(rng_.between(milliseconds(1), kLookPeriod), [this, alive = alive_, id] {
       if (*alive) look_after(id);
     });
@@ -242,14 +291,20 @@ void SimulatedRuntime::started(const std::string& id, Container& c) {
 void SimulatedRuntime::look_after(const std::string& id) {
   const auto found = containers_.find(id);
   if (found == containers_.end() || found->second.status.state != ContainerState::kRunning) return;
-  const Container& c = found->second;
+  Container& c = found->second;
   if (c.memory_limit_bytes > 0 && memory_of(c) > c.memory_limit_bytes) {
     kill_for_memory(id);
     return;
   }
-  if (c.behaviour->crashes_without && lacks_what_it_needs(*c.behaviour)) {
+  const bool lacks = (c.behaviour->crashes_without || c.behaviour->spin_milli_cpu > 0) && lacks_what_it_needs(c);
+  if (lacks && c.behaviour->crashes_without) {
     exit_container(id, c.behaviour->crash_code, 0);
     return;
+  }
+  if (c.spins != (lacks && c.behaviour->spin_milli_cpu > 0)) {
+    count_cpu(c);
+    c.spins = !c.spins;
+    count_cpu_wanted();
   }
   executor_.after(kLookPeriod, [this, alive = alive_, id] {
     if (*alive) look_after(id);
@@ -262,6 +317,7 @@ void SimulatedRuntime::forget_container(const std::string& id) {
   ImageLoad* load = load_of(found->second);
   if (load && found->second.status.state == ContainerState::kRunning) --load->running;
   containers_.erase(found);
+  count_cpu_wanted();
 }
 
 void SimulatedRuntime::exit_container(const std::string& id, int exit_code, int signal) {
@@ -279,6 +335,7 @@ void SimulatedRuntime::end_container(const std::string& id, int exit_code, int s
   status.exit_code = exit_code;
   status.signal = signal;
   status.reason = reason;
+  count_cpu_wanted();
   if (!listener_) return;
   const auto kind = reason == "OOMKilled" ? RuntimeEvent::Kind::kContainerOomKilled : RuntimeEvent::Kind::kContainerExited;
   const RuntimeEvent event{kind, status.sandbox_id, id};
@@ -354,6 +411,8 @@ void SimulatedRuntime::update_container(const std::string& id, const control::Co
   Result<Unit> result = Error(ErrorCode::kNotFound, cat("no container ", id));
   if (const auto found = containers_.find(id); found != containers_.end()) {
     found->second.memory_limit_bytes = resources.memory_limit_bytes;
+    found->second.milli_cpu_limit = resources.cpu_quota_us > 0 ? resources.cpu_quota_us * 1000 / resources.cpu_period_us : 0;
+    count_cpu_wanted();
     result = Unit{};
   }
   answer<Unit>(Duration{}, std::move(done), std::move(result));
@@ -374,7 +433,7 @@ void SimulatedRuntime::list_containers(Done<std::vector<ContainerStatus>> done) 
 
 bool SimulatedRuntime::answers(const Sandbox& sandbox, const Container& c) {
   if (c.status.state != ContainerState::kRunning || c.hung || c.behaviour->never_ready || executor_.now() < c.ready_at) return false;
-  if (lacks_what_it_needs(*c.behaviour)) return false;
+  if (lacks_what_it_needs(c)) return false;
   if (!failing_probes_.empty() && failing_probes_.contains(sandbox.status.uid)) return false;
   // Of more requests than it can answer, its probes get their share.
   const ImageLoad* load = load_of(c);
@@ -497,12 +556,18 @@ void SimulatedRuntime::stats(Done<std::vector<control::ContainerStats>> done) {
   answer<std::vector<control::ContainerStats>>(Duration{}, std::move(done), std::move(all));
 }
 
-void SimulatedRuntime::write_volume(const std::string&, std::map<std::string, VolumeFile>, std::optional<int64_t>,
+void SimulatedRuntime::write_volume(const std::string& directory, std::map<std::string, VolumeFile> files, std::optional<int64_t>,
                                     Done<Unit> done) {
+  if (const auto token = files.find("token"); surroundings_.asks && token != files.end()) {
+    constexpr std::string_view kPods = "/pods/";
+    const auto of_pod = std::string_view(directory).substr(kPods.size());
+    tokens_[std::string(of_pod.substr(0, of_pod.find('/')))] = token->second.content;
+  }
   answer<Unit>(Duration{}, std::move(done), Unit{});
 }
 
-void SimulatedRuntime::remove_pod_directories(const std::string&, Done<Unit> done) {
+void SimulatedRuntime::remove_pod_directories(const std::string& pod_uid, Done<Unit> done) {
+  tokens_.erase(pod_uid);
   answer<Unit>(Duration{}, std::move(done), Unit{});
 }
 

@@ -9,6 +9,9 @@
 //                         |  exit, crash, out of memory, stop, kill
 //                         +--> exited
 //
+// What its containers want of the machine's processors it tells its owner (on_cpu_wanted), who slows the machine down.
+// Containers that ask the API server do so with the token that was projected into their pod last.
+//
 // Addresses come from the node's pod range. A crash of the machine is the destruction of this object; a pull of an
 // image that was pulled before is quick. Runs on the machine's own executor. Not modelled: what containers say on
 // standard output, traffic between pods as packets, the disk's usage by volumes.
@@ -49,6 +52,8 @@ class SimulatedRuntime : public control::ContainerRuntime {
   void hang_container(const std::string& id, bool hung);
   // Of all containers of a pod, also those to come, until it is set back.
   void set_probes_fail(const std::string& pod_uid, bool fail);
+  // Told what all running containers together want, in thousandths of a CPU, when that changes; their limits bound it.
+  void on_cpu_wanted(std::function<void(int64_t milli_cpu)> listener) { cpu_wanted_listener_ = std::move(listener); }
 
   void status(Done<Unit> done) override;
   std::string version() const override { return "minik-sim://0.1.0"; }
@@ -93,8 +98,9 @@ class SimulatedRuntime : public control::ContainerRuntime {
     control::ContainerStatus status;
     const ImageBehaviour* behaviour;
     Instant ready_at;
-    bool hung = false;
-    int64_t memory_limit_bytes = 0;
+    bool hung = false, spins = false;
+    bool api_answers = true;  // to what it has asked last
+    int64_t memory_limit_bytes = 0, milli_cpu_limit = 0;  // 0: none
     int64_t cpu_usage_ns = 0;  // up to cpu_known_at
     WallTime cpu_known_at;
   };
@@ -103,7 +109,9 @@ class SimulatedRuntime : public control::ContainerRuntime {
   const ImageBehaviour& behaviour_of(std::string_view image) const;
   int64_t requests_of(const Container& container) const;
   int64_t memory_of(const Container& container) const;
-  bool lacks_what_it_needs(const ImageBehaviour& behaviour) const;
+  bool lacks_what_it_needs(const Container& container) const;
+  void count_cpu_wanted();
+  void ask_api(const std::string& id);
   void started(const std::string& id, Container& container);
   void look_after(const std::string& id);
   void forget_container(const std::string& id);
@@ -127,7 +135,10 @@ class SimulatedRuntime : public control::ContainerRuntime {
   uint32_t next_address_ = 1;
   int64_t slowness_ = 1, disk_slowness_ = 1;
   bool disk_full_ = false;
-  std::set<std::string> failing_probes_;  // by pod uid
+  std::set<std::string> failing_probes_;        // by pod uid
+  std::map<std::string, std::string> tokens_;  // by pod uid, the one that was projected last; of those that ask
+  int64_t milli_cpu_wanted_ = 0;
+  std::function<void(int64_t)> cpu_wanted_listener_;
   uint64_t next_id_ = 1;
   std::map<std::string, Sandbox> sandboxes_;
   std::map<std::string, Container> containers_;

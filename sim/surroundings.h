@@ -32,14 +32,26 @@ struct Surroundings {
   Distribution sandbox_time{milliseconds(20), milliseconds(80)};
   std::vector<RegistryTrouble> registry;
   bool dns_answers = true;
+  bool names_known = true;  // the name servers have heard from the API server lately, or keep names that long
   // Whether a Service has a ready endpoint, by "namespace/name".
   std::function<bool(const std::string&)> service_answers;
+  // A container of this node asks the API server for all objects of a kind, with this token.
+  using Answered = std::function<void(const Status&)>;
+  std::function<void(const std::string& node, control::KindId, const std::string& token, Answered)> ask;
   // Of the registry: the pulls of the minute that runs.
   Instant minute;
   int64_t pulls_of_minute = 0;
 
+  // Some image says what CPU it wants, so that machines may have too little of it.
+  bool wants_cpu = false;
+  bool asks = false;  // some image asks the API server
+
   explicit Surroundings(std::vector<ImageBehaviour> of_images) : images(std::move(of_images)) {
-    for (const auto& image : images) loads.push_back({image.load_milli_cpu, image.load_requests, 0});
+    for (const auto& image : images) {
+      loads.push_back({image.load_milli_cpu, image.load_requests, 0});
+      wants_cpu |= image.milli_cpu > 0 || image.spin_milli_cpu > 0;
+      asks |= !image.lists.empty();
+    }
   }
   // A pull begins: it may, or this is what the registry says.
   Status admit_pull(std::string_view reference, Instant now);

@@ -6,6 +6,8 @@
 
 #include "control/base/rng.h"
 #include "control/base/text.h"
+#include "sim/scenario/fault_draws.h"
+#include "sim/scenario/parts.h"
 
 namespace minik::sim {
 
@@ -65,7 +67,8 @@ class Swarm {
   std::vector<Value> images() {
     std::vector<Value> all;
     for (const auto& name : jobs_) all.push_back(image(cat(name, ":*")).with("exitAfter", spread(seconds(1), seconds(60))));
-    all.push_back(image("*"));
+    const Value all_others = image("*");
+    all.push_back(needs_names_ ? all_others.with("needs", Value::map({{"dns", true}, {"else", chance(50) ? "crash" : "notReady"}})) : all_others);
     return all;
   }
   Value image(const std::string& match) {
@@ -189,57 +192,49 @@ class Swarm {
     }
   }
 
-  Value some_nodes() { return Value::map({{"count", number(1, std::max<int64_t>(1, nodes_ / 3))}}); }
-
   void draw_faults() {
-    struct Kind {
-      const char* name;
-      Value body;
-      bool lasts;
-    };
-    const auto component = [this] { return Value::map({{"component", chance(70) ? "controllers" : "scheduler"}}); };
-    const auto links = [this] {
-      const char* who[] = {"controllers", "scheduler", "nodes"};
-      const char* what[] = {"loseRequests", "loseAnswers", "delayAnswers", "holdWatches", "endWatches"};
-      return Value::map({{"components", Value::array({who[number(0, 2)]})}, {what[number(0, 4)], cat(number(1, 20), "%")}});
-    };
-    const auto pods = [this] { return Value::map({{"count", number(1, 5)}}); };
-    const std::vector<Kind> kinds{
-        {"crashNodes", some_nodes(), true},
-        {"freezeNodes", some_nodes(), true},
-        {"partitionNodes", some_nodes(), true},
-        {"slowNodes", some_nodes().with("factor", number(2, 20)), true},
-        {"stopKubelets", some_nodes(), true},
-        {"crashContainers", pods(), false},
-        {"failProbes", pods(), true},
-        {"troubleLinks", links(), true},
-        {"stopApi", Value::empty_map(), true},
-        {"slowApi", Value::map({{"latency", spread(milliseconds(10), milliseconds(500))}}), true},
-        {"failApi", Value::map({{"share", cat(number(1, 30), "%")}}), true},
-        {"expireWatches", Value::empty_map(), false},
-        {"crashComponent", component(), true},
-        {"crashAtWrites", component().with("share", cat(number(1, 10), "%")), true},
-        {"loseLeader", component(), true},
-        {"registryOutage", Value::empty_map(), true},
-    };
+    DrawnWorld world{rng_, nodes_};
+    const auto& names = fault_names();
     const int64_t count = number(1, 4);
     for (int64_t i = 0; i < count; ++i) {
-      const Kind& kind = kinds[rng_.below(kinds.size())];
-      std::vector<control::MapEntry> fault{{kind.name, kind.body}};
+      const std::string_view name = names[rng_.below(names.size())];
+      std::vector<control::MapEntry> fault{{control::Key(name), draw_fault(name, world)}};
       if (chance(30)) {
         fault.push_back({"random", Value::map({{"every", Value::map({{"exponential", Value::map({{"mean", text_of(seconds(number(20, 180)))}})}})}})});
         fault.push_back({"for", text_of(seconds(number(2, 60)))});
       } else {
         fault.push_back({"at", moment()});
-        if (kind.lasts && chance(80)) fault.push_back({"for", text_of(seconds(number(2, 150)))});
+        if (fault_lasts(name) && chance(80)) fault.push_back({"for", text_of(seconds(number(2, 150)))});
       }
       faults_.push_back(Value::map(std::move(fault)));
     }
+    needs_names_ = world.needs_names;
+    if (world.asks_webhooks) add_webhook();
+  }
+
+  // One that is asked about every pod.
+  void add_webhook() {
+    const Value rule = Value::map({{"apiGroups", Value::array({""})},
+                                   {"apiVersions", Value::array({"v1"})},
+                                   {"operations", Value::array({"CREATE", "UPDATE"})},
+                                   {"resources", Value::array({"pods"})}});
+    const Value webhook = Value::map({{"name", "guard.example.com"},
+                                      {"failurePolicy", chance(50) ? "Fail" : "Ignore"},
+                                      {"sideEffects", "None"},
+                                      {"timeoutSeconds", number(1, 10)},
+                                      {"admissionReviewVersions", Value::array({"v1"})},
+                                      {"clientConfig", Value::map({{"url", "https://guard.example.com/"}})},
+                                      {"rules", Value::array({rule})}});
+    workloads_.push_back(Value::map({{"apiVersion", "admissionregistration.k8s.io/v1"},
+                                     {"kind", "ValidatingWebhookConfiguration"},
+                                     {"metadata", Value::map({{"name", "guard"}})},
+                                     {"webhooks", Value::array({webhook})}}));
   }
 
   const uint64_t seed_;
   Rng rng_;
   int64_t nodes_ = 0, milli_cpu_left_ = 0, phase_minutes_ = 0;
+  bool needs_names_ = false;
   std::vector<Value> zones_, workloads_, timeline_, faults_;
   struct Changeable {
     std::string kind, name;

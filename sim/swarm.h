@@ -2,8 +2,8 @@
 // its faults are over, and keep every invariant; nothing else is expected, so a swarm needs no author.
 //
 // A scenario draws which features it has at all before it draws how much of them, so that a run has few kinds of
-// trouble and those hang together. What is drawn always fits: the workloads need at most half of the cluster,
-// budgets let a drain go on, images exist. Pure: the same document for one seed on every machine.
+// trouble and those hang together. Faults are drawn from all that a scenario may name (scenario/faults.cpp). What is drawn
+// always fits: the workloads need at most half of the cluster, budgets let a drain go on, images exist. Pure: the same document for one seed on every machine.
 #pragma once
 
 #include <cstdint>

@@ -6,6 +6,8 @@
 #include <optional>
 #include <vector>
 
+#include "control/object/keys.h"
+
 namespace minik::sim {
 
 using control::ApiRequest;
@@ -16,6 +18,8 @@ using control::WatchEvent;
 using control::WatchHandle;
 
 namespace {
+// A server that is this far behind takes nothing more.
+constexpr Duration kBacklogMax = seconds(30);
 
 Error unreachable() {
   return Error(ErrorCode::kServiceUnavailable, "the API server cannot be reached");
@@ -189,17 +193,19 @@ struct SimulatedClient::Exchange {
     server->handle(std::move(exchange->request), [exchange](Result<ApiResponse> outcome) {
       const auto from = exchange->link.lock();
       if (from && from->on_done && exchange->told && outcome) from->on_done(*exchange->told);
-      answer(exchange, std::move(outcome));
+      const size_t objects = outcome ? outcome->object[control::keys::kItems].size() : 0;
+      const Duration busy = from && from->gate ? from->gate->serve(from->executor.now(), objects) : Duration{};
+      answer(exchange, std::move(outcome), busy);
     });
   }
 
-  static void answer(const std::shared_ptr<Exchange>& exchange, Result<ApiResponse> result) {
+  static void answer(const std::shared_ptr<Exchange>& exchange, Result<ApiResponse> result, Duration busy = {}) {
     const auto link = exchange->link.lock();
     exchange->answered = true;
     if (!link || link->abandoned) return;
-    Duration delay = link->request_delay() + link->extra(link->faults.delay_answer);
+    Duration delay = link->request_delay() + link->extra(link->faults.delay_answer) + busy;
     exchange->result.emplace(std::move(result));
-    if (link->faults.cut_answers || link->strikes(link->faults.lose_answer)) {
+    if (link->faults.cut_answers || link->strikes(link->faults.lose_answer) || busy >= link->delays.time_out) {
       delay = link->delays.time_out;
       exchange->result.emplace(unreachable());
     }
@@ -307,7 +313,17 @@ bool is_write(control::Verb verb) {
          verb == Verb::kDeleteCollection;
 }
 
+Duration ApiGate::serve(Instant now, size_t objects) {
+  if (objects_per_second_ == 0) return {};
+  const Duration takes{seconds(1).ns * static_cast<int64_t>(objects + 1) / objects_per_second_};
+  busy_until_ = std::max(busy_until_, now) + takes;
+  return busy_until_ - now;
+}
+
 Status ApiGate::admit(Instant now) {
+  if (objects_per_second_ > 0 && busy_until_ - now > kBacklogMax) {
+    return Error(ErrorCode::kTooManyRequests, "too many requests are waiting, please try again later");
+  }
   if (trouble_.certificate_expired) {
     return Error(ErrorCode::kServiceUnavailable,
                  "tls: failed to verify certificate: x509: certificate has expired or is not yet valid");

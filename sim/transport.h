@@ -72,12 +72,19 @@ class ApiGate {
   void set(const Trouble& trouble) { trouble_ = trouble; }
   Duration wait() { return trouble_.latency.is_zero() ? Duration{} : trouble_.latency.draw(rng_); }
   Status admit(Instant now);
+  // A server that makes its way through so many objects a second, one request after the other, each of them an object
+  // more than it answers. 0: at once.
+  void set_pace(int64_t objects_per_second) { objects_per_second_ = objects_per_second; }
+  // How long the answer with so many objects takes to leave, behind all that were asked for before it.
+  Duration serve(Instant now, size_t objects);
 
  private:
   Rng rng_;
   Trouble trouble_;
   Instant second_;
   int64_t requests_of_second_ = 0;
+  int64_t objects_per_second_ = 0;
+  Instant busy_until_;
 };
 
 bool is_write(control::Verb verb);

@@ -104,7 +104,7 @@ void answer(HttpRequest request, Responder responder) {
     responder.respond(HttpResponse::text(fails ? 500 : 200, fails ? "failed\n" : "ok\n"));
   } else if (request.path == "/crash") {
     std::fprintf(stderr, "crashing because I was asked to\n");
-    _exit(1);
+    _exit(static_cast<int>(parse_int64(parameter(request.query, "code")).value_or(1)));
   } else if (request.path == "/burn") {
     burn(std::min(ms, kLongest));
     responder.respond(HttpResponse::text(200, "burnt\n"));

@@ -1,6 +1,6 @@
 // A Service never routes to a pod that is not ready: no EndpointSlice of the endpoints' controller says `ready` of a pod
 // that is not Ready, is being deleted or is gone, for longer than the news takes to reach it.
-// Not verified: the first 30 calm seconds after the change; Services that publish unready addresses; slices that others
+// Not verified: the first 70 calm seconds after the change; Services that publish unready addresses; slices that others
 // manage; whether every ready pod is in a slice; what proxies make of slices.
 #include "control/base/text.h"
 #include "control/controllers/pods.h"
@@ -16,7 +16,8 @@ using control::Value;
 
 namespace {
 
-constexpr Duration kGrace = seconds(30);
+// Who has found the API server away for long asks it again within a minute; then the news has to be worked on.
+constexpr Duration kGrace = seconds(70);
 constexpr std::string_view kManagedBy = "endpointslice.kubernetes.io/managed-by";
 constexpr std::string_view kManager = "endpointslice-controller.k8s.io";
 constexpr std::string_view kServiceName = "kubernetes.io/service-name";

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "control/schema/schema.h"
+#include "sim/scenario/fault_draws.h"
 #include "sim/scenario/parts.h"
 
 namespace minik::sim {
@@ -228,48 +229,56 @@ Result<FaultKind> exhaust_quota(const Reader& r, const Value& v, const std::stri
   return FaultKind(fault);
 }
 
-struct Reading {
+// Whether it takes a `for`; those that are over in an instant end by themselves.
+enum class Lasts : uint8_t { kNo, kYes };
+
+// All that can go wrong. What is here a scenario may name (scenario_schema.cpp says the same to editors), a swarm draws,
+// and the tests run twice.
+struct FaultEntry {
   std::string_view name;
-  Result<FaultKind> (*read)(const Reader&, const Value&, const std::string&);
+  Lasts lasts = Lasts::kYes;
+  Result<FaultKind> (*read)(const Reader&, const Value&, const std::string&) = nullptr;
+  DrawFault draw = nullptr;
 };
 
-constexpr Reading kFaults[] = {
-    {"crashNodes", node_fault<NodeFault::What::kCrash>},
-    {"freezeNodes", node_fault<NodeFault::What::kFreeze>},
-    {"slowNodes", node_fault<NodeFault::What::kSlow>},
-    {"jumpClocks", node_fault<NodeFault::What::kClockJump>},
-    {"stopKubelets", node_fault<NodeFault::What::kStopKubelet>},
-    {"partitionNodes", node_fault<NodeFault::What::kPartition>},
-    {"fillDisks", node_fault<NodeFault::What::kFillDisk>},
-    {"slowDisks", node_fault<NodeFault::What::kSlowDisk>},
-    {"crashContainers", pod_fault<PodFault::What::kCrash>},
-    {"oomContainers", pod_fault<PodFault::What::kOom>},
-    {"hangContainers", pod_fault<PodFault::What::kHang>},
-    {"failProbes", pod_fault<PodFault::What::kFailProbes>},
-    {"troubleLinks", link_fault},
-    {"holdMessages", hold_messages<true, true>},
-    {"holdWatches", hold_messages<false, true>},
-    {"expireTokens", expire_tokens},
-    {"expireCertificates", expire_certificates},
-    {"stopApi", api_fault<ApiFault::What::kStop>},
-    {"slowApi", api_fault<ApiFault::What::kSlow>},
-    {"failApi", api_fault<ApiFault::What::kErrors>},
-    {"throttleApi", api_fault<ApiFault::What::kThrottle>},
-    {"expireWatches", api_fault<ApiFault::What::kExpireWatches>},
-    {"cutStorePower", store_fault<StoreFault::What::kPowerLoss>},
-    {"fillStoreDisk", store_fault<StoreFault::What::kFull>},
-    {"slowStoreDisk", store_fault<StoreFault::What::kSlow>},
-    {"crashComponent", component_fault<ComponentFault::What::kCrash>},
-    {"crashAtWrites", component_fault<ComponentFault::What::kCrashOften>},
-    {"loseLeader", component_fault<ComponentFault::What::kLoseLeader>},
-    {"twoLeaders", component_fault<ComponentFault::What::kTwoLeaders>},
-    {"registryOutage", registry_outage},
-    {"throttleRegistry", registry_throttle},
-    {"dnsOutage", dns_outage},
-    {"webhookOutage", webhook_outage},
-    {"slowWebhooks", slow_webhooks},
-    {"exhaustQuota", exhaust_quota},
+constexpr FaultEntry kFaults[] = {
+    {"crashNodes", Lasts::kYes, node_fault<NodeFault::What::kCrash>, draw_nodes},
+    {"freezeNodes", Lasts::kYes, node_fault<NodeFault::What::kFreeze>, draw_nodes},
+    {"slowNodes", Lasts::kYes, node_fault<NodeFault::What::kSlow>, draw_slow_nodes},
+    {"jumpClocks", Lasts::kNo, node_fault<NodeFault::What::kClockJump>, draw_clocks},
+    {"stopKubelets", Lasts::kYes, node_fault<NodeFault::What::kStopKubelet>, draw_nodes},
+    {"partitionNodes", Lasts::kYes, node_fault<NodeFault::What::kPartition>, draw_partition},
+    {"fillDisks", Lasts::kYes, node_fault<NodeFault::What::kFillDisk>, draw_nodes},
+    {"slowDisks", Lasts::kYes, node_fault<NodeFault::What::kSlowDisk>, draw_slow_nodes},
+    {"crashContainers", Lasts::kNo, pod_fault<PodFault::What::kCrash>, draw_pods},
+    {"oomContainers", Lasts::kNo, pod_fault<PodFault::What::kOom>, draw_pods},
+    {"hangContainers", Lasts::kYes, pod_fault<PodFault::What::kHang>, draw_pods},
+    {"failProbes", Lasts::kYes, pod_fault<PodFault::What::kFailProbes>, draw_pods},
+    {"troubleLinks", Lasts::kYes, link_fault, draw_link_trouble},
+    {"holdMessages", Lasts::kYes, hold_messages<true, true>, draw_links},
+    {"holdWatches", Lasts::kYes, hold_messages<false, true>, draw_links},
+    {"expireTokens", Lasts::kYes, expire_tokens, draw_token_holder},
+    {"expireCertificates", Lasts::kYes, expire_certificates, draw_certificate_holder},
+    {"stopApi", Lasts::kYes, api_fault<ApiFault::What::kStop>, draw_nothing},
+    {"slowApi", Lasts::kYes, api_fault<ApiFault::What::kSlow>, draw_latency},
+    {"failApi", Lasts::kYes, api_fault<ApiFault::What::kErrors>, draw_api_errors},
+    {"throttleApi", Lasts::kYes, api_fault<ApiFault::What::kThrottle>, draw_api_rate},
+    {"expireWatches", Lasts::kNo, api_fault<ApiFault::What::kExpireWatches>, draw_nothing},
+    {"cutStorePower", Lasts::kYes, store_fault<StoreFault::What::kPowerLoss>, draw_nothing},
+    {"fillStoreDisk", Lasts::kYes, store_fault<StoreFault::What::kFull>, draw_nothing},
+    {"slowStoreDisk", Lasts::kYes, store_fault<StoreFault::What::kSlow>, draw_latency},
+    {"crashComponent", Lasts::kYes, component_fault<ComponentFault::What::kCrash>, draw_component},
+    {"crashAtWrites", Lasts::kYes, component_fault<ComponentFault::What::kCrashOften>, draw_component_with_share},
+    {"loseLeader", Lasts::kYes, component_fault<ComponentFault::What::kLoseLeader>, draw_component},
+    {"twoLeaders", Lasts::kYes, component_fault<ComponentFault::What::kTwoLeaders>, draw_component},
+    {"registryOutage", Lasts::kYes, registry_outage, draw_nothing},
+    {"throttleRegistry", Lasts::kYes, registry_throttle, draw_pull_rate},
+    {"dnsOutage", Lasts::kYes, dns_outage, draw_names},
+    {"webhookOutage", Lasts::kYes, webhook_outage, draw_webhook_outage},
+    {"slowWebhooks", Lasts::kYes, slow_webhooks, draw_webhook_latency},
+    {"exhaustQuota", Lasts::kYes, exhaust_quota, draw_quota},
 };
+static_assert(std::ranges::all_of(kFaults, [](const FaultEntry& fault) { return fault.read && fault.draw; }));
 
 Result<WriteMatch> read_write(const Reader& r, const Value& v, const std::string& at, bool counted) {
   std::vector<std::string_view> known{"verb", "kind", "namespace", "name", "subresource", "component"};
@@ -353,12 +362,22 @@ const std::vector<std::string_view>& fault_names() {
   return names;
 }
 
+bool fault_lasts(std::string_view name) {
+  return std::ranges::any_of(kFaults, [&](const FaultEntry& fault) { return fault.name == name && fault.lasts == Lasts::kYes; });
+}
+
+Value draw_fault(std::string_view name, DrawnWorld& world) {
+  const auto* found = std::ranges::find(kFaults, name, &FaultEntry::name);
+  CHECK(found != std::end(kFaults)) << "no fault " << name;
+  return found->draw(world);
+}
+
 Result<Fault> read_fault(const Reader& r, const Value& v, const std::string& at, std::string_view name) {
-  for (const auto& reading : kFaults) {
-    if (reading.name != name) continue;
+  for (const auto& entry : kFaults) {
+    if (entry.name != name) continue;
     Fault fault;
     fault.text = name;
-    MINIK_ASSIGN(fault.kind, reading.read(r, v, at));
+    MINIK_ASSIGN(fault.kind, entry.read(r, v, at));
     return fault;
   }
   return r.error(at, "is no fault");

@@ -57,15 +57,34 @@ Status read_uses(const Reader& r, const Value& v, const std::string& at, ImageBe
 
 Status read_needs(const Reader& r, const Value& v, const std::string& at, ImageBehaviour& image) {
   if (!v.has_value()) return {};
-  MINIK_TRY(r.only(v, at, {"dns", "service", "else"}));
+  MINIK_TRY(r.only(v, at, {"dns", "service", "api", "else", "cpu"}));
   MINIK_ASSIGN(image.needs_dns, r.boolean(v, at, "dns"));
   MINIK_ASSIGN(image.needs_service, r.text(v, at, "service", ""));
   if (!image.needs_service.empty() && image.needs_service.find('/') == std::string::npos) {
     image.needs_service = "default/" + image.needs_service;
   }
-  if (!image.needs_dns && image.needs_service.empty()) return r.error(at, "needs `dns: true` or a service");
-  MINIK_ASSIGN(const auto otherwise, r.word(v, at, "else", {"notReady", "crash"}, 0));
+  MINIK_ASSIGN(image.needs_api, r.boolean(v, at, "api"));
+  if (!image.needs_dns && !image.needs_api && image.needs_service.empty()) return r.error(at, "needs `dns: true`, `api: true` or a service");
+  if (image.needs_api && image.lists.empty()) return r.error(at + ".api", "stands beside `asks`: by its answers it knows the API server");
+  MINIK_ASSIGN(const auto otherwise, r.word(v, at, "else", {"notReady", "crash", "spin"}, 0));
   image.crashes_without = otherwise == 1;
+  if (v.contains("cpu") != (otherwise == 2)) return r.error(at, "needs `cpu` beside `else: spin`, and only there: what it wants while it spins");
+  MINIK_ASSIGN(const auto cpu, r.quantity(v, at, "cpu", "0"));
+  image.spin_milli_cpu = cpu.milli();
+  return {};
+}
+
+Status read_asks(const Reader& r, const Value& v, const std::string& at, ImageBehaviour& image) {
+  if (!v.has_value()) return {};
+  MINIK_TRY(r.only(v, at, {"list", "every"}));
+  MINIK_ASSIGN(const auto names, r.texts(v, at, "list"));
+  for (const auto& name : names) {
+    MINIK_ASSIGN(const auto kind, r.kind(at + ".list", name));
+    image.lists.push_back(kind);
+  }
+  if (image.lists.empty()) return r.error(at, "needs list: the kinds whose objects it asks for");
+  MINIK_ASSIGN(image.list_period, r.duration(v, at, "every", seconds(30)));
+  if (image.list_period < milliseconds(100)) return r.error(at + ".every", "must be at least 100ms");
   return {};
 }
 
@@ -73,7 +92,7 @@ Status read_needs(const Reader& r, const Value& v, const std::string& at, ImageB
 
 Result<ImageBehaviour> read_image(const Reader& r, const Value& v, const std::string& at) {
   MINIK_TRY(r.only(v, at, {"match", "pull", "preloaded", "missing", "start", "startError", "ready", "neverReady", "stop",
-                           "ignoresSigterm", "exitAfter", "exitCode", "crash", "uses", "load", "capacity", "needs"}));
+                           "ignoresSigterm", "exitAfter", "exitCode", "crash", "uses", "load", "capacity", "asks", "needs"}));
   ImageBehaviour image;
   MINIK_ASSIGN(image.match, r.text(v, at, "match", "*"));
   MINIK_ASSIGN(image.pull, r.distribution(v, at, "pull", image.pull));
@@ -92,6 +111,7 @@ Result<ImageBehaviour> read_image(const Reader& r, const Value& v, const std::st
   image.exit_code = static_cast<int>(code);
   MINIK_TRY(read_crash(r, v.get("crash"), at + ".crash", image));
   MINIK_TRY(read_uses(r, v.get("uses"), at + ".uses", image));
+  MINIK_TRY(read_asks(r, v.get("asks"), at + ".asks", image));
   MINIK_TRY(read_needs(r, v.get("needs"), at + ".needs", image));
   const Value& load = v.get("load");
   if (load.has_value()) MINIK_TRY(r.only(load, at + ".load", {"cpu", "requests"}));

@@ -16,6 +16,11 @@ Result<std::vector<control::Value>> read_manifests(const Reader& r, const contro
 
 // The names of all faults, as fields of an item of spec.faults.
 const std::vector<std::string_view>& fault_names();
+// Whether it lasts until it is ended; else it is over in an instant.
+bool fault_lasts(std::string_view name);
+struct DrawnWorld;
+// What stands under the name of a fault that is drawn; see fault_draws.h.
+control::Value draw_fault(std::string_view name, DrawnWorld& world);
 Result<Fault> read_fault(const Reader& r, const control::Value& v, const std::string& at, std::string_view name);
 Result<FaultRule> read_fault_rule(const Reader& r, const control::Value& v, const std::string& at);
 

@@ -1,7 +1,9 @@
 #include "sim/scenario/reader.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "control/controllers/controller_manager.h"
 #include "control/schema/schema.h"
 #include "sim/component.h"
 
@@ -18,6 +20,38 @@ constexpr std::string_view kDurationHint = "must be a duration such as 90s or 2m
 std::optional<Duration> duration_of(const Value& value) {
   const auto parsed = value.is_string() ? parse_duration(value.as_string()) : std::nullopt;
   return parsed && *parsed <= kLongest && Duration{} - *parsed <= kLongest ? parsed : std::nullopt;
+}
+
+// How many letters must be put in, taken out or changed.
+size_t distance(std::string_view from, std::string_view to) {
+  std::vector<size_t> row(to.size() + 1);
+  for (size_t j = 0; j < row.size(); ++j) row[j] = j;
+  for (size_t i = 0; i < from.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i + 1);
+    for (size_t j = 0; j < to.size(); ++j) {
+      const size_t change = diagonal + (from[i] == to[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({row[j + 1] + 1, row[j] + 1, change});
+    }
+  }
+  return row.back();
+}
+
+// For a word that a slip of the hand may have made of one of these.
+template <typename Names>
+std::string perhaps(std::string_view word, const Names& known) {
+  constexpr size_t kWordMax = 40;
+  if (word.size() > kWordMax) return "";
+  size_t least = 1 + std::min<size_t>(word.size() / 3, 3);
+  std::string_view nearest;
+  for (const std::string_view name : known) {
+    const size_t away = distance(word, name);
+    if (away < least || (nearest.empty() && away == least && name.starts_with(word))) {
+      nearest = name;
+      least = away;
+    }
+  }
+  return nearest.empty() ? "" : cat(", perhaps ", nearest, " was meant");
 }
 }  // namespace
 
@@ -36,7 +70,7 @@ Status Reader::only(const Value& map, const std::string& path, const std::vector
     if (std::ranges::find(known, key.text()) != known.end()) continue;
     std::vector<std::string> names;
     for (const auto name : known) names.emplace_back(name);
-    return error(child(path, key.text()), cat("unknown field; known here are ", join(names, ", ")));
+    return error(child(path, key.text()), cat("unknown field", perhaps(key.text(), known), "; known here are ", join(names, ", ")));
   }
   return {};
 }
@@ -122,7 +156,7 @@ Result<size_t> Reader::word(const Value& map, const std::string& path, std::stri
   const auto found = std::ranges::find(words, value.as_string());
   if (found == words.end()) {
     std::vector<std::string> known(words.begin(), words.end());
-    return error(child(path, name), cat("must be one of ", join(known, ", ")));
+    return error(child(path, name), cat("must be one of ", join(known, ", "), perhaps(value.as_string(), words)));
   }
   return static_cast<size_t>(found - words.begin());
 }
@@ -234,7 +268,12 @@ Result<control::KindId> Reader::kind(const std::string& path, std::string_view n
     if (resource.kind == name && resource.has_verb("create")) return resource.id;
   }
   if (const auto* custom = definition_of(definitions_, name)) return custom->id;
-  return error(child(path, "kind"), cat("unknown kind ", quoted(name)));
+  std::vector<std::string_view> known;
+  for (const auto& resource : control::Schema::builtin().resources()) {
+    if (resource.has_verb("create")) known.emplace_back(resource.kind);
+  }
+  for (const auto& definition : definitions_) known.emplace_back(definition.kind);
+  return error(child(path, "kind"), cat("unknown kind ", quoted(name), perhaps(name, known)));
 }
 
 Result<ObjectReference> Reader::reference(const Value& map, const std::string& path) const {
@@ -275,7 +314,7 @@ Result<ObjectSelection> Reader::selection(const Value& map, const std::string& p
 Result<std::string> Reader::component(const std::string& path, std::string_view name) const {
   if (const auto component = component_named(name)) return component->name;
   return error(path, name.empty() ? cat("needs one of ", known_components())
-                                  : cat("there is no component ", quoted(name), "; known are ", known_components()));
+                                  : cat("there is no component ", quoted(name), perhaps(name, control::controller_names()), "; known are ", known_components()));
 }
 
 Result<std::string> Reader::component_or_node(const std::string& path, std::string_view name) const {

@@ -35,12 +35,20 @@ std::vector<CustomDefinition> definitions_in(const Value& spec, const ScenarioFi
 
 Status read_spec(Reader& r, const Value& spec, const ScenarioFiles& files, Scenario& s) {
   MINIK_TRY(r.only(spec, "spec", {"seed", "duration", "nodes", "images", "workloads", "timeline", "faults", "convergence",
-                                  "expect", "nodeMonitorGracePeriod", "chance"}));
+                                  "expect", "nodeMonitorGracePeriod", "chance", "apiServer", "dns"}));
   MINIK_ASSIGN(const auto seed, r.number(spec, "spec", "seed", 0));
   s.seed = static_cast<uint64_t>(seed);
   MINIK_ASSIGN(s.duration, r.duration(spec, "spec", "duration", s.duration));
   if (s.duration > kDurationMax) return r.error("spec.duration", "is more than ten years");
   MINIK_ASSIGN(s.node_grace, r.duration(spec, "spec", "nodeMonitorGracePeriod", s.node_grace));
+  if (spec.contains("apiServer")) {
+    MINIK_TRY(r.only(spec.get("apiServer"), "spec.apiServer", {"objectsPerSecond"}));
+    MINIK_ASSIGN(s.api_objects_per_second, r.number(spec.get("apiServer"), "spec.apiServer", "objectsPerSecond", 0, 1, 1'000'000'000));
+  }
+  if (spec.contains("dns")) {
+    MINIK_TRY(r.only(spec.get("dns"), "spec.dns", {"cachedFor"}));
+    MINIK_ASSIGN(s.names_cached, r.duration(spec.get("dns"), "spec.dns", "cachedFor", seconds(30)));
+  }
   if (spec.contains("chance")) {
     MINIK_TRY(r.only(spec.get("chance"), "spec.chance", {"from", "until"}));
     MINIK_ASSIGN(const auto from, r.duration(spec.get("chance"), "spec.chance", "from", {}));
@@ -65,9 +73,19 @@ Status read_spec(Reader& r, const Value& spec, const ScenarioFiles& files, Scena
     s.timeline.push_back(std::move(workloads));
   }
   MINIK_TRY(read_list(r, spec.get("timeline"), "spec.timeline", s.timeline,
-                      [&](const Value& v, const std::string& at) { return read_action(r, v, at, files); }));
+                      [&](const Value& v, const std::string& at) -> Result<Action> {
+                        MINIK_ASSIGN(auto action, read_action(r, v, at, files));
+                        if (!v.contains("at") && !v.contains("when")) return r.error(at, "needs `at: 2m` or `when`: the moment at which it happens");
+                        return action;
+                      }));
   MINIK_TRY(read_list(r, spec.get("faults"), "spec.faults", s.faults,
-                      [&](const Value& v, const std::string& at) { return read_fault_rule(r, v, at); }));
+                      [&](const Value& v, const std::string& at) -> Result<FaultRule> {
+                        MINIK_ASSIGN(auto rule, read_fault_rule(r, v, at));
+                        if (!v.contains("at") && !v.contains("when") && !v.contains("random")) {
+                          return r.error(at, "needs `at: 2m`, `when` or `random`: the moments at which it strikes");
+                        }
+                        return rule;
+                      }));
   MINIK_TRY(read_list(r, spec.get("expect"), "spec.expect", s.expectations,
                       [&](const Value& v, const std::string& at) { return read_expectation(r, v, at); }));
   if (spec.get("convergence").as_string() == "none") return {};

@@ -1,7 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "control/object/json.h"
 #include "control/object/yaml.h"
+#include "sim/agreement/comparable.h"
 #include "sim/agreement/comparison.h"
 
 namespace minik::sim {
@@ -126,6 +129,72 @@ TEST(Agreement, DeletionsCount) {
   const auto all = disagreements(real.history(), simulated.history());
   ASSERT_EQ(all.size(), 1U);
   EXPECT_EQ(all[0].path, "exists");
+}
+
+// A scenario of one machine with these lines from the sixth on.
+Result<Comparable> both_of(const std::string& lines, int64_t speed = 1) {
+  const std::string text = "apiVersion: minik.dev/v1alpha1\nkind: Scenario\nmetadata: {name: a}\nspec:\n  nodes: [{name: node, count: 1}]\n" + lines;
+  auto scenario = parse_scenario(text, "a.yaml");
+  if (!scenario) return scenario.error();
+  return comparable(*std::move(scenario), text, "a.yaml", speed);
+}
+
+std::string refused(const std::string& lines) {
+  const auto both = both_of(lines);
+  return both ? "" : both.error().message;
+}
+
+TEST(Comparable, WhatARealClusterCannotBeGivenIsRefusedWithItsLine) {
+  const std::pair<const char*, const char*> refusals[] = {
+      {"  timeline:\n  - {at: 1m, upgradePool: {pool: node}}", "upgradePool cannot be done"},
+      {"  timeline:\n  - {at: 1m, crashContainers: {count: 1}}", "count, node and container"},
+      {"  timeline:\n  - {at: 1m, stopApi: {}}", "needs `for`"},
+      {"  faults:\n  - {at: 1m, for: 1m, freezeNodes: all}", "freezeNodes cannot be done to a real cluster; faults that can be compared are"},
+      {"  faults:\n  - {at: 1m, for: 1m, crashComponent: {component: scheduler}}", "a part of one process"},
+      {"  faults:\n  - {random: {every: 1m}, for: 1m, stopApi: {}}", "`random` strikes at other moments"},
+      {"  faults:\n  - {when: {write: {kind: Pod}}, for: 1m, stopApi: {}}", "`when` comes at a moment of its own"},
+      {"  images:\n  - {match: web, crash: {atStart: 5%}}", "spec.images[0].crash: no real image behaves so"},
+  };
+  for (const auto& [lines, why] : refusals) {
+    const std::string message = refused(lines);
+    EXPECT_TRUE(message.starts_with("a.yaml:7: ")) << message;
+    EXPECT_NE(message.find(why), std::string::npos) << message;
+  }
+  const std::string text = "apiVersion: minik.dev/v1alpha1\nkind: Scenario\nmetadata: {name: a}\nspec:\n  nodes: [{name: node, count: 3}]\n";
+  const auto many = comparable(*parse_scenario(text, "a.yaml"), text, "a.yaml", 1);
+  ASSERT_FALSE(many);
+  EXPECT_TRUE(many.error().message.starts_with("a.yaml:5: spec.nodes: a real cluster of minik has one node, this scenario 3")) << many.error().message;
+}
+
+TEST(Comparable, BothWorldsGetTheSameMomentsAndLengths) {
+  const auto both = both_of(
+      "  duration: 40s\n  images: [{match: \"*\", ready: {min: 2s, max: 8s}}]\n"
+      "  timeline: [{at: 8s, scale: {kind: Deployment, name: web, replicas: 2}}]\n"
+      "  faults: [{at: 4s, for: {min: 4s, max: 12s}, registryOutage: {}}]\n", 4);
+  ASSERT_TRUE(both) << both.error().message;
+  EXPECT_EQ(both->scenario.duration, seconds(10));
+  EXPECT_EQ(both->scenario.timeline[0].trigger.at, seconds(2));
+  ASSERT_EQ(both->deeds.size(), 2U);
+  EXPECT_EQ(both->deeds[0].text, "registryOutage") << "in the order of their moments";
+  EXPECT_EQ(both->deeds[0].trigger.at, seconds(1));
+  EXPECT_EQ(both->deeds[1].trigger.at, seconds(2));
+  Rng any(1), other(2);
+  const auto length = std::get<InjectAction>(both->deeds[0].what).fault.lasts->draw(any);
+  EXPECT_EQ(length, both->scenario.faults[0].fault.lasts->draw(other));
+  EXPECT_GE(length, seconds(1));
+  EXPECT_LE(length, seconds(3));
+  EXPECT_EQ(both->scenario.images[0].ready.draw(any), both->scenario.images[0].ready.draw(other));
+}
+
+TEST(Comparable, AFaultOfTheApiServerIsOneOfItsWholeProcess) {
+  const auto both = both_of("  timeline: [{at: 20s, restart: scheduler}]\n  faults: [{at: 10s, for: 5s, stopApi: {}}]\n");
+  ASSERT_TRUE(both) << both.error().message;
+  std::multiset<std::string> faults;
+  for (const auto& rule : both->scenario.faults) faults.insert(rule.fault.text);
+  EXPECT_EQ(faults, (std::multiset<std::string>{"stopApi", "stopApi", "stopKubelets", "stopKubelets", "crashComponent", "crashComponent",
+                                                "crashComponent", "crashComponent"}));
+  EXPECT_TRUE(both->scenario.timeline.empty()) << "the restart among them";
+  EXPECT_EQ(both->deeds.size(), 2U);
 }
 
 }  // namespace

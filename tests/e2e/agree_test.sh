@@ -4,7 +4,7 @@
 here=$(dirname "${BASH_SOURCE[0]}")
 source "$here/lib.sh" "$1"
 run start >/dev/null
-for name in rollout job-with-failures statefulset crash-loop failing-probe missing-image crashed-container drained-node; do
+for name in rollout job-with-failures statefulset crash-loop failing-probe missing-image crashed-container drained-node daemon-away registry-outage; do
   step "$name"
   "$minik" sim compare "$here/../agree/scenarios/$name.yaml" -p "$profile"
 done

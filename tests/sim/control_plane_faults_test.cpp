@@ -207,5 +207,19 @@ TEST(Actions, AnUpgradeReplacesEveryNodeOfThePool) {
   EXPECT_TRUE(run.until([&] { return run.available() == 6; }, minutes(2)));
 }
 
+// Found by a sweep: whoever finds the API server away comes back later, however long that is, and an object that is still
+// being applied is there then.
+TEST(ApiServer, ActionsWaitForOneThatIsAwayAndForWhatIsStillBeingApplied) {
+  FaultyRun run(R"(  timeline:
+  - {at: 10s, setImage: {kind: Deployment, name: web, container: web, image: "web:2"}}
+  faults:
+  - {at: 4s, for: 8m, stopApi: {}})");
+  run.to(minutes(12));
+  EXPECT_EQ(run.count([](const control::Value& pod) {
+    return pod[control::keys::kSpec][control::keys::kContainers].items()[0][control::keys::kImage].as_string() == "web:2";
+  }), 6);
+  EXPECT_TRUE(run.run->conclude().findings.empty()) << "no action has failed";
+}
+
 }  // namespace
 }  // namespace minik::sim

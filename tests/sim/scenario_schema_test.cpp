@@ -65,6 +65,9 @@ TEST(ScenarioSchema, NamesTheFieldsThatTheParserTakes) {
             known_to_parser(file_with_spec("{nodes: [{wrong: 1}]}")));
   EXPECT_EQ(properties_of(part(definition("pool"), "capacity")),
             known_to_parser(file_with_spec("{nodes: [{capacity: {wrong: 1}}]}")));
+  for (const auto name : {"chance", "apiServer", "dns"}) {
+    EXPECT_EQ(properties_of(part(part(schema(), "spec"), name)), known_to_parser(file_with_spec(cat("{", name, ": {wrong: 1}}"))));
+  }
   EXPECT_EQ(properties_of(definition("image")),
             known_to_parser(file_with_spec("{images: [{wrong: 1}]}")));
   EXPECT_EQ(properties_of(definition("distribution").get("oneOf").items()[1]),
@@ -116,7 +119,7 @@ TEST(ScenarioSchema, NamesTheFaultsAndTriggersThatTheParserTakes) {
             fault("{when: {between: {first: {wrong: 1}, then: {}}}}"));
   EXPECT_EQ(properties_of(part(schema(), "spec").get("properties").get("convergence").get("oneOf").items()[1]),
             known_to_parser(file_with_spec("{convergence: {wrong: 1}}")));
-  for (const auto name : {"crash", "uses", "load", "needs"}) {
+  for (const auto name : {"crash", "uses", "load", "asks", "needs"}) {
     EXPECT_EQ(properties_of(part(definition("image"), name)),
               known_to_parser(file_with_spec(cat("{images: [{", name, ": {wrong: 1}}]}"))));
   }

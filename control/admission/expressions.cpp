@@ -22,6 +22,32 @@ Value resource_document(const ResourceInfo& resource) {
                      {keys::kResource, Value(resource.plural)}});
 }
 
+// The fields of request_document().
+cel::Type request_type() {
+  using cel::Kind;
+  const auto named = [](std::string name, std::string_view last) {
+    return cel::Type::object(std::move(name), {{"group", Kind::kString}, {"version", Kind::kString}, {std::string(last), Kind::kString}});
+  };
+  const cel::Type kind = named("kubernetes.GroupVersionKind", "kind"), resource = named("kubernetes.GroupVersionResource", "resource");
+  const cel::Type texts = cel::Type::list(Kind::kString);
+  const cel::Type user = cel::Type::object("kubernetes.UserInfo", {{"username", Kind::kString},
+                                                                   {"uid", Kind::kString},
+                                                                   {"groups", texts},
+                                                                   {"extra", cel::Type::map(Kind::kString, texts)}});
+  return cel::Type::object("kubernetes.AdmissionRequest", {{"kind", kind},
+                                                           {"resource", resource},
+                                                           {"subResource", Kind::kString},
+                                                           {"requestKind", kind},
+                                                           {"requestResource", resource},
+                                                           {"requestSubResource", Kind::kString},
+                                                           {"name", Kind::kString},
+                                                           {"namespace", Kind::kString},
+                                                           {"operation", Kind::kString},
+                                                           {"userInfo", user},
+                                                           {"dryRun", Kind::kBool},
+                                                           {"options", {}}});
+}
+
 Value request_document(const WriteAttributes& request, const ResourceInfo& as) {
   return Value::map({{keys::kKind, kind_document(as)},
                      {keys::kResource, resource_document(as)},
@@ -41,7 +67,7 @@ Value request_document(const WriteAttributes& request, const ResourceInfo& as) {
 const cel::Environment& admission_environment() {
   static const cel::Environment environment({{"object", {}},
                                              {"oldObject", {}},
-                                             {"request", {}},
+                                             {"request", request_type()},
                                              {"namespaceObject", {}},
                                              {"params", {}},
                                              {"variables", {}},

@@ -1,5 +1,5 @@
-// What expressions of admission may name: object, oldObject, request, namespaceObject, params and variables, all
-// without declared fields, and authorizer, which answers what the sender of the request may do.
+// What expressions of admission may name: request with its fields; object, oldObject, namespaceObject, params and
+// variables without declared ones; and authorizer, which answers what the sender of the request may do.
 #pragma once
 
 #include <span>

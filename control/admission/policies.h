@@ -12,9 +12,7 @@
 #include <vector>
 
 #include "control/access/authorizer.h"
-#include "control/admission/expressions.h"
-#include "control/admission/matching.h"
-#include "control/store/store.h"
+#include "control/admission/policy_parts.h"
 
 namespace minik::control {
 
@@ -40,19 +38,12 @@ class AdmissionPolicies {
   // What auditAnnotations of policies say: the values of each key, in order and each once.
   using Notes = std::map<std::string, std::vector<std::string>>;
   const Compiled& compiled(const Value& policy);
-  // The parameters of a binding: one absent value where the policy takes none.
-  Result<std::vector<Value>> params_of(const Value& policy, const Value& binding, const WriteAttributes& request) const;
-  void decide(const Value& policy, const Value& binding, const WriteAttributes& request, const ResourceInfo& as,
-              std::vector<Decision>& decisions, Notes& notes);
+  void decide(const BoundPolicy& bound, const WriteAttributes& request, std::vector<Decision>& decisions, Notes& notes);
 
   const Store& store_;
   const Schema& schema_;
   const Authorizer access_;  // for expressions that ask who may do what
   std::map<std::string, Compiled> compiled_;  // by the policy's name
 };
-
-// What validation says of a policy: expressions that do not compile, and the like.
-void check_policy(const Value& policy, FieldErrors& errors);
-void check_policy_binding(const Value& binding, FieldErrors& errors);
 
 }  // namespace minik::control

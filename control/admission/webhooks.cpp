@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "control/admission/match_validation.h"
 #include "control/admission/webhook_address.h"
 #include "control/base/text.h"
 #include "control/object/keys.h"
@@ -13,6 +14,19 @@
 namespace minik::control {
 
 namespace {
+
+// What match conditions of webhooks may name: neither parameters nor variables, which policies have.
+const cel::Environment& webhook_environment() {
+  static const cel::Environment environment = [] {
+    std::vector<cel::Variable> known;
+    for (const auto& variable : admission_environment().variables()) {
+      const bool of_policies = variable.name == "params" || variable.name == "variables" || variable.name == "namespaceObject";
+      if (!of_policies) known.push_back(variable);
+    }
+    return cel::Environment(std::move(known));
+  }();
+  return environment;
+}
 
 KindId kind_of(WebhookStage stage) {
   return stage == WebhookStage::kMutating ? kinds::kMutatingwebhookconfigurations : kinds::kValidatingwebhookconfigurations;
@@ -118,14 +132,12 @@ void check_webhooks(const Value& configuration, FieldErrors& errors) {
     if (!versions.empty() && std::ranges::none_of(versions, [](const Value& v) { return v.as_string() == "v1"; })) {
       errors.invalid(versions_at, webhook.get("admissionReviewVersions"), "must include at least one of v1, v1beta1");
     }
-    for (size_t c = 0; c < webhook.get("matchConditions").items().size(); ++c) {
-      const Value& condition = webhook.get("matchConditions").items()[c];
-      const FieldPath here = conditions_at.index(c);
-      const FieldPath expression = here.field("expression");
-      if (auto compiled = compile_conditions(Value::array({condition})); !compiled) {
-        errors.invalid(expression, condition.get("expression"), cat("compilation failed: ", compiled.error().message));
-      }
+    const FieldPath rules_at = at.field("rules");
+    for (size_t r = 0; r < webhook.get("rules").items().size(); ++r) {
+      const FieldPath here = rules_at.index(r);
+      check_request_rule(webhook.get("rules").items()[r], RuleOperations::kAll, here, errors);
     }
+    check_match_conditions(webhook.get("matchConditions"), webhook_environment(), conditions_at, errors);
   }
 }
 

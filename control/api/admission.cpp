@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "control/api/errors.h"
+#include "control/api/mountable_secrets.h"
 #include "control/api/runtime_class.h"
 #include "control/base/ipv4.h"
 #include "control/base/text.h"
@@ -19,6 +20,7 @@ constexpr int64_t kNodePortFirst = 30000, kNodePortLast = 32767;
 constexpr int64_t kTolerationSeconds = 300;
 constexpr size_t kMemosMax = 256;
 constexpr std::string_view kTokenPath = "/var/run/secrets/kubernetes.io/serviceaccount";
+constexpr std::string_view kTokenVolumePrefix = "kube-api-access-";
 constexpr std::string_view kNamespacesForever[] = {"default", "kube-system", "kube-public"};
 
 
@@ -64,16 +66,29 @@ Value token_volume(std::string_view name) {
                                   {keys::kSources, Value::array({token, ca, namespace_})}})}});
 }
 
+bool mounts_token(const Value& container) {
+  return std::ranges::any_of(container[keys::kVolumeMounts].items(),
+                             [](const Value& m) { return m[keys::kMountPath].as_string() == kTokenPath; });
+}
+
+// Whether a container has nothing of its own at the place of the token.
+bool needs_token(const Value& spec) {
+  for (const auto& key : {keys::kContainers, keys::kInitContainers}) {
+    for (const auto& container : spec[key].items()) {
+      if (!mounts_token(container)) return true;
+    }
+  }
+  return false;
+}
+
 Value with_token_mounts(const Value& containers, std::string_view volume) {
   std::vector<Value> result;
   for (const auto& container : containers.items()) {
-    const auto mounts = container[keys::kVolumeMounts].items();
-    const bool has = std::ranges::any_of(
-        mounts, [](const Value& m) { return m[keys::kMountPath].as_string() == kTokenPath; });
-    if (has) {
+    if (mounts_token(container)) {
       result.push_back(container);
       continue;
     }
+    const auto mounts = container[keys::kVolumeMounts].items();
     std::vector<Value> all(mounts.begin(), mounts.end());
     all.push_back(Value::map(
         {{keys::kName, volume}, {keys::kReadOnly, true}, {keys::kMountPath, kTokenPath}}));
@@ -159,18 +174,30 @@ Result<Value> Admission::admit_create(const ResourceInfo& resource, Value object
                            " because it is being terminated"));
     }
   }
-  MINIK_ASSIGN(object, complete_new(resource, std::move(object)));
-  MINIK_TRY(quota_.check(resource, object, Value()));
-  return object;
+  return complete_new(resource, std::move(object));
+}
+
+Result<Value> Admission::admit_again(const ResourceInfo& resource, Value object) {
+  return resource.id == kinds::kPods ? complete_new(resource, std::move(object)) : object;
+}
+
+Status Admission::check_limits(const ResourceInfo& resource, const Value& object, const Value& old) const {
+  if (resource.id == kinds::kPersistentvolumeclaims) return limit_ranger_.check_claim(object);
+  if (resource.id != kinds::kPods) return {};
+  MINIK_TRY(limit_ranger_.check_pod(object));
+  if (!old.is_absent()) return {};
+  const Value& spec = object[keys::kSpec];
+  return check_mountable_secrets(
+      object, store_.find(kinds::kServiceaccounts, object_namespace(object), spec[keys::kServiceAccountName].as_string()));
+}
+
+Status Admission::check_quota(const ResourceInfo& resource, const Value& object, const Value& old) const {
+  return quota_.check(resource, object, old);
 }
 
 Result<Value> Admission::complete_new(const ResourceInfo& resource, Value object) {
   if (resource.id == kinds::kPods) {
-    MINIK_ASSIGN(object, limit_ranger_.admit_pod(object));
-    return admit_pod(std::move(object));
-  }
-  if (resource.id == kinds::kPersistentvolumeclaims) {
-    MINIK_TRY(limit_ranger_.check_claim(object));
+    return admit_pod(limit_ranger_.with_defaults(object));
   }
   if (resource.id == kinds::kPriorityclasses || resource.id == kinds::kRuntimeclasses) memos_.clear();
   if (resource.id == kinds::kPriorityclasses) MINIK_TRY(check_only_default(object));
@@ -240,10 +267,6 @@ Result<Value> Admission::admit_update(const ResourceInfo& resource, Value object
   if (resource.id == kinds::kPriorityclasses || resource.id == kinds::kRuntimeclasses) memos_.clear();
   if (resource.id == kinds::kPriorityclasses) MINIK_TRY(check_only_default(object));
   if (resource.id == kinds::kPersistentvolumeclaims) {
-    MINIK_TRY(limit_ranger_.check_claim(object));
-  }
-  MINIK_TRY(quota_.check(resource, object, old));
-  if (resource.id == kinds::kPersistentvolumeclaims) {
     MINIK_TRY(admit_claim_update(object, old));
   }
   return object;
@@ -307,11 +330,16 @@ Result<Value> Admission::admit_pod_spec(const Value& given, std::string_view nam
   const bool automount = spec[keys::kAutomountServiceAccountToken].as_bool(
       account[keys::kAutomountServiceAccountToken].as_bool(true));
   if (automount) {
-    const std::string volume =
-        cat("kube-api-access-", suffix_of(spec.hash() ^ fnv1a_64(namespace_)));
-    std::vector<Value> volumes(spec[keys::kVolumes].items().begin(), spec[keys::kVolumes].items().end());
-    volumes.push_back(token_volume(volume));
-    builder.set(keys::kVolumes, Value::array(std::move(volumes)));
+    const auto given_volumes = spec[keys::kVolumes].items();
+    const auto known = std::ranges::find_if(
+        given_volumes, [](const Value& v) { return v[keys::kName].as_string().starts_with(kTokenVolumePrefix); });
+    const std::string volume = known != given_volumes.end() ? (*known)[keys::kName].string()
+                                                            : cat(kTokenVolumePrefix, suffix_of(spec.hash() ^ fnv1a_64(namespace_)));
+    if (known == given_volumes.end() && needs_token(spec)) {
+      std::vector<Value> volumes(given_volumes.begin(), given_volumes.end());
+      volumes.push_back(token_volume(volume));
+      builder.set(keys::kVolumes, Value::array(std::move(volumes)));
+    }
     for (const auto& key : {keys::kContainers, keys::kInitContainers}) {
       if (spec[key].is_array()) builder.set(key, with_token_mounts(spec[key], volume));
     }
@@ -361,9 +389,16 @@ Status Admission::add_priority(const Value& spec, MapBuilder& builder) const {
                      " from the given PriorityClass name"));
   }
   builder.set(keys::kPriority, priority);
-  builder.set(keys::kPreemptionPolicy,
-              chosen ? (*chosen)[keys::kPreemptionPolicy].as_string("PreemptLowerPriority")
-                     : std::string_view("PreemptLowerPriority"));
+  const std::string_view policy = chosen ? (*chosen)[keys::kPreemptionPolicy].as_string("PreemptLowerPriority")
+                                         : std::string_view("PreemptLowerPriority");
+  const std::string_view given = spec[keys::kPreemptionPolicy].as_string();
+  if (!given.empty() && given != policy) {
+    return Error(ErrorCode::kForbidden,
+                 cat("the string value of PreemptionPolicy (", given,
+                     ") must not be provided in pod spec; priority admission controller computed ", policy,
+                     " from the given PriorityClass name"));
+  }
+  builder.set(keys::kPreemptionPolicy, policy);
   return {};
 }
 

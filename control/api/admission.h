@@ -31,6 +31,12 @@ class Admission {
   Result<Value> cached_decode(const ResourceInfo& resource, const ApiRequest& request,
                               const std::function<Result<Value>()>& decode);
   Result<Value> admit_create(const ResourceInfo& resource, Value object);
+  // The same for what users' webhooks and policies have changed since: a container of theirs has defaults too.
+  Result<Value> admit_again(const ResourceInfo& resource, Value object);
+  // What is refused of the object as it will be stored: first limits and mountable secrets, and last of all a quota,
+  // lest something be refused for a quota that never was to be. `old` is absent for a new one.
+  Status check_limits(const ResourceInfo& resource, const Value& object, const Value& old) const;
+  Status check_quota(const ResourceInfo& resource, const Value& object, const Value& old) const;
   Result<Value> admit_update(const ResourceInfo& resource, Value object, const Value& old);
   // Of the subresource status.
   Value admit_status(const ResourceInfo& resource, Value object) const;

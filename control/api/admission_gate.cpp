@@ -34,14 +34,8 @@ struct AdmissionGate::Round {
   std::function<void()> resume;
 };
 
-AdmissionGate::AdmissionGate(Executor& executor, AdmissionPolicies& policies, AdmissionWebhooks& webhooks,
-                             WebhookCaller* caller, Rng rng)
-    : executor_(executor),
-      policies_(policies),
-      webhooks_(webhooks),
-      caller_(caller),
-      rng_(rng),
-      alive_(std::make_shared<bool>(true)) {}
+AdmissionGate::AdmissionGate(Executor& executor, Parties parties, Rng rng)
+    : executor_(executor), parties_(parties), rng_(rng), alive_(std::make_shared<bool>(true)) {}
 
 AdmissionGate::~AdmissionGate() { *alive_ = false; }
 
@@ -82,35 +76,47 @@ Result<Value> AdmissionGate::mutate(const WriteAttributes& request, const Redeco
   WriteAttributes now = request;
   now.object = first_seen(request);
   if (now.object.has_value()) now.name = now.object[keys::kMetadata][keys::kName].string();
-  MINIK_ASSIGN(const auto matched, webhooks_.matching(WebhookStage::kMutating, now));
-  std::vector<Value> left(matched.size());  // how each webhook left the object
+  const Value first = now.object;
+  MutationRounds rounds;
+  std::vector<AskedWebhook> webhooks;
+  MINIK_ASSIGN(now.object, parties_.mutating.mutate(now, rounds, redecode));
+  MINIK_ASSIGN(const auto matched, parties_.webhooks.matching(WebhookStage::kMutating, now));
+  for (const auto& webhook : matched) webhooks.push_back({webhook, Value()});
+  MINIK_TRY(ask_in_turn(now, webhooks, 0, redecode));
+  if (now.object == first) return now.object;
   // A second time for those who want to see what others have changed since.
-  for (const bool again : {false, true}) {
-    for (size_t i = 0; i < matched.size(); ++i) {
-      const MatchedWebhook& webhook = matched[i];
-      const bool changed_since = again && !(left[i] == now.object);
-      if (again && (!changed_since || webhook.webhook.get("reinvocationPolicy").as_string() != "IfNeeded")) continue;
-      const Answer* answer = answer_to(webhook, now);
-      if (!answer) return still_waiting();
-      MINIK_TRY(judge(webhook, *answer));
-      if (answer->result && answer->result->patch.has_value() && now.object.has_value()) {
-        const Value document = named_object(*request.resource, now.object);
-        auto patched = apply_json_patch(document, answer->result->patch);
-        if (!patched) return webhook_failure(webhook.name(), patched.error().message);
-        const Value before = now.object;
-        MINIK_ASSIGN(now.object, redecode(patched->with(keys::kApiVersion, document[keys::kApiVersion])));
-        remarks_.annotations.try_emplace(cat("mutation.webhook.admission.k8s.io/round_", again ? 1 : 0, "_index_", i),
-                                         mutation_note(webhook, !(before == now.object)));
-      }
-      left[i] = now.object;
-    }
-  }
+  rounds.second = true;
+  MINIK_ASSIGN(now.object, parties_.mutating.mutate(now, rounds, redecode));
+  MINIK_TRY(ask_in_turn(now, webhooks, 1, redecode));
   return now.object;
 }
 
+Status AdmissionGate::ask_in_turn(WriteAttributes& now, std::vector<AskedWebhook>& webhooks, int round,
+                                  const Redecode& redecode) {
+  for (size_t i = 0; i < webhooks.size(); ++i) {
+    auto& [webhook, left] = webhooks[i];
+    const bool again = webhook.webhook.get("reinvocationPolicy").as_string() == "IfNeeded" && !(left == now.object);
+    if (round > 0 && !again) continue;
+    const Answer* answer = answer_to(webhook, now);
+    if (!answer) return still_waiting();
+    MINIK_TRY(judge(webhook, *answer));
+    if (answer->result && answer->result->patch.has_value() && now.object.has_value()) {
+      const Value document = named_object(*now.resource, now.object);
+      auto patched = apply_json_patch(document, answer->result->patch);
+      if (!patched) return webhook_failure(webhook.name(), patched.error().message);
+      const Value before = now.object;
+      MINIK_ASSIGN(now.object, redecode(patched->with(keys::kApiVersion, document[keys::kApiVersion])));
+      remarks_.annotations.try_emplace(cat("mutation.webhook.admission.k8s.io/round_", round, "_index_", i),
+                                       mutation_note(webhook, !(before == now.object)));
+    }
+    left = now.object;
+  }
+  return {};
+}
+
 Status AdmissionGate::validate(const WriteAttributes& request) {
-  MINIK_TRY(policies_.check(request, remarks_));
-  MINIK_ASSIGN(const auto matched, webhooks_.matching(WebhookStage::kValidating, request));
+  MINIK_TRY(parties_.policies.check(request, remarks_));
+  MINIK_ASSIGN(const auto matched, parties_.webhooks.matching(WebhookStage::kValidating, request));
   std::vector<const Answer*> answers;
   bool missing = false;
   // All at once: they change nothing.
@@ -140,15 +146,15 @@ void AdmissionGate::ask_one(const Question& question, const std::shared_ptr<Roun
   const auto later = [&](Error error) {
     executor_.post([close, error = std::move(error)] { close(error); });
   };
-  auto call = webhooks_.call_of(question.webhook);
+  auto call = parties_.webhooks.call_of(question.webhook);
   if (!call) return later(webhook_failure(name, call.error().message));
-  if (!caller_) return later(webhook_failure(name, cat("Post ", quoted(call->url), ": no network leads there")));
+  if (!parties_.caller) return later(webhook_failure(name, cat("Post ", quoted(call->url), ": no network leads there")));
   call->body = review_body(question.request, uid);
   const std::string url = call->url;
   executor_.after(call->timeout, [close, name, url] {
     close(webhook_failure(name, cat("Post ", quoted(url), ": context deadline exceeded")));
   });
-  caller_->call(*std::move(call), [close, name, url, uid](Result<std::string> body) {
+  parties_.caller->call(*std::move(call), [close, name, url, uid](Result<std::string> body) {
     if (!body) return close(webhook_failure(name, cat("Post ", quoted(url), ": ", body.error().message)));
     auto answer = read_review(*body, uid);
     if (answer) return close(std::move(answer));
@@ -158,16 +164,22 @@ void AdmissionGate::ask_one(const Question& question, const std::shared_ptr<Roun
 }
 
 GatePool::GatePool(Executor& executor, const Store& store, const Schema& schema, WebhookCaller* caller, Rng rng)
-    : executor_(executor), policies_(store, schema), webhooks_(store, schema), caller_(caller), rng_(rng) {}
+    : executor_(executor),
+      policies_(store, schema),
+      mutating_(store, schema),
+      webhooks_(store, schema),
+      caller_(caller),
+      rng_(rng) {}
 
 GatePool::~GatePool() = default;
 
 std::shared_ptr<AdmissionGate> GatePool::gate_for(const ApiRequest& request) {
   if (!writes(request.verb)) return nullptr;
-  if (policies_.empty() && webhooks_.empty(WebhookStage::kMutating) && webhooks_.empty(WebhookStage::kValidating)) {
+  if (policies_.empty() && mutating_.empty() && webhooks_.empty(WebhookStage::kMutating) && webhooks_.empty(WebhookStage::kValidating)) {
     return nullptr;
   }
-  return std::make_shared<AdmissionGate>(executor_, policies_, webhooks_, caller_, rng_.fork(rng_.uuid()));
+  return std::make_shared<AdmissionGate>(executor_, AdmissionGate::Parties{policies_, mutating_, webhooks_, caller_},
+                                         rng_.fork(rng_.uuid()));
 }
 
 }  // namespace minik::control

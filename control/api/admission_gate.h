@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "control/admission/mutating_policies.h"
 #include "control/admission/policies.h"
 #include "control/admission/review.h"
 #include "control/admission/webhooks.h"
@@ -32,17 +33,21 @@ namespace minik::control {
 
 class AdmissionGate {
  public:
-  // Makes an object of a webhook's document as the server's own rules want it.
-  using Redecode = std::function<Result<Value>(const Value& document)>;
-
-  AdmissionGate(Executor& executor, AdmissionPolicies& policies, AdmissionWebhooks& webhooks, WebhookCaller* caller, Rng rng);
+  // Who may want to see a request, and how the webhooks among them are asked (null: not at all). All outlive the gate.
+  struct Parties {
+    AdmissionPolicies& policies;
+    MutatingPolicies& mutating;
+    AdmissionWebhooks& webhooks;
+    WebhookCaller* caller;
+  };
+  AdmissionGate(Executor& executor, Parties parties, Rng rng);
   ~AdmissionGate();
   AdmissionGate(const AdmissionGate&) = delete;
   AdmissionGate& operator=(const AdmissionGate&) = delete;
 
   // --- within one handling of the request ---
   void begin();
-  // The object as the mutating webhooks want it. While waiting() an error that nobody sees.
+  // The object as the mutating policies and webhooks want it. While waiting() an error that nobody sees.
   Result<Value> mutate(const WriteAttributes& request, const Redecode& redecode);
   Status validate(const WriteAttributes& request);
 
@@ -68,6 +73,10 @@ class AdmissionGate {
     std::string place;
     Value old_object, object;
   };
+  struct AskedWebhook {
+    MatchedWebhook webhook;
+    Value left;  // the object as it left it
+  };
   struct Round;
 
   // Null: it has been noted as a question.
@@ -76,10 +85,11 @@ class AdmissionGate {
   Value first_seen(const WriteAttributes& request);
   void ask_one(const Question& question, const std::shared_ptr<Round>& round);
 
+  // One after the other, each about what those before it have left.
+  Status ask_in_turn(WriteAttributes& now, std::vector<AskedWebhook>& webhooks, int round, const Redecode& redecode);
+
   Executor& executor_;
-  AdmissionPolicies& policies_;
-  AdmissionWebhooks& webhooks_;
-  WebhookCaller* caller_;
+  Parties parties_;
   Rng rng_;
   std::vector<Answer> answers_;
   std::vector<Question> questions_;
@@ -94,12 +104,13 @@ class GatePool {
   GatePool(Executor& executor, const Store& store, const Schema& schema, WebhookCaller* caller, Rng rng);
   ~GatePool();
 
-  // Null when nobody could want to see this request: the usual case, which costs three look-ups.
+  // Null when nobody could want to see this request: the usual case, which costs four look-ups.
   std::shared_ptr<AdmissionGate> gate_for(const ApiRequest& request);
 
  private:
   Executor& executor_;
   AdmissionPolicies policies_;
+  MutatingPolicies mutating_;
   AdmissionWebhooks webhooks_;
   WebhookCaller* caller_;
   Rng rng_;

@@ -200,8 +200,8 @@ Result<ApiResponse> ApiServer::perform(ApiRequest& request) {
   if (const TwinKind* twin = twin_of(request.kind)) return perform_twin(*twin, request);
   if (resource.custom) MINIK_TRY(custom_->check(resource, request));
   if (request.verb == Verb::kConnect) {
-    MINIK_TRY(Writer(*this, request).reviewed_part(Operation::kConnect, request.body, Value()));
-    return ApiResponse{};
+    MINIK_ASSIGN(Value options, Writer(*this, request).reviewed_part(Operation::kConnect, request.body, Value()));
+    return ApiResponse{std::move(options), false, false, {}};
   }
   if (!request.subresource.empty() && request.subresource != "status") {
     return Subresources(*this, request).handle();

@@ -104,7 +104,7 @@ Amounts said_by_all(const Value& pod_spec, const Key& which) {
   return sum;
 }
 
-void check_pod(const Value& range, const Value& spec, Complaints& told) {
+void check_range(const Value& range, const Value& spec, Complaints& told) {
   for (const auto& item : range[keys::kSpec][keys::kLimits].items()) {
     const auto type = item[keys::kType].as_string();
     if (type == "Pod") {
@@ -144,7 +144,7 @@ Value completed(const Value& container, const Key& which, const Amounts& default
   return container.with_at({keys::kResources, which}, std::move(list).build());
 }
 
-Value with_defaults(const Value& pod, const Value& range) {
+Value completed_by(const Value& range, const Value& pod) {
   const Amounts limits = defaults_of(range, keys::kDefault);
   const Amounts requests = defaults_of(range, keys::kDefaultRequest);
   if (limits.empty() && requests.empty()) return pod;
@@ -185,16 +185,19 @@ std::vector<Value> LimitRanger::ranges_of(std::string_view namespace_) const {
   return store_.list(kinds::kLimitranges, namespace_)->objects;
 }
 
-Result<Value> LimitRanger::admit_pod(const Value& pod) const {
-  const auto ranges = ranges_of(object_namespace(pod));
+Value LimitRanger::with_defaults(const Value& pod) const {
   Value changed = pod;
-  for (const auto& range : ranges) changed = with_defaults(changed, range);
-  for (const auto& range : ranges) {
+  for (const auto& range : ranges_of(object_namespace(pod))) changed = completed_by(range, changed);
+  return changed;
+}
+
+Status LimitRanger::check_pod(const Value& pod) const {
+  for (const auto& range : ranges_of(object_namespace(pod))) {
     Complaints told;
-    check_pod(range, changed[keys::kSpec], told);
+    check_range(range, pod[keys::kSpec], told);
     if (!told.empty()) return refused(schema_.resource(kinds::kPods), pod, std::move(told));
   }
-  return changed;
+  return {};
 }
 
 Status LimitRanger::check_claim(const Value& claim) const {

@@ -20,8 +20,9 @@ class LimitRanger {
  public:
   LimitRanger(Store& store, const Schema& schema) : store_(store), schema_(schema) {}
 
-  // The pod with its defaults, or why it may not be.
-  Result<Value> admit_pod(const Value& pod) const;
+  Value with_defaults(const Value& pod) const;
+  // A pod that is new or resized, once all who may change it have done so.
+  Status check_pod(const Value& pod) const;
   // A claim that is new or changed.
   Status check_claim(const Value& claim) const;
 

@@ -131,9 +131,13 @@ Result<ApiResponse> Subresources::changed_pod(const Value& changed, const Value&
   MINIK_ASSIGN(Value next, server_.admission_->admit_update(resource_, changed, old));
   Writer writer(server_, request_);
   MINIK_ASSIGN(next, writer.mutated_by_webhooks(Operation::kUpdate, std::move(next), old));
+  errors = check_object(resource_, next, old);
+  if (!errors.empty()) return errors.to_error(resource_, request_.name);
+  if (request_.subresource == "resize") MINIK_TRY(server_.admission_->check_limits(resource_, next, old));
   MINIK_TRY(writer.allowed_by_users(Operation::kUpdate, next, old));
   next = with_generation(next, old[keys::kMetadata][keys::kGeneration].as_int() + 1);
   MINIK_TRY(writer.check_rules(next, old));
+  MINIK_TRY(server_.admission_->check_quota(resource_, next, old));
   MINIK_ASSIGN(next, writer.accounted(next, old));
   if (!request_.options.dry_run) next = writer.store_update(next, old);
   return ApiResponse{std::move(next), false, false, {}};

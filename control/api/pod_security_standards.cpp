@@ -21,6 +21,11 @@ struct Pod {
   int minor;  // of the version that is asked for
 
   const Value& security() const { return spec[keys::kSecurityContext]; }
+  // Root in a user namespace of its own is nobody outside, which the standards take into account from 1.35 on.
+  bool is_in_user_namespace() const {
+    const Value& shared = spec.get("hostUsers");
+    return minor >= 35 && shared.is_bool() && !shared.as_bool();
+  }
   bool is_windows() const { return spec[keys::kOs][keys::kName].as_string() == "windows"; }
   void each_container(const std::function<void(const Value&)>& visit) const {
     for (const auto& list : {keys::kInitContainers, keys::kContainers, keys::kEphemeralContainers}) {
@@ -178,6 +183,7 @@ Finding privileged(const Pod& pod) {
 }
 
 Finding proc_mount(const Pod& pod) {
+  if (pod.is_in_user_namespace()) return {};
   TextSet kinds;
   const auto names = pod.containers_where([&](const Value& c) {
     const auto kind = c[keys::kSecurityContext][keys::kProcMount].as_string();
@@ -342,6 +348,7 @@ Finding restricted_volumes(const Pod& pod) {
 }
 
 Finding run_as_non_root(const Pod& pod) {
+  if (pod.is_in_user_namespace()) return {};
   const Value& own = pod.security()[keys::kRunAsNonRoot];
   Texts names, silent;
   pod.each_container([&](const Value& c) {
@@ -360,6 +367,7 @@ Finding run_as_non_root(const Pod& pod) {
 }
 
 Finding run_as_user(const Pod& pod) {
+  if (pod.is_in_user_namespace()) return {};
   const auto is_bad = [](const Value& security) {
     return security[keys::kRunAsUser].is_int() && security[keys::kRunAsUser].as_int() == 0;
   };

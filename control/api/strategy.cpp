@@ -1,6 +1,6 @@
 #include "control/api/strategy.h"
 
-#include "control/admission/policies.h"
+#include "control/admission/policy_validation.h"
 #include "control/admission/webhooks.h"
 #include "control/api/errors.h"
 #include "control/base/text.h"
@@ -62,9 +62,13 @@ void check_extension(const ResourceInfo& resource, const Value& object, const Va
   } else if (resource.id == kinds::kCustomresourcedefinitions) {
     check_definition(object, old, errors);
   } else if (resource.id == kinds::kValidatingadmissionpolicies) {
-    check_policy(object, errors);
+    check_validating_policy(object, errors);
   } else if (resource.id == kinds::kValidatingadmissionpolicybindings) {
-    check_policy_binding(object, errors);
+    check_validating_binding(object, errors);
+  } else if (resource.id == kinds::kMutatingadmissionpolicies) {
+    check_mutating_policy(object, errors);
+  } else if (resource.id == kinds::kMutatingadmissionpolicybindings) {
+    check_mutating_binding(object, errors);
   } else if (resource.id == kinds::kValidatingwebhookconfigurations || resource.id == kinds::kMutatingwebhookconfigurations) {
     check_webhooks(object, errors);
   }

@@ -1,5 +1,7 @@
 #include "control/api/subresources.h"
 
+#include <utility>
+
 #include "control/api/errors.h"
 #include "control/api/metadata.h"
 #include "control/api/node_restriction.h"
@@ -187,10 +189,11 @@ Result<ApiResponse> Subresources::bind() {
   if (!current.empty()) {
     return wrong(cat("pod ", request_.name, " is already assigned to node ", quoted(current)));
   }
-  const auto node = request_.body[keys::kTarget][keys::kName].as_string();
+  MINIK_ASSIGN(const Value binding,
+               Writer(server_, request_).reviewed_part(
+                   Operation::kCreate, request_.body.with(keys::kApiVersion, "v1").with(keys::kKind, "Binding"), Value()));
+  const auto node = binding[keys::kTarget][keys::kName].as_string();
   if (node.empty()) return Error(ErrorCode::kBadRequest, "binding without a target node");
-  MINIK_TRY(Writer(server_, request_).reviewed_part(
-      Operation::kCreate, request_.body.with(keys::kApiVersion, "v1").with(keys::kKind, "Binding"), Value()));
   const Value condition =
       Value::map({{keys::kType, "PodScheduled"},
                   {keys::kStatus, "True"},
@@ -206,7 +209,13 @@ Result<ApiResponse> Subresources::bind() {
   const Value status = old[keys::kStatus]
                            .with(keys::kConditions, Value::array(std::move(conditions)))
                            .without(keys::kNominatedNodeName);
-  const Value next = old.with_at({keys::kSpec, keys::kNodeName}, node).with(keys::kStatus, status);
+  Value next = old.with_at({keys::kSpec, keys::kNodeName}, node).with(keys::kStatus, status);
+  // What a binding says of the pod becomes the pod's.
+  for (const auto& key : {keys::kLabels, keys::kAnnotations}) {
+    for (const auto& [name, value] : binding[keys::kMetadata][key].entries()) {
+      next = next.with_at({keys::kMetadata, key, name}, value);
+    }
+  }
   if (!request_.options.dry_run) Writer(server_, request_).store_update(next, old);
   return ApiResponse{success(201), true, false, {}};
 }
@@ -233,16 +242,21 @@ Result<ApiResponse> Subresources::evict() {
   if (pod.is_absent()) return not_found(resource_, request_.name);
   MINIK_ASSIGN(const Value budget, budget_of(pod));
   MINIK_TRY(check_node_restriction(server_.store_, resource_, request_, Value(), pod));
-  MINIK_TRY(Writer(server_, request_).reviewed_part(
-      Operation::kCreate, request_.body.with(keys::kApiVersion, "policy/v1").with(keys::kKind, "Eviction"), Value()));
+  MINIK_ASSIGN(const Value eviction,
+               Writer(server_, request_).reviewed_part(
+                   Operation::kCreate, request_.body.with(keys::kApiVersion, "policy/v1").with(keys::kKind, "Eviction"), Value()));
   const bool spends = budget.has_value() && needs_budget(pod, budget);
   if (spends) MINIK_TRY(check_budget(budget));
   ApiRequest removal = request_;
   removal.verb = Verb::kDelete;
   removal.subresource.clear();
-  const auto& grace = request_.body[keys::kDeleteOptions][keys::kGracePeriodSeconds];
+  const auto& grace = eviction[keys::kDeleteOptions][keys::kGracePeriodSeconds];
   if (grace.is_int()) removal.options.grace_period_seconds = grace.as_int();
-  MINIK_ASSIGN(auto response, Writer(server_, removal).remove());
+  // Who was to see it has seen the eviction; the deletion that it becomes is the server's own.
+  AdmissionGate* const gate = std::exchange(server_.gate_, nullptr);
+  auto removed = Writer(server_, removal).remove();
+  server_.gate_ = gate;
+  MINIK_ASSIGN(auto response, std::move(removed));
   const Value leaving = server_.store_.find(request_.kind, request_.namespace_, request_.name);
   if (leaving.has_value() && !is_deleting(pod) && !removal.options.dry_run) {
     Writer(server_, removal).store_update(evicted(leaving, server_.executor_.wall_now()), leaving);

@@ -3,6 +3,7 @@
 #include "control/api/errors.h"
 #include "control/api/node_restriction.h"
 #include "control/api/subresources.h"
+#include "control/api/writer.h"
 #include "control/base/text.h"
 #include "control/object/keys.h"
 #include "control/schema/kinds.h"
@@ -54,7 +55,9 @@ Result<ApiResponse> Subresources::token() {
     return Error(ErrorCode::kServiceUnavailable, "this cluster issues no tokens");
   }
   MINIK_TRY(check_node_restriction(server_.store_, resource_, request_, request_.body, account));
-  const Value& spec = request_.body[keys::kSpec];
+  const Value sent = request_.body.with(keys::kApiVersion, "authentication.k8s.io/v1").with(keys::kKind, "TokenRequest");
+  MINIK_ASSIGN(const Value asked, Writer(server_, request_).reviewed_part(Operation::kCreate, sent, Value()));
+  const Value& spec = asked[keys::kSpec];
   const int64_t wanted = spec[keys::kExpirationSeconds].as_int(kTokenSecondsDefault);
   if (wanted < kTokenSecondsMin || wanted > kTokenSecondsMax) {
     const auto* why = wanted < kTokenSecondsMin ? "may not specify a duration less than 10 minutes"

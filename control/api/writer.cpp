@@ -74,6 +74,8 @@ bool is_created_by_put(const ResourceInfo& resource) {
 bool is_versioned_strictly(const ResourceInfo& resource) {
   constexpr KindId kStrict[] = {kinds::kApiservices,
                                 kinds::kCustomresourcedefinitions,
+                                kinds::kMutatingadmissionpolicies,
+                                kinds::kMutatingadmissionpolicybindings,
                                 kinds::kMutatingwebhookconfigurations,
                                 kinds::kPoddisruptionbudgets,
                                 kinds::kRuntimeclasses,
@@ -215,12 +217,18 @@ Result<ApiResponse> Writer::create() {
   object = complete_new(resource_, object);
   if (request_.kind == kinds::kApiservices) object = with_availability(object, server_.executor_.wall_now());
   MINIK_ASSIGN(object, server_.admission_->admit_create(resource_, std::move(object)));
+  const Value asked_for = object;
   MINIK_ASSIGN(object, mutated_by_webhooks(Operation::kCreate, std::move(object), Value()));
+  if (!object.same_node(asked_for)) {
+    MINIK_ASSIGN(object, server_.admission_->admit_again(resource_, std::move(object)));
+  }
   MINIK_TRY(server_.admission_->cached_validate(
       resource_, object, [&] { return validate_create(resource_, object); }));
+  MINIK_TRY(server_.admission_->check_limits(resource_, object, Value()));
   MINIK_TRY(allowed_by_users(Operation::kCreate, object, Value()));
   if (exists(object_name(object))) return already_exists(resource_, object_name(object));
   MINIK_TRY(check_rules(object, Value()));
+  MINIK_TRY(server_.admission_->check_quota(resource_, object, Value()));
   MINIK_ASSIGN(object, accounted(object, Value()));
   if (!request_.options.dry_run) {
     object = with_revision(object, server_.store_.next_revision());
@@ -327,8 +335,11 @@ Result<ApiResponse> Writer::write_over(const Value& old, Value updated) {
   }
   MINIK_ASSIGN(updated, mutated_by_webhooks(Operation::kUpdate, std::move(updated), old));
   MINIK_TRY(validate_update(resource_, updated, old, request_.subresource));
+  const bool is_claim = resource_.id == kinds::kPersistentvolumeclaims;
+  if (is_claim && !status_only) MINIK_TRY(server_.admission_->check_limits(resource_, updated, old));
   MINIK_TRY(allowed_by_users(Operation::kUpdate, updated, old));
   MINIK_TRY(check_rules(updated, old));
+  if (!status_only) MINIK_TRY(server_.admission_->check_quota(resource_, updated, old));
   if (!status_only && has_generation(resource_) && desired_state_changed(resource_, updated, old)) {
     updated = with_generation(updated, old[keys::kMetadata][keys::kGeneration].as_int() + 1);
   }

@@ -187,6 +187,17 @@ void modifications(const Place& place, const Value& before, const Value& after, 
   }
 }
 
+void find_atomics(const Place& place, const Value& value, const std::string& path, std::vector<std::string>& found) {
+  if (!place.is_map() && !place.is_list()) {
+    if (value.is_map() || value.is_array()) found.push_back(path);
+    return;
+  }
+  for (const auto& [key, item] : value.entries()) find_atomics(place.below(key), item, cat(path, ".", key.text()), found);
+  for (size_t i = 0; i < value.items().size(); ++i) {
+    find_atomics(place.item(), value.items()[i], cat(path, "[", i, "]"), found);
+  }
+}
+
 // The same set without elements below which there is nothing.
 FieldSet pruned(const FieldSet& set) {
   return set.united({}).intersected(set);
@@ -202,6 +213,12 @@ Result<FieldSet> field_set_of(const TypeInfo& type, const Value& document, bool 
 
 Result<Value> merged(const TypeInfo& type, const Value& live, const Value& config) {
   return merge(Place::of_type(&type), live, config);
+}
+
+std::vector<std::string> atomic_parts(const TypeInfo& type, const Value& document) {
+  std::vector<std::string> found;
+  find_atomics(Place::of_type(&type), document, "", found);
+  return found;
 }
 
 Value without_fields(const TypeInfo& type, const Value& document, const FieldSet& fields, const FieldSet& keep) {

@@ -9,6 +9,9 @@
 // Pure functions on decoded documents. Lists with two items of one key are an error of whoever sent them.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "control/apply/field_set.h"
 #include "control/schema/schema.h"
 
@@ -20,6 +23,9 @@ Result<FieldSet> field_set_of(const TypeInfo& type, const Value& document, bool 
 // `config` laid over `live`: what config names is as config says, everything else stays. Items of lists stand
 // in the order of config, those of live alone after what they stood after.
 Result<Value> merged(const TypeInfo& type, const Value& live, const Value& config);
+
+// The paths (".spec.containers[0].args") of atomic lists, maps and objects that the document has.
+std::vector<std::string> atomic_parts(const TypeInfo& type, const Value& document);
 
 // Without these things; what holds any of `keep` is gone through and not taken out as a whole.
 Value without_fields(const TypeInfo& type, const Value& document, const FieldSet& fields, const FieldSet& keep);

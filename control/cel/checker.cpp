@@ -91,7 +91,7 @@ std::string unescape_field(std::string_view name) {
 
 class Checker {
  public:
-  Checker(Tree& tree, const Environment& environment) : tree_(tree) {
+  Checker(Tree& tree, const Environment& environment) : tree_(tree), objects_(environment.objects()) {
     for (const auto& variable : environment.variables())
       scope_.push_back({variable.name, variable.type});
   }
@@ -146,6 +146,8 @@ class Checker {
         return list(node);
       case NodeKind::kMap:
         return map(node);
+      case NodeKind::kObject:
+        return object(node);
       case NodeKind::kMacro:
         return macro(node);
     }
@@ -213,7 +215,7 @@ class Checker {
     const Type target = type_after_visit(node.children[0]);
     const Type& from = inside(target);
     Type field;
-    if (from.kind() == Kind::kObject) {
+    if (from.kind() == Kind::kObject && !from.is_open_object()) {
       node.name = unescape_field(node.name);
       if (const Type* declared = from.field(node.name)) {
         field = *declared;
@@ -224,7 +226,7 @@ class Checker {
       field = from.parameter_at(1);
     } else if (from.kind() == Kind::kAuthorizer && node.name == "requestResource") {
       field = Kind::kResourceCheck;
-    } else if (!from.is_dyn()) {
+    } else if (!from.is_dyn() && !from.is_open_object()) {
       error(node.position, cat("type '", target.text(), "' does not support field selection"));
     }
     if (node.kind == NodeKind::kHas) {
@@ -255,7 +257,8 @@ class Checker {
         mixed_ = child;
       types.push_back(type_after_visit(child));
     }
-    const auto known = find_overloads(node.name, node.member);
+    auto known = find_overloads(node.name, node.member);
+    if (objects_ == ObjectForms::kNone && node.name.starts_with("jsonpatch.")) known = {};
     if (known.empty()) {
       const bool other = !find_overloads(node.name, !node.member).empty();
       return error(node.position,
@@ -366,6 +369,30 @@ class Checker {
     node.type = Type::map(keys, values);
   }
 
+  void object(Node& node) {
+    const bool is_patch = node.name == "JSONPatch";
+    const bool is_object = node.name == "Object" || node.name.starts_with("Object.");
+    if (objects_ == ObjectForms::kNone) {
+      error(node.position, "messages cannot be made here: there is no protocol buffer type; write a map {'field': value}");
+    } else if (!is_patch && !is_object) {
+      error(node.position, cat("undeclared reference to '", node.name, "' (in container '')"));
+    }
+    node.type = is_patch ? json_patch_type() : Type::open_object(node.name);
+    for (size_t i = 0; i < node.children.size(); i += 2) {
+      const Node& key = tree_.nodes[node.children[i]];
+      const std::string name(key.constant.as_text());
+      const Type given = unwrapped(node.children[i + 1], node.optional_children[i / 2]);
+      if (!is_patch) continue;
+      const Type* declared = node.type.field(name);
+      if (declared == nullptr) {
+        error(key.position, cat("undefined field '", name, "'"));
+      } else if (!agree(*declared, given)) {
+        error(tree_.nodes[node.children[i + 1]].position, cat("expected type of field '", name, "' is '", declared->text(),
+                                                              "' but provided type is '", given.text(), "'"));
+      }
+    }
+  }
+
   void macro(Node& node) {
     const Type range = type_after_visit(node.children[0]);
     Type first, second;
@@ -437,6 +464,7 @@ class Checker {
   }
 
   Tree& tree_;
+  ObjectForms objects_;
   std::vector<Name> scope_;
   std::optional<NodeId> mixed_;
   std::vector<std::string> errors_;

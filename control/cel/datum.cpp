@@ -94,6 +94,14 @@ Datum Datum::map(std::vector<Entry> entries) {
   return extension(Kind::kMap, std::move(box));
 }
 
+Datum Datum::object(std::string_view type_name, std::vector<Entry> fields) {
+  Datum made = map(std::move(fields));
+  if (made.is_error()) return made;
+  made.kind_ = Kind::kObject;
+  made.value_ = Value(type_name);
+  return made;
+}
+
 Datum Datum::moment(Moment moment) {
   Datum d(Kind::kTimestamp, moment.seconds);
   d.nanos_ = moment.nanos;
@@ -146,7 +154,7 @@ uint64_t Datum::parts() const {
   uint64_t found = 1;
   if (kind_ == Kind::kOptional && has_value()) return optional_value().parts();
   if (kind_ == Kind::kList) found = box_ == nullptr ? value_.size() : as<ListBox>().parts;
-  if (kind_ == Kind::kMap) found = box_ == nullptr ? value_.size() : as<MapBox>().parts;
+  if (kind_ == Kind::kMap || kind_ == Kind::kObject) found = box_ == nullptr ? value_.size() : as<MapBox>().parts;
   return std::max<uint64_t>(found, 1);
 }
 
@@ -187,8 +195,9 @@ bool operator==(const Datum& a, const Datum& b) {
       }
       return true;
     }
+    case Kind::kObject:
     case Kind::kMap: {
-      if (a.size() != b.size()) return false;
+      if (a.size() != b.size() || !(a.type_name() == b.type_name())) return false;
       for (size_t i = 0; i < a.size(); ++i) {
         const auto entry = a.entry(i);
         const auto other = b.find(entry.key);
@@ -263,6 +272,7 @@ Result<Value> Datum::to_value() const {
       }
       return Value::array(std::move(items));
     }
+    case Kind::kObject:
     case Kind::kMap: {
       if (box_ == nullptr) return value_;
       std::vector<MapEntry> entries;
@@ -298,6 +308,8 @@ std::string Datum::type_name() const {
       return "google.protobuf.Timestamp";
     case Kind::kDuration:
       return "google.protobuf.Duration";
+    case Kind::kObject:
+      return value_.string();
     default:
       return std::string(kind_name(kind_));
   }

@@ -52,6 +52,8 @@ class Datum {
   // Errors when it has more than kMadePartsMax parts, or two keys are equal.
   static Datum list(std::vector<Datum> items);
   static Datum map(std::vector<Entry> entries);
+  // Of the type of that name; keys are the fields' names.
+  static Datum object(std::string_view type_name, std::vector<Entry> fields);
   static Datum moment(Moment moment);
   static Datum duration(Duration duration) { return Datum(Kind::kDuration, duration.ns); }
   static Datum type(std::string_view name) { return Datum(Kind::kType, Value(name)); }
@@ -84,7 +86,7 @@ class Datum {
     return static_cast<const T&>(*box_);
   }
 
-  // Of lists and maps.
+  // Of lists, maps and objects.
   size_t size() const;
   // How many parts a walk through it visits, at least 1; a document's own parts are not counted.
   uint64_t parts() const;

@@ -12,7 +12,7 @@ namespace minik::control::cel {
 namespace {
 
 // cel-go's numbers: what a node costs beside its parts.
-constexpr uint64_t kNameCost = 1, kListCost = 10, kMapCost = 30;
+constexpr uint64_t kNameCost = 1, kListCost = 10, kMapCost = 30, kObjectCost = 40;
 // A turn of a macro, which cel-go expands into a fold: reading the result so far and testing it, or
 // growing a list by another. At its end the fold reads its result once more.
 constexpr uint64_t kAllCost = 3, kExistsCost = 4, kCountCost = 2, kSkipCost = 1, kGrowCost = 12,
@@ -56,6 +56,8 @@ class Evaluator {
         return list(node);
       case NodeKind::kMap:
         return map(node);
+      case NodeKind::kObject:
+        return object(node);
       case NodeKind::kMacro:
         return macro(node);
     }
@@ -82,7 +84,7 @@ class Evaluator {
       if (!target.has_value()) return std::nullopt;
       return field(target.optional_value(), node);
     }
-    if (target.kind() != Kind::kMap) return no_such_overload();
+    if (target.kind() != Kind::kMap && target.kind() != Kind::kObject) return no_such_overload();
     return target.find(Datum::text(node.name));
   }
 
@@ -186,6 +188,26 @@ class Evaluator {
   Datum map(const Node& node) {
     if (!charge(std::max<uint64_t>(kMapCost, node.children.size()))) return exhausted();
     std::vector<Datum::Entry> entries;
+    if (Datum failure = collect_entries(node, entries); failure.is_error()) return failure;
+    return Datum::map(std::move(entries));
+  }
+
+  Datum object(const Node& node) {
+    if (!charge(std::max<uint64_t>(kObjectCost, node.children.size()))) return exhausted();
+    std::vector<Datum::Entry> fields;
+    if (Datum failure = collect_entries(node, fields); failure.is_error()) return failure;
+    if (node.type.is_open_object()) return Datum::object(node.name, std::move(fields));
+    for (const auto& [key, value] : fields) {
+      const Type* declared = node.type.field(key.as_text());
+      if (declared && !declared->is_dyn() && declared->kind() != value.kind()) {
+        return Datum::error(cat("unexpected type ", value.type_name(), " for ", node.name, " '", key.as_text(), "' field"));
+      }
+    }
+    return Datum::object(node.name, std::move(fields));
+  }
+
+  // The parts of a map or object; an error, or null.
+  Datum collect_entries(const Node& node, std::vector<Datum::Entry>& entries) {
     for (size_t i = 0; i < node.children.size(); i += 2) {
       Datum key = visit(node.children[i]);
       if (key.is_error()) return key;
@@ -196,7 +218,7 @@ class Evaluator {
       if (value.is_error()) return value;
       if (keep) entries.push_back({std::move(key), std::move(value)});
     }
-    return Datum::map(std::move(entries));
+    return {};
   }
   static bool is_key(const Datum& key) {
     return key.kind() == Kind::kString || key.kind() == Kind::kBool || key.kind() == Kind::kInt ||

@@ -123,6 +123,7 @@ uint64_t size_of(const Datum& datum) {
       return datum.as_text().size();
     case Kind::kList:
     case Kind::kMap:
+    case Kind::kObject:
       return datum.size() == 0 ? 0 : datum.parts();
     default:
       return 1;
@@ -134,7 +135,7 @@ uint64_t tenths(uint64_t size) {
 }
 
 bool is_list(const Datum& datum) {
-  return datum.kind() == Kind::kList || datum.kind() == Kind::kMap;
+  return datum.kind() == Kind::kList || datum.kind() == Kind::kMap || datum.kind() == Kind::kObject;
 }
 
 uint64_t sum_of_sizes(std::span<const Datum> arguments, bool lists) {

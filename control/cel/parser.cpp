@@ -220,13 +220,39 @@ class Parser {
         MINIK_TRY(expect("]"));
         MINIK_ASSIGN(operand, call(position, optional ? "_[?_]" : "_[_]", {operand, index}));
       } else if (is("{")) {
-        return error(position,
-                     "messages cannot be made here: there is no protocol buffer type; write a map "
-                     "{'field': value}");
+        MINIK_ASSIGN(operand, object(qualified(operand), position));
       } else {
         return operand;
       }
     }
+  }
+
+  // "Object.spec" of nested selections; empty for anything else.
+  std::string qualified(NodeId id) const {
+    const Node& of = tree_[id];
+    if (of.kind == NodeKind::kIdentifier) return of.name;
+    if (of.kind != NodeKind::kSelect || of.optional) return {};
+    const std::string head = qualified(of.children[0]);
+    return head.empty() ? head : cat(head, ".", of.name);
+  }
+
+  // The checker knows which there are.
+  Result<NodeId> object(const std::string& type_name, uint32_t position) {
+    if (type_name.empty()) return unexpected("an operator");
+    Node made = node(NodeKind::kObject, position, type_name);
+    ++at_;
+    while (!take("}")) {
+      made.optional_children.push_back(take("?"));
+      if (peek().kind != TokenKind::kIdentifier) return unexpected("a field name");
+      const Token& field = tokens_[at_++];
+      MINIK_ASSIGN(const NodeId key, constant(field.position, Datum::text(field.text)));
+      MINIK_TRY(expect(":"));
+      MINIK_ASSIGN(const NodeId value, expression());
+      made.children.push_back(key);
+      made.children.push_back(value);
+      if (!take(",") && !is("}")) return unexpected("\",\" or \"}\"");
+    }
+    return add(std::move(made));
   }
 
   Result<std::vector<NodeId>> arguments() {

@@ -8,6 +8,12 @@
 
 namespace minik::control::cel {
 
+const Type& json_patch_type() {
+  static const Type type = Type::object(
+      "JSONPatch", {{"op", Kind::kString}, {"path", Kind::kString}, {"from", Kind::kString}, {"value", {}}});
+  return type;
+}
+
 Result<Program> Program::compile(std::string_view expression, const Environment& environment,
                                  const Type& wanted) {
   MINIK_ASSIGN(auto tree, parse(expression));

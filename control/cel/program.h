@@ -15,8 +15,8 @@
 // so an evaluation ends after at most Budget::limit steps.
 //
 // Supported: cel-spec's standard library and macros, two-variable macros, optional values,
-// Kubernetes' libraries. Not: messages of protocol buffers, named time zones. Costs
-// are cel-go's where README.md of this folder says nothing else.
+// Kubernetes' libraries and the objects of mutating policies. Not: messages of protocol buffers,
+// named time zones. Costs are cel-go's where README.md of this folder says nothing else.
 #pragma once
 
 #include <cstdint>
@@ -38,14 +38,22 @@ struct Variable {
   Type type;  // dyn for documents without a schema
 };
 
+// Which objects expressions of a place may make: those of mutating policies Object{…}, Object.spec{…} and so on,
+// whose fields may be anything, and JSONPatch{op, path, from, value}.
+enum class ObjectForms : uint8_t { kNone, kMutations };
+const Type& json_patch_type();
+
 // The variables that expressions of one place may name, in the order of their bindings.
 class Environment {
  public:
-  explicit Environment(std::vector<Variable> variables) : variables_(std::move(variables)) {}
+  explicit Environment(std::vector<Variable> variables, ObjectForms objects = ObjectForms::kNone)
+      : variables_(std::move(variables)), objects_(objects) {}
   const std::vector<Variable>& variables() const { return variables_; }
+  ObjectForms objects() const { return objects_; }
 
  private:
   std::vector<Variable> variables_;
+  ObjectForms objects_;
 };
 
 // What evaluations may cost; shared by all that it is handed to.
@@ -64,6 +72,8 @@ class Program {
 
   const std::string& source() const;
   const Type& type() const;
+  // For those who look at the expression itself (syntax.h, cost_estimate.h).
+  const Tree& tree() const { return *tree_; }
 
   // One binding for each variable of the environment.
   Result<Datum> evaluate(std::span<const Datum> bindings, Budget& budget) const;

@@ -57,6 +57,7 @@ enum class NodeKind : uint8_t {
   kConditional,  // children[0] ? children[1] : children[2]
   kList,         // children…; optional_children says which came as ?x
   kMap,          // key, value, key, value, …
+  kObject,       // name{field: value, …}, as a map whose keys are constants
   kMacro         // macro, over children[0]
 };
 

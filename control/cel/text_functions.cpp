@@ -299,6 +299,21 @@ Datum find_all(const Call& c) {
   });
 }
 
+// A key as a step of a JSON pointer.
+Datum escape_key(const Call& c) {
+  std::string escaped;
+  for (const char letter : c[0].as_text()) {
+    if (letter == '~') {
+      escaped += "~0";
+    } else if (letter == '/') {
+      escaped += "~1";
+    } else {
+      escaped += letter;
+    }
+  }
+  return Datum::text(escaped);
+}
+
 constexpr OverloadText kTable[] = {
     {"string.contains(string) -> bool", contains, Cost::kProduct},
     {"string.startsWith(string) -> bool",
@@ -330,6 +345,7 @@ constexpr OverloadText kTable[] = {
     {"string.trim() -> string", trim_text, Cost::kTraverse},
     {"string.reverse() -> string", reverse_text, Cost::kTraverse},
     {"string.format(list<dyn>) -> string", format, Cost::kMakes},
+    {"jsonpatch.escapeKey(string) -> string", escape_key, Cost::kMakes},
     {"strings.quote(string) -> string",
      [](const Call& c) { return Datum::text(quoted(c[0].as_text())); }, Cost::kMakes},
 };

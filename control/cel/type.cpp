@@ -97,6 +97,12 @@ Type Type::object(std::string name, Fields fields) {
   return type;
 }
 
+Type Type::open_object(std::string name) {
+  Type type(Kind::kObject);
+  type.name_ = std::move(name);
+  return type;
+}
+
 Type Type::parameter(std::string name) {
   Type type(Kind::kParameter);
   type.name_ = std::move(name);

@@ -5,7 +5,7 @@
 // agrees with everything, and the evaluator finds out.
 //
 // Plain values, shared where they are large. Nothing here fails. Messages of protocol buffers are
-// not there: an object with declared fields stands in their place, as in Kubernetes.
+// not there: objects stand in their place, as in Kubernetes.
 //
 // Follows https://github.com/google/cel-spec, doc/langdef.md; type names as cel-go prints them.
 #pragma once
@@ -45,8 +45,8 @@ enum class Kind : uint8_t {
   kResourceCheck,
   kDecision,  // Kubernetes' own
   kError,   // data only: an evaluation that failed
+  kObject,  // data: what a mutating policy makes, Object{…} or JSONPatch{…}
   kDyn,
-  kObject,
   kParameter  // types only
 };
 
@@ -61,11 +61,14 @@ class Type {
   static Type type_of(Type value);
   // A map with declared fields: any other field is an error of the checker.
   static Type object(std::string name, Fields fields);
+  // What Object.spec{…} makes: its fields are declared nowhere, so each is dyn.
+  static Type open_object(std::string name);
   // A parameter of an overload: `A` in list(A).
   static Type parameter(std::string name);
 
   Kind kind() const { return kind_; }
   bool is_dyn() const { return kind_ == Kind::kDyn; }
+  bool is_open_object() const { return kind_ == Kind::kObject && fields_ == nullptr; }
   const std::string& name() const { return name_; }
   // The i-th of list(A), map(A, B), optional_type(A), type(A); dyn when it was not said.
   const Type& parameter_at(size_t index) const;

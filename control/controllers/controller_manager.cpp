@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "control/controllers/admission_policy_status.h"
 #include "control/controllers/cluster_roles.h"
 #include "control/controllers/cron_job.h"
 #include "control/controllers/daemon_set.h"
@@ -63,6 +64,7 @@ std::vector<ControllerSpec> controller_specs(const Schema& schema,
   specs.push_back(endpoints_controller());
   specs.push_back(endpoint_mirroring_controller());
   specs.push_back(cluster_role_aggregation_controller());
+  specs.push_back(admission_policy_status_controller(schema));
   specs.push_back(namespace_controller(schema));
   specs.push_back(service_account_controller());
   specs.push_back(taint_eviction_controller());

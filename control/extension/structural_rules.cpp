@@ -1,10 +1,12 @@
 #include "control/extension/structural_rules.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "control/base/text.h"
 #include "control/extension/documents.h"
 #include "control/extension/json_path.h"
+#include "control/extension/rule_costs.h"
 #include "control/extension/rules.h"
 #include "control/object/json.h"
 
@@ -36,11 +38,19 @@ bool is_int_or_string_choice(const Value& list) {
          list.items()[1] == Value::map({{"type", "string"}});
 }
 
+// What a rule may count on where it stands.
+struct Surroundings {
+  bool correlatable = true;           // the value has a counterpart in the version before
+  std::optional<uint64_t> places = 1;  // how many such places a document may have; nothing: nobody bounds them
+};
+
 class Walk {
  public:
   explicit Walk(FieldErrors& errors) : errors_(errors) {}
 
-  void node(const Value& schema, Level level, bool correlatable, const FieldPath& at);
+  void node(const Value& schema, Level level, const Surroundings& around, const FieldPath& at);
+  // Once all nodes have been seen.
+  void total(const FieldPath& at) { costs_.check_total(at, errors_); }
 
  private:
   void unsupported(const Value& schema, const FieldPath& at);
@@ -48,12 +58,13 @@ class Walk {
   void type_meta(const Value& schema, Level level, const FieldPath& at);
   void lists(const Value& schema, const FieldPath& at);
   void map_keys(const Value& schema, const FieldPath& at);
-  void children(const Value& schema, bool correlatable, const FieldPath& at);
+  void children(const Value& schema, const Surroundings& around, const FieldPath& at);
   void validations(const Value& schema, bool skip_choice, const FieldPath& at);
   void nested(const Value& schema, bool skip_choice, const FieldPath& at);
   void defaults(const Value& schema, const FieldPath& at);
-  void rules(const Value& schema, Level level, bool correlatable, const FieldPath& at);
-  void rule(const Value& rule, const cel::Type& self, bool correlatable, const FieldPath& at);
+  void rules(const Value& schema, Level level, const Surroundings& around, const FieldPath& at);
+  // The rule, where it can be asked.
+  std::optional<ValidationRule> rule(const Value& rule, const cel::Type& self, bool correlatable, const FieldPath& at);
 
   void forbid(const Value& schema, const FieldPath& at, std::string_view field, std::string_view why) {
     const FieldPath here = at.field(field);
@@ -61,18 +72,19 @@ class Walk {
   }
 
   FieldErrors& errors_;
+  RuleCosts costs_;
 };
 
-void Walk::node(const Value& schema, Level level, bool correlatable, const FieldPath& at) {
+void Walk::node(const Value& schema, Level level, const Surroundings& around, const FieldPath& at) {
   unsupported(schema, at);
   type(schema, level, at);
   type_meta(schema, level, at);
   lists(schema, at);
   const bool choice = schema.get(kIntOrString).as_bool() && is_int_or_string_choice(schema.get("anyOf"));
   validations(schema, choice, at);
-  children(schema, correlatable, at);
+  children(schema, around, at);
   defaults(schema, at);
-  rules(schema, level, correlatable, at);
+  rules(schema, level, around, at);
 }
 
 void Walk::unsupported(const Value& schema, const FieldPath& at) {
@@ -231,17 +243,22 @@ void Walk::map_keys(const Value& schema, const FieldPath& at) {
   }
 }
 
-void Walk::children(const Value& schema, bool correlatable, const FieldPath& at) {
+void Walk::children(const Value& schema, const Surroundings& around, const FieldPath& at) {
   const FieldPath properties = at.field("properties"), items = at.field("items"), additional = at.field("additionalProperties");
+  const auto limit = [&](std::string_view name) {
+    return schema.get(name).is_int() ? std::optional(schema.get(name).as_int()) : std::nullopt;
+  };
   for (const auto& [key, child] : schema.get("properties").entries()) {
     const FieldPath here = properties.key(key.text());
-    node(child, Level::kField, correlatable, here);
+    node(child, Level::kField, around, here);
   }
   if (schema.get("items").is_map()) {
-    node(schema.get("items"), Level::kItem, correlatable && schema.get(kListType).as_string() == "map", items);
+    const bool correlatable = around.correlatable && schema.get(kListType).as_string() == "map";
+    node(schema.get("items"), Level::kItem, {correlatable, places_below(around.places, limit("maxItems"))}, items);
   }
   if (schema.get("additionalProperties").is_map()) {
-    node(schema.get("additionalProperties"), Level::kField, correlatable, additional);
+    node(schema.get("additionalProperties"), Level::kField,
+         {around.correlatable, places_below(around.places, limit("maxProperties"))}, additional);
   }
 }
 
@@ -299,15 +316,18 @@ void Walk::defaults(const Value& schema, const FieldPath& at) {
   check_document(*node, defaulted(*node, given), Value::absent(), here, errors_);
 }
 
-void Walk::rules(const Value& schema, Level level, bool correlatable, const FieldPath& at) {
+void Walk::rules(const Value& schema, Level level, const Surroundings& around, const FieldPath& at) {
   const auto all = schema.get(kRules).items();
   if (all.empty()) return;
-  const auto node = compile_schema(schema, level == Level::kRoot ? SchemaLevel::kRoot : SchemaLevel::kBelow);
-  const cel::Type self = cel_type_of(*node, level == Level::kRoot ? SchemaLevel::kRoot : SchemaLevel::kBelow);
+  const SchemaLevel schema_level = level == Level::kRoot ? SchemaLevel::kRoot : SchemaLevel::kBelow;
+  const auto node = compile_schema(schema, schema_level);
+  const cel::Type self = cel_type_of(*node, schema_level);
   const FieldPath list = at.field(kRules);
   for (size_t i = 0; i < all.size(); ++i) {
     const FieldPath here = list.index(i);
-    rule(all[i], self, correlatable, here);
+    if (const auto compiled = rule(all[i], self, around.correlatable, here)) {
+      costs_.check(*compiled, *node, schema_level, around.places, here, errors_);
+    }
     const std::string_view path = all[i].get("fieldPath").as_string();
     if (path.empty()) continue;
     const FieldPath path_at = here.field("fieldPath");
@@ -319,9 +339,12 @@ void Walk::rules(const Value& schema, Level level, bool correlatable, const Fiel
   }
 }
 
-void Walk::rule(const Value& rule, const cel::Type& self, bool correlatable, const FieldPath& at) {
+std::optional<ValidationRule> Walk::rule(const Value& rule, const cel::Type& self, bool correlatable, const FieldPath& at) {
   const FieldPath rule_at = at.field("rule"), message_at = at.field("message"), reason_at = at.field("reason");
-  if (trim(rule.get("rule").as_string()).empty()) return errors_.required(rule_at, "rule is not specified");
+  if (trim(rule.get("rule").as_string()).empty()) {
+    errors_.required(rule_at, "rule is not specified");
+    return std::nullopt;
+  }
   const std::string_view message = rule.get("message").as_string();
   if (message.find('\n') != std::string_view::npos) {
     errors_.invalid(message_at, rule.get("message"), "message must not contain line breaks");
@@ -330,8 +353,11 @@ void Walk::rule(const Value& rule, const cel::Type& self, bool correlatable, con
   if (!reason.empty() && std::ranges::find(kReasons, reason) == std::end(kReasons)) {
     errors_.not_supported(reason_at, Value(reason), kReasons);
   }
-  const auto compiled = compile_rule(rule, self);
-  if (!compiled) return errors_.invalid(rule_at, rule, cat("compilation failed: ", compiled.error().message));
+  auto compiled = compile_rule(rule, self);
+  if (!compiled) {
+    errors_.invalid(rule_at, rule, cat("compilation failed: ", compiled.error().message));
+    return std::nullopt;
+  }
   if (compiled->uses_old_self && !correlatable) {
     errors_.invalid(rule_at, rule, "oldSelf cannot be used on the uncorrelatable portion of the schema");
   }
@@ -339,12 +365,15 @@ void Walk::rule(const Value& rule, const cel::Type& self, bool correlatable, con
   if (compiled->optional_old_self && !compiled->uses_old_self) {
     errors_.invalid(optional_at, Value(true), "may not be set if oldSelf is not used in rule");
   }
+  return *std::move(compiled);
 }
 
 }  // namespace
 
 void check_schema(const Value& schema, const FieldPath& at, FieldErrors& errors) {
-  Walk(errors).node(schema, Level::kRoot, true, at);
+  Walk walk(errors);
+  walk.node(schema, Level::kRoot, {}, at);
+  walk.total(at);
 }
 
 const Value& schema_at(const Value& schema, const std::vector<std::string>& fields) {

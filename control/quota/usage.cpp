@@ -140,20 +140,33 @@ bool pod_in_scope(const Value& scope, const Value& spec) {
   return false;
 }
 
+// By any of the classes that the claim wants, has, or is being changed to.
+bool claim_in_scope(const Value& scope, const Value& claim) {
+  if (scope[keys::kScopeName].as_string() != "VolumeAttributesClass") return false;
+  const Value& status = claim[keys::kStatus];
+  std::vector<std::string_view> names;
+  for (const Value* name : {&claim[keys::kSpec].get("volumeAttributesClassName"), &status.get("currentVolumeAttributesClassName"),
+                            &status.get("modifyVolumeStatus").get("targetVolumeAttributesClassName")}) {
+    if (!name->as_string().empty()) names.push_back(name->as_string());
+  }
+  if (names.empty()) return in_class_scope(scope, "");
+  return std::ranges::any_of(names, [&](std::string_view name) { return in_class_scope(scope, name); });
+}
+
 bool in_all_scopes(const Value& quota, const ResourceInfo& resource, const Value& object) {
   const Value& spec = quota[keys::kSpec];
   const Value& selected = spec[keys::kScopeSelector][keys::kMatchExpressions];
   if (spec[keys::kScopes].empty() && selected.empty()) return true;
-  if (resource.id != kinds::kPods) return false;
-  const Value& pod_spec = object[keys::kSpec];
+  const auto in_scope = [&](const Value& scope) {
+    if (resource.id == kinds::kPods) return pod_in_scope(scope, object[keys::kSpec]);
+    return resource.id == kinds::kPersistentvolumeclaims && claim_in_scope(scope, object);
+  };
   return std::ranges::all_of(
              spec[keys::kScopes].items(),
              [&](const Value& scope) {
-               return pod_in_scope(
-                   Value::map({{keys::kScopeName, scope}, {keys::kOperator, "Exists"}}), pod_spec);
+               return in_scope(Value::map({{keys::kScopeName, scope}, {keys::kOperator, "Exists"}}));
              }) &&
-         std::ranges::all_of(selected.items(),
-                             [&](const Value& scope) { return pod_in_scope(scope, pod_spec); });
+         std::ranges::all_of(selected.items(), in_scope);
 }
 
 void add_service_usage(Amounts& usage, const Value& spec) {

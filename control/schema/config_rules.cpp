@@ -1,4 +1,7 @@
 // Validation of the small kinds: ConfigMap, Secret, Event, Lease, RBAC, quotas, classes.
+#include <algorithm>
+#include <span>
+
 #include "control/base/text.h"
 #include "control/object/keys.h"
 #include "control/object/quantity.h"
@@ -117,9 +120,89 @@ void check_amounts(const Value& amounts, const FieldPath& at, FieldErrors& error
   }
 }
 
+bool is_one_of(std::string_view text, std::span<const std::string_view> list) { return std::ranges::find(list, text) != list.end(); }
+
+constexpr std::string_view kQuotaResources[] = {
+    "configmaps", "cpu", "ephemeral-storage", "limits.cpu", "limits.ephemeral-storage", "limits.memory", "memory",
+    "persistentvolumeclaims", "pods", "replicationcontrollers", "requests.cpu", "requests.ephemeral-storage", "requests.memory",
+    "requests.storage", "resourcequotas", "secrets", "services", "services.loadbalancers", "services.nodeports"};
+constexpr std::string_view kPodScopes[] = {"CrossNamespacePodAffinity", "NotBestEffort", "NotTerminating", "PriorityClass",
+                                           "Terminating"};
+
+bool is_quota_scope(std::string_view scope) {
+  return scope == "BestEffort" || scope == "VolumeAttributesClass" || is_one_of(scope, kPodScopes);
+}
+
+// Whether the objects that the scope chooses among use any of the resource at all.
+bool has_resource(std::string_view scope, std::string_view resource) {
+  constexpr std::string_view kOfPods[] = {"cpu", "limits.cpu", "limits.memory", "memory", "pods", "requests.cpu", "requests.memory"};
+  constexpr std::string_view kOfClaims[] = {"persistentvolumeclaims", "requests.storage"};
+  if (!is_one_of(resource, kQuotaResources)) return true;
+  if (scope == "BestEffort") return resource == "pods";
+  if (scope == "VolumeAttributesClass") return is_one_of(resource, kOfClaims);
+  return is_one_of(resource, kOfPods);
+}
+
+bool fits(std::string_view scope, const Value& hard) {
+  for (const auto& [name, amount] : hard.entries()) {
+    if (!has_resource(scope, name.text())) return false;
+  }
+  return true;
+}
+
+void check_scopes(const Value& spec, const FieldPath& at, FieldErrors& errors) {
+  const Value& scopes = spec[keys::kScopes];
+  const auto has = [&](std::string_view scope) {
+    return std::ranges::any_of(scopes.items(), [&](const Value& s) { return s.as_string() == scope; });
+  };
+  for (const auto& scope : scopes.items()) {
+    if (!is_quota_scope(scope.as_string())) {
+      errors.invalid(at, scopes, "unsupported scope");
+    } else if (!fits(scope.as_string(), spec[keys::kHard])) {
+      errors.invalid(at, scopes, "unsupported scope applied to resource");
+    }
+  }
+  const bool conflict = (has("BestEffort") && has("NotBestEffort")) || (has("Terminating") && has("NotTerminating"));
+  if (conflict) errors.invalid(at, scopes, "conflicting scopes");
+}
+
+void check_scope_rule(const Value& rule, const Value& hard, const FieldPath& at, FieldErrors& errors) {
+  const FieldPath name_at = at.field("scopeName"), operator_at = at.field("operator"), values_at = at.field("values");
+  const Value &name = rule[keys::kScopeName], &op = rule[keys::kOperator], &values = rule[keys::kValues];
+  if (name.as_string().empty()) return;  // which the schema requires
+  if (!is_quota_scope(name.as_string())) return errors.invalid(name_at, name, "unsupported scope");
+  if (!fits(name.as_string(), hard)) errors.invalid(name_at, name, "unsupported scope applied to resource");
+  const bool by_class = name.as_string() == "PriorityClass" || name.as_string() == "VolumeAttributesClass";
+  if (!by_class && op.as_string() != "Exists") {
+    errors.invalid(operator_at, op,
+                   "must be 'Exist' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, "
+                   "ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity");
+  }
+  const bool compares = op.as_string() == "In" || op.as_string() == "NotIn";
+  if (compares && values.empty()) {
+    errors.required(values_at, "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector");
+  } else if (!compares && !values.empty()) {
+    errors.invalid(values_at, values, "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector");
+  }
+}
+
 void check_quota_spec(const Value& spec, const FieldPath& at, FieldErrors& errors) {
-  const FieldPath hard = at.field("hard");
+  const FieldPath hard = at.field("hard"), scopes = at.field("scopes"), rules = at.field("scopeSelector.matchExpressions");
   check_amounts(spec[keys::kHard], hard, errors);
+  for (const auto& [key, amount] : spec[keys::kHard].entries()) {
+    const std::string_view name = key.text();
+    const FieldPath here = hard.key(name);
+    errors.invalid_each(here, Value(name), check_qualified_name(name));
+    const bool named = name.find('/') != std::string_view::npos || is_one_of(name, kQuotaResources) ||
+                       name.starts_with("hugepages-") || name.starts_with("requests.hugepages-");
+    if (!named) errors.invalid(here, Value(name), "must be a standard resource for quotas");
+  }
+  check_scopes(spec, scopes, errors);
+  const auto all = spec[keys::kScopeSelector][keys::kMatchExpressions].items();
+  for (size_t i = 0; i < all.size(); ++i) {
+    const FieldPath here = rules.index(i);
+    check_scope_rule(all[i], spec[keys::kHard], here, errors);
+  }
 }
 
 void check_taint(const Value& taint, const FieldPath& at, FieldErrors& errors) {

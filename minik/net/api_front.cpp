@@ -11,6 +11,7 @@
 #include "minik/net/api_call.h"
 #include "minik/net/api_list.h"
 #include "minik/net/api_proxy.h"
+#include "minik/net/connect_options.h"
 
 namespace minik {
 namespace {
@@ -380,6 +381,10 @@ void ApiFront::open_stream(const ExchangePtr& exchange, control::ApiServer& serv
     control::ApiServer* now = options_.server();
     if (!admitted) return answer(exchange, admitted.error());
     if (now == nullptr) return answer(exchange, no_server());
+    // What admission has made of the options counts; the parameters of a proxied request are not options.
+    if (admitted->object.is_map() && exchange->call.request.subresource != "proxy") {
+      exchange->call.parameters = connect_parameters(admitted->object);
+    }
     if (Status connected = connect(exchange, *now); !connected) answer(exchange, std::move(connected).error());
   };
   if (exchange->call.request.verb != Verb::kConnect) return go_on(control::ApiResponse{});

@@ -62,6 +62,15 @@ TEST(PodSecurityStandards, NamePodAndContainersThatSetTheSameField) {
             R"(runAsNonRoot != true (pod must not set securityContext.runAsNonRoot=false), runAsUser=0 (pod must not set runAsUser=0))");
 }
 
+TEST(PodSecurityStandards, LetRootBeWhereAPodHasUsersOfItsOwn) {
+  const char* pod = R"({"hostUsers":false,"securityContext":{"runAsUser":0,"seccompProfile":{"type":"RuntimeDefault"}},
+      "containers":[{"name":"a","securityContext":{"procMount":"Unmasked","allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"]}}}]})";
+  EXPECT_EQ(details("restricted:latest", pod), "");
+  EXPECT_EQ(details("restricted:v1.34", pod),
+            R"(procMount (container "a" must not set securityContext.procMount to "Unmasked"), )"
+            R"(runAsNonRoot != true (pod or container "a" must set securityContext.runAsNonRoot=true), runAsUser=0 (pod must not set runAsUser=0))");
+}
+
 class PodSecurity : public HttpWorld {
  protected:
   PodSecurity() {

@@ -148,6 +148,21 @@ TEST_F(Quota, TellsPodsWithADeadlineFromTheOthers) {
   EXPECT_EQ(pod("b", "{}", R"("activeDeadlineSeconds":5,)").status, 403);
 }
 
+TEST_F(Quota, SelectsClaimsByTheClassOfTheirAttributes) {
+  ASSERT_EQ(call("POST", std::string(kQuotas),
+                 R"({"metadata":{"name":"q"},"spec":{"hard":{"persistentvolumeclaims":"0"},"scopeSelector":{"matchExpressions":[
+                    {"scopeName":"VolumeAttributesClass","operator":"In","values":["fast"]}]}}})").status,
+            201);
+  report(R"({"persistentvolumeclaims":"0"})");
+  const auto claim = [this](const std::string& name, const std::string& more) {
+    return call("POST", std::string(kClaims), cat(R"({"metadata":{"name":")", name, R"("},"spec":{)", more,
+                                                  R"("accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}}}})")).status;
+  };
+  EXPECT_EQ(claim("a", ""), 201);
+  EXPECT_EQ(claim("b", R"("volumeAttributesClassName":"slow",)"), 201);
+  EXPECT_EQ(claim("c", R"("volumeAttributesClassName":"fast",)"), 403);
+}
+
 TEST_F(Quota, SelectsByPriorityClass) {
   ASSERT_EQ(
       call(

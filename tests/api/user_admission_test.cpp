@@ -1,44 +1,11 @@
 // Webhooks and ValidatingAdmissionPolicies, as those meet them who write.
-#include "sim/webhooks.h"
-#include "tests/api/custom_world.h"
+#include "tests/api/user_admission_world.h"
 
 namespace minik::control {
 
 namespace {
 
-constexpr const char* kMaps = "/api/v1/namespaces/default/configmaps";
-constexpr const char* kHooks = "/apis/admissionregistration.k8s.io/v1/";
 using Answer = sim::WebhookBehaviour::Answer;
-
-class UserAdmissionTest : public CustomWorld {
- protected:
-  UserAdmissionTest() { begin_with(&webhooks); }
-
-  CustomAnswer post(const std::string& resource, const std::string& yaml) {
-    const auto parsed = parse_yaml(yaml, "document");
-    CHECK(parsed.ok()) << parsed.error().message;
-    auto made = call("POST", cat(kHooks, resource), (*parsed)[0].value);
-    EXPECT_EQ(made.status, 201) << made.message();
-    return made;
-  }
-  // A webhook that sees configmaps; `more` are fields of it.
-  void register_webhook(const std::string& resource, const std::string& name, const std::string& more = "") {
-    post(resource, cat("metadata: {name: ", name, "}\nwebhooks:\n- name: ", name, R"(
-  clientConfig: {url: "https://hooks.test/check"}
-  admissionReviewVersions: [v1]
-  sideEffects: None
-  rules: [{apiGroups: [""], apiVersions: [v1], resources: [configmaps], operations: [CREATE, UPDATE, DELETE]}]
-)", more.empty() ? "" : cat("  ", more, "\n")));
-  }
-  CustomAnswer create_map(const std::string& name, const std::string& query = "") {
-    return send("POST", cat(kMaps, query), cat(R"({"metadata":{"name":")", name, R"("},"data":{"a":"1"}})"));
-  }
-  CustomAnswer change_map(const std::string& name, const std::string& data) {
-    return send("PATCH", cat(kMaps, "/", name), cat(R"({"data":)", data, "}"), "application/merge-patch+json");
-  }
-
-  sim::SimulatedWebhooks webhooks{executor, Rng(1), [](const std::string&) { return true; }};
-};
 
 TEST_F(UserAdmissionTest, AWebhookThatDeniesIsQuoted) {
   register_webhook("validatingwebhookconfigurations", "no.example.com");
@@ -152,6 +119,62 @@ webhooks:
   EXPECT_EQ(may_exec(), refused);
   webhooks.set("parts.example.com", {});
   EXPECT_EQ(may_exec(), "yes");
+}
+
+TEST_F(UserAdmissionTest, WhatAWebhookChangesOfABindingAnEvictionOrAConnectionCounts) {
+  post("mutatingwebhookconfigurations", R"(metadata: {name: parts}
+webhooks:
+- name: parts.example.com
+  clientConfig: {url: "https://hooks.test/check"}
+  admissionReviewVersions: [v1]
+  sideEffects: None
+  rules: [{apiGroups: ["*"], apiVersions: ["*"], resources: [pods/binding, pods/eviction, pods/exec], operations: ["*"]}]
+)");
+  const std::string pods = "/api/v1/namespaces/default/pods";
+  ASSERT_EQ(send("POST", "/api/v1/namespaces/default/serviceaccounts", R"({"metadata":{"name":"default"}})").status, 201);
+  ASSERT_EQ(send("POST", pods, R"({"metadata":{"name":"p"},"spec":{"containers":[{"name":"c","image":"i"}]}})").status, 201);
+  const auto patch = [&](const std::string& with) { webhooks.set("parts.example.com", {.answer = Answer::kPatch, .patch = with}); };
+
+  patch(R"([{"op":"replace","path":"/target/name","value":"other"},{"op":"add","path":"/metadata/annotations","value":{"by":"hook"}}])");
+  const auto bound = send("POST", cat(pods, "/p/binding"), R"({"metadata":{"name":"p"},"target":{"kind":"Node","name":"n"}})");
+  ASSERT_EQ(bound.status, 201) << bound.message();
+  EXPECT_EQ(get(cat(pods, "/p")).at("spec.nodeName").as_string(), "other");
+  EXPECT_EQ(get(cat(pods, "/p")).at("metadata.annotations.by").as_string(), "hook");
+
+  patch(R"([{"op":"replace","path":"/command","value":["id"]}])");
+  ApiRequest exec;
+  exec.verb = Verb::kConnect;
+  exec.kind = schema->find("", "v1", "pods")->id;
+  exec.namespace_ = "default";
+  exec.name = "p";
+  exec.subresource = "exec";
+  exec.body = Value::map({{"apiVersion", "v1"}, {"kind", "PodExecOptions"}, {"command", Value::array({Value("ls")})}});
+  Value options;
+  client->send(exec, [&](const Result<ApiResponse>& r) { options = r ? r->object : Value(r.error().message); });
+  settle();
+  EXPECT_EQ(to_json(options["command"]), R"(["id"])");
+
+  patch(R"([{"op":"add","path":"/deleteOptions","value":{"gracePeriodSeconds":7}}])");
+  ASSERT_EQ(send("POST", cat(pods, "/p/eviction"), R"({"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"p"}})").status, 201);
+  EXPECT_EQ(get(cat(pods, "/p")).at("metadata.deletionGracePeriodSeconds").as_int(), 7);
+}
+
+TEST_F(UserAdmissionTest, AnEvictionIsNotShownASecondTimeAsADeletion) {
+  post("validatingwebhookconfigurations", R"(metadata: {name: pods}
+webhooks:
+- name: pods.example.com
+  clientConfig: {url: "https://hooks.test/check"}
+  admissionReviewVersions: [v1]
+  sideEffects: None
+  rules: [{apiGroups: [""], apiVersions: [v1], resources: [pods], operations: [DELETE]}]
+)");
+  webhooks.set("pods.example.com", {.answer = Answer::kDeny});
+  const std::string pods = "/api/v1/namespaces/default/pods";
+  ASSERT_EQ(send("POST", "/api/v1/namespaces/default/serviceaccounts", R"({"metadata":{"name":"default"}})").status, 201);
+  ASSERT_EQ(send("POST", pods, R"({"metadata":{"name":"p"},"spec":{"containers":[{"name":"c","image":"i"}]}})").status, 201);
+  EXPECT_NE(send("DELETE", cat(pods, "/p"), "").message().find("denied the request"), std::string::npos);
+  EXPECT_EQ(send("POST", cat(pods, "/p/eviction"), R"({"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"p"}})").status, 201);
+  EXPECT_EQ(get(cat(pods, "/p")).status, 404);
 }
 
 // ---- policies ----

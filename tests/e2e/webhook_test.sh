@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Admission and conversion webhooks over real HTTPS and ValidatingAdmissionPolicies, by the real kubectl.
+# Admission and conversion webhooks over real HTTPS, on the machine and in a pod behind a Service, and admission policies,
+# by the real kubectl.
 source "$(dirname "$0")/lib.sh" "$1"
 command -v openssl >/dev/null || { echo "SKIPPED: no openssl on this machine"; exit 77; }
 run start >/dev/null
 
 step "a webhook server of its own, with its own authority"
-openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=hooks -addext "subjectAltName=IP:127.0.0.1" \
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=hooks -addext "subjectAltName=IP:127.0.0.1,DNS:hooks.default.svc" \
   -keyout "$root/key.pem" -out "$root/cert.pem" 2>/dev/null
 cat >"$root/hooks.py" <<'PYTHON'
 import base64, http.server, json, ssl, sys
@@ -41,14 +42,14 @@ class Hook(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
     def log_message(self, *_): pass
-server = http.server.HTTPServer(("127.0.0.1", 0), Hook)
+server = http.server.ThreadingHTTPServer((sys.argv[4], int(sys.argv[5])), Hook)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(sys.argv[1], sys.argv[2])
 server.socket = context.wrap_socket(server.socket, server_side=True)
 open(sys.argv[3], "w").write(str(server.server_address[1]))
 server.serve_forever()
 PYTHON
-python3 "$root/hooks.py" "$root/cert.pem" "$root/key.pem" "$root/port" &
+python3 "$root/hooks.py" "$root/cert.pem" "$root/key.pem" "$root/port" 127.0.0.1 0 &
 background+=($!)
 eventually test -s "$root/port"
 bundle=$(base64 -w0 "$root/cert.pem")
@@ -103,6 +104,49 @@ YAML
 fails 'admission webhook "connect.hooks.example.com" denied the request: PodExecOptions ls -l' kc exec shell -- ls -l
 kc delete validatingwebhookconfiguration connect
 
+step "a pod behind a Service is a webhook too"
+if command -v umoci >/dev/null && command -v skopeo >/dev/null && command -v busybox >/dev/null; then
+  load_busybox
+  kc apply -f - <<YAML
+apiVersion: v1
+kind: Pod
+metadata: {name: hooks, labels: {app: hooks}}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+  - name: hooks
+    image: busybox:test
+    command: [/usr/bin/python3, -u, /hooks/hooks.py, /hooks/cert.pem, /hooks/key.pem, /tmp/port, 0.0.0.0, "8443"]
+    readinessProbe: {tcpSocket: {port: 8443}, periodSeconds: 1}
+    volumeMounts:
+    - {name: hooks, mountPath: /hooks, readOnly: true}
+    - {name: usr, mountPath: /usr, readOnly: true}
+    - {name: lib, mountPath: /lib, readOnly: true}
+    - {name: lib64, mountPath: /lib64, readOnly: true}
+  volumes:
+  - {name: hooks, hostPath: {path: $root}}
+  - {name: usr, hostPath: {path: /usr}}
+  - {name: lib, hostPath: {path: $(realpath /lib)}}
+  - {name: lib64, hostPath: {path: $(realpath /lib64)}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: hooks}
+spec: {selector: {app: hooks}, ports: [{port: 443, targetPort: 8443}]}
+YAML
+  kc wait --for=condition=Ready pod/hooks --timeout=30s
+  hook Mutating mutate "{service: {name: hooks, namespace: default, path: /mutate}, caBundle: $bundle}"
+  hook Validating validate "{service: {name: hooks, namespace: default, path: /validate}, caBundle: $bundle}"
+  changed() { kc create configmap "$1" --from-literal=a=1 && [[ $(kc get configmap "$1" -o jsonpath='{.data.added}') == CREATE ]]; }
+  eventually changed inside-"$RANDOM"
+  fails 'admission webhook "validate.hooks.example.com" denied the request: bad data' kc create configmap wrong --from-literal=bad=1
+  kc delete pod hooks --now
+  fails 'failed calling webhook "validate.hooks.example.com": failed to call webhook: Post "https://hooks.default.svc:443/validate?timeout=5s"' \
+    kc create configmap nobody --from-literal=a=1 --dry-run=server
+  kc delete validatingwebhookconfiguration validate
+  kc delete mutatingwebhookconfiguration mutate
+fi
+
 step "a webhook converts custom resources"
 kc apply -f - <<YAML
 apiVersion: apiextensions.k8s.io/v1
@@ -143,3 +187,49 @@ YAML
 fails "ValidatingAdmissionPolicy 'replicas' with binding 'replicas' denied request: at most three replicas" \
   kc create deployment many --image=minik/demo:latest --replicas=4
 kc create deployment few --image=minik/demo:latest --replicas=1
+
+step "the type check of a policy names the field that is not there"
+kc apply -f - <<'YAML'
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: typo}
+spec:
+  matchConstraints:
+    resourceRules: [{apiGroups: [apps], apiVersions: [v1], resources: [deployments], operations: [CREATE]}]
+  validations: [{expression: object.replicas > 1}]
+YAML
+checked() { [[ $(kc get validatingadmissionpolicy typo -o jsonpath='{.status.typeChecking.expressionWarnings[0].warning}') == *"$1"* ]]; }
+eventually checked "apps/v1, Kind=Deployment: ERROR: <input>:1:7: undefined field 'replicas'"
+
+step "a policy adds what a manifest forgets"
+kc apply -f - <<'YAML'
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicy
+metadata: {name: sidecar}
+spec:
+  matchConstraints:
+    resourceRules: [{apiGroups: [apps], apiVersions: [v1], resources: [deployments], operations: [CREATE]}]
+  matchConditions: [{name: once, expression: "!object.spec.template.spec.containers.exists(c, c.name == 'sidecar')"}]
+  reinvocationPolicy: IfNeeded
+  mutations:
+  - patchType: ApplyConfiguration
+    applyConfiguration:
+      expression: >-
+        Object{spec: Object.spec{template: Object.spec.template{spec: Object.spec.template.spec{containers: [
+          Object.spec.template.spec.containers{name: "sidecar", image: "minik/demo:latest",
+            env: [Object.spec.template.spec.containers.env{name: "PORT", value: "8081"}]}]}}}}
+  - patchType: JSONPatch
+    jsonPatch:
+      expression: >-
+        [JSONPatch{op: "add", path: "/metadata/labels/" + jsonpatch.escapeKey("example.com/by"), value: request.userInfo.username}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicyBinding
+metadata: {name: sidecar}
+spec: {policyName: sidecar}
+YAML
+kc create deployment helped --image=minik/demo:latest
+contains "sidecar" kc get deployment helped -o jsonpath='{.spec.template.spec.containers[*].name}'
+[[ -n $(kc get deployment helped -o jsonpath='{.metadata.labels.example\.com/by}') ]]
+kc rollout status deployment/helped --timeout=60s
+contains "it is applied again" kc explain mutatingadmissionpolicy.spec.reinvocationPolicy

@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const Value object = *parse_json(
       R"({"metadata":{"name":"a","labels":{"b":"c"}},"spec":{"replicas":3,"list":[1,2.5,"x",null,{}]}})");
   static const Environment environment(
-      {{"object", Type()}, {"n", Kind::kInt}, {"words", Type::list(Kind::kString)}});
+      {{"object", Type()}, {"n", Kind::kInt}, {"words", Type::list(Kind::kString)}}, ObjectForms::kMutations);
   const auto program = Program::compile({reinterpret_cast<const char*>(data), size}, environment);
   if (!program) return 0;
   const Datum bindings[] = {Datum::document(object), Datum::integer(5),

@@ -1,0 +1,246 @@
+#include "control/admission/mutating_policies.h"
+
+#include "control/apply/typed_document.h"
+#include "control/base/text.h"
+#include "control/object/keys.h"
+#include "control/object/object_ref.h"
+#include "control/object/patch.h"
+#include "control/schema/custom_kind.h"
+#include "control/schema/decode.h"
+#include "control/schema/kinds.h"
+
+namespace minik::control {
+
+namespace {
+
+using cel::Datum;
+using cel::Kind;
+
+// The types that an expression gives its objects must be the places where they stand: Object.spec below the field spec
+// of an Object. Lists and maps have no name of their own.
+void check_places(const Datum& made, const std::string& place, std::vector<std::string>& wrong) {
+  if (made.kind() == Kind::kObject) {
+    if (made.type_name() != place) {
+      wrong.push_back(cat("unexpected type name ", quoted(made.type_name()), ", expected ", quoted(place),
+                          ", which matches field name path from root Object type"));
+    }
+    for (size_t i = 0; i < made.size(); ++i) {
+      const auto field = made.entry(i);
+      check_places(field.value, cat(place, ".", field.key.as_text()), wrong);
+    }
+  } else if (made.kind() == Kind::kMap) {
+    for (size_t i = 0; i < made.size(); ++i) check_places(made.entry(i).value, place, wrong);
+  } else if (made.kind() == Kind::kList) {
+    for (size_t i = 0; i < made.size(); ++i) check_places(made.item(i), place, wrong);
+  }
+}
+
+Status check_places(const Datum& made) {
+  std::vector<std::string> wrong;
+  check_places(made, made.type_name(), wrong);
+  if (wrong.empty()) return {};
+  return Error(ErrorCode::kInvalid, cat("type mismatch: ", join(wrong, "\n")));
+}
+
+// `unknown field "spec.foo"` --> `.spec.foo: field not declared in schema`.
+std::string undeclared(std::string_view complaint) {
+  const size_t open = complaint.find('"'), close = complaint.rfind('"');
+  if (open == close) return std::string(complaint);
+  return cat(".", complaint.substr(open + 1, close - open - 1), ": field not declared in schema");
+}
+
+// A list of JSONPatch objects as a JSON patch.
+Result<Value> json_patch(const Datum& made) {
+  std::vector<Value> operations;
+  for (size_t i = 0; i < made.size(); ++i) {
+    const Datum operation = made.item(i);
+    if (operation.kind() != Kind::kObject) {
+      return Error(ErrorCode::kInvalid, "type mismatch: JSONPatchType.expression should evaluate to array of JSONPatch");
+    }
+    if (const auto value = operation.find(Datum::text("value")); value && value->kind() == Kind::kObject) {
+      MINIK_TRY(check_places(*value));
+    }
+    auto document = operation.to_value();
+    if (!document) return std::move(document).error().in("JSONPath valueExpression evaluated to a type that could not marshal to JSON");
+    operations.push_back(*std::move(document));
+  }
+  return Value::array(std::move(operations));
+}
+
+// Whether the first operation that cannot be applied is a test: then nobody is to blame, and nothing is changed.
+bool fails_a_test(const Value& document, const Value& patch) {
+  std::vector<Value> so_far;
+  for (const auto& operation : patch.items()) {
+    so_far.push_back(operation);
+    if (!apply_json_patch(document, Value::array(so_far))) return operation.get("op").as_string() == "test";
+  }
+  return false;
+}
+
+}  // namespace
+
+struct MutatingPolicies::Mutation {
+  bool applies = false;  // an apply configuration, not a JSON patch
+  std::string expression;
+  Result<cel::Program> program;
+};
+
+struct MutatingPolicies::Compiled {
+  Value source;  // the policy's spec, held so that its identity stays taken
+  Result<std::vector<CompiledCondition>> conditions = std::vector<CompiledCondition>();
+  std::vector<PolicyVariable> variables;
+  std::vector<Mutation> mutations;
+};
+
+const cel::Environment& mutation_environment() {
+  static const cel::Environment environment(admission_environment().variables(), cel::ObjectForms::kMutations);
+  return environment;
+}
+
+const cel::Type& apply_configuration_type() {
+  static const cel::Type type = cel::Type::open_object("Object");
+  return type;
+}
+
+const cel::Type& json_patch_list_type() {
+  static const cel::Type type = cel::Type::list(cel::json_patch_type());
+  return type;
+}
+
+MutatingPolicies::MutatingPolicies(const Store& store, const Schema& schema)
+    : store_(store), schema_(schema), access_(store) {}
+MutatingPolicies::~MutatingPolicies() = default;
+
+bool MutatingPolicies::empty() const {
+  return store_.count(kinds::kMutatingadmissionpolicies) == 0 || store_.count(kinds::kMutatingadmissionpolicybindings) == 0;
+}
+
+const MutatingPolicies::Compiled& MutatingPolicies::compiled(const Value& policy) {
+  Compiled& known = compiled_[std::string(object_name(policy))];
+  const Value& spec = policy[keys::kSpec];
+  if (known.source.has_value() && known.source.same_node(spec)) return known;
+  known = Compiled{};
+  known.source = spec;
+  known.conditions = compile_conditions(spec.get("matchConditions"));
+  known.variables = compile_variables(spec.get("variables"), mutation_environment());
+  for (const auto& mutation : spec.get("mutations").items()) {
+    const bool applies = mutation.get("patchType").as_string() == "ApplyConfiguration";
+    const Value& expression = mutation.get(applies ? "applyConfiguration" : "jsonPatch").get("expression");
+    known.mutations.push_back({applies, expression.string(),
+                               cel::Program::compile(expression.as_string(), mutation_environment(),
+                                                     applies ? apply_configuration_type() : json_patch_list_type())});
+  }
+  return known;
+}
+
+Result<Value> MutatingPolicies::applied(const Mutation& mutation, const Datum& made, const Value& document,
+                                        const ResourceInfo& as) const {
+  if (!mutation.applies) {
+    MINIK_ASSIGN(const Value patch, json_patch(made));
+    auto patched = apply_json_patch(document, patch);
+    if (patched) return patched;
+    if (fails_a_test(document, patch)) return document;
+    return std::move(patched).error().in("JSONPath");
+  }
+  MINIK_TRY(check_places(made));
+  MINIK_ASSIGN(Value config, made.to_value());
+  config = config.with(keys::kApiVersion, document[keys::kApiVersion]).with(keys::kKind, document[keys::kKind]);
+  // What is sent to a subresource is of a kind of its own.
+  const bool own_kind = document[keys::kKind].as_string() == as.kind;
+  const TypeInfo* type = own_kind ? as.type
+                                  : schema_.find_document(document[keys::kApiVersion].as_string(), document[keys::kKind].as_string());
+  if (!type) {
+    return Error(ErrorCode::kServiceUnavailable,
+                 cat("Resource kind ", document[keys::kApiVersion].as_string(), ", Kind=", document[keys::kKind].as_string(),
+                     " not found. There can be a delay between when CustomResourceDefinitions are created and when they "
+                     "are available."));
+  }
+  auto decoded = own_kind && as.custom ? as.custom->decode(config) : decode(*type, config);
+  constexpr std::string_view kUntyped = "error applying patch: failed to convert patch object to typed object";
+  if (!decoded) return std::move(decoded).error().in(kUntyped);
+  if (!decoded->unknown_fields.empty()) {
+    std::vector<std::string> names;
+    for (const auto& complaint : decoded->unknown_fields) names.push_back(undeclared(complaint));
+    return Error(ErrorCode::kInvalid, cat(kUntyped, ": ", join(names, "\n")));
+  }
+  if (const auto atomic = atomic_parts(*type, decoded->object); !atomic.empty()) {
+    return Error(ErrorCode::kInvalid, cat("error applying patch: invalid ApplyConfiguration: may not mutate atomic arrays, maps "
+                                          "or structs: ", join(atomic, ", ")));
+  }
+  auto both = merged(*type, document, decoded->object);
+  if (!both) return std::move(both).error().in("error applying patch");
+  return both;
+}
+
+Result<Value> MutatingPolicies::mutate(const WriteAttributes& request, MutationRounds& rounds, const Redecode& redecode) {
+  WriteAttributes now = request;
+  if (empty()) return now.object;
+  const auto changed = [&rounds] {
+    rounds.due.insert(rounds.applied.begin(), rounds.applied.end());
+    rounds.applied.clear();
+  };
+  if (rounds.second && !(rounds.left == now.object)) changed();
+  std::string refusal;  // the first one
+  for (const auto& bound : bound_policies(store_, schema_, kinds::kMutatingadmissionpolicies,
+                                          kinds::kMutatingadmissionpolicybindings, request)) {
+    const Value& spec = bound.policy[keys::kSpec];
+    const auto failed = [&](const std::string& message) {
+      if (!refusal.empty() || spec.get("failurePolicy").as_string("Fail") == "Ignore") return;
+      refusal = cat("policy '", object_name(bound.policy), "' with binding '", object_name(bound.binding),
+                    "' denied request: ", message);
+    };
+    const Compiled& asked = compiled(bound.policy);
+    const auto all_params = params_of(store_, schema_, bound, request);
+    if (!asked.conditions || !all_params) {
+      failed(asked.conditions ? cat("failed to configure binding: ", all_params.error().message)
+                              : asked.conditions.error().message);
+      continue;
+    }
+    const Value home = namespace_of(store_, schema_, request);
+    const auto bindings_of = [&](const Value& params) {
+      AdmissionBindings bindings(now, *bound.as, home);
+      bindings.set_authorizer(access_, now, *bound.as);
+      bindings.set_params(params);
+      return bindings;
+    };
+    for (const auto& params : *all_params) {
+      cel::Budget conditions_budget{cel::kCostBudget, 0};
+      const auto holds = conditions_hold(*asked.conditions, bindings_of(params), conditions_budget);
+      if (!holds) failed(holds.error().message);
+      if (!holds || !*holds) continue;
+      const std::string key = cat(object_name(bound.policy), "/", object_name(bound.binding), "/", object_namespace(params), "/",
+                                  object_name(params));
+      if (rounds.second && !rounds.due.contains(key)) continue;
+      const Value before = now.object;
+      for (const auto& mutation : asked.mutations) {
+        if (!now.object.has_value()) break;  // a deletion: there is nothing to change
+        cel::Budget budget{cel::kCostBudget, 0};
+        AdmissionBindings bindings = bindings_of(params);
+        bind_variables(asked.variables, bindings, budget);
+        const auto made = mutation.program ? mutation.program->evaluate(bindings.values(), budget)
+                                           : Result<Datum>(mutation.program.error());
+        if (!made) {
+          failed(cat("expression '", mutation.expression, "' resulted in error: ", made.error().message));
+          continue;
+        }
+        const auto document = applied(mutation, *made, named_object(*bound.as, now.object), *bound.as);
+        if (!document) {
+          if (document.error().code == ErrorCode::kServiceUnavailable) return document.error();
+          failed(document.error().message);
+          continue;
+        }
+        MINIK_ASSIGN(now.object, redecode(*document));
+      }
+      if (!(before == now.object)) changed();
+      if (spec.get("reinvocationPolicy").as_string() == "IfNeeded") rounds.applied.push_back(key);
+    }
+  }
+  rounds.left = now.object;
+  if (refusal.empty()) return now.object;
+  Error error(ErrorCode::kInvalid,
+              cat(request.resource->group_resource(), " ", quoted(request.name), " is forbidden: ", refusal));
+  error.causes.push_back({"", refusal, ""});
+  return error;
+}
+
+}  // namespace minik::control

@@ -1,0 +1,40 @@
+// What validating and mutating policies have in common: which of them a request meets and with which parameters, and
+// their variables.
+//
+//   policy (what to ask) x binding (where, with which params) x params --> an invocation
+//
+// Reads the store, changes nothing; on the control thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "control/admission/expressions.h"
+#include "control/admission/matching.h"
+#include "control/store/store.h"
+
+namespace minik::control {
+
+struct BoundPolicy {
+  Value policy, binding;
+  const ResourceInfo* as = nullptr;  // the kind as which the request matched
+};
+// In the order of the policies' names, and then of the bindings'.
+std::vector<BoundPolicy> bound_policies(const Store& store, const Schema& schema, KindId policies, KindId bindings,
+                                        const WriteAttributes& request);
+// The parameters of a binding: one absent value where the policy takes none. An error where there are none although
+// there should be.
+Result<std::vector<Value>> params_of(const Store& store, const Schema& schema, const BoundPolicy& bound,
+                                     const WriteAttributes& request);
+// The namespace of the request as expressions see it; null for what is in none.
+Value namespace_of(const Store& store, const Schema& schema, const WriteAttributes& request);
+
+struct PolicyVariable {
+  std::string name;
+  Result<cel::Program> program;
+};
+std::vector<PolicyVariable> compile_variables(const Value& variables, const cel::Environment& environment);
+// Each may name those before it. An error stays with its variable: who does not name it does not meet it.
+void bind_variables(const std::vector<PolicyVariable>& variables, AdmissionBindings& bindings, cel::Budget& budget);
+
+}  // namespace minik::control

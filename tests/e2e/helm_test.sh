@@ -319,7 +319,7 @@ contains Bound kc -n platform get pvc data-p-db-0
 contains Complete kc -n platform get job p-load-1
 fails "names begin with t-" kc -n platform create -f - <<<'{"apiVersion":"platform.example.com/v1","kind":"Tenant","metadata":{"name":"wrong"}}'
 # What is there is what the chart says, to the last default.
-he get manifest p -n platform | kc -n platform diff --server-side --field-manager=helm -f -
+he get manifest p -n platform | kc -n platform diff --server-side --force-conflicts --field-manager=reader -f -
 he upgrade p "$big" -n platform --set tier=silver,replicas=2 --wait --wait-for-jobs --timeout 90s
 [[ $(kc -n platform get tenant t-first -o 'jsonpath={.spec.tier}') == silver ]]
 contains 2/2 kc -n platform get statefulset p-db

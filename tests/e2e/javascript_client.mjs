@@ -125,7 +125,7 @@ await definitions.createCustomResourceDefinition({
           openAPIV3Schema: {
             type: 'object',
             properties: {
-              spec: { type: 'object', properties: { crew: { type: 'integer', minimum: 1, default: 2 }, sails: { type: 'array', items: { type: 'string' } } } },
+              spec: { type: 'object', properties: { crew: { type: 'integer', minimum: 1, _default: 2 }, sails: { type: 'array', items: { type: 'string' } } } },
               status: { type: 'object', properties: { afloat: { type: 'boolean' } } },
             },
           },

@@ -56,6 +56,7 @@ struct ClusterOptions {
   const control::Schema* schema = &control::Schema::builtin();  // which outlives the cluster
   std::optional<control::AuditPolicy> audit_policy = {};  // none: no audit log
   control::AuditSink audit = {};
+  control::FieldAccounts field_accounts = control::FieldAccounts::kFromFirstClient;
 };
 
 // Random trouble of one component of the control plane, for as long as it is set.

@@ -40,6 +40,7 @@ void SimulatedCluster::make_api() {
   const std::string stream = api_lives_ == 0 ? "api" : cat("api/", api_lives_);
   ++api_lives_;
   api_options.webhook_caller = &webhooks_;
+  api_options.field_accounts = options_.field_accounts;
   api_ = std::make_unique<control::ApiServer>(executor_, *store_, schema(), metrics_,
                                               rng_.fork(stream), api_options);
   api_->set_usage_source([this](const std::string& node, control::UsageCallback done) { ask_usage(node, std::move(done)); });

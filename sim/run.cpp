@@ -41,6 +41,7 @@ Run::Run(const Scenario& scenario, RunOptions options)
   cluster.node_grace = scenario_.node_grace;
   cluster.audit_policy = options_.audit_policy;
   cluster.audit = options_.audit;
+  cluster.field_accounts = options_.field_accounts;
   cluster.delays.chance = scenario_.chance;
   cluster.store_on_disk = needs_disk(scenario_);
   cluster.api_objects_per_second = scenario_.api_objects_per_second;

@@ -49,6 +49,8 @@ struct RunOptions {
   // What the API server tells an audit log; it does not change the run.
   std::optional<control::AuditPolicy> audit_policy = {};
   control::AuditSink audit = {};
+  // Always: managedFields of what components write, too, for some 400 bytes a pod. It is in the trace.
+  control::FieldAccounts field_accounts = control::FieldAccounts::kFromFirstClient;
   // Serve CustomResourceDefinitions that come from outside; those of the scenario are served in any case.
   bool custom_kinds = false;
 };

@@ -4,6 +4,7 @@
 
 #include "control/api/admission.h"
 #include "control/api/admission_gate.h"
+#include "control/api/api_aggregator.h"
 #include "control/api/component_status.h"
 #include "control/api/continue_token.h"
 #include "control/api/custom_resources.h"
@@ -76,6 +77,7 @@ ApiServer::ApiServer(Executor& executor, Store& store, const Schema& schema,
   admission_->load();
   gates_ = std::make_unique<GatePool>(executor_, store_, schema_, options_.webhook_caller, rng_.fork("webhooks"));
   custom_ = std::make_unique<CustomResources>(*this, executor_, store_, schema_.registry());
+  aggregator_ = std::make_unique<ApiAggregator>(*this, executor_, store_, options_.extension_servers);
   event_timer_.arm(minutes(5), [this] { expire_events(); });
 }
 
@@ -314,6 +316,7 @@ Result<ApiResponse> ApiServer::list(const ApiRequest& request) {
   }
   if (request.kind == kinds::kApiservices && at == snapshot->objects.size()) {
     for (auto& service : local_api_services(schema_, cluster_began())) {
+      if (store_.find(kinds::kApiservices, "", object_name(service)).has_value()) continue;
       if (labels.matches(service[keys::kMetadata][keys::kLabels]) && fields.matches(service)) items.push_back(std::move(service));
     }
   }
@@ -531,6 +534,7 @@ void ApiServer::expire_events() {
   request.kind = kinds::kEvents;
   for (const auto& event : old) Writer(*this, request).store_removal(event);
   if (!old.empty()) schedule_commit();
+  aggregator_ = std::make_unique<ApiAggregator>(*this, executor_, store_, options_.extension_servers);
   event_timer_.arm(minutes(5), [this] { expire_events(); });
 }
 

@@ -52,6 +52,12 @@ using TokenIssuer = std::function<Result<std::string>(const TokenOrder&)>;
 // object, of everybody there; or always of everybody. The second costs some 400 bytes a pod that hardly two pods share.
 enum class FieldAccounts : uint8_t { kFromFirstClient, kAlways };
 
+// How API servers behind this one know that a request that names its user in headers comes from it.
+struct RequestHeaderTrust {
+  std::string ca_pem;  // empty: nobody may
+  std::string allowed_name;
+};
+
 struct ApiServerOptions {
   std::string service_cidr_prefix = "10.96.0.0/12";
   // Where the API itself answers inside the cluster; empty: no endpoints for the kubernetes Service.
@@ -63,6 +69,8 @@ struct ApiServerOptions {
   std::shared_ptr<Auditor> auditor;  // null: no audit log
   // Who asks admission webhooks; null: they cannot be reached. Outlives the server.
   class WebhookCaller* webhook_caller = nullptr;
+  class ExtensionServers* extension_servers = nullptr;  // null: other API servers cannot be reached; outlives the server
+  RequestHeaderTrust request_header;
   std::string cluster_ca_pem;  // published in every namespace as kube-root-ca.crt
   Duration event_ttl = hours(1);
   FieldAccounts field_accounts = FieldAccounts::kFromFirstClient;
@@ -125,6 +133,7 @@ class ApiServer {
   friend class Subresources;
   friend class Admission;
   friend class CustomResources;
+  friend class ApiAggregator;
 
   struct GatedRequest;
   void attempt(const std::shared_ptr<GatedRequest>& gated);
@@ -169,6 +178,7 @@ class ApiServer {
   std::unique_ptr<class RequestMetrics> counts_;
   std::unique_ptr<FlowClassifier> flows_;
   std::unique_ptr<class CustomResources> custom_;
+  std::unique_ptr<class ApiAggregator> aggregator_;
   std::unique_ptr<class GatePool> gates_;
   class AdmissionGate* gate_ = nullptr;  // of the request that is being handled; null: nobody asks about it
   std::shared_ptr<bool> alive_;

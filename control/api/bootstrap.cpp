@@ -49,9 +49,23 @@ void ApiServer::bootstrap() {
   if (!options_.cluster_ca_pem.empty()) {
     // How API servers that are aggregated know the clients of this one.
     constexpr std::string_view kAuthentication = "extension-apiserver-authentication";
-    create(kinds::kConfigmaps, "kube-system",
-           Value::map({{keys::kMetadata, named(kAuthentication)},
-                       {keys::kData, Value::map({{"client-ca-file", options_.cluster_ca_pem}})}}));
+    MapBuilder data;
+    data.set("client-ca-file", options_.cluster_ca_pem);
+    if (const auto& front = options_.request_header; !front.ca_pem.empty()) {
+      data.set("requestheader-client-ca-file", front.ca_pem);
+      data.set("requestheader-allowed-names", cat("[\"", front.allowed_name, "\"]"));
+      data.set("requestheader-username-headers", R"(["X-Remote-User"])");
+      data.set("requestheader-uid-headers", R"(["X-Remote-Uid"])");
+      data.set("requestheader-group-headers", R"(["X-Remote-Group"])");
+      data.set("requestheader-extra-headers-prefix", R"(["X-Remote-Extra-"])");
+    }
+    const Value trusted = std::move(data).build();
+    const Value known = store_.find(kinds::kConfigmaps, "kube-system", kAuthentication);
+    if (known.is_absent()) {
+      create(kinds::kConfigmaps, "kube-system", Value::map({{keys::kMetadata, named(kAuthentication)}, {keys::kData, trusted}}));
+    } else if (!(known[keys::kData] == trusted)) {
+      write(Verb::kUpdate, kinds::kConfigmaps, "kube-system", known.with(keys::kData, trusted));
+    }
     create(kinds::kRoles, "kube-system",
            Value::map({{keys::kMetadata, named(cat(kAuthentication, "-reader"))},
                        {keys::kRules, Value::array({Value::map({{keys::kApiGroups, Value::array({""})},

@@ -1,5 +1,6 @@
 #include "control/api/local_api_services.h"
 
+#include <algorithm>
 #include <map>
 
 #include "control/base/text.h"
@@ -56,12 +57,34 @@ Value local_api_service(const Schema& schema, std::string_view name, const Value
   return {};
 }
 
-Value with_availability(const Value& service, WallTime now) {
-  const bool remote = service[keys::kSpec].get("service").is_map();
-  return service.with(keys::kStatus,
-                      remote ? available("False", "NotOffered", "requests are not passed on to other API servers here",
-                                         Value(format_time(now)))
-                             : available("True", "Local", "Local APIServices are always available", Value(format_time(now))));
+bool is_built_in(const Schema& schema, std::string_view group, std::string_view version) {
+  const auto& all = schema.resources();
+  return std::any_of(all.begin(), all.end(), [&](const ResourceInfo& resource) {
+    return resource.group == group && resource.version == version;
+  });
+}
+
+bool is_taken_by_local_api(const Schema& schema, std::string_view name) {
+  if (name.ends_with(".metrics.k8s.io")) return false;
+  const auto served = schema.served();
+  return std::any_of(served.begin(), served.end(), [&](const ResourceInfo* resource) {
+    return name == cat(resource->version, ".", resource->group);
+  });
+}
+
+Value with_available(const Value& service, const Availability& wanted, WallTime now) {
+  const std::string_view status = wanted.available ? "True" : "False";
+  Value since = Value(format_time(now));
+  for (const Value& condition : service[keys::kStatus][keys::kConditions].items()) {
+    const bool same = condition[keys::kType].as_string() == "Available" && condition[keys::kStatus].as_string() == status;
+    if (same) since = condition[keys::kLastTransitionTime];
+  }
+  return service.with(keys::kStatus, available(status, wanted.reason, wanted.message, since));
+}
+
+Value with_first_status(const Value& service, WallTime now) {
+  if (service[keys::kSpec].get("service").is_map()) return service.with(keys::kStatus, Value());
+  return with_available(service, {true, "Local", "Local APIServices are always available"}, now);
 }
 
 }  // namespace minik::control

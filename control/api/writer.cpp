@@ -207,6 +207,7 @@ Result<ApiResponse> Writer::create() {
   }
   // Asked before admission, which allocates: a name that is taken must not look like an address that is.
   const auto exists = [&](std::string_view name) {
+    if (request_.kind == kinds::kApiservices && is_taken_by_local_api(server_.schema_, name)) return true;
     return !name.empty() && server_.store_.find(request_.kind, request_.namespace_, name).has_value();
   };
   if (exists(object_name(object))) return already_exists(resource_, object_name(object));
@@ -215,7 +216,7 @@ Result<ApiResponse> Writer::create() {
   object = stamp_new(object, resource_.namespaced ? std::string_view(request_.namespace_) : "",
                      server_.executor_.wall_now(), has_generation(resource_), server_.rng_);
   object = complete_new(resource_, object);
-  if (request_.kind == kinds::kApiservices) object = with_availability(object, server_.executor_.wall_now());
+  if (request_.kind == kinds::kApiservices) object = with_first_status(object, server_.executor_.wall_now());
   MINIK_ASSIGN(object, server_.admission_->admit_create(resource_, std::move(object)));
   const Value asked_for = object;
   MINIK_ASSIGN(object, mutated_by_webhooks(Operation::kCreate, std::move(object), Value()));

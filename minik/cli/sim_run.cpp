@@ -25,6 +25,10 @@ struct RunFlags {
   std::string path, trace, junit, report, metrics, code_quality, annotations = "auto", output = "text";
   std::optional<uint64_t> seed;
   AuditFlags audit;
+  bool managed_fields = false;
+  control::FieldAccounts field_accounts() const {
+    return managed_fields ? control::FieldAccounts::kAlways : control::FieldAccounts::kFromFirstClient;
+  }
   bool quiet = false, check_determinism = false, swarm = false;
 };
 
@@ -40,6 +44,7 @@ class Run {
   void run() {
     sim::RunOptions options;
     options.seed = seed_;
+    options.field_accounts = flags_.field_accounts();
     prepare_files(options);
     audit_into(flags_.audit, options);
     prepare_view(options);
@@ -152,6 +157,7 @@ class Run {
   void check_determinism(const std::string& hash) {
     sim::RunOptions again;
     again.seed = seed_;
+    again.field_accounts = flags_.field_accounts();
     const bool tells = flags_.output == "text";
     if (value_or_fail(sim::run_scenario(scenario_, again)).trace_hash == hash) {
       if (tells) std::printf("the same trace twice\n");
@@ -207,6 +213,8 @@ void add_run(CLI::App& sim) {
   command->add_option("--audit-policy", flags.audit.policy,
                       "An audit.k8s.io/v1 Policy for --audit-log, instead of all that changes something but statuses")
       ->type_name("FILE");
+  command->add_flag("--managed-fields", flags.managed_fields,
+                    "Keep managedFields of what components write, too, as minik start does; a pod is 400 bytes more");
   command->add_option("--code-quality", flags.code_quality, "Write what failed to this file, as GitLab's code quality report");
   add_annotations_option(*command, flags.annotations);
   command->add_flag("--check-determinism", flags.check_determinism, "Run twice and compare; name the first difference");

@@ -19,6 +19,7 @@ namespace {
 struct ServeFlags {
   std::string path, listen = "127.0.0.1:0", speed = "1x", name = kLiveName;
   std::optional<uint64_t> seed;
+  bool managed_fields = false;
   bool paused = false;
 };
 
@@ -75,6 +76,7 @@ void serve(const ServeFlags& flags) {
   options.speed = *speed;
   options.paused = flags.paused;
   options.seed = flags.seed.value_or(scenario.seed);
+  if (flags.managed_fields) options.field_accounts = control::FieldAccounts::kAlways;
   options.folder = value_or_fail(live_folder(flags.name));
   if (ask_live(flags.name, "GET", "/status", "")) {
     fail(Error(ErrorCode::kConflict, cat("a simulation ", minik::quoted(flags.name), " is being served already: choose another "
@@ -125,6 +127,8 @@ void add_serve(CLI::App& sim) {
   auto* seed_option = command->add_option("--seed", seed, "Instead of the scenario's own seed");
   command->add_option("--listen", flags.listen, "Where the API answers; port 0 is any free one")->capture_default_str();
   command->add_option("--speed", flags.speed, "A multiple of real time, or max")->capture_default_str();
+  command->add_flag("--managed-fields", flags.managed_fields,
+                    "Keep managedFields of what components write, too, as minik start does; a pod is 400 bytes more");
   command->add_flag("--paused", flags.paused, "Begin with time standing still");
   command->add_option("--name", flags.name, "Of the context in the kubeconfig, and for the commands that control it")
       ->capture_default_str();

@@ -32,6 +32,7 @@ struct LiveOptions {
   Speed speed = 1000;
   bool paused = false;
   uint64_t seed = 0;
+  control::FieldAccounts field_accounts = control::FieldAccounts::kFromFirstClient;
   // Both on the simulation's thread.
   std::function<void(Duration, const std::string&)> on_action;
   std::function<void(const sim::RunOutcome&)> on_end;  // the scenario's duration is over

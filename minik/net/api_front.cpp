@@ -4,6 +4,7 @@
 #include <utility>
 #include <variant>
 
+#include "control/api/proxy_target.h"
 #include "control/base/text.h"
 #include "control/object/json.h"
 #include "control/object/keys.h"
@@ -136,6 +137,13 @@ control::AuditOrigin origin_of(const HttpRequest& request) {
   return origin;
 }
 
+bool wants_watch(std::string_view query) {
+  const auto parameters = query_parameters(query);
+  return std::ranges::any_of(parameters, [](const auto& parameter) {
+    return parameter.first == "watch" && (parameter.second == "true" || parameter.second == "1");
+  });
+}
+
 Verb verb_of(std::string_view method) {
   return method == "POST"     ? Verb::kCreate
          : method == "PUT"    ? Verb::kUpdate
@@ -157,7 +165,8 @@ ApiFront::ApiFront(ApiFrontOptions options)
     : options_(std::move(options)),
       fan_out_(std::make_unique<WatchFanOut>(*options_.schema, *options_.control, options_.watch_limits,
                                              options_.wall_now)),
-      queue_(std::make_shared<FairQueue>(*options_.control, options_.queue_limits)) {
+      queue_(std::make_shared<FairQueue>(*options_.control, options_.queue_limits)),
+      proxy_tls_(*TlsClient::create({.check = ServerCheck::kNone})) {
   CHECK(options_.schema != nullptr && options_.control != nullptr && options_.pages != nullptr);
   CHECK(options_.server && options_.authenticate);
 }
@@ -183,6 +192,9 @@ void ApiFront::handle(HttpRequest request, Responder responder) const {
   if (!sender) return refuse(exchange, std::move(sender).error());
   exchange->sender = *std::move(sender);
   exchange->as = impersonated(exchange->request);
+  if (const auto* others = options_.extension_servers) {
+    if (const auto api = others->serving(exchange->request.path)) return serve_remote(exchange, *api);
+  }
   auto http = to_api_call(exchange->request);
   if (!http) return refuse_unknown(exchange, http.error());
   auto call = control::parse_call(*options_.schema, *http);
@@ -248,6 +260,40 @@ void ApiFront::serve_page(const ExchangePtr& exchange, const control::PlainCall&
   });
 }
 
+void ApiFront::serve_remote(const ExchangePtr& exchange, const control::RemoteApi& api) const {
+  options_.control->post([this, exchange, api] {
+    control::ApiServer* server = options_.server();
+    if (server == nullptr) return exchange->responder.respond(to_http(no_server()));
+    auto user = identify(*exchange, *server);
+    if (!user) return refuse(exchange, user.error());
+    auto asked = control::attributes_of_path(exchange->request.method, exchange->request.path);
+    if (asked.verb == "list" && wants_watch(exchange->request.query)) asked.verb = "watch";
+    if (const Status allowed = server->may_ask(*user, asked, exchange->audit); !allowed.ok())
+      return finish_page(exchange, to_http(allowed.error()));
+    // How long it takes is the other server's business, so each counts as one that lasts.
+    auto place = queue_->open_long_running(user->name);
+    if (!place) return finish_page(exchange, to_http(too_many_requests()));
+    exchange->responder.hold(std::move(place));
+    exchange->call.request.user = *std::move(user);
+    if (!forward(exchange, api, *server)) finish_page(exchange, HttpResponse::text(503, "service unavailable\n"));
+  });
+}
+
+Status ApiFront::forward(const ExchangePtr& exchange, const control::RemoteApi& api, control::ApiServer& server) const {
+  if (!api.available) return Error(ErrorCode::kServiceUnavailable, "service unavailable");
+  HttpsExtensionServers::Forward how;
+  how.user = exchange->call.request.user;
+  MINIK_ASSIGN(how.endpoints, control::service_endpoints(server.store(), api.namespace_, api.service, cat(api.port)));
+  std::rotate(how.endpoints.begin(), how.endpoints.begin() + static_cast<ptrdiff_t>(turn_++ % how.endpoints.size()),
+              how.endpoints.end());
+  how.answered = [this, exchange](int status) { audit_page(exchange, status); };
+  exchange->responder.loop()->post([this, exchange, api, how = std::move(how)] {
+    const Status sent = options_.extension_servers->forward(exchange->request, exchange->responder, api, how);
+    if (!sent) finish_page(exchange, to_http(sent.error()));
+  });
+  return {};
+}
+
 void ApiFront::send_page(const ExchangePtr& exchange, const control::PlainCall& call, control::ApiServer& server) const {
   if (call.path == "/metrics") {
     const auto format = call.open_metrics ? MetricFormat::kOpenMetrics : MetricFormat::kPrometheus;
@@ -260,13 +306,16 @@ void ApiFront::send_page(const ExchangePtr& exchange, const control::PlainCall& 
   });
 }
 
+void ApiFront::audit_page(const ExchangePtr& exchange, int code) const {
+  if (!exchange->audit) return;
+  options_.control->post([this, exchange, code] {
+    control::ApiServer* server = options_.server();
+    if (server && server->auditor()) server->auditor()->complete(*exchange->audit, code, nullptr, options_.control->wall_now());
+  });
+}
+
 void ApiFront::finish_page(const ExchangePtr& exchange, HttpResponse response) const {
-  if (exchange->audit) {
-    options_.control->post([this, exchange, code = response.status] {
-      control::ApiServer* server = options_.server();
-      if (server && server->auditor()) server->auditor()->complete(*exchange->audit, code, nullptr, options_.control->wall_now());
-    });
-  }
+  audit_page(exchange, response.status);
   exchange->responder.respond(std::move(response));
 }
 
@@ -369,8 +418,8 @@ Status ApiFront::proxy(const ExchangePtr& exchange, control::ApiServer& server) 
   MINIK_ASSIGN(auto target, control::find_proxy_target(server.store(), server.schema(), request));
   if (!target.agent_of.empty()) return serve_agent_page(exchange, target.agent_of);
   if (!options_.open_socket) return Error(ErrorCode::kServiceUnavailable, "this cluster has no pod network");
-  exchange->responder.loop()->post([exchange, target = std::move(target), turn = turn_++, open = options_.open_socket] {
-    serve_proxy(exchange->request, exchange->responder, target, turn, open);
+  exchange->responder.loop()->post([exchange, target = std::move(target), turn = turn_++, network = ProxyNetwork{options_.open_socket, proxy_tls_}] {
+    serve_proxy(exchange->request, exchange->responder, target, turn, network);
   });
   return {};
 }
@@ -476,6 +525,8 @@ Authenticate authenticate_with(control::TokenVerifier bearer, std::string audien
       user.name = request.peer.common_name;
       user.groups = request.peer.organizations;
       user.groups.emplace_back(kAuthenticated);
+      if (!request.peer.fingerprint.empty())
+        user.extra.push_back({"authentication.kubernetes.io/credential-id", {cat("X509SHA256=", request.peer.fingerprint)}});
       return Sender{std::move(user)};
     }
     const std::string_view authorization = request.header("authorization");

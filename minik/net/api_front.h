@@ -5,7 +5,8 @@
 //     --post-->       I/O thread of the connection: encode Values as JSON, Table or YAML; send
 //
 // JSON never costs the control thread anything, and no Value is copied on the way. Watches hand
-// over the events of a turn as one batch. exec, attach, port-forward and logs are authorized by the
+// over the events of a turn as one batch. What an APIService gives to another API server is authorized here and goes on
+// as it is (extension_servers.h). exec, attach, port-forward and logs are authorized by the
 // API server and carried by PodStreams. Pages outside of resources come from ApiPages.
 //
 // One for each HTTP listener's server; handle() is its HttpHandler. It must outlive the HttpServer,
@@ -22,10 +23,12 @@
 #include "control/base/executor.h"
 #include "minik/net/api_pages.h"
 #include "minik/net/api_watch.h"
+#include "minik/net/extension_servers.h"
 #include "minik/net/fair_queue.h"
 #include "minik/net/http_message.h"
 #include "minik/net/pod_streams.h"
 #include "minik/net/responder.h"
+#include "minik/net/tls_client.h"
 #include "minik/net/unique_fd.h"
 
 namespace minik {
@@ -55,6 +58,7 @@ struct ApiFrontOptions {
   std::function<control::ApiServer*()> server;
   Authenticate authenticate;
   ApiPages* pages = nullptr;
+  HttpsExtensionServers* extension_servers = nullptr;  // null: nothing is passed on to other API servers
   bool audits = false;  // whether the server's auditor wants to know where requests come from
   PodStreams* streams = nullptr;  // null: connections to pods are refused
   // A page of a node's agent, as nodes/NAME/proxy leads to it; called on the control thread, answers later.
@@ -96,6 +100,7 @@ class ApiFront {
   Result<control::UserInfo> identify(const Exchange& exchange, control::ApiServer& server) const;
   void serve_page(const ExchangePtr& exchange, const control::PlainCall& call) const;
   void send_page(const ExchangePtr& exchange, const control::PlainCall& call, control::ApiServer& server) const;
+  void audit_page(const ExchangePtr& exchange, int code) const;
   void finish_page(const ExchangePtr& exchange, HttpResponse response) const;
   // What could not be read is told only to who may ask for it.
   void refuse(const ExchangePtr& exchange, Error error) const;
@@ -103,6 +108,8 @@ class ApiFront {
   void audit_refusal(const Exchange& exchange, const Error& error) const;
   void refuse_unknown(const ExchangePtr& exchange, const Error& error) const;
   Status serve_agent_page(const ExchangePtr& exchange, const std::string& node) const;
+  void serve_remote(const ExchangePtr& exchange, const control::RemoteApi& api) const;
+  Status forward(const ExchangePtr& exchange, const control::RemoteApi& api, control::ApiServer& server) const;
   void open_stream(const ExchangePtr& exchange, control::ApiServer& server) const;
   Status proxy(const ExchangePtr& exchange, control::ApiServer& server) const;
   void serve_resource(const ExchangePtr& exchange) const;
@@ -118,6 +125,7 @@ class ApiFront {
   const ApiFrontOptions options_;
   const std::unique_ptr<WatchFanOut> fan_out_;
   const std::shared_ptr<FairQueue> queue_;
+  const std::shared_ptr<const TlsClient> proxy_tls_;
   mutable size_t turn_ = 0;  // of the endpoints behind a Service; control thread
 };
 

@@ -2,11 +2,13 @@
 
 #include <utility>
 
+#include "control/api/remote_discovery.h"
 #include "control/base/text.h"
 #include "control/object/json.h"
 #include "control/schema/discovery.h"
 #include "control/schema/kind_registry.h"
 #include "control/schema/openapi.h"
+#include "minik/net/extension_servers.h"
 #include "minik/net/openapi_protobuf.h"
 
 namespace minik {
@@ -96,7 +98,8 @@ std::optional<HttpResponse> ApiPages::page(const control::PlainCall& call) {
 std::shared_ptr<const ApiPages::Document> ApiPages::document(const std::string& path, Form form) {
   const std::string key = cat(path, form == Form::kAggregated ? "#" : form == Form::kProtobuf ? "%" : "");
   // Looked at before the kinds are: a document may be newer than it says, never older.
-  const uint64_t generation = schema_.registry() ? schema_.registry()->generation() : 1;
+  const uint64_t of_others = options_.extension_servers ? options_.extension_servers->generation() : 0;
+  const uint64_t generation = of_others + (schema_.registry() ? schema_.registry()->generation() : 1);
   {
     const std::lock_guard lock(mutex_);
     if (generation_ != generation) {
@@ -143,20 +146,27 @@ std::optional<ApiPages::Document> ApiPages::make(const std::string& path, Form f
   return Document{content_type, control::to_json(*value), ""};
 }
 
+std::shared_ptr<const control::RemoteApis> ApiPages::remote_apis() const {
+  return options_.extension_servers ? options_.extension_servers->apis() : std::make_shared<const control::RemoteApis>();
+}
+
 std::optional<Value> ApiPages::discovery(const std::vector<std::string_view>& parts,
                                          bool aggregated) const {
   const bool core = parts[0] == "api";
   const auto enabled = schema_.served();
+  const auto others = remote_apis();
+  if (aggregated && core) return control::discover_all(enabled, control::DiscoveryPart::kCore);
   if (aggregated) {
-    return control::discover_all(
-        enabled, core ? control::DiscoveryPart::kCore : control::DiscoveryPart::kGroups);
+    return control::with_remote_discovery(control::discover_all(enabled, control::DiscoveryPart::kGroups), *others);
   }
   if (parts.size() == 1) {
     return core ? control::discover_core_versions(options_.server_address)
-                : control::discover_groups(enabled);
+                : control::with_remote_groups(control::discover_groups(enabled), *others);
   }
   if (core && parts.size() == 2) return present(discover_resources(enabled, "", parts[1]));
-  if (!core && parts.size() == 2) return present(discover_group(enabled, parts[1]));
+  if (!core && parts.size() == 2) {
+    return present(control::with_remote_versions(discover_group(enabled, parts[1]), parts[1], *others));
+  }
   if (!core && parts.size() == 3) {
     return present(discover_resources(enabled, parts[1], parts[2]));
   }
@@ -165,18 +175,21 @@ std::optional<Value> ApiPages::discovery(const std::vector<std::string_view>& pa
 
 std::optional<Value> ApiPages::openapi(const std::vector<std::string_view>& parts) {
   const auto enabled = schema_.served();
-  if (parts.size() == 2 && parts[1] == "v2") return control::openapi_v2(enabled);
+  const auto others = remote_apis();
+  if (parts.size() == 2 && parts[1] == "v2") return control::with_remote_openapi_v2(control::openapi_v2(enabled), *others);
   if (parts.size() < 2 || parts[1] != "v3") return std::nullopt;
   if (parts.size() == 2) {
-    return control::openapi_v3_index(enabled, [this](const std::string& path) {
+    const auto hash_of = [this](const std::string& path) {
       const auto found = document(cat("/openapi/v3/", path), Form::kPlain);
       return found ? content_hash(found->body) : std::string();
-    });
+    };
+    return control::with_remote_openapi_v3(control::openapi_v3_index(enabled, hash_of), *others, hash_of);
   }
   if (parts.size() == 4 && parts[2] == "api") {
     return present(control::openapi_v3(enabled, "", parts[3]));
   }
   if (parts.size() == 5 && parts[2] == "apis") {
+    if (const auto* remote = control::find_remote(*others, parts[3], parts[4])) return present(control::remote_openapi_v3(*remote));
     return present(control::openapi_v3(enabled, parts[3], parts[4]));
   }
   return std::nullopt;

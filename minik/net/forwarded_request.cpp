@@ -29,7 +29,7 @@ bool is_replaced(std::string_view name) {
 }
 
 bool is_credential(std::string_view name) {
-  return name == "authorization" || name.starts_with("impersonate-");
+  return name == "authorization" || name.starts_with("impersonate-") || name.starts_with("x-remote-");
 }
 
 bool has_body(const HttpRequest& request) {
@@ -46,8 +46,11 @@ std::string forwarded_request(const HttpRequest& request, const ForwardedRequest
   };
   for (const auto& header : request.headers) {
     const bool withheld = how.credentials == Credentials::kWithheld && is_credential(header.name);
-    if (!is_replaced(header.name) && !withheld) add(header.name, header.value);
+    const bool replaced = is_replaced(header.name) || (header.name == "host" && !how.host.empty()) || header.name == how.omitted;
+    if (!replaced && !withheld) add(header.name, header.value);
   }
+  if (!how.host.empty()) add("host", how.host);
+  for (const auto& header : how.added) add(header.name, header.value);
   const auto client = request.remote_address.substr(0, request.remote_address.rfind(':'));
   add("x-forwarded-for", client);
   add("x-real-ip", client);

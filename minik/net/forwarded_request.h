@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "minik/net/http_message.h"
 
@@ -16,6 +17,9 @@ struct ForwardedRequest {
   std::string_view path;
   std::string_view scheme;  // "https", as the client came
   Credentials credentials = Credentials::kPassed;
+  std::string_view host = {};               // instead of the client's own word; empty: that
+  std::vector<HttpHeader> added = {};       // after the client's
+  std::string_view omitted = {};            // a header that is left out
 };
 
 std::string forwarded_request(const HttpRequest& request, const ForwardedRequest& how);

@@ -20,6 +20,7 @@ struct PeerIdentity {
   State state = State::kNone;
   std::string common_name;
   std::vector<std::string> organizations;
+  std::string fingerprint;  // SHA-256 of the certificate, in hexadecimal
   std::string reason;  // of a rejection
 };
 

@@ -137,12 +137,12 @@ void IngressProxy::handle(HttpRequest request, Responder responder, IngressSchem
   order.method = request.method;
   order.bytes =
       forwarded_request(request, {request.path, scheme == IngressScheme::kHttps ? "https" : "http"});
-  order.open = state_->open;
+  order.route.open = state_->open;
   order.repeatable = is_repeatable(request);
   const size_t count = backend->endpoints.size();
   const size_t first = state_->turn++;
   for (size_t i = 0; i < count; ++i)
-    order.endpoints.push_back(backend->endpoints[(first + i) % count]);
+    order.route.endpoints.push_back(backend->endpoints[(first + i) % count]);
   const auto upstream = std::make_shared<UpstreamRequest>(std::move(order), responder);
   responder.loop()->post([upstream] { upstream->begin(); });
 }

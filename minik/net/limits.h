@@ -98,6 +98,9 @@ constexpr Duration kIngressConnectTimeout = seconds(3);
 // Between two pieces of an answer.
 constexpr Duration kIngressAnswerTimeout = seconds(60);
 
+// Discovery and OpenAPI of another API server: a kube-apiserver's own OpenAPI v2 is 4 MiB.
+constexpr size_t kExtensionDocumentBytesMax = 8 * 1024 * 1024;
+
 // SPDY: headers after inflation, streams open at once.
 constexpr size_t kSpdyHeaderBytesMax = 64 * 1024;
 constexpr size_t kSpdyStreamsMax = 1024;

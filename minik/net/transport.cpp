@@ -2,12 +2,14 @@
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -282,6 +284,10 @@ PeerIdentity Transport::peer_identity() const {
   const auto names = name_entries(subject, NID_commonName);
   if (!names.empty()) peer.common_name = names.front();
   peer.organizations = name_entries(subject, NID_organizationName);
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned int size = 0;
+  if (X509_digest(certificate, EVP_sha256(), digest.data(), &size) == 1)
+    peer.fingerprint = to_hex({reinterpret_cast<const char*>(digest.data()), size});
   peer.state = PeerIdentity::State::kVerified;
   return peer;
 }

@@ -1,16 +1,9 @@
 #include "minik/net/upstream_request.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <optional>
 #include <utility>
 
-#include "control/base/ipv4.h"
 #include "control/base/text.h"
 #include "minik/net/limits.h"
 
@@ -47,74 +40,43 @@ HttpResponse passed_head(const HttpResponse& head) {
 UpstreamRequest::UpstreamRequest(UpstreamOrder order, Responder responder)
     : order_(std::move(order)),
       responder_(std::move(responder)),
-      loop_(*responder_.loop()),
       reader_(order_.method),
-      timer_(loop_) {}
+      dial_(responder_.loop(), std::move(order_.route)),
+      timer_(*responder_.loop()) {}
 
 void UpstreamRequest::begin() {
   responder_.on_close([self = shared_from_this()] { self->drop(); });
   connect_next();
 }
 
-void UpstreamRequest::arm(Duration patience) {
-  timer_.arm(patience, [self = shared_from_this()] { self->give_up(); });
-}
-
 void UpstreamRequest::connect_next() {
-  connecting_.reset();
-  socket_.reset();
-  if (next_ >= order_.endpoints.size())
-    return fail(502, "no endpoint of the service accepts connections");
-  const auto endpoint = order_.endpoints[next_++];
-  auto opened = order_.open();
-  if (!opened) return fail(502, opened.error().message);
-  socket_ = std::move(*opened);
-  const int on = 1;
-  setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(endpoint.port);
-  address.sin_addr.s_addr = htonl(endpoint.address);
-  const int code =
-      connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
-  connecting_ = std::make_unique<FdWatch>(loop_, socket_.get());
-  arm(kIngressConnectTimeout);
-  if (code != 0 && errno != EINPROGRESS) {
-    timer_.arm({}, [self = shared_from_this()] { self->connect_next(); });
-    return;
-  }
-  connecting_->wait_writable([self = shared_from_this()] { self->on_connected(); });
+  dial_.next([self = shared_from_this()](Result<std::shared_ptr<ByteStream>> connected) {
+    if (!connected) return self->fail(self->order_.unreachable_status, connected.error().message);
+    self->on_connected(*std::move(connected));
+  });
 }
 
-void UpstreamRequest::on_connected() {
+void UpstreamRequest::on_connected(std::shared_ptr<ByteStream> endpoint) {
   const auto self = shared_from_this();
-  int error = 0;
-  socklen_t size = sizeof error;
-  getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
-  if (error != 0) return connect_next();
-  connecting_.reset();
-  channel_ = FdChannel::open(loop_, std::move(socket_));
-  FdChannel::Events events;
+  endpoint_ = std::move(endpoint);
+  ByteStream::Events events;
   events.on_bytes = [self](std::string_view bytes) { self->on_bytes(bytes); };
-  events.on_end = [self] { self->on_end(); };
-  // An endpoint may answer and close before it has read everything: its end is what counts.
-  channel_->start(std::move(events));
-  channel_->resume_reading();
-  channel_->write(order_.bytes);
-  arm(kIngressAnswerTimeout);
+  events.on_close = [self] { self->on_end(); };
+  endpoint_->start(std::move(events));
+  endpoint_->send(order_.bytes);
+  wait_for_more();
 }
 
-// In place of the answer, or of a connection that takes too long.
-void UpstreamRequest::give_up() {
-  if (connecting_) return connect_next();
-  fail(504, "the endpoint did not answer in time");
+void UpstreamRequest::wait_for_more() {
+  timer_.arm(kIngressAnswerTimeout, [self = shared_from_this()] { self->fail(504, "the endpoint did not answer in time"); });
 }
 
 void UpstreamRequest::on_bytes(std::string_view bytes) {
   const auto self = shared_from_this();
-  arm(kIngressAnswerTimeout);
+  wait_for_more();
   answered_ = true;
   in_.append(bytes);
+  if (upgraded_) return;  // for whoever takes over
   in_.erase(0, reader_.feed(in_));
   using State = HttpResponseReader::State;
   if (reader_.state() == State::kFailed)
@@ -122,7 +84,7 @@ void UpstreamRequest::on_bytes(std::string_view bytes) {
   if (reader_.state() == State::kHead) return;
   if (!head_passed_) {
     head_passed_ = true;
-    if (reader_.head().status == 101) return upgrade(std::exchange(in_, {}));
+    if (reader_.head().status == 101) return upgrade();
     on_head();
   }
   pass_body();
@@ -130,32 +92,37 @@ void UpstreamRequest::on_bytes(std::string_view bytes) {
 
 void UpstreamRequest::on_head() {
   StreamOptions options;
-  options.content_length = reader_.content_length();
+  if (order_.links && order_.method != "HEAD") links_ = order_.links(reader_.head());
+  if (!links_) options.content_length = reader_.content_length();
   HttpResponse head = passed_head(reader_.head());
   if (order_.adjust_head) order_.adjust_head(head);
+  if (order_.answered) order_.answered(head.status);
   stream_ = responder_.stream(std::move(head), options);
   stream_->on_drain([weak = weak_from_this()] {
     const auto self = weak.lock();
-    if (self && self->channel_) self->channel_->resume_reading();
+    if (self && self->endpoint_) self->endpoint_->resume_reading();
   });
 }
 
 void UpstreamRequest::pass_body() {
-  const std::string body = reader_.take_body();
+  const bool complete = reader_.state() == HttpResponseReader::State::kComplete;
+  std::string body = reader_.take_body();
+  if (links_) body = links_->feed(body);
+  if (links_ && complete) body += links_->finish();
   if (!body.empty() && !stream_->write(body)) return drop();
-  if (reader_.state() == HttpResponseReader::State::kComplete) {
+  if (complete) {
     stream_->finish();
     return drop();
   }
-  if (stream_->backlog() > kPumpBacklogBytesMax && channel_) channel_->pause_reading();
+  if (stream_->backlog() > kPumpBacklogBytesMax && endpoint_) endpoint_->pause_reading();
 }
 
 void UpstreamRequest::on_end() {
   const auto self = shared_from_this();
   if (upgraded_) return drop();
-  if (!answered_ && order_.repeatable && next_ < order_.endpoints.size()) {
-    channel_->close();
-    channel_.reset();
+  if (!answered_ && order_.repeatable && dial_.has_next()) {
+    endpoint_->close();
+    endpoint_.reset();
     return connect_next();
   }
   reader_.end();
@@ -169,9 +136,10 @@ void UpstreamRequest::on_end() {
   pass_body();
 }
 
-void UpstreamRequest::upgrade(std::string rest) {
+void UpstreamRequest::upgrade() {
   upgraded_ = true;
   timer_.cancel();
+  if (order_.answered) order_.answered(101);
   HttpResponse head;
   for (const auto& header : reader_.head().headers) {
     // Here the hop's headers are the point.
@@ -180,28 +148,26 @@ void UpstreamRequest::upgrade(std::string rest) {
       head.headers.push_back(header);
     }
   }
-  responder_.upgrade(std::move(head), [self = shared_from_this(),
-                                       rest = std::move(rest)](std::shared_ptr<ByteStream> client) {
-    const auto channel = self->channel_;
-    if (!channel) return client->close();
-    FdChannel::Events from_endpoint;
-    from_endpoint.on_bytes = [client, channel](std::string_view bytes) {
+  responder_.upgrade(std::move(head), [self = shared_from_this()](std::shared_ptr<ByteStream> client) {
+    const auto endpoint = self->endpoint_;
+    if (!endpoint) return client->close();
+    ByteStream::Events from_endpoint;
+    from_endpoint.on_bytes = [client, endpoint](std::string_view bytes) {
       client->send(bytes);
-      if (client->backlog() > kPumpBacklogBytesMax) channel->pause_reading();
+      if (client->backlog() > kPumpBacklogBytesMax) endpoint->pause_reading();
     };
-    from_endpoint.on_end = [client] { client->close(); };
-    from_endpoint.on_broken = [client] { client->close(); };
+    from_endpoint.on_close = [client] { client->close(); };
     from_endpoint.on_drain = [client] { client->resume_reading(); };
-    channel->start(std::move(from_endpoint));
     ByteStream::Events from_client;
-    from_client.on_bytes = [client, channel](std::string_view bytes) {
-      channel->write(bytes);
-      if (channel->backlog() > kPumpBacklogBytesMax) client->pause_reading();
+    from_client.on_bytes = [client, endpoint](std::string_view bytes) {
+      endpoint->send(bytes);
+      if (endpoint->backlog() > kPumpBacklogBytesMax) client->pause_reading();
     };
-    from_client.on_drain = [channel] { channel->resume_reading(); };
+    from_client.on_drain = [endpoint] { endpoint->resume_reading(); };
     from_client.on_close = [self] { self->drop(); };
     client->start(std::move(from_client));
-    if (!rest.empty()) client->send(rest);
+    if (!self->in_.empty()) client->send(std::exchange(self->in_, {}));
+    endpoint->start(std::move(from_endpoint));
   });
 }
 
@@ -211,6 +177,7 @@ void UpstreamRequest::fail(int status, const std::string& why) {
   if (stream_) {
     stream_->abort();
   } else {
+    if (order_.answered) order_.answered(status);
     responder_.respond(HttpResponse::text(status, cat(why, "\n")));
   }
   drop();
@@ -219,10 +186,9 @@ void UpstreamRequest::fail(int status, const std::string& why) {
 void UpstreamRequest::drop() {
   const auto self = shared_from_this();
   timer_.cancel();
-  connecting_.reset();
-  if (channel_) channel_->close();
-  channel_.reset();
-  socket_.reset();
+  dial_.cancel();
+  if (endpoint_) endpoint_->close();
+  endpoint_.reset();
 }
 
 }  // namespace minik

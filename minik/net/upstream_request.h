@@ -6,18 +6,18 @@
 //       `-- no byte of an answer, and repeatable
 //
 // Lives on the loop of the client's connection, kept by its own callbacks until the answer is
-// complete or either side is gone. The answer when no endpoint can be reached is 502, when none
-// answers in time 504.
+// complete or either side is gone. The answer when no endpoint can be reached is 502 or what the order says, when
+// none answers in time 504.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "control/base/result.h"
-#include "control/network/service_rules.h"
-#include "minik/net/fd_channel.h"
+#include "minik/net/byte_stream.h"
+#include "minik/net/endpoint_dial.h"
+#include "minik/net/html_links.h"
 #include "minik/net/http_response_reader.h"
 #include "minik/net/responder.h"
 
@@ -25,12 +25,15 @@ namespace minik {
 
 struct UpstreamOrder {
   std::string method;
-  std::string bytes;                               // the request, head and body, as it is sent
-  std::vector<control::ServiceBackend> endpoints;  // in the order in which they are tried
+  std::string bytes;  // the request, head and body, as it is sent
+  EndpointRoute route;
   // Reads only: an endpoint that ends without an answer did no harm, and the next one is asked.
   bool repeatable = false;
   std::function<void(HttpResponse& head)> adjust_head = {};  // before it is passed on
-  std::function<Result<UniqueFd>()> open;
+  // Who changes the links of the page that this head begins; null: it passes as it is.
+  std::function<std::unique_ptr<HtmlLinks>(const HttpResponse& head)> links = {};
+  std::function<void(int status)> answered = {};                  // what the client gets is known
+  int unreachable_status = 502;  // when no endpoint can be reached
 };
 
 class UpstreamRequest : public std::enable_shared_from_this<UpstreamRequest> {
@@ -42,27 +45,24 @@ class UpstreamRequest : public std::enable_shared_from_this<UpstreamRequest> {
 
  private:
   void connect_next();
-  void on_connected();
+  void on_connected(std::shared_ptr<ByteStream> endpoint);
+  void wait_for_more();
   void on_bytes(std::string_view bytes);
   void on_end();
   void on_head();
   void pass_body();
-  void upgrade(std::string rest);
+  void upgrade();
   void fail(int status, const std::string& why);
-  void give_up();
-  void arm(Duration patience);
   void drop();
 
   UpstreamOrder order_;
   Responder responder_;
-  EventLoop& loop_;
   HttpResponseReader reader_;
+  EndpointDial dial_;
   std::string in_;  // of the answer, not parsed yet
-  size_t next_ = 0;
-  UniqueFd socket_;
-  std::unique_ptr<FdWatch> connecting_;
-  std::shared_ptr<FdChannel> channel_;
+  std::shared_ptr<ByteStream> endpoint_;
   std::shared_ptr<ResponseStream> stream_;
+  std::unique_ptr<HtmlLinks> links_;
   ScopedTimer timer_;
   bool answered_ = false;  // a byte of the answer has come
   bool head_passed_ = false;

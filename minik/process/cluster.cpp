@@ -23,6 +23,7 @@
 #include "control/store/store.h"
 #include "minik/net/api_front.h"
 #include "minik/net/api_pages.h"
+#include "minik/net/extension_servers.h"
 #include "minik/net/http_server.h"
 #include "minik/net/io_threads.h"
 #include "minik/net/listen.h"
@@ -95,6 +96,7 @@ struct Cluster::Parts {
   std::unique_ptr<control::SqliteLog> log;
   std::unique_ptr<control::Store> store;
   std::unique_ptr<WebhookClient> webhooks;
+  std::unique_ptr<HttpsExtensionServers> extension_servers;
   std::unique_ptr<control::ApiServer> api;
   std::unique_ptr<control::LocalClient> controller_client, scheduler_client, kubelet_client;
   std::unique_ptr<control::ControllerManager> controllers;
@@ -216,6 +218,15 @@ void Cluster::Parts::assemble() {
   webhooks = std::make_unique<WebhookClient>(
       executor, [this](const std::string& address, int port, int timeout_ms) { return network->connect(address, port, timeout_ms); });
   options.webhook_caller = webhooks.get();
+  const auto open_socket = [&pods = network->pods()]() -> Result<UniqueFd> {
+    MINIK_ASSIGN(const int fd, pods.open_socket(SOCK_STREAM));
+    return UniqueFd(fd);
+  };
+  extension_servers = std::make_unique<HttpsExtensionServers>(
+      executor, io->loop(0), FrontProxyKeys{pki.front_proxy_client.certificate_pem, pki.front_proxy_client.private_key_pem},
+      open_socket);
+  options.extension_servers = extension_servers.get();
+  options.request_header = {pki.front_proxy_ca.certificate_pem, kFrontProxyName};
   options.field_accounts = control::FieldAccounts::kAlways;
   api = std::make_unique<control::ApiServer>(executor, *store, schema, metrics, rng.fork("api"),
                                              std::move(options));
@@ -291,6 +302,7 @@ void Cluster::Parts::assemble() {
   page_options.server_address = cat("127.0.0.1:", profile.api_port);
   page_options.issuer = signer->issuer();
   page_options.jwks = signer->jwks();
+  page_options.extension_servers = extension_servers.get();
   const std::string page_version = page_options.git_version;
   pages = std::make_unique<ApiPages>(schema, std::move(page_options));
   ApiFrontOptions front_options;
@@ -302,10 +314,8 @@ void Cluster::Parts::assemble() {
   front_options.agent_page = [this](const AgentPageRequest& request, const auto& done) {
     serve_agent_page(request, done);
   };
-  front_options.open_socket = [&pods = network->pods()]() -> Result<UniqueFd> {
-    MINIK_ASSIGN(const int fd, pods.open_socket(SOCK_STREAM));
-    return UniqueFd(fd);
-  };
+  front_options.open_socket = open_socket;
+  front_options.extension_servers = extension_servers.get();
   process_metrics = collect_process_metrics(metrics, page_version);
   log_metrics = metrics.collect([this, &size = metrics.gauge("minik_store_log_bytes",
                                                              "The database and its log on the disk."),

@@ -214,21 +214,14 @@ class PkiFolder {
 
   Result<KeyPair> open_ca() {
     const bool have_certificate = exists("ca.crt");
-    if (!have_certificate && !exists("apiserver.crt")) return create_ca();
-    MINIK_ASSIGN(KeyPair ca, read_pair("ca"));
-    const CertificatePtr certificate = parse_certificate(ca.certificate_pem);
-    const KeyPtr key = parse_key(ca.private_key_pem);
-    if (!certificate) return damaged("ca.crt", "is not a certificate");
-    if (!key) return damaged("ca.key", "is not a private key");
-    if (X509_check_private_key(certificate.get(), key.get()) != 1) {
-      ERR_clear_error();
-      return damaged("ca.key", "does not belong to ca.crt");
-    }
-    time_t now = now_.ns / 1'000'000'000;
-    if (X509_cmp_time(X509_get0_notAfter(certificate.get()), &now) <= 0) {
-      return damaged("ca.crt", "has expired");
-    }
-    return ca;
+    if (!have_certificate && !exists("apiserver.crt")) return create_ca("ca", "minik-ca");
+    return read_ca("ca");
+  }
+
+  // Clusters of earlier versions have none.
+  Result<KeyPair> open_front_proxy_ca() {
+    if (!exists("front-proxy-ca.crt")) return create_ca("front-proxy-ca", "front-proxy-ca");
+    return read_ca("front-proxy-ca");
   }
 
   Result<KeyPair> open_server(const KeyPair& ca, const ServerNames& names) {
@@ -241,11 +234,11 @@ class PkiFolder {
     return made;
   }
 
-  Result<KeyPair> open_admin(const KeyPair& ca) {
-    if (auto pair = read_pair("admin"); pair && is_usable(*pair, ca, now_)) return pair;
-    MINIK_ASSIGN(KeyPair made, issue_client_certificate(ca, "kubernetes-admin", {"system:masters"},
-                                                        now_, kLeafLifetime));
-    MINIK_TRY(write_pair("admin", made, Durability::kRename));
+  Result<KeyPair> open_client(std::string_view file, const KeyPair& ca, const std::string& common_name,
+                              const std::vector<std::string>& organizations) {
+    if (auto pair = read_pair(file); pair && is_usable(*pair, ca, now_)) return pair;
+    MINIK_ASSIGN(KeyPair made, issue_client_certificate(ca, common_name, organizations, now_, kLeafLifetime));
+    MINIK_TRY(write_pair(file, made, Durability::kRename));
     return made;
   }
 
@@ -274,15 +267,30 @@ class PkiFolder {
                      "and start anew"));
   }
 
-  Result<KeyPair> create_ca() {
-    MINIK_ASSIGN(KeyPair ca, make_certificate(nullptr, {.common_name = "minik-ca",
+  Result<KeyPair> read_ca(const std::string& file) const {
+    MINIK_ASSIGN(KeyPair ca, read_pair(file));
+    const CertificatePtr certificate = parse_certificate(ca.certificate_pem);
+    const KeyPtr key = parse_key(ca.private_key_pem);
+    if (!certificate) return damaged(cat(file, ".crt"), "is not a certificate");
+    if (!key) return damaged(cat(file, ".key"), "is not a private key");
+    if (X509_check_private_key(certificate.get(), key.get()) != 1) {
+      ERR_clear_error();
+      return damaged(cat(file, ".key"), cat("does not belong to ", file, ".crt"));
+    }
+    time_t now = now_.ns / 1'000'000'000;
+    if (X509_cmp_time(X509_get0_notAfter(certificate.get()), &now) <= 0) return damaged(cat(file, ".crt"), "has expired");
+    return ca;
+  }
+
+  Result<KeyPair> create_ca(std::string_view file, const std::string& common_name) {
+    MINIK_ASSIGN(KeyPair ca, make_certificate(nullptr, {.common_name = common_name,
                                                         .organizations = {},
                                                         .is_ca = true,
                                                         .extended_usage = {},
                                                         .alternative_names = {},
                                                         .now = now_,
                                                         .lifetime = kCaLifetime}));
-    MINIK_TRY(write_pair("ca", ca, Durability::kSync));
+    MINIK_TRY(write_pair(file, ca, Durability::kSync));
     return ca;
   }
 
@@ -318,7 +326,9 @@ Result<ClusterPki> open_pki(const std::string& folder, const ServerNames& names,
   MINIK_ASSIGN(pki.ca, files.open_ca());
   MINIK_ASSIGN(pki.service_account_key_pem, files.open_service_account_key());
   MINIK_ASSIGN(pki.server, files.open_server(pki.ca, names));
-  MINIK_ASSIGN(pki.admin, files.open_admin(pki.ca));
+  MINIK_ASSIGN(pki.admin, files.open_client("admin", pki.ca, "kubernetes-admin", {"system:masters"}));
+  MINIK_ASSIGN(pki.front_proxy_ca, files.open_front_proxy_ca());
+  MINIK_ASSIGN(pki.front_proxy_client, files.open_client(kFrontProxyName, pki.front_proxy_ca, kFrontProxyName, {}));
   ERR_clear_error();
   return pki;
 }

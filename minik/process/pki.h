@@ -1,11 +1,12 @@
-// The keys of one cluster: its CA, the API server's certificate, the admin's client certificate and
-// the key that signs ServiceAccount tokens. EC P-256 throughout (OpenSSL 3), so that making all of
+// The keys of one cluster: its CA, the API server's certificate, the admin's client certificate, the front proxy's CA
+// and client certificate (by which API servers behind this one know it) and the key that signs ServiceAccount tokens. EC P-256 throughout (OpenSSL 3), so that making all of
 // them takes a few milliseconds of the first start.
 //
 //   <folder>/ca.crt ca.key apiserver.crt apiserver.key admin.crt admin.key sa.key
+//            front-proxy-ca.crt front-proxy-ca.key front-proxy-client.crt front-proxy-client.key
 //
 // Files are 0600 in a 0700 folder and appear whole (written aside, synced, renamed). They are
-// reused by the next start. The server and admin certificates are made anew when they expire within
+// reused by the next start. The server's and clients' certificates are made anew when they expire within
 // 30 days, are not signed by this CA, or do not name what the server is reached by. The CA and the
 // token key are never replaced behind the user's back: kubeconfigs and tokens out there depend on
 // them. A file that cannot be read as what it should be is an error that names the remedy.
@@ -31,8 +32,12 @@ struct ClusterPki {
   KeyPair ca;
   KeyPair server;
   KeyPair admin;  // CN kubernetes-admin, O system:masters
+  KeyPair front_proxy_ca;
+  KeyPair front_proxy_client;  // CN front-proxy-client
   std::string service_account_key_pem;
 };
+
+inline constexpr const char* kFrontProxyName = "front-proxy-client";
 
 // Beyond localhost, 127.0.0.1, ::1, the kubernetes Service's names and 10.96.0.1.
 struct ServerNames {

@@ -19,6 +19,7 @@ namespace {
 
 using control::Value;
 using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
 using ::testing::Not;
 using ::testing::StartsWith;
 using Kind = TestConnection::Kind;
@@ -118,6 +119,15 @@ TEST_F(Transport, WarningsAreHeaders) {
   EXPECT_EQ(made.headers.at("warning"), "299 - \"unknown field \\\"dat\\\"\"");
 }
 
+TEST_F(Transport, ACertificateSaysWhoItsClientIsAndWhichOneItIs) {
+  const auto review = json(send("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", "{}").body)["status"]["userInfo"];
+  EXPECT_EQ(review["username"].string(), "kubernetes-admin");
+  EXPECT_EQ(control::to_json(review["groups"]), R"(["system:masters","system:authenticated"])");
+  const auto credential = review["extra"]["authentication.kubernetes.io/credential-id"].items();
+  ASSERT_EQ(credential.size(), 1U);
+  EXPECT_THAT(credential[0].string(), MatchesRegex("X509SHA256=[0-9a-f]{64}"));
+}
+
 TEST_F(Transport, YamlIsTakenAndGiven) {
   EXPECT_EQ(send("POST", kConfigMaps, "metadata: {name: y}\ndata: {a: b}\n", "application/yaml").status, 201);
   const auto read = get(cat(kConfigMaps, "/y"), "Accept: application/yaml\r\n");
@@ -193,6 +203,32 @@ TEST(ProxyPath, IsWhatComesAfterTheName) {
   EXPECT_EQ(led_through("/x", "/p/proxy"), "/p/proxy/x");
   EXPECT_EQ(led_through("//other/x", "/p/proxy"), "//other/x");
   EXPECT_EQ(led_through("https://other/x", "/p/proxy"), "https://other/x");
+  EXPECT_EQ(led_through("https://us:8001/x", "/p/proxy", "us:8001"), "/p/proxy/x");
+  EXPECT_EQ(led_through("/p/proxy/x", "/p/proxy"), "/p/proxy/x");
+  EXPECT_EQ(led_through("x/y", "/p/proxy"), "x/y");
+}
+
+TEST_F(Proxy, ReachesPodsThatSpeakTls) {
+  TestServer pod([](const HttpRequest& request, const Responder& responder) {
+    responder.respond(HttpResponse::text(200, cat("over TLS: ", request.path)));
+  });
+  make_pod(pod.tls_port());
+  EXPECT_EQ(get("/api/v1/namespaces/default/pods/https:web:/proxy/a").body, "over TLS: /a");
+  EXPECT_EQ(get(cat("/api/v1/namespaces/default/pods/https:web:", pod.tls_port(), "/proxy/a")).body, "over TLS: /a");
+  const auto wrong = get("/api/v1/namespaces/default/pods/ftp:web:80/proxy/");
+  EXPECT_EQ(wrong.status, 400);
+  EXPECT_THAT(wrong.body, HasSubstr(R"(invalid pod request \"ftp:web:80\")"));
+}
+
+TEST_F(Proxy, LeadsTheLinksOfAPageThroughItself) {
+  const std::string page = R"(<!-- <a href="/no"> --><A HREF='/a'>x</A><img alt=">" src=/i><form action="b"><script>"<a href='/s'>"</script>)";
+  RawServer pod(RawServer::answering(
+      cat("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nAccess-Control-Allow-Origin: *\r\nContent-Length: ", page.size(), "\r\n\r\n", page)));
+  make_pod(pod.port());
+  const auto answer = get(cat(kProxy, "/"));
+  EXPECT_EQ(answer.body, cat(R"(<!-- <a href="/no"> --><A HREF=')", kProxy, R"(/a'>x</A><img alt=">" src=)", kProxy,
+                             R"(/i><form action="b"><script>"<a href='/s'>"</script>)"));
+  EXPECT_FALSE(answer.headers.contains("access-control-allow-origin"));
 }
 
 }  // namespace

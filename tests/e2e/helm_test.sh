@@ -123,5 +123,216 @@ contains 1/1 kc get job shop-pre-delete
 fails "not found" kc get deployment shop-web
 fails "not found" kc get configmap shop-cache
 
+step "a chart with most kinds that there are, a definition of its own and an object of it"
+big=$root/platform
+mkdir -p "$big/templates" "$big/crds"
+printf 'apiVersion: v2\nname: platform\nversion: 1.0.0\nkubeVersion: ">=1.30.0-0"\n' >"$big/Chart.yaml"
+printf 'tier: bronze\nreplicas: 1\n' >"$big/values.yaml"
+cat >"$big/crds/tenants.yaml" <<'YAML'
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: tenants.platform.example.com}
+spec:
+  group: platform.example.com
+  scope: Namespaced
+  names: {plural: tenants, singular: tenant, kind: Tenant}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {tier: {type: string, enum: [bronze, silver]}}}}}}
+YAML
+cat >"$big/templates/cluster.yaml" <<'YAML'
+apiVersion: scheduling.k8s.io/v1
+kind: PriorityClass
+metadata: {name: "{{ .Release.Name }}-high"}
+value: 1000
+---
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: "{{ .Release.Name }}-slow"}
+provisioner: rancher.io/local-path
+volumeBindingMode: WaitForFirstConsumer
+---
+apiVersion: node.k8s.io/v1
+kind: RuntimeClass
+metadata: {name: "{{ .Release.Name }}-plain"}
+handler: runc
+---
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: "{{ .Release.Name }}-other"}
+spec: {controller: example.com/ingress}
+---
+{{- range $kind := list "ClusterRole" "Role" }}
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ $kind }}
+metadata: {name: "{{ $.Release.Name }}-reader"}
+rules: [{apiGroups: [""], resources: [configmaps], verbs: [get, list]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ $kind }}Binding
+metadata: {name: "{{ $.Release.Name }}-reader"}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: {{ $kind }}, name: "{{ $.Release.Name }}-reader"}
+subjects: [{kind: ServiceAccount, name: "{{ $.Release.Name }}", namespace: {{ $.Release.Namespace }}}]
+---
+{{- end }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: "{{ .Release.Name }}-names"}
+spec:
+  matchConstraints: {resourceRules: [{apiGroups: [platform.example.com], apiVersions: [v1], resources: [tenants], operations: [CREATE]}]}
+  validations: [{expression: "object.metadata.name.startsWith('t-')", message: names begin with t-}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: "{{ .Release.Name }}-names"}
+spec: {policyName: "{{ .Release.Name }}-names", validationActions: [Deny]}
+YAML
+cat >"$big/templates/config.yaml" <<'YAML'
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: "{{ .Release.Name }}"}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: "{{ .Release.Name }}-key"}
+stringData: {key: "{{ .Values.tier }}-secret"}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: "{{ .Release.Name }}-capabilities"}
+data:
+  tenants: "{{ .Capabilities.APIVersions.Has "platform.example.com/v1/Tenant" }}"
+  version: "{{ .Capabilities.KubeVersion.Version }}"
+---
+apiVersion: v1
+kind: ResourceQuota
+metadata: {name: "{{ .Release.Name }}"}
+spec: {hard: {pods: "50"}}
+---
+apiVersion: v1
+kind: LimitRange
+metadata: {name: "{{ .Release.Name }}"}
+spec: {limits: [{type: Container, defaultRequest: {cpu: 10m, memory: 16Mi}}]}
+---
+apiVersion: platform.example.com/v1
+kind: Tenant
+metadata: {name: t-first}
+spec: {tier: "{{ .Values.tier }}"}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: "{{ .Release.Name }}"}
+spec: {minAvailable: 1, selector: {matchLabels: {app: "{{ .Release.Name }}-db"}}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: "{{ .Release.Name }}"}
+spec: {podSelector: {matchLabels: {app: "{{ .Release.Name }}-db"}}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {}}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: "{{ .Release.Name }}"}
+spec:
+  rules: [{host: platform.localhost, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: "{{ .Release.Name }}-db", port: {number: 80}}}}]}}]
+YAML
+cat >"$big/templates/work.yaml" <<'YAML'
+{{- define "pod" }}
+metadata: {labels: {app: "{{ .name }}"}}
+spec:
+  serviceAccountName: "{{ .root.Release.Name }}"
+  priorityClassName: "{{ .root.Release.Name }}-high"
+  terminationGracePeriodSeconds: 0
+  restartPolicy: {{ .restart | default "Always" }}
+  containers:
+  - name: main
+    image: {{ .image | default "minik/demo:latest" }}
+    {{- with .command }}
+    command: {{ . | toJson }}
+    {{- end }}
+    env: [{name: TIER, valueFrom: {secretKeyRef: {name: "{{ .root.Release.Name }}-key", key: key}}}]
+    {{- if .data }}
+    volumeMounts: [{name: data, mountPath: /data}]
+    {{- end }}
+{{- end }}
+apiVersion: v1
+kind: Service
+metadata: {name: "{{ .Release.Name }}-db"}
+spec: {clusterIP: None, selector: {app: "{{ .Release.Name }}-db"}, ports: [{name: http, port: 80, targetPort: 8080}]}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: "{{ .Release.Name }}-db"}
+spec:
+  serviceName: "{{ .Release.Name }}-db"
+  replicas: {{ .Values.replicas }}
+  selector: {matchLabels: {app: "{{ .Release.Name }}-db"}}
+  template: {{- include "pod" (dict "root" . "name" (printf "%s-db" .Release.Name) "data" true) | nindent 4 }}
+  volumeClaimTemplates:
+  - metadata: {name: data}
+    spec: {accessModes: [ReadWriteOnce], storageClassName: "{{ .Release.Name }}-slow", resources: {requests: {storage: 1Mi}}}
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: "{{ .Release.Name }}-agent"}
+spec:
+  selector: {matchLabels: {app: "{{ .Release.Name }}-agent"}}
+  template: {{- include "pod" (dict "root" . "name" (printf "%s-agent" .Release.Name)) | nindent 4 }}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: "{{ .Release.Name }}-web"}
+spec:
+  selector: {matchLabels: {app: "{{ .Release.Name }}-web"}}
+  template: {{- include "pod" (dict "root" . "name" (printf "%s-web" .Release.Name)) | nindent 4 }}
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: "{{ .Release.Name }}-web"}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: "{{ .Release.Name }}-web"}
+  maxReplicas: 2
+  metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 80}}}]
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: "{{ .Release.Name }}-load-{{ .Release.Revision }}"}
+spec:
+  template: {{- include "pod" (dict "root" . "name" "load" "restart" "Never" "image" "busybox:test" "command" (list "true")) | nindent 4 }}
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: "{{ .Release.Name }}-nightly"}
+spec:
+  schedule: "0 3 * * *"
+  jobTemplate:
+    spec:
+      template: {{- include "pod" (dict "root" . "name" "nightly" "restart" "Never" "image" "busybox:test" "command" (list "true")) | nindent 8 }}
+YAML
+contains "0 chart(s) failed" he lint "$big"
+he install p "$big" -n platform --create-namespace --wait --wait-for-jobs --timeout 90s
+[[ $(kc -n platform get tenant t-first -o 'jsonpath={.spec.tier}') == bronze ]]
+contains true kc -n platform get configmap p-capabilities -o 'jsonpath={.data.tenants}'
+contains 1/1 kc -n platform get statefulset p-db
+contains Bound kc -n platform get pvc data-p-db-0
+contains Complete kc -n platform get job p-load-1
+fails "names begin with t-" kc -n platform create -f - <<<'{"apiVersion":"platform.example.com/v1","kind":"Tenant","metadata":{"name":"wrong"}}'
+# What is there is what the chart says, to the last default.
+he get manifest p -n platform | kc -n platform diff --server-side --force-conflicts --field-manager=reader -f -
+he upgrade p "$big" -n platform --set tier=silver,replicas=2 --wait --wait-for-jobs --timeout 90s
+[[ $(kc -n platform get tenant t-first -o 'jsonpath={.spec.tier}') == silver ]]
+contains 2/2 kc -n platform get statefulset p-db
+fails "not found" kc -n platform get job p-load-1
+fails 'Unsupported value: "gold"' he upgrade p "$big" -n platform --set tier=gold
+he rollback p 1 -n platform --wait --timeout 90s
+[[ $(kc -n platform get tenant t-first -o 'jsonpath={.spec.tier}') == bronze ]]
+contains "STATUS: deployed" he status p -n platform
+he uninstall p -n platform --wait --timeout 60s
+[[ -z $(kc get clusterrole,clusterrolebinding,priorityclass,storageclass,runtimeclass,ingressclass,validatingadmissionpolicy -o name | grep /p- || true) ]]
+# Definitions and volumes outlive their release, as helm and StatefulSets have it.
+kc get crd tenants.platform.example.com
+contains data-p-db-0 kc -n platform get pvc
+
 run delete >/dev/null
 echo "all held"

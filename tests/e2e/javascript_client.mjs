@@ -1,4 +1,4 @@
-// What programs do with @kubernetes/client-node: informers, patches, exec, logs, errors, custom resources.
+// What programs do with @kubernetes/client-node: informers, patches, exec, logs, errors, resources of their own.
 import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import * as k8s from '@kubernetes/client-node';
@@ -108,6 +108,72 @@ step('tables of names, by the generic client');
 const generic = k8s.KubernetesObjectApi.makeApiClient(config);
 const list = await generic.list('v1', 'Pod', namespace);
 assert.ok(list.items.some((item) => item.metadata.name === 'shell'));
+
+step('a definition of its own kind: objects, an informer, patches');
+const definitions = config.makeApiClient(k8s.ApiextensionsV1Api);
+const custom = config.makeApiClient(k8s.CustomObjectsApi);
+const boats = { group: 'sea.example.com', version: 'v1', namespace, plural: 'boats' };
+await definitions.createCustomResourceDefinition({
+  body: {
+    metadata: { name: 'boats.sea.example.com' },
+    spec: {
+      group: boats.group, scope: 'Namespaced',
+      names: { plural: 'boats', singular: 'boat', kind: 'Boat' },
+      versions: [{
+        name: 'v1', served: true, storage: true, subresources: { status: {} },
+        schema: {
+          openAPIV3Schema: {
+            type: 'object',
+            properties: {
+              spec: { type: 'object', properties: { crew: { type: 'integer', minimum: 1, _default: 2 }, sails: { type: 'array', items: { type: 'string' } } } },
+              status: { type: 'object', properties: { afloat: { type: 'boolean' } } },
+            },
+          },
+        },
+      }],
+    },
+  },
+});
+await eventually('the definition is established', async () =>
+  (await definitions.readCustomResourceDefinitionStatus({ name: 'boats.sea.example.com' })).status.conditions
+    .some((condition) => condition.type === 'Established' && condition.status === 'True'));
+const told = [];
+const harbour = k8s.makeInformer(config, `/apis/${boats.group}/v1/namespaces/${namespace}/boats`,
+  () => custom.listNamespacedCustomObject(boats));
+for (const verb of ['add', 'update', 'delete']) harbour.on(verb, (boat) => told.push(`${verb} ${boat.metadata.name} ${boat.spec.crew}`));
+harbour.on('error', (error) => told.push(`error ${error}`));
+await harbour.start();
+const made = await custom.createNamespacedCustomObject({
+  ...boats, body: { apiVersion: 'sea.example.com/v1', kind: 'Boat', metadata: { name: 'dinghy' }, spec: { sails: ['jib'] } },
+});
+assert.equal(made.spec.crew, 2);
+await assert.rejects(custom.createNamespacedCustomObject({
+  ...boats, body: { apiVersion: 'sea.example.com/v1', kind: 'Boat', metadata: { name: 'wreck' }, spec: { crew: 0 } },
+}), (error) => error.code === 422);
+const mended = await custom.patchNamespacedCustomObject(
+  { ...boats, name: 'dinghy', body: [{ op: 'replace', path: '/spec/crew', value: 3 }, { op: 'add', path: '/spec/sails/-', value: 'main' }] },
+  k8s.setHeaderOptions('Content-Type', k8s.PatchStrategy.JsonPatch));
+assert.deepEqual(mended.spec, { crew: 3, sails: ['jib', 'main'] });
+await custom.patchNamespacedCustomObjectStatus(
+  { ...boats, name: 'dinghy', body: { status: { afloat: true }, spec: { crew: 9 } } },
+  k8s.setHeaderOptions('Content-Type', k8s.PatchStrategy.MergePatch));
+const boat = await custom.getNamespacedCustomObject({ ...boats, name: 'dinghy' });
+assert.deepEqual([boat.spec.crew, boat.status.afloat], [3, true]);
+await custom.patchNamespacedCustomObject(
+  {
+    ...boats, name: 'dinghy', fieldManager: 'captain', force: true,
+    body: { apiVersion: 'sea.example.com/v1', kind: 'Boat', metadata: { name: 'dinghy' }, spec: { crew: 4 } },
+  },
+  k8s.setHeaderOptions('Content-Type', k8s.PatchStrategy.ServerSideApply));
+assert.ok((await custom.getNamespacedCustomObject({ ...boats, name: 'dinghy' })).metadata.managedFields
+  .some((entry) => entry.manager === 'captain' && entry.operation === 'Apply'));
+await custom.deleteNamespacedCustomObject({ ...boats, name: 'dinghy' });
+await eventually('the informer has seen all', () => told.some((line) => line.startsWith('delete dinghy')));
+assert.deepEqual(told, ['add dinghy 2', 'update dinghy 3', 'update dinghy 3', 'update dinghy 4', 'delete dinghy 4']);
+await harbour.stop();
+await definitions.deleteCustomResourceDefinition({ name: 'boats.sea.example.com' });
+await eventually('its resource has gone', () =>
+  custom.listNamespacedCustomObject(boats).then(() => false, (error) => error.code === 404));
 
 for (const name of ['shell', 'watched']) await core.deleteNamespacedPod({ name, namespace, gracePeriodSeconds: 0 });
 await apps.deleteNamespacedDeployment({ name: 'web', namespace });

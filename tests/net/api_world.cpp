@@ -45,11 +45,18 @@ ApiWorld::ApiWorld(HttpServerOptions options, Limits limits) {
   const control::Schema& schema = control::Schema::builtin();
   store_ = std::make_unique<control::Store>(
       log_, [](const Error& error) { CHECK(false) << error.message; });
-  api_ = std::make_unique<control::ApiServer>(control_loop_, *store_, schema, metrics_, Rng(1),
-                                              control::ApiServerOptions{});
+  const auto open_socket = []() -> Result<UniqueFd> {
+    return UniqueFd(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  };
+  const KeyPair proxy = *issue_client_certificate(test_pki().ca, kFrontProxyName, {}, control_loop_.wall_now(), hours(1));
+  others_ = std::make_unique<HttpsExtensionServers>(
+      control_loop_, outgoing_.loop(0), FrontProxyKeys{proxy.certificate_pem, proxy.private_key_pem}, open_socket);
+  control::ApiServerOptions api_options;
+  api_options.extension_servers = others_.get();
+  api_ = std::make_unique<control::ApiServer>(control_loop_, *store_, schema, metrics_, Rng(1), std::move(api_options));
   shown_ = api_.get();
   control_loop_.post([this] { api_->bootstrap(); });
-  pages_ = std::make_unique<ApiPages>(schema, ApiPagesOptions{});
+  pages_ = std::make_unique<ApiPages>(schema, ApiPagesOptions{.extension_servers = others_.get()});
   front_ = std::make_unique<ApiFront>(ApiFrontOptions{
       .schema = &schema,
       .control = &control_loop_,
@@ -62,12 +69,11 @@ ApiWorld::ApiWorld(HttpServerOptions options, Limits limits) {
         return identity;
       }),
       .pages = pages_.get(),
+      .extension_servers = others_.get(),
       .streams = &streams_,
       .watch_limits = limits.watch,
       .queue_limits = limits.queue,
-      .open_socket = []() -> Result<UniqueFd> {
-        return UniqueFd(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-      }});
+      .open_socket = open_socket});
   options.error_response = ApiFront::error_response;
   options.admit_body = [this](const HttpRequest& head) { return front_->admit_body(head); };
   thread_ = std::thread([this] { control_loop_.run(); });

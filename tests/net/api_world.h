@@ -11,6 +11,7 @@
 #include "control/store/memory_log.h"
 #include "control/store/store.h"
 #include "minik/net/api_front.h"
+#include "minik/net/extension_servers.h"
 #include "tests/net/http_client.h"
 #include "tests/net/shell.h"
 
@@ -50,10 +51,12 @@ class ApiWorld {
   ShellStreams& streams() { return streams_; }
 
  private:
+  IoThreads outgoing_{1};  // to other API servers
   EventLoop control_loop_;
   MetricRegistry metrics_;
   control::MemoryLog log_;
   std::unique_ptr<control::Store> store_;
+  std::unique_ptr<HttpsExtensionServers> others_;
   std::unique_ptr<control::ApiServer> api_;
   control::ApiServer* shown_ = nullptr;
   ShellStreams streams_;

@@ -1,0 +1,173 @@
+// APIServices of other API servers: a server of the test behind a Service, reached over real TLS.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+
+#include "control/base/text.h"
+#include "control/object/json.h"
+#include "control/object/keys.h"
+#include "tests/net/api_world.h"
+
+namespace minik {
+namespace {
+
+using control::Value;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using Kind = TestConnection::Kind;
+
+constexpr const char* kApiServices = "/apis/apiregistration.k8s.io/v1/apiservices";
+constexpr const char* kFishes = R"({"kind":"APIResourceList","groupVersion":"fish.org/v1","resources":[
+  {"name":"fishes","singularName":"fish","kind":"Fish","namespaced":true,"shortNames":["fi"],"verbs":["get","list"]},
+  {"name":"fishes/status","singularName":"","kind":"Fish","namespaced":true,"verbs":["get"]}, "nonsense"]})";
+
+// Its certificate names kubernetes.default.svc, so that is the Service.
+class Aggregation : public ::testing::Test {
+ protected:
+  Aggregation()
+      : fish([this](const HttpRequest& request, const Responder& responder) { serve(request, responder); }),
+        admin(world.port(), Kind::kTlsWithAdminCertificate) {
+    send("POST", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices",
+         cat(R"({"metadata":{"name":"fish","labels":{"kubernetes.io/service-name":"kubernetes"}},"addressType":"IPv4","ports":[{"name":"https","port":)",
+             fish.tls_port(), R"(}],"endpoints":[{"addresses":["127.0.0.1"],"conditions":{"ready":true}}]})"));
+  }
+
+  void serve(const HttpRequest& request, const Responder& responder) {
+    if (broken) return responder.respond(HttpResponse::text(500, "broken"));
+    const auto json = [](std::string text) { return HttpResponse{200, {{"content-type", "application/json"}}, std::move(text)}; };
+    if (request.path == "/apis/fish.org/v1") return responder.respond(json(kFishes));
+    if (request.path == "/openapi/v2") {
+      return responder.respond(json(R"({"definitions":{"Fish":{"properties":{"tail":{"$ref":"#/definitions/Tail"}}},"Tail":{}}})"));
+    }
+    if (!request.path.starts_with("/apis/fish.org/v1/")) return responder.respond(HttpResponse::text(404, "no"));
+    std::string seen = cat(request.method, " ", request.path, "?", request.query, " by ", request.peer.common_name, " ", request.body, "\n");
+    for (const auto& header : request.headers) {
+      if (header.name.starts_with("x-remote") || header.name == "authorization" || header.name == "host")
+        seen += cat(header.name, ": ", header.value, "\n");
+    }
+    responder.respond(HttpResponse::text(200, seen));
+  }
+
+  ReceivedResponse send(std::string_view method, std::string_view path, std::string_view body, std::string_view more = "") {
+    return admin.request(cat(method, " ", path, " HTTP/1.1\r\nHost: a\r\nContent-Type: ",
+                             method == "PATCH" ? "application/merge-patch+json" : "application/json", "\r\n", more,
+                             "Content-Length: ", body.size(), "\r\n\r\n", body));
+  }
+  ReceivedResponse get(std::string_view path, std::string_view more = "") {
+    return admin.request(cat("GET ", path, " HTTP/1.1\r\nHost: a\r\n", more, "\r\n"));
+  }
+  Value document(std::string_view path, std::string_view more = "") { return *control::parse_json(get(path, more).body); }
+
+  void offer(const std::string& ca_pem = test_pki().ca.certificate_pem) {
+    const auto made = send("POST", kApiServices,
+                           cat(R"({"metadata":{"name":"v1.fish.org"},"spec":{"group":"fish.org","version":"v1","groupPriorityMinimum":1,
+                                   "versionPriority":1,"service":{"name":"kubernetes","namespace":"default"},"caBundle":")",
+                               to_base64(ca_pem), "\"}}"));
+    ASSERT_EQ(made.status, 201) << made.body;
+  }
+  std::string condition() {
+    const Value one = document(cat(kApiServices, "/v1.fish.org"))["status"]["conditions"].items().empty()
+                          ? Value()
+                          : document(cat(kApiServices, "/v1.fish.org"))["status"]["conditions"].items()[0];
+    return cat(one["status"].as_string(), " ", one["reason"].as_string());
+  }
+  template <typename Holds>
+  void wait_until(const Holds& holds) {
+    for (int tries = 0; tries < 2000 && !holds(); ++tries) world.control([] {});
+    EXPECT_TRUE(holds()) << condition();
+  }
+
+  std::atomic<bool> broken = false;
+  ApiWorld world;
+  TestServer fish;
+  TestConnection admin;
+};
+
+TEST_F(Aggregation, PassesOnWhatAnotherServerServesAndSaysWhoAsks) {
+  offer();
+  wait_until([this] { return condition() == "True Passed"; });
+  const auto answer = send("POST", "/apis/fish.org/v1/namespaces/n/fishes?dryRun=All", "{}",
+                           "X-Remote-User: eve\r\nX-Remote-Extra-A: b\r\nAuthorization: Bearer x\r\n");
+  EXPECT_THAT(answer.body, HasSubstr("POST /apis/fish.org/v1/namespaces/n/fishes?dryRun=All by front-proxy-client {}\n"));
+  EXPECT_THAT(answer.body, HasSubstr("x-remote-user: kubernetes-admin\nx-remote-group: system:masters\n"));
+  EXPECT_THAT(answer.body, HasSubstr("host: kubernetes.default.svc\n"));
+  EXPECT_THAT(answer.body, Not(HasSubstr("eve")));
+  EXPECT_THAT(answer.body, Not(HasSubstr("extra-a")));
+  EXPECT_THAT(answer.body, Not(HasSubstr("Bearer")));
+}
+
+TEST_F(Aggregation, AsksWhoMayBeforeItPassesOn) {
+  offer();
+  wait_until([this] { return condition() == "True Passed"; });
+  TestConnection other(world.port(), Kind::kTls);
+  const auto refused = other.request("GET /apis/fish.org/v1/namespaces/n/fishes?watch=true HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\n\r\n");
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_THAT(refused.body, HasSubstr(R"(cannot watch resource \"fishes\" in API group \"fish.org\" in the namespace \"n\")"));
+}
+
+TEST_F(Aggregation, DiscoveryAndOpenApiIncludeIt) {
+  offer();
+  wait_until([this] { return get("/openapi/v3").body.find("apis/fish.org/v1") != std::string::npos; });
+  EXPECT_THAT(get("/apis").body, HasSubstr(R"({"name":"fish.org","preferredVersion":{"groupVersion":"fish.org/v1","version":"v1"})"));
+  EXPECT_EQ(document("/apis/fish.org")["kind"].string(), "APIGroup");
+  EXPECT_EQ(get("/apis/fish.org/v1").body, kFishes);
+  const auto all = get("/apis", "Accept: application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList\r\n").body;
+  EXPECT_THAT(all, HasSubstr(R"("metadata":{"name":"fish.org"},"versions":[{"freshness":"Current","resources":[{"resource":"fishes")"));
+  EXPECT_THAT(all, HasSubstr(R"("subresource":"status")"));
+  const Value own = document("/openapi/v3/apis/fish.org/v1");
+  EXPECT_EQ(own["components"]["schemas"]["Fish"]["properties"]["tail"]["$ref"].string(), "#/components/schemas/Tail");
+  EXPECT_TRUE(document("/openapi/v2")["definitions"]["Tail"].is_map());
+}
+
+TEST_F(Aggregation, IsUnavailableWhileTheServerIs) {
+  broken = true;
+  offer();
+  wait_until([this] { return condition() == "False FailedDiscoveryCheck"; });
+  const auto answer = get("/apis/fish.org/v1");
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_EQ(answer.body, "service unavailable\n");
+  EXPECT_THAT(get("/apis", "Accept: application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList\r\n").body,
+              HasSubstr(R"("freshness":"Stale")"));
+  send("DELETE", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/fish", "");
+  wait_until([this] { return condition() == "False EndpointsNotFound"; });
+  send("DELETE", cat(kApiServices, "/v1.fish.org"), "");
+  wait_until([this] { return get("/apis/fish.org/v1").status == 404; });
+  EXPECT_THAT(get("/apis").body, Not(HasSubstr("fish.org")));
+}
+
+TEST_F(Aggregation, TrustsOnlyWhomTheBundleNames) {
+  offer(test_pki().front_proxy_ca.certificate_pem);
+  wait_until([this] { return condition() == "True Passed"; });
+  const auto refused = get("/apis/fish.org/v1/namespaces/n/fishes");
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_THAT(refused.body, HasSubstr("tls: failed to verify certificate: x509: "));
+  send("PATCH", cat(kApiServices, "/v1.fish.org"), R"({"spec":{"caBundle":null,"insecureSkipTLSVerify":true}})");
+  wait_until([this] { return get("/apis/fish.org/v1/namespaces/n/fishes").status == 200; });
+}
+
+TEST_F(Aggregation, WhatIsBuiltInIsNobodyElses) {
+  const auto taken = send("POST", kApiServices,
+                          R"({"metadata":{"name":"v1.apps"},"spec":{"group":"apps","version":"v1","groupPriorityMinimum":1,"versionPriority":1,
+                              "service":{"name":"kubernetes","namespace":"default"}}})");
+  EXPECT_EQ(taken.status, 409);
+  EXPECT_THAT(taken.body, HasSubstr(R"(apiservices.apiregistration.k8s.io \"v1.apps\" already exists)"));
+}
+
+TEST(RemoteUserHeaders, SayTheUserAndNothingThatHeWouldAdd) {
+  control::UserInfo user;
+  user.name = "jane";
+  user.uid = "7";
+  user.groups = {"a", "b"};
+  user.extra = {{"example.org/why not", {"x"}}};
+  const auto headers = remote_user_headers(user);
+  ASSERT_TRUE(headers);
+  std::string all;
+  for (const auto& header : *headers) all += cat(header.name, "=", header.value, ";");
+  EXPECT_EQ(all, "x-remote-user=jane;x-remote-uid=7;x-remote-group=a;x-remote-group=b;x-remote-extra-example.org%2fwhy%20not=x;");
+  user.name = "jane\r\nx-remote-group: system:masters";
+  EXPECT_FALSE(remote_user_headers(user));
+}
+
+}  // namespace
+}  // namespace minik

@@ -72,6 +72,7 @@ class SimulatedDeployment {
   static ClusterOptions options(int64_t nodes) {
     ClusterOptions options;
     options.seed = 7;
+    options.nodes_rest = true;  // as in a run
     NodePool pool;
     pool.count = nodes;
     pool.milli_cpu = 64'000;

@@ -8,6 +8,7 @@
 //   cluster.cpp             assembly and requests
 //   cluster_components.cpp  controllers and scheduler: processes that die, lead and are replaced
 //   cluster_nodes.cpp       machines
+//   cluster_rest.cpp        machines that need not say that nothing has happened
 //   cluster_api.cpp         the API server and the store under it: stopping, losing power, starting anew
 #pragma once
 
@@ -50,6 +51,8 @@ struct ClusterOptions {
   Duration node_grace = seconds(50);
   // The store's log is the real one, on a simulated disk: slower, and needed for its power to be cut.
   bool store_on_disk = false;
+  // Nodes that nothing disturbs rest: of their Leases and heartbeats nothing is written (disturb()).
+  bool nodes_rest = false;
   int64_t api_objects_per_second = 0;      // what the API server makes its way through; 0: any number
   std::optional<Duration> names_cached;  // names are known so long after the name servers have heard from the API server
   std::set<Component> controllers_apart;  // each of these is a process of its own
@@ -109,6 +112,9 @@ class SimulatedCluster {
   void watch_requests(RequestWatch watch);
 
   // --- machines ---
+  // Something goes wrong, or may: every node that rests takes up its heartbeats again, and none rests for the next ten
+  // minutes. What is done to it by the functions below tells so by itself.
+  void disturb();
   std::vector<std::string> node_names() const;
   bool has_node(const std::string& name) const { return machines_.contains(name); }
   const NodePool& pool_of(const std::string& name) const;
@@ -189,6 +195,7 @@ class SimulatedCluster {
     int64_t milli_cpu_wanted = 0;
     bool starves = false, stands_still = false;
     // What outlives its lives.
+    Instant spoke_at;  // see Kubelet::spoke_at
     bool connected = true, disk_full = false, frozen = false;
     int64_t slowness = 1, disk_slowness = 1;
     LinkFaults faults;
@@ -227,6 +234,9 @@ class SimulatedCluster {
   void crash(const Component& component);
   void boot(Machine& machine);
   void start_kubelet(Machine& machine);
+  void end_kubelet(Machine& machine);
+  bool may_rest();
+  Instant spoke_at(const std::string& node) const;
   void settle_frozen(Machine& machine);
   void take_turns(const std::string& name, uint64_t life);
   std::vector<SimulatedClient*> clients_of(Machine& machine);
@@ -252,6 +262,8 @@ class SimulatedCluster {
   Instant names_heard_;
   std::map<Component, Part> parts_;
   std::map<std::string, Machine> machines_;
+  Instant disturbed_at_;
+  bool some_rest_ = false;
   std::map<uint32_t, std::string> by_network_;
   uint64_t lives_ = 0;
   std::map<std::string, std::pair<Instant, bool>> service_answers_;  // by name, as last looked up

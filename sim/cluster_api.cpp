@@ -47,6 +47,7 @@ void SimulatedCluster::make_api() {
 }
 
 void SimulatedCluster::stop_api() {
+  disturb();
   if (!api_) return;
   // What the server had decided is written, and nobody hears of it any more.
   store_->commit();
@@ -89,6 +90,7 @@ void SimulatedCluster::start_api() {
 }
 
 void SimulatedCluster::expire_watches() {
+  disturb();
   if (!api_) return;
   for (auto* client : all_clients()) client->end_watches();
   api_->end_watches();
@@ -100,8 +102,14 @@ void SimulatedCluster::cut_store_power() {
   stop_api();
 }
 
-void SimulatedCluster::set_store_full(bool full) { log_->set_full(full); }
+void SimulatedCluster::set_store_full(bool full) {
+  disturb();
+  log_->set_full(full);
+}
 
-void SimulatedCluster::set_store_latency(const Distribution& latency) { log_->set_latency(latency); }
+void SimulatedCluster::set_store_latency(const Distribution& latency) {
+  disturb();
+  log_->set_latency(latency);
+}
 
 }  // namespace minik::sim

@@ -28,6 +28,7 @@ void SimulatedCluster::Process::stop() {
 }
 
 void SimulatedCluster::stop(const Component& component) {
+  disturb();
   part(component).process.stop();
   ++part(component).lives;
 }
@@ -54,6 +55,7 @@ void SimulatedCluster::start_controllers(const Component& component, Process& pr
     options.runs = [this](std::string_view controller) { return !parts_.contains(Component{std::string(controller)}); };
   }
   options.node_lifecycle.grace_period = options_.node_grace;
+  if (options_.nodes_rest) options.node_lifecycle.spoke_at = [this](const std::string& node) { return spoke_at(node); };
   options.cluster_ca_pem = "simulated";
   // What is asked for, in the place of a signature: the certificate of one request is always the same.
   options.sign_certificate = [](const control::CertificateOrder& order) -> Result<std::string> {
@@ -97,12 +99,14 @@ void SimulatedCluster::add_leader(const Component& component) {
 
 // The old process dies, and what it had written is still on its way.
 void SimulatedCluster::end_old_leader(const Component& component) {
+  disturb();
   Process& old = part(component).old;
   if (old.client) old.client->abandon();
   old.stop();
 }
 
 void SimulatedCluster::set_faults(const Component& component, ComponentFaults faults) {
+  disturb();
   Part& p = part(component);
   p.faults = std::move(faults);
   if (p.process.client) trouble(component, *p.process.client);

@@ -39,6 +39,7 @@ void SimulatedCluster::add_machines() {
       m.network = (10U << 24) + (index << 8);
       m.config.pod_cidr = cat(format_ipv4(m.network), "/24");
       m.executor = std::make_unique<MachineExecutor>(executor_, pool.clock_skew.draw(skews));
+      if (options_.nodes_rest) m.config.may_rest = [this] { return may_rest(); };
       by_network_[m.network] = m.config.node_name;
       machines_.emplace(m.config.node_name, std::move(m));
     }
@@ -117,7 +118,7 @@ std::vector<SimulatedClient*> SimulatedCluster::clients_of(Machine& m) {
 }
 
 void SimulatedCluster::start_kubelet(Machine& m) {
-  m.kubelet.reset();
+  end_kubelet(m);
   m.client = make_client(cat("system:node:", m.config.node_name), *m.executor);
   m.client->set_connected(m.connected);
   if (m.faults.any()) m.client->set_faults(m.faults);
@@ -163,8 +164,9 @@ bool SimulatedCluster::kubelet_running(const std::string& name) const {
 }
 
 void SimulatedCluster::crash_node(const std::string& name) {
+  disturb();
   Machine& m = machine(name);
-  m.kubelet.reset();
+  end_kubelet(m);
   m.client.reset();
   m.pods_client.reset();
   m.runtime.reset();
@@ -173,11 +175,13 @@ void SimulatedCluster::crash_node(const std::string& name) {
 }
 
 void SimulatedCluster::start_node(const std::string& name) {
+  disturb();
   Machine& m = machine(name);
   if (!m.runtime) boot(m);
 }
 
 void SimulatedCluster::set_node_connected(const std::string& name, bool connected) {
+  disturb();
   Machine& m = machine(name);
   if (m.connected == connected) return;
   m.connected = connected;
@@ -185,6 +189,7 @@ void SimulatedCluster::set_node_connected(const std::string& name, bool connecte
 }
 
 void SimulatedCluster::set_node_faults(const std::string& name, const LinkFaults& faults) {
+  disturb();
   Machine& m = machine(name);
   m.faults = faults;
   for (auto* client : clients_of(m)) client->set_faults(faults);
@@ -199,6 +204,7 @@ void SimulatedCluster::set_node_frozen(const std::string& name, bool frozen) {
 void SimulatedCluster::settle_frozen(Machine& m) {
   const bool frozen = m.frozen || m.stands_still;
   if (m.executor->frozen() == frozen) return;
+  disturb();
   m.executor->set_frozen(frozen);
   if (frozen) {
     m.frozen_since = executor_.now();
@@ -207,26 +213,33 @@ void SimulatedCluster::settle_frozen(Machine& m) {
   }
 }
 
-void SimulatedCluster::jump_clock(const std::string& name, Duration by) { machine(name).executor->jump(by); }
+void SimulatedCluster::jump_clock(const std::string& name, Duration by) {
+  disturb();
+  machine(name).executor->jump(by);
+}
 
 void SimulatedCluster::stop_kubelet(const std::string& name) {
+  disturb();
   Machine& m = machine(name);
-  m.kubelet.reset();
+  end_kubelet(m);
   m.client.reset();
 }
 
 void SimulatedCluster::restart_kubelet(const std::string& name) {
+  disturb();
   Machine& m = machine(name);
   if (m.runtime) start_kubelet(m);
 }
 
 void SimulatedCluster::set_node_slowness(const std::string& name, int64_t factor) {
+  disturb();
   Machine& m = machine(name);
   m.slowness = factor;
   if (m.runtime) m.runtime->set_slowness(factor);
 }
 
 void SimulatedCluster::set_disk(const std::string& name, bool full, int64_t slowness) {
+  disturb();
   Machine& m = machine(name);
   m.disk_full = full;
   m.disk_slowness = slowness;

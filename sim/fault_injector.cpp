@@ -70,6 +70,7 @@ void FaultInjector::each(Visit visit) const {
 void FaultInjector::refuse(const Active& active, const std::string& why) { listener_.failed(active.fault.text, why); }
 
 FaultInjector::Id FaultInjector::begin(const Fault& fault) {
+  cluster_.disturb();
   const Id id = next_++;
   Active active{fault, {}, {}, cluster_.executor().now()};
   if (!std::visit([&](const auto& kind) { return strike(kind, active); }, fault.kind)) return 0;
@@ -84,6 +85,7 @@ FaultInjector::Id FaultInjector::begin(const Fault& fault) {
 void FaultInjector::end(Id id) {
   const auto found = active_.find(id);
   if (found == active_.end()) return;
+  cluster_.disturb();
   const Active over = std::move(found->second);
   active_.erase(found);
   listener_.note(cat("end of ", over.fault.text));

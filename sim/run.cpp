@@ -43,6 +43,7 @@ Run::Run(const Scenario& scenario, RunOptions options)
   cluster.audit = options_.audit;
   cluster.field_accounts = options_.field_accounts;
   cluster.delays.chance = scenario_.chance;
+  cluster.nodes_rest = !options_.watched && !options_.audit_policy && scenario_.api_objects_per_second == 0;
   cluster.store_on_disk = needs_disk(scenario_);
   cluster.api_objects_per_second = scenario_.api_objects_per_second;
   cluster.names_cached = scenario_.names_cached;
@@ -150,7 +151,10 @@ bool Run::troubled() const {
 
 void Run::check_invariants() {
   const Instant now = cluster_->executor().now();
-  if (troubled()) calm_since_ = now;
+  if (troubled()) {
+    calm_since_ = now;
+    cluster_->disturb();
+  }
   invariants_->look(cluster_->store(), now, calm_since_);
   for (const auto& invariant : invariants_->all()) {
     const auto known = [&](const Finding& finding) { return finding.what == invariant->name(); };

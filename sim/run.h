@@ -51,6 +51,8 @@ struct RunOptions {
   control::AuditSink audit = {};
   // Always: managedFields of what components write, too, for some 400 bytes a pod. It is in the trace.
   control::FieldAccounts field_accounts = control::FieldAccounts::kFromFirstClient;
+  // Somebody looks at the cluster from outside: nodes do not rest (cluster_rest.cpp).
+  bool watched = false;
   // Serve CustomResourceDefinitions that come from outside; those of the scenario are served in any case.
   bool custom_kinds = false;
 };

@@ -6,6 +6,7 @@
 
 #include "control/base/text.h"
 #include "control/object/keys.h"
+#include "control/object/text_hash.h"
 
 namespace minik::control {
 
@@ -18,11 +19,11 @@ constexpr size_t kRememberedMax = 4096;  // as the correlator's caches
 constexpr size_t kForgetFirst = 64;
 constexpr size_t kTail = 4;
 
-// Of texts one after the other, each with its end.
+// Of texts one after the other.
 uint64_t hash_of(std::initializer_list<std::string_view> texts) {
-  uint64_t hash = fnv1a_64({});
-  for (const auto text : texts) hash = fnv1a_64(text, hash ^ text.size()) * 0x9e3779b97f4a7c15ULL;
-  return hash ^ hash >> 32;
+  uint64_t hash = 0;
+  for (const auto text : texts) hash = mix_hash(hash ^ text_hash(text));
+  return hash;
 }
 
 // metav1.ObjectReference of an object, or the reference itself when it is one already.

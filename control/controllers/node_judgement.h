@@ -11,7 +11,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "control/base/time.h"
@@ -26,6 +28,8 @@ struct NodeLifecycleOptions {
   int64_t secondary_rate_per_1000_s = 10;  // 0.01 a second
   int64_t unhealthy_zone_percent = 55;
   int64_t large_zone_nodes = 50;
+  // When a node that rests would have spoken last (Kubelet::spoke_at). None: all nodes say what they say.
+  std::function<Instant(const std::string& node)> spoke_at;
 };
 
 // The key of the taint that a node has for its condition Ready; empty when it is well.

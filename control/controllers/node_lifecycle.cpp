@@ -48,8 +48,9 @@ struct NodeLifecycle::Impl : std::enable_shared_from_this<Impl> {
     timer.arm(options.monitor_period, [this] { tick(); });
     const Instant now = executor.now();
     for (auto& [name, zone] : zones) zone.nodes = zone.silent = 0;
-    for (const auto& [name, known] : nodes) {
+    for (auto& [name, known] : nodes) {
       ++known.zone->nodes;
+      if (options.spoke_at && !is_alive(known, now)) known.spoke = std::max(known.spoke, options.spoke_at(name));
       if (!known.ready || !is_alive(known, now)) ++known.zone->silent;
     }
     std::erase_if(zones, [](const auto& entry) { return entry.second.nodes == 0; });

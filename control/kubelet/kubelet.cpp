@@ -60,7 +60,10 @@ Kubelet::Kubelet(KubeletConfig config, Executor& executor, Client& client, Conta
                config_.cluster_domain, config_.dns_address, config_.host_dns_servers,
                config_.host_dns_searches, config_.memory_bytes, {}, {}, {}, nullptr},
       pods_(executor, client, rng.fork("informer"), kinds::kPods,
-            {.namespace_ = {}, .label_selector = {}, .field_selector = cat("spec.nodeName=", config_.node_name)}),
+            {.namespace_ = {},
+             .label_selector = {},
+             .field_selector = cat("spec.nodeName=", config_.node_name),
+             .bookmarks = false}),  // to list a node's pods again costs less than a bookmark a minute
       node_(executor, client, rng.fork("node"), kinds::kNodes,
             {.namespace_ = {},
              .label_selector = {},
@@ -277,6 +280,7 @@ void Kubelet::register_node() {
 }
 
 void Kubelet::renew_lease() {
+  lease_due_ = executor_.now() + config_.lease_period;
   lease_timer_.arm(config_.lease_period, [this] { renew_lease(); });
   const Value now = format_micro_time(executor_.wall_now());
   ApiRequest request;
@@ -302,7 +306,11 @@ void Kubelet::renew_lease() {
       lease_ = result->object;
       // Whoever was silent for so long may count as lost, and is back with its first word and not its next status.
       const Instant renewed = std::exchange(renewed_at_, executor_.now());
-      if (renewed.ns != 0 && renewed_at_ - renewed > seconds(kLeaseSeconds)) report_status();
+      if (renewed.ns != 0 && renewed_at_ - renewed > seconds(kLeaseSeconds)) {
+        report_status();
+      } else {
+        rest_if_allowed();
+      }
     } else if (result.error().code == ErrorCode::kAlreadyExists || result.error().code == ErrorCode::kConflict) {
       lease_ = Value::empty_map();
       renew_lease();
@@ -310,6 +318,39 @@ void Kubelet::renew_lease() {
       lease_ = Value();
     }
   });
+}
+
+void Kubelet::rest_if_allowed() {
+  // Not while there is something to say: what is due soon may be a correction.
+  const bool quiet = registered_ && !disk_full_ && !disk_pressure_ && status_timer_.armed() &&
+                     status_due_ - executor_.now() > config_.correction_period;
+  if (!quiet || !config_.may_rest || !config_.may_rest()) return;
+  resting_ = true;
+  lease_timer_.cancel();
+  status_timer_.cancel();
+}
+
+namespace {
+// The first moment of a beat that is yet to come.
+Instant next_beat(Instant due, Duration period, Instant now) {
+  return due > now ? due : due + period * ((now - due).ns / period.ns + 1);
+}
+}  // namespace
+
+void Kubelet::wake() {
+  if (!resting_) return;
+  renewed_at_ = rested_until_ = spoke_at();
+  resting_ = false;
+  const Instant now = executor_.now();
+  lease_due_ = next_beat(lease_due_, config_.lease_period, now);
+  lease_timer_.arm(lease_due_ - now, [this] { renew_lease(); });
+  report_within(next_beat(status_due_, config_.status_period, now) - now);
+}
+
+Instant Kubelet::spoke_at() const {
+  if (!resting_) return rested_until_;
+  if (lease_due_ > executor_.now()) return renewed_at_;
+  return next_beat(lease_due_, config_.lease_period, executor_.now()) - config_.lease_period;
 }
 
 // At the latest then.
@@ -321,7 +362,9 @@ void Kubelet::report_within(Duration delay) {
 }
 
 void Kubelet::on_node(const Value& node) {
-  if (node.has_value() && !is_as_said(node[keys::kStatus])) report_within(config_.correction_period);
+  if (!node.has_value() || is_as_said(node[keys::kStatus])) return;
+  wake();
+  report_within(config_.correction_period);
 }
 
 bool Kubelet::is_as_said(const Value& status) const {

@@ -50,6 +50,9 @@ struct KubeletConfig {
   // Under pressure one pod is evicted in each such period; the condition outlasts it, so that it does not flap.
   Duration eviction_period = seconds(10);
   Duration pressure_transition_period = minutes(5);
+  // Asked after each renewal: may the node rest, since nobody looks at its heartbeats? A simulation says yes where
+  // nothing disturbs it. None: it never does.
+  std::function<bool()> may_rest;
 };
 
 // Where the bytes of a connect request are to be found.
@@ -77,6 +80,12 @@ class Kubelet {
   void set_disk_pressure(bool pressure);
   const std::string& node_name() const { return config_.node_name; }
 
+  // A node at rest writes neither Lease nor status, and counts as if it did. From wake() on it does again, at the
+  // moments at which it would have anyway.
+  void wake();
+  // When a Lease that was not written would have been renewed last; 0: it has never rested.
+  Instant spoke_at() const;
+
   // For exec, attach, port-forward and logs. An empty container name means the pod's only or first one.
   Result<ContainerLocation> locate(const Value& pod, const std::string& container, bool previous) const;
   // What the machine and its containers use; see usage_sampler.h.
@@ -88,6 +97,7 @@ class Kubelet {
   void renew_lease();
   void report_status();
   void report_within(Duration delay);
+  void rest_if_allowed();
   void on_node(const Value& node);
   // Whether the stored status says what this agent would say.
   bool is_as_said(const Value& status) const;
@@ -119,7 +129,9 @@ class Kubelet {
   UsageSampler usage_;
   std::optional<KubeletMetrics> metrics_;
   ScopedTimer lease_timer_, status_timer_, retry_timer_, eviction_timer_, relief_timer_;
-  Instant status_due_;  // when status_timer_ comes
+  Instant lease_due_, status_due_;  // when the timers come, or would if the node did not rest
+  bool resting_ = false;
+  Instant rested_until_;
   std::shared_ptr<bool> alive_;
 };
 

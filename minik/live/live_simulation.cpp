@@ -70,7 +70,7 @@ struct LiveSimulation::Parts {
       : scenario(s),
         options(std::move(o)),
         run(scenario, {.seed = options.seed, .listeners = {}, .on_action = options.on_action, .audit_policy = {}, .audit = {},
-                       .field_accounts = options.field_accounts, .custom_kinds = true}),
+                       .field_accounts = options.field_accounts, .watched = true, .custom_kinds = true}),
         gate(run.cluster().executor()),
         pace(options.speed, options.paused, real_now()),
         wall_ns(gate.wall_now().ns),

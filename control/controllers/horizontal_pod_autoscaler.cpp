@@ -183,6 +183,13 @@ struct HorizontalPodAutoscaler::Impl : std::enable_shared_from_this<Impl> {
   }
 
   void measure(const std::shared_ptr<Round>& round) {
+    // An empty selector would stand for every pod of the namespace.
+    if (round->scale[keys::kStatus][keys::kSelector].as_string().empty()) {
+      round->set("ScalingActive", false, "InvalidSelector", "the HPA target's scale is missing a selector");
+      round->warn("SelectorRequired", "selector is required");
+      finish(*round);
+      return;
+    }
     ApiRequest request;
     request.verb = Verb::kList;
     request.kind = kinds::kMetricsPods;

@@ -23,6 +23,16 @@ kc rollout status deployment/demo --timeout=60s
 kc scale deployment/demo --replicas=3
 eventually test "$(kc get deployment demo -o jsonpath='{.spec.replicas}')" = 3
 kc rollout status deployment/demo --timeout=60s
+kc rollout pause deployment/demo
+kc scale deployment/demo --replicas=0
+available() { [[ $(kc get deployment demo -o jsonpath='{.status.availableReplicas}') == "$1" ]]; }
+eventually available ""
+kc scale deployment/demo --replicas=3
+eventually available 3
+kc rollout resume deployment/demo
+kc rollout status deployment/demo --timeout=60s
+progress() { kc get deployment demo -o jsonpath='{.status.conditions[?(@.type=="Progressing")].reason}'; }
+eventually contains NewReplicaSetAvailable progress
 kc get endpointslices -l kubernetes.io/service-name=demo -o jsonpath='{.items[0].endpoints[*].addresses}' | grep 10.244 >/dev/null
 
 step "logs, exec, describe, events, tables"

@@ -66,6 +66,7 @@ contains "Suspended" kc describe job long
 eventually active /0
 kc patch job long --type=merge -p '{"spec":{"suspend":false}}'
 eventually active 1/1
+[[ -z $(kc get job long -o jsonpath='{.status.failed}') ]]  # what was only taken away has not failed
 
 step "with a job go its pods"
 kc delete job long parts hello broken hopeless

@@ -57,6 +57,30 @@ TEST(CustomKinds, WhatTheirSchemaForbidsIsAFailureOfTheRun) {
   EXPECT_FALSE(run.run->conclude().passed());
 }
 
+TEST(CustomKinds, WithoutASelectorAreNotScaledByThePodsOfOthers) {
+  std::string scaled(kWidgets);
+  const std::string storage = "        storage: true\n";
+  scaled.insert(scaled.find(storage) + storage.size(),
+                "        subresources: {scale: {specReplicasPath: .spec.parts, statusReplicasPath: .status.parts}}\n");
+  FaultyRun run(cat(scaled, R"(  - apiVersion: autoscaling/v2
+    kind: HorizontalPodAutoscaler
+    metadata: {name: early}
+    spec:
+      scaleTargetRef: {apiVersion: example.com/v1, kind: Widget, name: early}
+      maxReplicas: 9
+      metrics: [{type: Resource, resource: {name: cpu, target: {type: AverageValue, averageValue: 1m}}}]
+)"));
+  run.to(minutes(3));
+  EXPECT_EQ(widget(run, "early").at({"spec", "parts"}).as_int(), 3);
+  const control::Value& autoscaler =
+      run.store().find(control::kinds::kHorizontalpodautoscalers, "default", "early");
+  std::string told;
+  for (const auto& c : autoscaler.at({"status", "conditions"}).items()) {
+    if (c.get("type").as_string() == "ScalingActive") told = cat(c.get("reason").as_string(), ": ", c.get("message").as_string());
+  }
+  EXPECT_EQ(told, "InvalidSelector: the HPA target's scale is missing a selector");
+}
+
 TEST(CustomKinds, MayBeExpectedWaitedForAndCounted) {
   FaultyRun run(cat(kWidgets, R"(  timeline:
   - {when: {write: {kind: Widget, verb: patch, name: early}}, scale: {kind: Deployment, name: web, replicas: 7}}

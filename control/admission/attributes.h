@@ -23,10 +23,13 @@ struct WriteAttributes {
   Value object, old_object;
   UserInfo user;
   bool dry_run = false;
+  Value options;  // CreateOptions and their like; absent for a connection
 };
 
 // With the apiVersion and kind that `as` gives it; null for an absent object.
 Value named_object(const ResourceInfo& as, const Value& object);
 Value user_document(const UserInfo& user);
+// The options of the request as a document of meta.k8s.io/v1: CreateOptions, UpdateOptions, PatchOptions, DeleteOptions.
+Value options_document(Operation operation, const ApiRequest& request);
 
 }  // namespace minik::control

@@ -59,7 +59,8 @@ Value request_document(const WriteAttributes& request, const ResourceInfo& as) {
                      {keys::kNamespace, request.namespace_},
                      {"operation", operation_name(request.operation)},
                      {keys::kUserInfo, user_document(request.user)},
-                     {"dryRun", request.dry_run}});
+                     {"dryRun", request.dry_run},
+                     {"options", request.options}});
 }
 
 }  // namespace

@@ -135,20 +135,25 @@ const MutatingPolicies::Compiled& MutatingPolicies::compiled(const Value& policy
 
 Result<Value> MutatingPolicies::applied(const Mutation& mutation, const Datum& made, const Value& document,
                                         const ResourceInfo& as) const {
-  if (!mutation.applies) {
-    MINIK_ASSIGN(const Value patch, json_patch(made));
-    auto patched = apply_json_patch(document, patch);
-    if (patched) return patched;
-    if (fails_a_test(document, patch)) return document;
-    return std::move(patched).error().in("JSONPath");
-  }
-  MINIK_TRY(check_places(made));
-  MINIK_ASSIGN(Value config, made.to_value());
-  config = config.with(keys::kApiVersion, document[keys::kApiVersion]).with(keys::kKind, document[keys::kKind]);
   // What is sent to a subresource is of a kind of its own.
   const bool own_kind = document[keys::kKind].as_string() == as.kind;
   const TypeInfo* type = own_kind ? as.type
                                   : schema_.find_document(document[keys::kApiVersion].as_string(), document[keys::kKind].as_string());
+  if (!mutation.applies) {
+    MINIK_ASSIGN(const Value patch, json_patch(made));
+    auto patched = apply_json_patch(document, patch);
+    if (!patched && fails_a_test(document, patch)) return document;
+    if (!patched) return std::move(patched).error().in("JSONPath");
+    if (!own_kind || as.custom || !type) return patched;
+    const auto decoded = decode(*type, *patched);
+    if (!decoded) return Error(ErrorCode::kInternalError, cat("Internal error occurred: ", decoded.error().message));
+    if (decoded->unknown_fields.empty()) return patched;
+    return Error(ErrorCode::kInternalError,
+                 cat("Internal error occurred: ", strict_decoding_sentence(decoded->unknown_fields)));
+  }
+  MINIK_TRY(check_places(made));
+  MINIK_ASSIGN(Value config, made.to_value());
+  config = config.with(keys::kApiVersion, document[keys::kApiVersion]).with(keys::kKind, document[keys::kKind]);
   if (!type) {
     return Error(ErrorCode::kServiceUnavailable,
                  cat("Resource kind ", document[keys::kApiVersion].as_string(), ", Kind=", document[keys::kKind].as_string(),
@@ -225,7 +230,9 @@ Result<Value> MutatingPolicies::mutate(const WriteAttributes& request, MutationR
         }
         const auto document = applied(mutation, *made, named_object(*bound.as, now.object), *bound.as);
         if (!document) {
-          if (document.error().code == ErrorCode::kServiceUnavailable) return document.error();
+          // What is not the policy's to excuse: the result is no object, or its kind is not known.
+          const ErrorCode code = document.error().code;
+          if (code == ErrorCode::kServiceUnavailable || code == ErrorCode::kInternalError) return document.error();
           failed(document.error().message);
           continue;
         }

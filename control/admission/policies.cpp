@@ -91,7 +91,8 @@ const AdmissionPolicies::Compiled& AdmissionPolicies::compiled(const Value& poli
 
 void AdmissionPolicies::decide(const BoundPolicy& bound, const WriteAttributes& request, std::vector<Decision>& decisions,
                                Notes& notes) {
-  const auto& [policy, binding, as] = bound;
+  const Value &policy = bound.policy, &binding = bound.binding;
+  const ResourceInfo* as = bound.as;
   const bool fail = policy[keys::kSpec].get("failurePolicy").as_string("Fail") != "Ignore";
   size_t at = 0;
   const auto failed = [&](const std::string& message) {

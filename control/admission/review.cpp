@@ -59,7 +59,7 @@ Value review_request(const WriteAttributes& request, const ResourceInfo& as) {
                      {keys::kObject, named_object(as, request.object)},
                      {"oldObject", named_object(as, request.old_object)},
                      {"dryRun", request.dry_run},
-                     {"options", nullptr}});
+                     {"options", request.options.has_value() ? request.options : Value(nullptr)}});
 }
 
 std::string review_body(const Value& request, std::string_view uid) {

@@ -2,6 +2,7 @@
 // pods to their namespace's standard, and certificates are signed by who may.
 #include "control/api/grants.h"
 #include "control/api/node_restriction.h"
+#include "control/api/param_rights.h"
 #include "control/api/pod_security.h"
 #include "control/api/subresources.h"
 #include "control/api/writer.h"
@@ -13,6 +14,7 @@ namespace minik::control {
 Status Writer::check_rules(const Value& object, const Value& old) {
   MINIK_TRY(may_grant(server_.access_, request_.user, resource_, object, old));
   MINIK_TRY(check_node_restriction(server_.store_, resource_, request_, object, old));
+  MINIK_TRY(check_param_rights(server_.store_, server_.schema_, server_.access_, request_.user, resource_, object, old));
   if (request_.kind == kinds::kCertificatesigningrequests && request_.subresource == "status") {
     const Key& certificate = keys::kCertificate;
     if (!(object[keys::kStatus][certificate] == old[keys::kStatus][certificate]))

@@ -165,7 +165,8 @@ WriteAttributes Writer::attributes(Operation operation, const Value& object, con
           object,
           old,
           request_.user,
-          request_.options.dry_run};
+          request_.options.dry_run,
+          options_document(operation, request_)};
 }
 
 Result<Value> Writer::reviewed_part(Operation operation, const Value& part, const Value& old) const {

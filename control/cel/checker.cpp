@@ -278,6 +278,7 @@ class Checker {
     if (!result) return no_overload(node, types);
     node.type = *result;
     compile_pattern(node);
+    check_literal(node);
   }
 
   static bool fits(const Overload& overload, const std::vector<Type>& types,
@@ -310,6 +311,15 @@ class Checker {
     if (!regex)
       return error(pattern.position, cat("invalid matches argument: ", regex.error().message));
     node.regex = *std::move(regex);
+  }
+
+  // A duration or moment that stands in the expression as text is read once before anything runs.
+  void check_literal(const Node& node) {
+    if (node.member || node.children.size() != 1 || (node.name != "duration" && node.name != "timestamp")) return;
+    const Node& text = tree_.nodes[node.children[0]];
+    if (text.kind != NodeKind::kConstant || text.constant.kind() != Kind::kString) return;
+    const Datum read = node.overloads.front()->function({{&text.constant, 1}});
+    if (read.is_error()) error(text.position, cat("invalid ", node.name, " argument: ", read.as_text()));
   }
 
   void conditional(Node& node) {

@@ -366,6 +366,41 @@ void api_service_cells(const Value& object, WallTime now, Cells& cells) {
   cells.emplace_back(object_age(object, now));
 }
 
+constexpr TableColumn kValidatingPolicy[] = {
+    {"Name", "string"}, {"Validations", "integer"}, {"ParamKind", "string"}, {"Age", "string"}};
+constexpr TableColumn kMutatingPolicy[] = {
+    {"Name", "string"}, {"Mutations", "integer"}, {"ParamKind", "string"}, {"Age", "string"}};
+constexpr TableColumn kPolicyBinding[] = {
+    {"Name", "string"}, {"PolicyName", "string"}, {"ParamRef", "string"}, {"Age", "string"}};
+
+void policy_cells(const Value& object, WallTime now, Cells& cells) {
+  const Value& spec = object[keys::kSpec];
+  const Value& rules = spec.get("mutations").is_array() ? spec.get("mutations") : spec.get("validations");
+  const Value& params = spec.get("paramKind");
+  cells.emplace_back(static_cast<int64_t>(rules.size()));
+  cells.emplace_back(params.is_map() ? cat(params[keys::kApiVersion].as_string(), "/", params[keys::kKind].as_string())
+                                     : std::string("<unset>"));
+  cells.emplace_back(object_age(object, now));
+}
+
+void policy_binding_cells(const Value& object, WallTime now, Cells& cells) {
+  const Value& params = object[keys::kSpec].get("paramRef");
+  std::string named = "<unset>";
+  if (!params[keys::kName].as_string().empty()) {
+    const std::string_view home = params[keys::kNamespace].as_string();
+    named = cat(home.empty() ? "*" : home, "/", params[keys::kName].as_string());
+  } else if (params[keys::kSelector].is_map()) {
+    std::vector<std::string> labels;
+    for (const auto& [key, value] : params[keys::kSelector][keys::kMatchLabels].entries()) {
+      labels.push_back(cat(key.text(), "=", value.as_string()));
+    }
+    named = labels.empty() ? "*/*" : join(labels, ",");
+  }
+  cells.emplace_back(object[keys::kSpec].get("policyName").as_string());
+  cells.emplace_back(named);
+  cells.emplace_back(object_age(object, now));
+}
+
 constexpr TableLayout kLayouts[] = {
     {kinds::kApiservices, kApiService, api_service_cells},
     {kinds::kNodes, kNode, node_cells},
@@ -381,6 +416,10 @@ constexpr TableLayout kLayouts[] = {
     {kinds::kRuntimeclasses, kRuntimeClass, runtime_class_cells},
     {kinds::kMutatingwebhookconfigurations, kWebhooks, webhook_cells},
     {kinds::kValidatingwebhookconfigurations, kWebhooks, webhook_cells},
+    {kinds::kValidatingadmissionpolicies, kValidatingPolicy, policy_cells},
+    {kinds::kMutatingadmissionpolicies, kMutatingPolicy, policy_cells},
+    {kinds::kValidatingadmissionpolicybindings, kPolicyBinding, policy_binding_cells},
+    {kinds::kMutatingadmissionpolicybindings, kPolicyBinding, policy_binding_cells},
     {kinds::kRolebindings, kBinding, binding_cells},
     {kinds::kClusterrolebindings, kBinding, binding_cells},
     {kinds::kPersistentvolumes, kVolume, volume_cells},

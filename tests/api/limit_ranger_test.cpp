@@ -117,6 +117,18 @@ TEST_F(LimitRange, HoldsClaimsToTheirSizesAlsoWhenTheyGrow) {
   EXPECT_EQ(claim("2Gi").status, 201);
 }
 
+TEST_F(LimitRange, HoldsForAPodThatIsResizedToo) {
+  limit(R"({"type":"Container","max":{"cpu":"1"}})");
+  ASSERT_EQ(pod(container(R"({"requests":{"cpu":"500m"},"limits":{"cpu":"1"}})")).status, 201);
+  const auto resize = [this](const std::string& limit) {
+    return call("PATCH", cat(kPods, "/a/resize"),
+                cat(R"({"spec":{"containers":[{"name":"c","resources":{"limits":{"cpu":")", limit, R"("}}}]}})"),
+                "application/strategic-merge-patch+json");
+  };
+  EXPECT_EQ(resize("2").message(), "pods \"a\" is forbidden: maximum cpu usage per Container is 1, but limit is 2");
+  EXPECT_EQ(resize("900m").status, 200) << resize("900m").message();
+}
+
 TEST_F(LimitRange, IsAskedBeforeTheQuota) {
   limit(R"({"type":"Container","default":{"cpu":"1"}})");
   constexpr std::string_view kQuotas = "/api/v1/namespaces/default/resourcequotas";

@@ -140,6 +140,15 @@ TEST_F(MutatingPolicyTest, WhatTheSchemaDoesNotKnowIsNamed) {
             "type name \"Object.specs\", expected \"Object.spec\", which matches field name path from root Object type");
 }
 
+TEST_F(MutatingPolicyTest, APatchThatMakesNoObjectOfTheKindIsAnErrorWhateverThePolicySays) {
+  put_in_force("patch", "replicasets", cat("[", patch(R"([JSONPatch{op: "add", path: "/spec/replica", value: 3}])"), "]"),
+               "reinvocationPolicy: Never\n  failurePolicy: Ignore");
+  const auto refused = send("POST", kSets, R"({"metadata":{"name":"web"},"spec":{"selector":{"matchLabels":{"a":"b"}},"template":)"
+                                           R"({"metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"c","image":"i"}]}}}})");
+  EXPECT_EQ(refused.status, 500);
+  EXPECT_EQ(refused.message(), "Internal error occurred: strict decoding error: unknown field \"spec.replica\"");
+}
+
 TEST_F(MutatingPolicyTest, AnErrorRefusesTheRequestUnlessItMayBeIgnored) {
   put_in_force("strict", "configmaps", cat("[", apply(R"(Object{data: {"x": object.data.missing}})"), "]"));
   EXPECT_EQ(create_map("a").message(),
@@ -219,6 +228,38 @@ TEST_F(MutatingPolicyTest, WhatAPolicyAddsHasDefaultsAndCountsForLimitsAndStanda
   const auto privileged = create_pod(R"({"containers":[{"name":"web","image":"web:1"}]})");
   EXPECT_EQ(privileged.message(), "pods \"p\" is forbidden: violates PodSecurity \"baseline:latest\": privileged (container \"extra\" must "
                                   "not set securityContext.privileged=true)");
+}
+
+TEST_F(MutatingPolicyTest, WhoUsesParametersMustBeAllowedToReadThem) {
+  ASSERT_EQ(send("POST", "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+                 R"({"metadata":{"name":"maker"},"rules":[{"apiGroups":["admissionregistration.k8s.io"],"resources":["*"],"verbs":["*"]}]})").status, 201);
+  ASSERT_EQ(send("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+                 R"({"metadata":{"name":"maker"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"maker"},)"
+                 R"("subjects":[{"apiGroup":"rbac.authorization.k8s.io","kind":"User","name":"jane"}]})").status, 201);
+  LocalClient theirs(executor, *api, UserInfo{"jane", "", {"system:authenticated"}, {}});
+  const auto make = [&](const std::string& plural, const std::string& yaml) {
+    ApiRequest request;
+    request.verb = Verb::kCreate;
+    request.kind = schema->find("admissionregistration.k8s.io", "v1", plural)->id;
+    request.body = (*parse_yaml(yaml, "document"))[0].value;
+    std::string message;
+    theirs.send(request, [&](const Result<ApiResponse>& r) { message = r ? "made" : r.error().message; });
+    settle();
+    return message;
+  };
+  const std::string policy = R"(
+spec:
+  reinvocationPolicy: Never
+  matchConstraints: {resourceRules: [{apiGroups: [""], apiVersions: [v1], resources: [pods], operations: [CREATE]}]}
+  mutations: [{patchType: JSONPatch, jsonPatch: {expression: "[]"}}]
+)";
+  EXPECT_EQ(make("mutatingadmissionpolicies", cat("metadata: {name: plain}", policy)), "made");
+  EXPECT_EQ(make("mutatingadmissionpolicies", cat("metadata: {name: p}", policy, "  paramKind: {apiVersion: v1, kind: Secret}\n")),
+            "MutatingAdmissionPolicy.admissionregistration.k8s.io \"p\" is invalid: spec.paramKind: Forbidden: user jane must have \"get\" "
+            "permission on all objects of the referenced paramKind (kind=Secret, apiVersion=v1)");
+  EXPECT_NE(make("mutatingadmissionpolicybindings", "metadata: {name: b}\nspec: {policyName: plain, paramRef: {name: x, namespace: default, "
+                                                    "parameterNotFoundAction: Allow}}\n").find("spec.paramRef: Forbidden: user jane must have"),
+            std::string::npos);
 }
 
 TEST_F(MutatingPolicyTest, APolicyIsRefusedAtTheFieldThatIsWrong) {

@@ -47,5 +47,14 @@ TEST_F(RuntimeClasses, AreOnlyOneOfWhatAPodGetsFromOthers) {
   EXPECT_NE(default_class("b").message().find("PriorityClass a is already marked as default. Only one default can exist"), std::string::npos);
 }
 
+TEST_F(RuntimeClasses, LeavePreemptionToTheClassOfAPodsPriority) {
+  ASSERT_EQ(call("POST", "/apis/scheduling.k8s.io/v1/priorityclasses",
+                 R"({"metadata":{"name":"meek"},"value":1,"preemptionPolicy":"Never"})").status, 201);
+  EXPECT_EQ(pod(R"("priorityClassName":"meek","preemptionPolicy":"PreemptLowerPriority",)").message(),
+            "pods \"p\" is forbidden: the string value of PreemptionPolicy (PreemptLowerPriority) must not be provided in pod spec; "
+            "priority admission controller computed Never from the given PriorityClass name");
+  EXPECT_EQ(pod(R"("priorityClassName":"meek",)").body[keys::kSpec][keys::kPreemptionPolicy].as_string(), "Never");
+}
+
 }  // namespace
 }  // namespace minik::control

@@ -82,6 +82,40 @@ TEST_F(UserAdmissionTest, SelectorsAndConditionsChooseWhatAWebhookSees) {
   EXPECT_EQ(create_map("b").status, 201);
 }
 
+TEST_F(UserAdmissionTest, AWebhookIsAskedAgainOnceALaterOneHasChangedTheObject) {
+  register_webhook("mutatingwebhookconfigurations", "a.example.com", "reinvocationPolicy: IfNeeded");
+  register_webhook("mutatingwebhookconfigurations", "b.example.com");
+  webhooks.set("a.example.com", {.answer = Answer::kPatch, .patch = R"([{"op":"add","path":"/data/first","value":"1"}])"});
+  ASSERT_EQ(create_map("one").status, 201);
+  EXPECT_EQ(webhooks.calls("a.example.com"), 1U);
+  webhooks.set("b.example.com", {.answer = Answer::kPatch, .patch = R"([{"op":"add","path":"/data/second","value":"2"}])"});
+  ASSERT_EQ(create_map("two").status, 201);
+  EXPECT_EQ(webhooks.calls("a.example.com"), 3U);
+  EXPECT_EQ(webhooks.calls("b.example.com"), 2U);
+  EXPECT_EQ(to_json(get(cat(kMaps, "/two")).at("data")), R"({"a":"1","first":"1","second":"2"})");
+}
+
+TEST_F(UserAdmissionTest, SelectorsOfNamespacesAndObjectsChooseWhatAWebhookSees) {
+  register_webhook("validatingwebhookconfigurations", "labels.example.com", "objectSelector: {matchLabels: {watched: \"yes\"}}");
+  register_webhook("validatingwebhookconfigurations", "places.example.com", "namespaceSelector: {matchLabels: {strict: \"yes\"}}");
+  webhooks.set("", {.answer = Answer::kDeny, .message = "seen"});
+  EXPECT_EQ(create_map("a").status, 201);
+  const auto label = R"({"metadata":{"labels":{"watched":"yes"}}})";
+  EXPECT_EQ(send("PATCH", cat(kMaps, "/a"), label, "application/merge-patch+json").message(),
+            "admission webhook \"labels.example.com\" denied the request: seen");
+  ASSERT_EQ(send("PATCH", "/api/v1/namespaces/default", R"({"metadata":{"labels":{"strict":"yes"}}})", "application/merge-patch+json").status, 200);
+  EXPECT_EQ(create_map("b").message(), "admission webhook \"places.example.com\" denied the request: seen");
+}
+
+TEST_F(UserAdmissionTest, ConditionsSeeTheOptionsOfARequest) {
+  register_webhook("validatingwebhookconfigurations", "options.example.com",
+                   "matchConditions: [{name: mine, expression: 'request.options.kind == \"CreateOptions\" && request.options.?fieldManager == "
+                   "optional.of(\"mine\")'}]");
+  webhooks.set("", {.answer = Answer::kDeny});
+  EXPECT_EQ(create_map("a").status, 201);
+  EXPECT_NE(create_map("b", "?fieldManager=mine").status, 201);
+}
+
 TEST_F(UserAdmissionTest, AWebhookSeesSubresourcesByTheirOwnKinds) {
   post("validatingwebhookconfigurations", R"(metadata: {name: parts.example.com}
 webhooks:

@@ -227,9 +227,11 @@ TEST(Cel, KnowsTimestampsAndDurations) {
        {"timestamp('2026-11-24T00:00:00Z').getMonth()", "10"},
        {"timestamp('2024-12-31T00:00:00Z').getDayOfYear()", "365"},
        {"duration('90m').getHours()", "1"},
+       {"timestamp(words[0]) > timestamp('2026-01-02T00:00:00Z')",
+        "error: invalid timestamp \"x\"; it must be RFC 3339 such as 2026-01-02T03:04:05Z"},
        {"timestamp('2026-11-24T01:02:03.456Z').getMilliseconds()", "456"},
        {"timestamp('2026-02-30T00:00:00Z')",
-        "error: invalid timestamp \"2026-02-30T00:00:00Z\"; it must be RFC 3339 such as "
+        "compile: ERROR: <input>:1:11: invalid timestamp argument: invalid timestamp \"2026-02-30T00:00:00Z\"; it must be RFC 3339 such as "
         "2026-01-02T03:04:05Z"},
        {"timestamp(0).getHours('Europe/Berlin')",
         "error: unknown time zone \"Europe/Berlin\"; write its offset, such as +02:00"},

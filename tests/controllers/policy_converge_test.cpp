@@ -69,5 +69,48 @@ subsets: [{addresses: [{ip: 10.1.1.1}], ports: [{port: 5432}]}]
   expect_convergence(story);
 }
 
+TEST(PolicyConvergence, EveryPodHasWhatAMutatingPolicyAddsAndAPolicyItsTypeCheck) {
+  ConvergenceCase story;
+  story.changes = apply_at(seconds(0), R"(
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicy
+metadata: {name: sidecar}
+spec:
+  matchConstraints: {resourceRules: [{apiGroups: [""], apiVersions: [v1], resources: [pods], operations: [CREATE]}]}
+  reinvocationPolicy: Never
+  mutations:
+  - patchType: ApplyConfiguration
+    applyConfiguration: {expression: 'Object{spec: Object.spec{containers: [Object.spec.containers{name: "mesh", image: "mesh:1"}]}}'}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicyBinding
+metadata: {name: sidecar}
+spec: {policyName: sidecar}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: typo}
+spec:
+  matchConstraints: {resourceRules: [{apiGroups: [apps], apiVersions: [v1], resources: [deployments], operations: [CREATE]}]}
+  validations: [{expression: object.replicas > 1}]
+)");
+  const auto deployment = apply_at(seconds(5), R"(
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 4
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: "web:1"}]}
+)");
+  story.changes.insert(story.changes.end(), deployment.begin(), deployment.end());
+  story.changes.push_back(merge_patch_at(seconds(30), "deployments", "web", R"({"spec":{"replicas":6}})"));
+  story.changes.push_back(merge_patch_at(seconds(40), "validatingadmissionpolicies", "typo",
+                                         R"({"spec":{"validations":[{"expression":"object.spec.replicas > 1"}]}})", ""));
+  expect_convergence(story);
+}
+
 }  // namespace
 }  // namespace minik::sim

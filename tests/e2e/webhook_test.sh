@@ -140,11 +140,11 @@ YAML
   changed() { kc create configmap "$1" --from-literal=a=1 && [[ $(kc get configmap "$1" -o jsonpath='{.data.added}') == CREATE ]]; }
   eventually changed inside-"$RANDOM"
   fails 'admission webhook "validate.hooks.example.com" denied the request: bad data' kc create configmap wrong --from-literal=bad=1
+  kc delete mutatingwebhookconfiguration mutate
   kc delete pod hooks --now
   fails 'failed calling webhook "validate.hooks.example.com": failed to call webhook: Post "https://hooks.default.svc:443/validate?timeout=5s"' \
     kc create configmap nobody --from-literal=a=1 --dry-run=server
   kc delete validatingwebhookconfiguration validate
-  kc delete mutatingwebhookconfiguration mutate
 fi
 
 step "a webhook converts custom resources"

@@ -183,5 +183,16 @@ TEST(Table, HoldsColumnsRowsAndWhatWasAskedOfTheObjects) {
       "ConfigMap");
 }
 
+TEST(PolicyRow, CountsRulesAndNamesParameters) {
+  const std::string born = R"({"metadata":{"name":"p","creationTimestamp":"2026-11-23T15:55:00Z"},"spec":)";
+  EXPECT_EQ(row(kinds::kValidatingadmissionpolicies, cat(born, R"({"validations":[{},{}],"paramKind":{"apiVersion":"v1","kind":"ConfigMap"}}})")),
+            "p 2 v1/ConfigMap 5m");
+  EXPECT_EQ(row(kinds::kMutatingadmissionpolicies, cat(born, R"({"mutations":[{}]}})")), "p 1 <unset> 5m");
+  EXPECT_EQ(row(kinds::kMutatingadmissionpolicybindings, cat(born, R"({"policyName":"a","paramRef":{"name":"x"}}})")), "p a */x 5m");
+  EXPECT_EQ(row(kinds::kValidatingadmissionpolicybindings,
+                cat(born, R"({"policyName":"a","paramRef":{"selector":{"matchLabels":{"b":"c"}}}}})")),
+            "p a b=c 5m");
+}
+
 }  // namespace
 }  // namespace minik::control

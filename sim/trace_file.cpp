@@ -44,6 +44,7 @@ std::string write_trace_header(const TraceHeader& header) {
   // Seeds are 64 bits and JSON's numbers are not: text keeps them whole.
   add_text(line, "seed", cat(header.seed));
   add_text(line, "begin", format_nano_time(header.begin));
+  if (header.managed_fields) line += ",\"managedFields\":true";
   add_text(line, "sha256", sha256_of(header.text));
   add_text(line, "text", header.text);
   return line + "}";
@@ -62,7 +63,8 @@ Result<TraceHeader> read_trace_header(std::string_view line) {
   const auto seed = parse_uint64(value.get("seed").as_string());
   const auto begin = parse_time(value.get("begin").as_string());
   if (!seed || !begin) return Error(ErrorCode::kInvalid, "the trace's header needs \"seed\" and \"begin\"");
-  TraceHeader header{value.get("scenario").string(), value.get("file").string(), value.get("text").string(), *seed, *begin};
+  TraceHeader header{value.get("scenario").string(), value.get("file").string(), value.get("text").string(), *seed, *begin,
+                     value.get("managedFields").as_bool()};
   if (value.get("sha256").as_string() != sha256_of(header.text)) {
     return Error(ErrorCode::kInvalid, "the scenario in the trace's header has been changed: its hash is another");
   }

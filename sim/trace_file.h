@@ -35,6 +35,7 @@ struct TraceHeader {
   std::string text;      // the whole scenario file
   uint64_t seed = 0;
   WallTime begin;        // the cluster's clock at virtual time 0
+  bool managed_fields = false;  // of what components write, too
 };
 
 std::string write_trace_header(const TraceHeader& header);

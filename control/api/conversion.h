@@ -5,9 +5,8 @@
 //   answer in v2  <------------------------ webhook <-- its answer, or each event of a watch, in order
 //
 // The inner request meets authorization, admission and the store as any other; a PATCH is made against the object as its
-// client sees it and lands as one only if nobody has written meanwhile, else it is made again. Objects are stored in the
-// form of the version that was the storage version when they were written; what was written before another version
-// became it is read as if it were in that form.
+// client sees it and lands as one only if nobody has written meanwhile, else it is made again. In which form objects are
+// stored when a definition names another storage version: storage_migration.h.
 //
 // Part of CustomResources, on the control thread. The webhook is asked through WebhookCaller; errors are worded as
 // kube-apiserver words them.
@@ -47,14 +46,15 @@ class Conversion {
   void handle(ApiRequest request, ResponseCallback done);
   Result<std::unique_ptr<WatchHandle>> watch(ApiRequest request, WatchCallbacks callbacks);
 
- private:
   using Converted = std::function<void(Result<std::vector<Value>>)>;
+  // Asks the webhook; `done` runs in a later turn, or at once where there is nothing to ask.
+  void convert(const ResourceInfo& from, const ResourceInfo& to, const std::vector<Value>& objects, Converted done);
+
+ private:
   struct Exchange;
   struct ConvertedWatch;
 
   const ResourceInfo& storage_of(const ResourceInfo& resource) const;
-  // Asks the webhook; `done` runs in a later turn, or at once where there is nothing to ask.
-  void convert(const ResourceInfo& from, const ResourceInfo& to, const std::vector<Value>& objects, Converted done);
   void write(const std::shared_ptr<Exchange>& exchange, const Value& document);
   void patch(const std::shared_ptr<Exchange>& exchange);
   void apply(const std::shared_ptr<Exchange>& exchange);

@@ -8,6 +8,7 @@
 #include "control/api/metadata.h"
 #include "control/api/writer.h"
 #include "control/base/check.h"
+#include "control/base/log.h"
 #include "control/base/text.h"
 #include "control/extension/custom_version.h"
 #include "control/object/keys.h"
@@ -19,6 +20,7 @@ namespace {
 
 constexpr size_t kDeletionsPerTurn = 500;  // a turn is bounded
 constexpr Duration kLookAgain = seconds(1);
+constexpr Duration kMigrateAgain = seconds(10);
 
 bool condition_is(const Value& definition, std::string_view type, std::string_view status) {
   const auto conditions = definition[keys::kStatus][keys::kConditions].items();
@@ -112,6 +114,7 @@ CustomResources::CustomResources(ApiServer& server, Executor& executor, Store& s
       registry_(registry),
       conversion_(server, executor, store, server.schema_, server.rng_.fork("conversion"),
                   {server.options_.webhook_caller, [&server](const ApiRequest& request) { return server.authorize(request); }}),
+      migration_(store, conversion_),
       look_again_(executor),
       alive_(std::make_shared<bool>(true)) {
   if (!registry_) return;
@@ -185,11 +188,13 @@ void CustomResources::sync() {
     const std::string name(object_name(seen));
     there.insert(name);
     const auto all = store_.list(kinds::kCustomresourcedefinitions, "")->objects;
-    const Value next = judged(seen, all);
-    write(next, seen);
+    const auto known = served_.find(name);
+    const std::string form = known == served_.end() || !converts_by_webhook(seen) ? stored_form(seen) : known->second.form;
+    write(with_stored_form(judged(seen, all), form), seen);
     const Value& now = store_.find(kinds::kCustomresourcedefinitions, "", name);
     if (condition_is(now, "Established", "True")) {
       serve(now);
+      migrate(now, served_[name]);
     } else {
       withdraw(name);
     }
@@ -255,6 +260,7 @@ void CustomResources::serve(const Value& definition) {
   const std::string group = definition[keys::kSpec][keys::kGroup].string(), plural = names.get("plural").string();
   Served& served = served_[std::string(object_name(definition))];
   const auto stored = registry_->stored(group, plural);
+  if (served.form.empty() || !converts_by_webhook(definition)) served.form = stored_form(definition);
   std::vector<KindId> versions;
   for (const auto& version : definition[keys::kSpec].get("versions").items()) {
     const auto id = registry_->served(group, version[keys::kName].as_string(), plural);
@@ -263,7 +269,7 @@ void CustomResources::serve(const Value& definition) {
     const CustomKind* kind = registry_->kept(*id, source);
     if (!kind) kind = &registry_->keep(*id, source, std::make_unique<CustomVersion>(definition, version, CustomKindIds{*id, *stored}));
     store_.alias(*id, *stored);
-    if (version.get("storage").as_bool()) registry_->define(*stored, kind->stored_resource());
+    if (version[keys::kName].as_string() == served.form) registry_->define(*stored, kind->stored_resource());
     if (!version.get("served").as_bool()) continue;
     registry_->define(*id, kind->resource());
     versions.push_back(*id);
@@ -275,6 +281,36 @@ void CustomResources::serve(const Value& definition) {
   }
   served.versions = std::move(versions);
   if (stored) served.stored = *stored;
+}
+
+void CustomResources::migrate(const Value& definition, Served& served) {
+  if (served.migrating || !is_to_leave(definition, served.form)) return;
+  const std::string name(object_name(definition)), target(storage_version(definition));
+  const Value& spec = definition[keys::kSpec];
+  const auto to = registry_->served(spec[keys::kGroup].as_string(), target, spec.get("names").get("plural").as_string());
+  const ResourceInfo *from_form = registry_->resource(served.stored), *to_form = to ? registry_->resource(*to) : nullptr;
+  if (from_form == nullptr || to_form == nullptr) return;
+  served.migrating = true;
+  migration_.run(*from_form, *to_form, [this, alive = alive_, name](const Status& status) {
+    if (*alive) migrated(name, status);
+  });
+}
+
+void CustomResources::migrated(const std::string& name, const Status& status) {
+  const auto found = served_.find(name);
+  if (found == served_.end()) return;
+  Served& served = found->second;
+  served.migrating = false;
+  if (!status.ok()) {
+    MINIK_LOG(kWarning, "api", cat("the objects of ", name, " stay in the form of ", served.form, ": ", status.error().message));
+    return look_again_.arm(kMigrateAgain, [this] { sync(); });
+  }
+  const Value& definition = store_.find(kinds::kCustomresourcedefinitions, "", name);
+  served.form = storage_version(definition);
+  end_watches(served);
+  serve(definition);
+  server_.schedule_commit();
+  schedule();  // the definition's note of it goes
 }
 
 void CustomResources::withdraw(const std::string& name) {

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "control/api/conversion.h"
+#include "control/api/storage_migration.h"
 #include "control/base/executor.h"
 #include "control/client/request.h"
 #include "control/schema/kind_registry.h"
@@ -54,6 +55,8 @@ class CustomResources {
   struct Served {
     KindId stored;
     std::vector<KindId> versions;
+    std::string form;  // the version in whose form its objects are stored
+    bool migrating = false;
     Value spec;  // of the definition, as it was when it was served last
   };
   struct OpenWatch {
@@ -68,6 +71,8 @@ class CustomResources {
   void serve(const Value& definition);
   void withdraw(const std::string& name);
   void end_watches(const Served& served);
+  void migrate(const Value& definition, Served& served);
+  void migrated(const std::string& name, const Status& status);
   // True when there is nothing left to delete.
   bool delete_objects(const Value& definition);
   void write(const Value& next, const Value& old);
@@ -80,6 +85,7 @@ class CustomResources {
   std::map<uint64_t, OpenWatch> watches_;
   uint64_t last_watch_ = 0;
   Conversion conversion_;
+  StorageMigration migration_;
   StoreWatchId watch_;
   bool scheduled_ = false;
   ScopedTimer look_again_;

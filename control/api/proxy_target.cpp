@@ -12,6 +12,7 @@ namespace minik::control {
 namespace {
 
 constexpr std::string_view kAgentPort = "10250";
+constexpr std::string_view kNoEndpoints = "no endpoints available for service ";
 
 struct ProxyName {
   std::string_view scheme, name, port;
@@ -60,6 +61,9 @@ Result<ProxyTarget> service_target(const Store& store, const ResourceInfo& resou
                                    const ProxyName& name) {
   auto endpoints = service_endpoints(store, request.namespace_, name.name, name.port);
   if (!endpoints && endpoints.error().code == ErrorCode::kNotFound) return not_found(resource, name.name);
+  if (!endpoints && endpoints.error().message.starts_with(kNoEndpoints)) {
+    return Error(ErrorCode::kServiceUnavailable, cat(kNoEndpoints, quoted(request.name)));  // as it was asked for
+  }
   if (!endpoints) return std::move(endpoints).error();
   return ProxyTarget{*std::move(endpoints)};
 }
@@ -113,7 +117,7 @@ Result<std::vector<ProxyTarget::Endpoint>> service_endpoints(const Store& store,
   }
   auto endpoints = ready_endpoints(store, namespace_, service, port_name);
   if (endpoints.empty()) {
-    return Error(ErrorCode::kServiceUnavailable, cat("no endpoints available for service ", quoted(service)));
+    return Error(ErrorCode::kServiceUnavailable, cat(kNoEndpoints, quoted(service)));
   }
   return endpoints;
 }

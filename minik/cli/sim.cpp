@@ -106,7 +106,7 @@ Status TraceFile::close() {
 }
 
 sim::TraceHeader trace_header(const sim::Scenario& scenario, const std::string& text, const std::string& file, uint64_t seed) {
-  return {scenario.name, file, text, seed, sim::ClusterOptions().begin};
+  return {scenario.name, file, text, seed, sim::ClusterOptions().begin, false};
 }
 
 TraceLines::TraceLines(const std::string& path) : path_(path), file_(path == "-" ? "/dev/stdin" : path, std::ios::binary) {

@@ -26,6 +26,7 @@ class Replay {
     comparison_.add(lines_.header_line(), lines_.header_line());
     sim::RunOptions options;
     options.seed = header.seed;
+    if (header.managed_fields) options.field_accounts = control::FieldAccounts::kAlways;
     options.listeners = {&writer};
     const auto outcome = value_or_fail(sim::run_scenario(scenario, options));
     writer.end(outcome.virtual_time, outcome.trace_hash);

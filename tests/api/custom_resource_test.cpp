@@ -302,7 +302,35 @@ TEST_F(CustomResourceTest, IsListedAmongTheApiServicesThatAreLocal) {
                            R"({"metadata":{"name":"v1.far.example.com"},"spec":{"group":"far.example.com","version":"v1",
                                "groupPriorityMinimum":1000,"versionPriority":15,"service":{"name":"far","namespace":"default"}}})");
   ASSERT_EQ(remote.status, 201) << remote.message();
-  EXPECT_EQ(condition(remote.body, "Available"), "False NotOffered");
+  settle();
+  const auto judged = get("/apis/apiregistration.k8s.io/v1/apiservices/v1.far.example.com");
+  EXPECT_EQ(condition(judged.body, "Available"), "False ServiceNotFound");
+}
+
+TEST_F(CustomResourceTest, KeepsItsObjectsWhenAnotherVersionIsStored) {
+  constexpr const char* kWidget = "/apis/example.com/v1/namespaces/default/widgets";
+  define_widgets();
+  ASSERT_EQ(send("POST", kWidget, R"({"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"a"},"spec":{"size":"small","color":"red"}})").status, 201);
+  const auto definition = cat(kDefinitions, "/widgets.example.com");
+  const Value now = get(definition).body;
+  const Value first = now["spec"]["versions"].items()[0];
+  const auto changed = call("PUT", definition, now.with_at({"spec", "versions"}, Value::array({first.with("storage", false), first.with("name", "v2")})));
+  ASSERT_EQ(changed.status, 200) << changed.message();
+  settle();
+  EXPECT_EQ(to_json(get(definition).at("status.storedVersions")), R"(["v1","v2"])");
+  for (const char* version : {"v1", "v2"}) {
+    const auto read = get(cat("/apis/example.com/", version, "/namespaces/default/widgets/a"));
+    EXPECT_EQ(read.at("spec.color").string(), "red");
+    EXPECT_EQ(read.at("apiVersion").string(), cat("example.com/", version));
+  }
+  const auto refused = send("PATCH", definition, R"([{"op":"remove","path":"/spec/versions/0"}])", "application/json-patch+json");
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_NE(refused.message().find("status.storedVersions[0]: Invalid value: \"v1\""), std::string::npos) << refused.message();
+  ASSERT_EQ(send("PATCH", cat(definition, "/status"), R"({"status":{"storedVersions":["v2"]}})", "application/merge-patch+json").status, 200);
+  EXPECT_EQ(send("PATCH", definition, R"([{"op":"remove","path":"/spec/versions/0"}])", "application/json-patch+json").status, 200);
+  settle();
+  EXPECT_EQ(get(cat(kWidget, "/a")).status, 404);
+  EXPECT_EQ(get("/apis/example.com/v2/namespaces/default/widgets/a").at("spec.color").string(), "red");
 }
 
 // ---- rules in CEL ----

@@ -8,6 +8,7 @@
 #include "control/object/json.h"
 #include "control/object/keys.h"
 #include "tests/net/api_world.h"
+#include "tests/net/raw_server.h"
 
 namespace minik {
 namespace {
@@ -88,12 +89,12 @@ TEST_F(Aggregation, PassesOnWhatAnotherServerServesAndSaysWhoAsks) {
   offer();
   wait_until([this] { return condition() == "True Passed"; });
   const auto answer = send("POST", "/apis/fish.org/v1/namespaces/n/fishes?dryRun=All", "{}",
-                           "X-Remote-User: eve\r\nX-Remote-Extra-A: b\r\nAuthorization: Bearer x\r\n");
+                           "X-Remote-User: eve\r\nX-Remote-Extra-Smuggled: b\r\nAuthorization: Bearer x\r\n");
   EXPECT_THAT(answer.body, HasSubstr("POST /apis/fish.org/v1/namespaces/n/fishes?dryRun=All by front-proxy-client {}\n"));
   EXPECT_THAT(answer.body, HasSubstr("x-remote-user: kubernetes-admin\nx-remote-group: system:masters\n"));
   EXPECT_THAT(answer.body, HasSubstr("host: kubernetes.default.svc\n"));
   EXPECT_THAT(answer.body, Not(HasSubstr("eve")));
-  EXPECT_THAT(answer.body, Not(HasSubstr("extra-a")));
+  EXPECT_THAT(answer.body, Not(HasSubstr("smuggled")));
   EXPECT_THAT(answer.body, Not(HasSubstr("Bearer")));
 }
 
@@ -134,6 +135,19 @@ TEST_F(Aggregation, IsUnavailableWhileTheServerIs) {
   send("DELETE", cat(kApiServices, "/v1.fish.org"), "");
   wait_until([this] { return get("/apis/fish.org/v1").status == 404; });
   EXPECT_THAT(get("/apis").body, Not(HasSubstr("fish.org")));
+}
+
+TEST_F(Aggregation, GivesUpAServerThatSpeaksNoTls) {
+  RawServer plain([](int fd) {
+    RawServer::say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+    RawServer::read_until(fd, "nothing that comes");
+  });
+  send("PATCH", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/fish",
+       cat(R"({"ports":[{"name":"https","port":)", plain.port(), "}]}"));
+  offer();
+  wait_until([this] { return condition() == "False FailedDiscoveryCheck"; });
+  EXPECT_THAT(get(cat(kApiServices, "/v1.fish.org")).body,
+              HasSubstr("failing or missing response from https://kubernetes.default.svc:443/apis/fish.org/v1: tls: "));
 }
 
 TEST_F(Aggregation, TrustsOnlyWhomTheBundleNames) {

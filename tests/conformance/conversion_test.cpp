@@ -219,6 +219,82 @@ TEST_F(Conversions, AWatchEndsWhenItsDefinitionIsChanged) {
   EXPECT_TRUE(ended);
 }
 
+// ---- another storage version ----
+
+class StorageVersions : public Conversions {
+ protected:
+  static constexpr const char* kDefinition = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.example.com";
+
+  CustomAnswer store_in_v2() {
+    const Value definition = get(kDefinition).body;
+    std::vector<Value> versions;
+    for (const Value& version : definition["spec"]["versions"].items())
+      versions.push_back(version.with("storage", version["name"].as_string() == "v2"));
+    const auto changed = call("PUT", kDefinition, definition.with_at({"spec", "versions"}, Value::array(versions)));
+    settle();
+    return changed;
+  }
+  CustomAnswer forget_v1() {
+    const auto changed = send("PATCH", cat(kDefinition, "/status"), R"({"status":{"storedVersions":["v2"]}})", "application/merge-patch+json");
+    settle();
+    return changed;
+  }
+  CustomAnswer remove_v1() {
+    return send("PATCH", kDefinition, R"([{"op":"remove","path":"/spec/versions/0"}])", "application/json-patch+json");
+  }
+  int questions_for(const std::string& target) {
+    const int before = webhook.calls;
+    EXPECT_EQ(get(target).status, 200);
+    return webhook.calls - before;
+  }
+};
+
+TEST_F(StorageVersions, OldAndNewObjectsAreReadInBothVersions) {
+  make(kOld, "a", R"({"address":"h:1"})");
+  EXPECT_EQ(to_json(store_in_v2().at("status.storedVersions")), R"(["v1","v2"])");
+  ASSERT_EQ(make(kNew, "b", R"({"host":"i"})").status, 201);
+  EXPECT_EQ(spec_of(get(cat(kNew, "/a"))), R"({"host":"h","port":"1"})");
+  EXPECT_EQ(spec_of(get(cat(kOld, "/a"))), R"({"address":"h:1"})");
+  EXPECT_EQ(spec_of(get(cat(kNew, "/b"))), R"({"host":"i","port":"80"})");
+  EXPECT_EQ(spec_of(get(cat(kOld, "/b"))), R"({"address":"i:80"})");
+}
+
+TEST_F(StorageVersions, OneThatObjectsMayBeInStaysInTheDefinition) {
+  make(kOld, "a", R"({"address":"h:1"})");
+  store_in_v2();
+  const auto refused = remove_v1();
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_NE(refused.message().find("v1 was previously a storage version"), std::string::npos) << refused.message();
+}
+
+TEST_F(StorageVersions, ObjectsAreConvertedBeforeTheirOldVersionGoes) {
+  for (int i = 0; i < 250; ++i) make(kOld, cat("w", i), cat(R"({"address":"h:)", i, "\"}"));
+  store_in_v2();
+  EXPECT_EQ(questions_for(cat(kOld, "/w7")), 0);
+  ASSERT_EQ(forget_v1().status, 200);
+  EXPECT_EQ(questions_for(cat(kNew, "/w7")), 0);
+  EXPECT_EQ(questions_for(cat(kOld, "/w7")), 1);
+  EXPECT_EQ(spec_of(get(cat(kNew, "/w249"))), R"({"host":"h","port":"249"})");
+  EXPECT_TRUE(get(kDefinition).at("metadata.annotations").is_absent());
+  EXPECT_EQ(remove_v1().status, 200);
+  settle();
+  EXPECT_EQ(get(cat(kOld, "/w7")).status, 404);
+  EXPECT_EQ(spec_of(get(cat(kNew, "/w7"))), R"({"host":"h","port":"7"})");
+}
+
+TEST_F(StorageVersions, AWebhookThatFailsLosesNothingAndIsAskedAgain) {
+  make(kOld, "a", R"({"address":"h:1"})");
+  store_in_v2();
+  webhook.down = true;
+  forget_v1();
+  EXPECT_EQ(spec_of(get(cat(kOld, "/a"))), R"({"address":"h:1"})");
+  EXPECT_EQ(get(kDefinition).at("metadata.annotations").get("minik.dev/stored-in").string(), "v1");
+  webhook.down = false;
+  executor.run_until(executor.now() + seconds(15), [] { return false; });
+  EXPECT_EQ(questions_for(cat(kNew, "/a")), 0);
+  EXPECT_EQ(spec_of(get(cat(kNew, "/a"))), R"({"host":"h","port":"1"})");
+}
+
 }  // namespace
 
 }  // namespace minik::control

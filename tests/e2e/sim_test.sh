@@ -46,6 +46,9 @@ code=0; GITHUB_ACTIONS=1 "$minik" sim sweep "$work/fails.yaml" --seeds 4 >"$work
 "$minik" sim run "$work/small.yaml" -q --seed 7 --trace "$work/7" --report "$work/r.html" --metrics "$work/m" >/dev/null
 "$minik" sim run "$work/small.yaml" -q --seed 8 --trace "$work/8" >/dev/null
 [[ $("$minik" sim replay "$work/7" | tail -1) == "$first" ]]
+"$minik" sim run "$work/small.yaml" -q --seed 7 --managed-fields --trace "$work/managed" >"$work/out"
+"$minik" sim state "$work/managed" --at 40s pods -o json | grep '"manager": "kubelet"' >/dev/null
+[[ $("$minik" sim replay "$work/managed" | tail -1) == $(tail -1 "$work/out") && $(tail -1 "$work/out") != "$first" ]]
 sed '2s/"at":"[^"]*"/"at":"1h"/' "$work/7" >"$work/other"
 code=0; "$minik" sim replay "$work/other" >"$work/out" || code=$?
 [[ $code -eq 1 ]] && grep -q "the traces part at line 2" "$work/out"

@@ -32,7 +32,8 @@ TEST(Pki, MakesEverythingInPrivateFiles) {
   const TemporaryFolder folder;
   open_or_die(folder.file("pki"));
   for (const char* name :
-       {"ca.crt", "ca.key", "apiserver.crt", "apiserver.key", "admin.crt", "admin.key", "sa.key"}) {
+       {"ca.crt", "ca.key", "apiserver.crt", "apiserver.key", "admin.crt", "admin.key", "sa.key", "front-proxy-ca.crt",
+        "front-proxy-ca.key", "front-proxy-client.crt", "front-proxy-client.key"}) {
     struct stat status {};
     ASSERT_EQ(stat((folder.file("pki/") + name).c_str(), &status), 0) << name;
     EXPECT_EQ(status.st_mode & 0777, 0600u) << name;
@@ -79,7 +80,7 @@ TEST(Pki, MakesALeafAnewWhenItsFileIsDamaged) {
 }
 
 TEST(Pki, NeverReplacesADamagedCaOrTokenKeyButNamesTheRemedy) {
-  for (const char* name : {"ca.crt", "ca.key", "sa.key"}) {
+  for (const char* name : {"ca.crt", "ca.key", "sa.key", "front-proxy-ca.crt", "front-proxy-ca.key"}) {
     const TemporaryFolder folder;
     open_or_die(folder.path());
     overwrite(folder.file(name), "-----BEGIN NONSENSE-----\n");

@@ -46,10 +46,9 @@ std::string perhaps(std::string_view word, const Names& known) {
   std::string_view nearest;
   for (const std::string_view name : known) {
     const size_t away = distance(word, name);
-    if (away < least || (nearest.empty() && away == least && name.starts_with(word))) {
-      nearest = name;
-      least = away;
-    }
+    if (away >= least) continue;
+    nearest = name;
+    least = away;
   }
   return nearest.empty() ? "" : cat(", perhaps ", nearest, " was meant");
 }
@@ -311,16 +310,31 @@ Result<ObjectSelection> Reader::selection(const Value& map, const std::string& p
   return selection;
 }
 
+namespace {
+
+// Of the control plane, single controllers in both their forms.
+std::string perhaps_component(std::string_view name) {
+  constexpr std::string_view kSuffix = "-controller";
+  std::vector<std::string> known{Component::kControllers.name, Component::kScheduler.name};
+  for (const auto& controller : control::controller_names()) {
+    known.push_back(controller);
+    if (controller.ends_with(kSuffix)) known.push_back(controller.substr(0, controller.size() - kSuffix.size()));
+  }
+  return perhaps(name, known);
+}
+
+}  // namespace
+
 Result<std::string> Reader::component(const std::string& path, std::string_view name) const {
   if (const auto component = component_named(name)) return component->name;
   return error(path, name.empty() ? cat("needs one of ", known_components())
-                                  : cat("there is no component ", quoted(name), perhaps(name, control::controller_names()), "; known are ", known_components()));
+                                  : cat("there is no component ", quoted(name), perhaps_component(name), "; known are ", known_components()));
 }
 
 Result<std::string> Reader::component_or_node(const std::string& path, std::string_view name) const {
   if (const auto component = component_named(name)) return component->name;
   if (name == "nodes" || pools_.empty() || names_node(pools_, name)) return std::string(name);
-  return error(path, cat("there is no node and no component ", quoted(name), "; known are nodes, names of nodes, ", known_components()));
+  return error(path, cat("there is no node and no component ", quoted(name), perhaps_component(name), "; known are nodes, names of nodes, ", known_components()));
 }
 
 Result<NodeChoice> Reader::nodes(const Value& value, const std::string& path,

@@ -1,6 +1,7 @@
 #include "sim/scenario/reader.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "control/controllers/controller_manager.h"
@@ -55,8 +56,14 @@ std::string perhaps(std::string_view word, const Names& known) {
 }  // namespace
 
 std::string Reader::place(const std::string& path) const {
-  const auto found = document_.lines.find(path);
-  return cat(file_, ":", found == document_.lines.end() ? document_.line : found->second);
+  // What has no line of its own stands on that of what it is a part of.
+  std::string part = path;
+  for (auto found = document_.lines.find(part);; found = document_.lines.find(part)) {
+    if (found != document_.lines.end()) return cat(file_, ":", found->second);
+    const size_t end = part.find_last_of(".[");
+    if (end == std::string::npos) return cat(file_, ":", document_.line);
+    part.resize(end);
+  }
 }
 
 Error Reader::error(const std::string& path, std::string_view what) const {
@@ -350,6 +357,22 @@ Result<NodeChoice> Reader::nodes(const Value& value, const std::string& path,
   }
   MINIK_ASSIGN(choice.pool, text(value, path, "pool", ""));
   MINIK_ASSIGN(choice.zone, text(value, path, "zone", ""));
+  if (!pools_.empty()) {
+    std::set<std::string> pools, zones;
+    for (const auto& pool : pools_) {
+      pools.insert(pool.name);
+      zones.insert(pool.zones.begin(), pool.zones.end());
+      if (const auto labelled = pool.labels.find("topology.kubernetes.io/zone"); labelled != pool.labels.end()) zones.insert(labelled->second);
+    }
+    const auto known_as = [](const std::set<std::string>& names) { return join({names.begin(), names.end()}, ", "); };
+    if (!choice.pool.empty() && !pools.contains(choice.pool)) {
+      return error(path + ".pool", cat("there is no pool ", quoted(choice.pool), perhaps(choice.pool, pools), "; known are ", known_as(pools)));
+    }
+    if (!choice.zone.empty() && !zones.contains(choice.zone)) {
+      return error(path + ".zone", zones.empty() ? std::string("no pool of nodes has zones")
+                                                 : cat("there is no zone ", quoted(choice.zone), "; known are ", known_as(zones)));
+    }
+  }
   if (value.contains("runs")) {
     MINIK_ASSIGN(const auto runs, text(value, path, "runs", ""));
     auto parsed = control::LabelSelector::parse(runs);

@@ -95,6 +95,10 @@ TEST(Scenarios, WhatIsMistypedIsAnsweredByWhatMayHaveBeenMeant) {
   EXPECT_NE(refusal("  faults:\n  - {at: 1m, crashNods: all}").find("perhaps crashNodes was meant"), std::string::npos);
   EXPECT_NE(refusal("  timeline:\n  - {at: 1m, delete: {kind: Deploymant, name: a}}").find("perhaps Deployment was meant"), std::string::npos);
   EXPECT_EQ(refusal("  faults:\n  - {at: 1m, somethingElse: all}").find("perhaps"), std::string::npos);
+  EXPECT_NE(refusal("  faults:\n  - {at: 1m, crashNodes: {pool: nod}}").find("there is no pool \"nod\", perhaps node was meant"), std::string::npos);
+  EXPECT_NE(refusal("  faults:\n  - {at: 1m, crashNodes: {zone: a}}").find("no pool of nodes has zones"), std::string::npos);
+  EXPECT_NE(refusal("  timeline:\n  - {at: 1m, upgradePool: {pool: nodes}}").find("there is no pool \"nodes\""), std::string::npos);
+  EXPECT_TRUE(refusal("  images:\n  - {match: a, asks: {list: [Pods]}}").starts_with("a.yaml:7: "));
   EXPECT_NE(refusal("  faults:\n  - {crashNodes: all}").find("the moments at which it strikes"), std::string::npos);
   EXPECT_NE(refusal("  timeline:\n  - {cordon: all}").find("the moment at which it happens"), std::string::npos);
   const auto injected = parse_actions("{partitionNods: {zone: a}, for: 2m}", "inject");

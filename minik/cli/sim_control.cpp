@@ -34,7 +34,7 @@ void print(const Value& status) {
               static_cast<long long>(status["nodes"].as_int()), static_cast<long long>(status["pods"].as_int()),
               status["api"].string().c_str());
   for (const auto& finding : status["expectations"].items()) {
-    std::printf("expect:    %s %s%s\n", finding["held"].as_bool() ? "ok    " : "open  ", finding["what"].string().c_str(),
+    std::printf("expect:    %s %s%s\n", finding["held"].as_bool() ? "ok    " : finding["settled"].as_bool() ? "FAILED" : "open  ", finding["what"].string().c_str(),
                 finding["detail"].as_string().empty() ? "" : cat(": ", finding["detail"].as_string()).c_str());
   }
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <set>
 #include <vector>
 
 #include "control/base/text.h"
@@ -43,6 +44,12 @@ HttpResponse refusal(const Error& error) {
   return HttpResponse::text(error.code == ErrorCode::kNotFound ? 404 : 400, error.message + "\n");
 }
 
+// What is decided: it held, or it cannot any more.
+struct Settled : sim::RunListener {
+  std::set<std::string> findings;
+  void on_finding(Duration, const sim::Finding& finding) override { findings.insert(finding.what); }
+};
+
 }  // namespace
 
 // In order of construction: what stands below uses what stands above, and goes first.
@@ -50,6 +57,7 @@ struct LiveSimulation::Parts {
   const sim::Scenario& scenario;
   LiveOptions options;
   ClusterPki pki;
+  Settled settled;
   sim::Run run;
   OutsideGate gate;
   Pace pace;
@@ -69,7 +77,7 @@ struct LiveSimulation::Parts {
   Parts(const sim::Scenario& s, LiveOptions o)
       : scenario(s),
         options(std::move(o)),
-        run(scenario, {.seed = options.seed, .listeners = {}, .on_action = options.on_action, .audit_policy = {}, .audit = {},
+        run(scenario, {.seed = options.seed, .listeners = {&settled}, .on_action = options.on_action, .audit_policy = {}, .audit = {},
                        .field_accounts = options.field_accounts, .watched = true, .custom_kinds = true}),
         gate(run.cluster().executor()),
         pace(options.speed, options.paused, real_now()),
@@ -165,7 +173,11 @@ Value LiveSimulation::Parts::status() {
   const auto running = std::ranges::count_if(names, [&](const std::string& name) { return cluster.node_running(name); });
   std::vector<Value> findings;
   for (const auto& finding : run.conclude().findings) {
-    findings.push_back(Value::map({{"what", finding.what}, {"held", finding.held}, {"detail", finding.detail}}));
+    const bool is_settled = settled.findings.contains(finding.what);
+    findings.push_back(Value::map({{"what", finding.what},
+                                   {"held", finding.held},
+                                   {"settled", is_settled},
+                                   {"detail", is_settled || run.over() ? finding.detail : ""}}));
   }
   return Value::map({{"scenario", scenario.name},
                      {"seed", cat(options.seed)},

@@ -153,11 +153,7 @@ class Translation {
       if (fault.lasts) return {};
       return refusal(place, cat(fault.text, " needs `for` to be compared: how long it lasts; in the timeline faults have none, in `faults` they do"));
     }
-    const bool is_of_the_process = api || std::holds_alternative<ComponentFault>(fault.kind) || std::holds_alternative<LinkFault>(fault.kind) ||
-                                   std::holds_alternative<StoreFault>(fault.kind);
-    return refusal(place, cat(fault.text, is_of_the_process ? " would strike a part of one process of the real cluster"
-                                                            : " cannot be done to a real cluster",
-                              "; faults that can be compared are ", kFaults));
+    return refusal(place, cat(fault.text, " cannot be done to a real cluster, which is one machine and one process; faults that can be compared are ", kFaults));
   }
 
   // What takes the API server or a component takes all that is in its process.

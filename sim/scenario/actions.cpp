@@ -97,6 +97,7 @@ Result<UpgradePoolAction> upgrade_pool(const Reader& r, const Value& v, const st
   UpgradePoolAction action;
   MINIK_ASSIGN(action.pool, r.text(v, at, "pool", ""));
   if (action.pool.empty()) return r.error(at, "needs a pool");
+  if (const auto known = r.nodes(Value::map({{"pool", action.pool}}), at); !known) return known.error();
   MINIK_ASSIGN(action.max_unavailable, r.number(v, at, "maxUnavailable", 1, 1));
   MINIK_ASSIGN(action.replace, r.distribution(v, at, "replace", action.replace));
   if (v.contains("drainTimeout")) {

@@ -79,14 +79,14 @@ Value draw_api_errors(DrawnWorld& world) {
 }
 
 Value draw_api_rate(DrawnWorld& world) {
-  return Value::map({{"requestsPerSecond", world.rng.between(5, 100)}, {"retryAfterSeconds", world.rng.between(1, 5)}});
+  return Value::map({{"requestsPerSecond", world.rng.between(2, 40)}, {"retryAfterSeconds", world.rng.between(1, 5)}});
 }
 
 Value draw_component(DrawnWorld& world) { return Value::map({{"component", component(world)}}); }
 
 Value draw_component_with_share(DrawnWorld& world) { return draw_component(world).with("share", share(world, 10)); }
 
-Value draw_pull_rate(DrawnWorld& world) { return Value::map({{"pullsPerMinute", world.rng.between(1, 30)}}); }
+Value draw_pull_rate(DrawnWorld& world) { return Value::map({{"pullsPerMinute", world.rng.between(1, 12)}}); }
 
 Value draw_names(DrawnWorld& world) {
   world.needs_names = true;

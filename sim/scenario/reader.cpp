@@ -1,6 +1,7 @@
 #include "sim/scenario/reader.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "control/controllers/controller_manager.h"
@@ -46,18 +47,23 @@ std::string perhaps(std::string_view word, const Names& known) {
   std::string_view nearest;
   for (const std::string_view name : known) {
     const size_t away = distance(word, name);
-    if (away < least || (nearest.empty() && away == least && name.starts_with(word))) {
-      nearest = name;
-      least = away;
-    }
+    if (away >= least) continue;
+    nearest = name;
+    least = away;
   }
   return nearest.empty() ? "" : cat(", perhaps ", nearest, " was meant");
 }
 }  // namespace
 
 std::string Reader::place(const std::string& path) const {
-  const auto found = document_.lines.find(path);
-  return cat(file_, ":", found == document_.lines.end() ? document_.line : found->second);
+  // What has no line of its own stands on that of what it is a part of.
+  std::string part = path;
+  for (auto found = document_.lines.find(part);; found = document_.lines.find(part)) {
+    if (found != document_.lines.end()) return cat(file_, ":", found->second);
+    const size_t end = part.find_last_of(".[");
+    if (end == std::string::npos) return cat(file_, ":", document_.line);
+    part.resize(end);
+  }
 }
 
 Error Reader::error(const std::string& path, std::string_view what) const {
@@ -311,16 +317,31 @@ Result<ObjectSelection> Reader::selection(const Value& map, const std::string& p
   return selection;
 }
 
+namespace {
+
+// Of the control plane, single controllers in both their forms.
+std::string perhaps_component(std::string_view name) {
+  constexpr std::string_view kSuffix = "-controller";
+  std::vector<std::string> known{Component::kControllers.name, Component::kScheduler.name};
+  for (const auto& controller : control::controller_names()) {
+    known.push_back(controller);
+    if (controller.ends_with(kSuffix)) known.push_back(controller.substr(0, controller.size() - kSuffix.size()));
+  }
+  return perhaps(name, known);
+}
+
+}  // namespace
+
 Result<std::string> Reader::component(const std::string& path, std::string_view name) const {
   if (const auto component = component_named(name)) return component->name;
   return error(path, name.empty() ? cat("needs one of ", known_components())
-                                  : cat("there is no component ", quoted(name), perhaps(name, control::controller_names()), "; known are ", known_components()));
+                                  : cat("there is no component ", quoted(name), perhaps_component(name), "; known are ", known_components()));
 }
 
 Result<std::string> Reader::component_or_node(const std::string& path, std::string_view name) const {
   if (const auto component = component_named(name)) return component->name;
   if (name == "nodes" || pools_.empty() || names_node(pools_, name)) return std::string(name);
-  return error(path, cat("there is no node and no component ", quoted(name), "; known are nodes, names of nodes, ", known_components()));
+  return error(path, cat("there is no node and no component ", quoted(name), perhaps_component(name), "; known are nodes, names of nodes, ", known_components()));
 }
 
 Result<NodeChoice> Reader::nodes(const Value& value, const std::string& path,
@@ -336,6 +357,22 @@ Result<NodeChoice> Reader::nodes(const Value& value, const std::string& path,
   }
   MINIK_ASSIGN(choice.pool, text(value, path, "pool", ""));
   MINIK_ASSIGN(choice.zone, text(value, path, "zone", ""));
+  if (!pools_.empty()) {
+    std::set<std::string> pools, zones;
+    for (const auto& pool : pools_) {
+      pools.insert(pool.name);
+      zones.insert(pool.zones.begin(), pool.zones.end());
+      if (const auto labelled = pool.labels.find("topology.kubernetes.io/zone"); labelled != pool.labels.end()) zones.insert(labelled->second);
+    }
+    const auto known_as = [](const std::set<std::string>& names) { return join({names.begin(), names.end()}, ", "); };
+    if (!choice.pool.empty() && !pools.contains(choice.pool)) {
+      return error(path + ".pool", cat("there is no pool ", quoted(choice.pool), perhaps(choice.pool, pools), "; known are ", known_as(pools)));
+    }
+    if (!choice.zone.empty() && !zones.contains(choice.zone)) {
+      return error(path + ".zone", zones.empty() ? std::string("no pool of nodes has zones")
+                                                 : cat("there is no zone ", quoted(choice.zone), "; known are ", known_as(zones)));
+    }
+  }
   if (value.contains("runs")) {
     MINIK_ASSIGN(const auto runs, text(value, path, "runs", ""));
     auto parsed = control::LabelSelector::parse(runs);

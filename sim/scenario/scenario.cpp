@@ -132,7 +132,11 @@ Result<Action> read_action_of_now(const Reader& r, const Value& v, const std::st
   const bool is_fault = std::ranges::any_of(v.entries(), [](const control::MapEntry& entry) {
     return std::ranges::find(fault_names(), entry.key.text()) != fault_names().end();
   });
-  if (!is_fault) return read_action(r, v, at, {});
+  if (!is_fault) {
+    auto action = read_action(r, v.without("for"), at, {});
+    if (action && v.contains("for")) return r.error(Reader::child(at, "for"), "stands beside a fault; an action does not last");
+    return action;
+  }
   MINIK_ASSIGN(auto rule, read_fault_rule(r, v, at));
   Action action;
   action.text = rule.fault.text;

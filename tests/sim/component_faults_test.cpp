@@ -90,6 +90,23 @@ TEST(SingleControllers, AnInjectedFaultTakesOneFromAmongTheOthers) {
   EXPECT_TRUE(run.run->cluster().running({"replicaset-controller"}));
 }
 
+TEST(Scenarios, WhatIsMistypedIsAnsweredByWhatMayHaveBeenMeant) {
+  EXPECT_NE(refusal("  faults:\n  - {at: 1m, crashComponent: {component: deploymnt}}").find("perhaps deployment"), std::string::npos);
+  EXPECT_NE(refusal("  faults:\n  - {at: 1m, crashNods: all}").find("perhaps crashNodes was meant"), std::string::npos);
+  EXPECT_NE(refusal("  timeline:\n  - {at: 1m, delete: {kind: Deploymant, name: a}}").find("perhaps Deployment was meant"), std::string::npos);
+  EXPECT_EQ(refusal("  faults:\n  - {at: 1m, somethingElse: all}").find("perhaps"), std::string::npos);
+  EXPECT_NE(refusal("  faults:\n  - {at: 1m, crashNodes: {pool: nod}}").find("there is no pool \"nod\", perhaps node was meant"), std::string::npos);
+  EXPECT_NE(refusal("  faults:\n  - {at: 1m, crashNodes: {zone: a}}").find("no pool of nodes has zones"), std::string::npos);
+  EXPECT_NE(refusal("  timeline:\n  - {at: 1m, upgradePool: {pool: nodes}}").find("there is no pool \"nodes\""), std::string::npos);
+  EXPECT_TRUE(refusal("  images:\n  - {match: a, asks: {list: [Pods]}}").starts_with("a.yaml:7: "));
+  EXPECT_NE(refusal("  faults:\n  - {crashNodes: all}").find("the moments at which it strikes"), std::string::npos);
+  EXPECT_NE(refusal("  timeline:\n  - {cordon: all}").find("the moment at which it happens"), std::string::npos);
+  const auto injected = parse_actions("{partitionNods: {zone: a}, for: 2m}", "inject");
+  ASSERT_FALSE(injected);
+  EXPECT_NE(injected.error().message.find("perhaps partitionNodes was meant"), std::string::npos) << injected.error().message;
+  EXPECT_NE(parse_actions("{cordon: all, for: 2m}", "inject").error().message.find("an action does not last"), std::string::npos);
+}
+
 TEST(SingleControllers, NamesThatNobodyHasAreRefusedWhereTheyStand) {
   EXPECT_TRUE(refusal("  faults:\n  - {at: 1m, crashComponent: {component: deploymnt}}").starts_with("a.yaml:7: "));
   EXPECT_NE(refusal("  faults:\n  - {at: 1m, crashComponent: {component: deploymnt}}").find("deployment-controller"), std::string::npos);

@@ -76,14 +76,20 @@ TEST(EveryFault, StrikesAndIsTheSameInEveryRunOfOneSeed) {
   for (const auto name : fault_names()) {
     SCOPED_TRACE(name);
     DrawnWorld world{rng, 3};
-    const std::string fault = cat("{at: 40s, for: 40s, ", name, ": ", control::to_json(draw_fault(name, world)), "}");
-    const auto scenario = parse_scenario(small_scenario(fault), "small.yaml");
-    ASSERT_TRUE(scenario.ok()) << scenario.error().message;
-    const Told first = run_once(*scenario), second = run_once(*scenario);
-    EXPECT_EQ(first.hash, second.hash);
-    EXPECT_EQ(first.actions, second.actions);
-    EXPECT_TRUE(std::ranges::any_of(first.actions, [&](const std::string& what) { return what.starts_with(name); })) << "it never began";
-    EXPECT_NE(first.hash, calm) << fault << " was not felt";
+    bool felt = false;
+    for (int draws = 0; draws < 20 && !felt; ++draws) {  // one request of a hundred that gets lost may be none
+      const std::string fault = cat("{at: 40s, for: 40s, ", name, ": ", control::to_json(draw_fault(name, world)), "}");
+      const auto scenario = parse_scenario(small_scenario(fault), "small.yaml");
+      ASSERT_TRUE(scenario.ok()) << scenario.error().message;
+      const Told first = run_once(*scenario);
+      EXPECT_TRUE(std::ranges::any_of(first.actions, [&](const std::string& what) { return what.starts_with(name); })) << "it never began";
+      felt = first.hash != calm;
+      if (!felt) continue;
+      const Told second = run_once(*scenario);
+      EXPECT_EQ(first.hash, second.hash) << fault;
+      EXPECT_EQ(first.actions, second.actions);
+    }
+    EXPECT_TRUE(felt) << "the run is the same without it";
   }
 }
 

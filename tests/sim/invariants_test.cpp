@@ -110,7 +110,7 @@ void lose_readiness(World& world, std::string_view endpoint_ready) {
     endpointslice.kubernetes.io/managed-by: endpointslice-controller.k8s.io}},
     endpoints: [{addresses: [10.0.0.1], targetRef: {kind: Pod, name: a, namespace: shop}, conditions: {ready: )", endpoint_ready, "}}]}"));
   world.put(kinds::kPods, pod("a", "", "nodeName: node-1", "{type: Ready, status: \"False\"}"));
-  world.pass(seconds(31));
+  world.pass(seconds(71));
 }
 
 void delete_an_owner(World& world) {

@@ -39,7 +39,8 @@ TEST(Swarm, DrawsTheSameScenarioAndRunForOneSeed) {
 TEST(Swarm, DrawsEveryFaultThatAScenarioMayName) {
   std::set<std::string_view> left(fault_names().begin(), fault_names().end());
   for (uint64_t seed = 0; seed < 2'000 && !left.empty(); ++seed) {
-    for (const auto& fault : swarm_scenario(seed).get("spec").get("faults").items()) {
+    const control::Value scenario = swarm_scenario(seed);
+    for (const auto& fault : scenario.get("spec").get("faults").items()) {
       for (const auto& entry : fault.entries()) left.erase(entry.key.text());
     }
   }

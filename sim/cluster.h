@@ -112,8 +112,8 @@ class SimulatedCluster {
   void watch_requests(RequestWatch watch);
 
   // --- machines ---
-  // Something goes wrong, or may: every node that rests takes up its heartbeats again, and none rests for the next ten
-  // minutes. What is done to it by the functions below tells so by itself.
+  // Something goes wrong, or may: every node that rests takes up its heartbeats again, and none rests for the next
+  // minute. What is done to it by the functions below tells so by itself.
   void disturb();
   std::vector<std::string> node_names() const;
   bool has_node(const std::string& name) const { return machines_.contains(name); }

@@ -1,8 +1,8 @@
 // Machines at rest: of all that happens in a day of a large cluster, 99 parts in a hundred are nodes that say that
 // nothing has happened. Where nothing disturbs a cluster they need not say it.
 //
-//   a Lease renewed, ten minutes since disturb()  -->  the node agent rests: no renewal, no status, no timer
-//   disturb(), or its Node is changed by others   -->  it goes on at its own beat
+//   a Lease renewed, a minute since disturb()   -->  the node agent rests: no renewal, no status, no timer
+//   disturb(), or its Node is changed by others  -->  it goes on at its own beat
 //
 // The node lifecycle controller asks spoke_at() of a node that it has not heard of for its grace period, so that a
 // machine that dies counts as silent from its last beat on. What is stored of a node at rest (its Lease's renewTime,
@@ -15,8 +15,8 @@
 namespace minik::sim {
 
 namespace {
-// Longer than anything in a control plane needs to get over a fault.
-constexpr Duration kCalm = minutes(10);
+// Since the last disturbance: by then whoever could be reached again has said so itself, and been heard.
+constexpr Duration kCalm = minutes(1);
 }  // namespace
 
 bool SimulatedCluster::may_rest() {

@@ -91,9 +91,9 @@ TEST_F(RestingNodes, GoOnAtTheirBeatWhenSomethingDisturbsThem) {
   cluster->disturb();
   advance(seconds(11));
   EXPECT_GT(renewed("node-1"), old);
-  EXPECT_GT(writes_within(minutes(1)), 6U * 5U);
+  EXPECT_GE(writes_within(seconds(40)), 6U * 4U);
   // And rest again when it has been calm for long enough.
-  advance(minutes(10));
+  advance(minutes(2));
   EXPECT_LT(writes_within(minutes(1)), 3U);
 }
 

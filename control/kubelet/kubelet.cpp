@@ -88,6 +88,10 @@ Kubelet::Kubelet(KubeletConfig config, Executor& executor, Client& client, Conta
     context_.metrics = &*metrics_;
   }
   context_.worker_done = [this](const std::string& uid) { workers_.erase(uid); };
+  context_.image_pulled = [this] {
+    images_unsaid_ = true;
+    wake();
+  };
   context_.resize_refusal = [this](const Value& pod) { return resize_refusal(pod); };
 }
 
@@ -322,7 +326,7 @@ void Kubelet::renew_lease() {
 
 void Kubelet::rest_if_allowed() {
   // Not while there is something to say: what is due soon may be a correction.
-  const bool quiet = registered_ && !disk_full_ && !disk_pressure_ && status_timer_.armed() &&
+  const bool quiet = registered_ && !disk_full_ && !disk_pressure_ && !images_unsaid_ && status_timer_.armed() &&
                      status_due_ - executor_.now() > config_.correction_period;
   if (!quiet || !config_.may_rest || !config_.may_rest()) return;
   resting_ = true;
@@ -383,6 +387,7 @@ void Kubelet::report_status() {
   runtime_.list_images([this, alive = alive_](Result<std::vector<ImageStatus>> images) {
     if (!*alive) return;
     if (images) {
+      images_unsaid_ = false;
       std::vector<Value> list;
       for (const auto& image : *images) {
         if (list.size() == kImagesShownMax) break;

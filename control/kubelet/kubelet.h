@@ -132,6 +132,7 @@ class Kubelet {
   Instant lease_due_, status_due_;  // when the timers come, or would if the node did not rest
   bool resting_ = false;
   Instant rested_until_;
+  bool images_unsaid_ = false;  // some were pulled since the last status
   std::shared_ptr<bool> alive_;
 };
 

@@ -49,6 +49,7 @@ struct KubeletContext {
   // Why the node has no room for this pod as its spec is now; null when it has.
   std::function<std::unique_ptr<ResizeRefusal>(const Value& pod)> resize_refusal;
   KubeletMetrics* metrics = nullptr;  // may be null
+  std::function<void()> image_pulled = {};
 };
 
 class PodWorker : public std::enable_shared_from_this<PodWorker> {

@@ -6,6 +6,7 @@
 
 #include "control/base/text.h"
 #include "control/controllers/pods.h"
+#include "control/object/json.h"
 #include "control/object/keys.h"
 #include "control/schema/kinds.h"
 #include "sim/cluster.h"
@@ -122,6 +123,20 @@ TEST_F(RestingNodes, AnswerWhatOthersMakeOfTheirStatus) {
   ASSERT_EQ(ready("node-2"), "Unknown");
   advance(seconds(15));
   EXPECT_EQ(ready("node-2"), "True");
+}
+
+TEST_F(RestingNodes, SayWhichImagesTheyHavePulled) {
+  make(true, hours(1));
+  EXPECT_TRUE(node("node-1")[keys::kStatus][keys::kImages].items().empty());
+  control::ApiRequest request;
+  request.verb = control::Verb::kCreate;
+  request.kind = kinds::kPods;
+  request.namespace_ = "default";
+  request.body = *control::parse_json(R"({"metadata": {"name": "one"}, "spec": {"nodeName": "node-1",
+      "containers": [{"name": "web", "image": "web:1"}]}})");
+  cluster->request(std::move(request), [](const auto& result) { ASSERT_TRUE(result) << result.error().message; });
+  advance(minutes(6));
+  EXPECT_FALSE(node("node-1")[keys::kStatus][keys::kImages].items().empty());
 }
 
 TEST_F(RestingNodes, AreWellKnownToControllersThatAreNew) {

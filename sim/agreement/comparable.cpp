@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "control/base/text.h"
+#include "control/object/keys.h"
 #include "control/object/yaml.h"
+#include "control/schema/schema.h"
 #include "sim/scenario/reader.h"
 
 namespace minik::sim {
@@ -123,7 +125,14 @@ class Translation {
     return refusal(action.place, cat("`runs` chooses machines, and there is one; write `", action.text, ": all`"));
   }
 
-  static Status check(const Action&, const ApplyAction&) { return {}; }
+  static Status check(const Action& action, const ApplyAction& what) {
+    for (const auto& object : what.objects) {
+      const auto kind = object[control::keys::kKind].as_string();
+      if (control::Schema::builtin().find_kind(object[control::keys::kApiVersion].as_string(), kind)) continue;
+      return refusal(action.place, cat("kinds that a scenario defines, as ", kind, ", cannot be compared"));
+    }
+    return {};
+  }
   static Status check(const Action&, const PatchAction&) { return {}; }
   static Status check(const Action&, const DeleteAction&) { return {}; }
   static Status check(const Action& action, const CordonAction& what) { return all_nodes(what.nodes, action); }

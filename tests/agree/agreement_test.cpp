@@ -153,6 +153,9 @@ TEST(Comparable, WhatARealClusterCannotBeGivenIsRefusedWithItsLine) {
       {"  faults:\n  - {at: 1m, for: 1m, crashComponent: {component: scheduler}}", "and one process; faults that can be compared are"},
       {"  faults:\n  - {random: {every: 1m}, for: 1m, stopApi: {}}", "`random` strikes at other moments"},
       {"  faults:\n  - {when: {write: {kind: Pod}}, for: 1m, stopApi: {}}", "`when` comes at a moment of its own"},
+      {"  timeline:\n  - {at: 1m, apply: [{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: widgets.example.com}, spec: "
+       "{group: example.com, scope: Namespaced, names: {plural: widgets, singular: widget, kind: Widget}, versions: [{name: v1, served: true, storage: true, "
+       "schema: {openAPIV3Schema: {type: object}}}]}}, {apiVersion: example.com/v1, kind: Widget, metadata: {name: a}}]}", "as Widget, cannot be compared"},
       {"  images:\n  - {match: web, crash: {atStart: 5%}}", "spec.images[0].crash: no real image behaves so"},
   };
   for (const auto& [lines, why] : refusals) {

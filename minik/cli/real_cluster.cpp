@@ -194,7 +194,7 @@ sim::WorldHistory RealCluster::live_through() {
     wait_until(deed.trigger.at);
     perform(deed);
   }
-  wait_until(comparable_.scenario.duration);
+  wait_until(comparable_.duration);
   auto history = watches_->end();
   if (daemon_back_) start_daemon();
   remove_all();

@@ -175,8 +175,9 @@ TEST(Comparable, BothWorldsGetTheSameMomentsAndLengths) {
       "  timeline: [{at: 8s, scale: {kind: Deployment, name: web, replicas: 2}}]\n"
       "  faults: [{at: 4s, for: {min: 4s, max: 12s}, registryOutage: {}}]\n", 4);
   ASSERT_TRUE(both) << both.error().message;
-  EXPECT_EQ(both->scenario.duration, seconds(10));
-  EXPECT_EQ(both->scenario.timeline[0].trigger.at, seconds(2));
+  EXPECT_EQ(both->duration, seconds(10));
+  EXPECT_EQ(both->scenario.duration, seconds(15)) << "five seconds for its boot";
+  EXPECT_EQ(both->scenario.timeline[0].trigger.at, seconds(7));
   ASSERT_EQ(both->deeds.size(), 2U);
   EXPECT_EQ(both->deeds[0].text, "registryOutage") << "in the order of their moments";
   EXPECT_EQ(both->deeds[0].trigger.at, seconds(1));

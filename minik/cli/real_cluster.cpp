@@ -10,6 +10,7 @@
 #include <mutex>
 #include <thread>
 
+#include "control/base/check.h"
 #include "control/base/text.h"
 #include "control/controllers/pods.h"
 #include "control/object/json.h"
@@ -193,7 +194,7 @@ sim::WorldHistory RealCluster::live_through() {
     wait_until(deed.trigger.at);
     perform(deed);
   }
-  wait_until(comparable_.scenario.duration);
+  wait_until(comparable_.duration);
   auto history = watches_->end();
   if (daemon_back_) start_daemon();
   remove_all();
@@ -254,7 +255,7 @@ void RealCluster::act(const Other&) {}
 void RealCluster::act(const sim::ApplyAction& action) {
   for (const auto& object : action.objects) {
     const auto* resource = control::Schema::builtin().find_kind(object[keys::kApiVersion].as_string(), object[keys::kKind].as_string());
-    if (!resource) fail(Error(ErrorCode::kBadRequest, cat("custom kinds such as ", object[keys::kKind].as_string(), " cannot be compared")), kNotValid);
+    CHECK(resource) << "comparable() takes no kind " << object[keys::kKind].as_string();
     const Value& namespace_ = object[keys::kMetadata][keys::kNamespace];
     const std::string path = path_of(*resource, namespace_.as_string("default"), control::object_name(object));
     call(profile_, {"PATCH", path + "?fieldManager=minik-compare&force=true", "application/apply-patch+yaml", control::to_json(object)});

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "control/base/text.h"
+#include "control/object/keys.h"
 #include "control/object/yaml.h"
+#include "control/schema/schema.h"
 #include "sim/scenario/reader.h"
 
 namespace minik::sim {
@@ -31,14 +33,15 @@ class Translation {
   Result<Comparable> both() {
     MINIK_TRY(machines());
     MINIK_TRY(images());
-    scenario_.duration = faster(scenario_.duration);
+    const Duration duration = faster(scenario_.duration);
+    scenario_.duration = duration;
     for (auto& action : scenario_.timeline) {
       MINIK_TRY(moment(action.trigger, action.place));
       const bool is_workload = &action == scenario_.timeline.data() && action.place == reader_.place("spec.workloads");
       if (!is_workload) action.trigger.at = faster(action.trigger.at);
       MINIK_TRY(std::visit([&](auto& what) { return check(action, what); }, action.what));
       deeds_.push_back(action);
-      if (is_workload) deeds_.back().trigger.at = {};  // the real machine has booted
+      if (is_workload) deeds_.back().trigger.at = action.trigger.at = {};
     }
     for (auto& rule : scenario_.faults) {
       MINIK_TRY(moment(rule.trigger, rule.place));
@@ -52,9 +55,10 @@ class Translation {
       deeds_.push_back(std::move(deed));
     }
     MINIK_TRY(registries());
+    boot_first();
     whole_process();
     std::ranges::stable_sort(deeds_, {}, [](const Action& deed) { return deed.trigger.at; });
-    return Comparable{std::move(scenario_), std::move(deeds_)};
+    return Comparable{std::move(scenario_), std::move(deeds_), duration};
   }
 
  private:
@@ -123,7 +127,14 @@ class Translation {
     return refusal(action.place, cat("`runs` chooses machines, and there is one; write `", action.text, ": all`"));
   }
 
-  static Status check(const Action&, const ApplyAction&) { return {}; }
+  static Status check(const Action& action, const ApplyAction& what) {
+    for (const auto& object : what.objects) {
+      const auto kind = object[control::keys::kKind].as_string();
+      if (control::Schema::builtin().find_kind(object[control::keys::kApiVersion].as_string(), kind)) continue;
+      return refusal(action.place, cat("kinds that a scenario defines, as ", kind, ", cannot be compared"));
+    }
+    return {};
+  }
   static Status check(const Action&, const PatchAction&) { return {}; }
   static Status check(const Action&, const DeleteAction&) { return {}; }
   static Status check(const Action& action, const CordonAction& what) { return all_nodes(what.nodes, action); }
@@ -154,6 +165,14 @@ class Translation {
       return refusal(place, cat(fault.text, " needs `for` to be compared: how long it lasts; in the timeline faults have none, in `faults` they do"));
     }
     return refusal(place, cat(fault.text, " cannot be done to a real cluster, which is one machine and one process; faults that can be compared are ", kFaults));
+  }
+
+  // The real machine runs when its story begins; the simulated one boots before it.
+  void boot_first() {
+    constexpr Duration kBoot = seconds(5);
+    scenario_.duration = scenario_.duration + kBoot;
+    for (auto& action : scenario_.timeline) action.trigger.at = action.trigger.at + kBoot;
+    for (auto& rule : scenario_.faults) rule.trigger.at = rule.trigger.at + kBoot;
   }
 
   // What takes the API server or a component takes all that is in its process.

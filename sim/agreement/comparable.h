@@ -18,8 +18,9 @@
 namespace minik::sim {
 
 struct Comparable {
-  Scenario scenario;          // as the simulator runs it
+  Scenario scenario;          // as the simulator runs it, later by the five seconds in which its machine boots
   std::vector<Action> deeds;  // for the real cluster, in the order of their moments; faults are InjectActions
+  Duration duration;          // of the real one's story
 };
 
 // `speed`: moments and lengths of the scenario come so many times as fast, in both worlds. What Kubernetes itself waits

@@ -153,6 +153,9 @@ TEST(Comparable, WhatARealClusterCannotBeGivenIsRefusedWithItsLine) {
       {"  faults:\n  - {at: 1m, for: 1m, crashComponent: {component: scheduler}}", "and one process; faults that can be compared are"},
       {"  faults:\n  - {random: {every: 1m}, for: 1m, stopApi: {}}", "`random` strikes at other moments"},
       {"  faults:\n  - {when: {write: {kind: Pod}}, for: 1m, stopApi: {}}", "`when` comes at a moment of its own"},
+      {"  timeline:\n  - {at: 1m, apply: [{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: widgets.example.com}, spec: "
+       "{group: example.com, scope: Namespaced, names: {plural: widgets, singular: widget, kind: Widget}, versions: [{name: v1, served: true, storage: true, "
+       "schema: {openAPIV3Schema: {type: object}}}]}}, {apiVersion: example.com/v1, kind: Widget, metadata: {name: a}}]}", "as Widget, cannot be compared"},
       {"  images:\n  - {match: web, crash: {atStart: 5%}}", "spec.images[0].crash: no real image behaves so"},
   };
   for (const auto& [lines, why] : refusals) {
@@ -172,8 +175,9 @@ TEST(Comparable, BothWorldsGetTheSameMomentsAndLengths) {
       "  timeline: [{at: 8s, scale: {kind: Deployment, name: web, replicas: 2}}]\n"
       "  faults: [{at: 4s, for: {min: 4s, max: 12s}, registryOutage: {}}]\n", 4);
   ASSERT_TRUE(both) << both.error().message;
-  EXPECT_EQ(both->scenario.duration, seconds(10));
-  EXPECT_EQ(both->scenario.timeline[0].trigger.at, seconds(2));
+  EXPECT_EQ(both->duration, seconds(10));
+  EXPECT_EQ(both->scenario.duration, seconds(15)) << "five seconds for its boot";
+  EXPECT_EQ(both->scenario.timeline[0].trigger.at, seconds(7));
   ASSERT_EQ(both->deeds.size(), 2U);
   EXPECT_EQ(both->deeds[0].text, "registryOutage") << "in the order of their moments";
   EXPECT_EQ(both->deeds[0].trigger.at, seconds(1));

@@ -12,7 +12,7 @@
 #include <string>
 
 #include "bench/simulated_deployment.h"
-#include "sim/huge_pages.h"
+#include "minik/cli/huge_pages.h"
 #include "sim/trace.h"
 
 namespace {
@@ -130,7 +130,7 @@ BENCHMARK(speedup_5000n)->Unit(benchmark::kMillisecond)->Iterations(1);
 }  // namespace
 
 int main(int argc, char** argv) {
-  minik::sim::start_with_huge_pages(argv);  // as `minik sim` does
+  minik::cli::start_with_huge_pages(argv);  // as `minik sim` does
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::RunSpecifiedBenchmarks();

@@ -5,8 +5,8 @@
 
 #include "control/base/text.h"
 #include "minik/cli/command.h"
+#include "minik/cli/huge_pages.h"
 #include "runtime/container/shim.h"
-#include "sim/huge_pages.h"
 
 namespace minik::cli {
 
@@ -83,6 +83,6 @@ int main(int argc, char** argv) {
   const std::string_view first = argc > 1 ? argv[1] : "";
   if (first == "demo-server") return minik::cli::run_demo_server();
   if (first == "daemon" && argc == 3) return minik::cli::run_daemon(argv[2]);
-  if (first == "sim") minik::sim::start_with_huge_pages(argv);
+  if (first == "sim") minik::cli::start_with_huge_pages(argv);
   return minik::cli::run(argc, argv);
 }

@@ -51,8 +51,8 @@ class ApiWorld {
   ShellStreams& streams() { return streams_; }
 
  private:
-  IoThreads outgoing_{1};  // to other API servers
   EventLoop control_loop_;
+  IoThreads outgoing_{1};  // to other API servers; ends before the loop that it tells what they say
   MetricRegistry metrics_;
   control::MemoryLog log_;
   std::unique_ptr<control::Store> store_;

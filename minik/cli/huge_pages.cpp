@@ -1,4 +1,4 @@
-#include "sim/huge_pages.h"
+#include "minik/cli/huge_pages.h"
 
 #include <unistd.h>
 
@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <string_view>
 
-namespace minik::sim {
+namespace minik::cli {
 
 namespace {
 constexpr const char* kVariable = "GLIBC_TUNABLES";
@@ -26,4 +26,4 @@ void start_with_huge_pages(char** argv) {
   unsetenv(kVariable);
 }
 
-}  // namespace minik::sim
+}  // namespace minik::cli

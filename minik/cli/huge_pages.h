@@ -2,11 +2,11 @@
 // moment goes into finding where a page is.
 #pragma once
 
-namespace minik::sim {
+namespace minik::cli {
 
 // glibc asks for huge pages only where its environment says so when a program starts: the program starts itself once
 // more, in place, with the same arguments. To be called first thing in main. Where that cannot be had, or the
 // environment has wishes of its own, everything goes on as it is.
 void start_with_huge_pages(char** argv);
 
-}  // namespace minik::sim
+}  // namespace minik::cli

@@ -234,6 +234,7 @@ void plan_pods(Rollout& rollout) {
     write.independent = true;
     write.event = EventNote{about, "Normal", "SuccessfulDelete",
                             cat("Deleted pod: ", object_name(rollout.surplus[i]))};
+    write.failure_event = EventNote{about, "Warning", "FailedDelete", "Error deleting: %error%"};
   }
 }
 

@@ -51,7 +51,8 @@ Status check_usages(const Value& request, const Signer& signer) {
   if (of_node && (strange != usages.end() || !uses(request, signer.must_use) || !uses(request, "digital signature"))) {
     std::vector<std::string_view> required{signer.must_use, "digital signature", "key encipherment"};
     std::ranges::sort(required);
-    return Error(ErrorCode::kInvalid, cat("usages did not match [", required[0], " ", required[1], " ", required[2], "]"));
+    return Error(ErrorCode::kInvalid,
+                 cat("usages did not match [", required[0], " ", required[1], " ", required[2], "]"));
   }
   if (strange != usages.end()) {
     return Error(ErrorCode::kInvalid, cat("invalid usage for client certificate: ", strange->as_string()));

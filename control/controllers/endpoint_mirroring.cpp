@@ -122,8 +122,8 @@ Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, Env&) {
   // With a change only: a settled world is silent.
   if (skipped > 0 && !plan.writes.empty()) {
     plan.note(typed(endpoints, "v1", "Endpoints"), "Warning", "TooManyAddressesToMirror",
-              cat("A max of ", kAddressesMax, " addresses can be mirrored to EndpointSlices per Endpoints subset. ", skipped,
-                  " addresses were skipped"));
+              cat("A max of ", kAddressesMax, " addresses can be mirrored to EndpointSlices per Endpoints subset. ",
+                  skipped, " addresses were skipped"));
   }
   return plan;
 }

@@ -422,8 +422,8 @@ void count_progress(const Work& work, PlannedWrite& write) {
     const std::string limit = work.spec.has_backoffLimitPerIndex() ? "perIndex" : "global";
     for (const auto& [result, key] :
          {std::pair{"succeeded", keys::kCompletedIndexes}, std::pair{"failed", keys::kFailedIndexes}}) {
-      const auto indexes = [&](const Value& status) {
-        return IndexSet::parse(status[key].as_string(), work.spec.completions()).value_or(IndexSet()).count();
+      const auto indexes = [&work, &counted = key](const Value& status) {
+        return IndexSet::parse(status[counted].as_string(), work.spec.completions()).value_or(IndexSet()).count();
       };
       const int64_t more = indexes(after) - indexes(before);
       if (more <= 0) continue;

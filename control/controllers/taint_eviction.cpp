@@ -56,7 +56,8 @@ Plan reconcile_taint_eviction(const Snapshot& snapshot, const ObjectKey& key, En
   }
   if (!when) {
     if (before) {
-      plan.note(typed(pod, "v1", "Pod"), "Normal", "TaintManagerEviction", cat("Cancelling deletion of Pod ", key.text()));
+      plan.note(typed(pod, "v1", "Pod"), "Normal", "TaintManagerEviction",
+                cat("Cancelling deletion of Pod ", key.text()));
     }
     return plan;
   }
@@ -125,7 +126,8 @@ ControllerSpec taint_eviction_controller() {
          }
        },
        {}}};
-  spec.decide = [awaited = std::make_shared<AwaitedEvictions>()](const Snapshot& snapshot, const ObjectKey& key, Env& env) {
+  spec.decide = [awaited = std::make_shared<AwaitedEvictions>()](const Snapshot& snapshot, const ObjectKey& key,
+                                                                 Env& env) {
     return reconcile_taint_eviction(snapshot, key, env, *awaited);
   };
   return spec;

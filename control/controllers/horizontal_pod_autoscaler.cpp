@@ -222,8 +222,8 @@ struct HorizontalPodAutoscaler::Impl : std::enable_shared_from_this<Impl> {
     std::vector<std::string> claimants;
     for (const auto& [uid, selection] : selections) {
       if (selection.autoscaler.namespace_ != object_namespace(round.autoscaler)) continue;
-      const bool claims = std::ranges::any_of(pods, [&](const Value& pod) {
-        return selection.selector.matches(pod[keys::kMetadata][keys::kLabels]);
+      const bool claims = std::ranges::any_of(pods, [&claim = selection](const Value& pod) {
+        return claim.selector.matches(pod[keys::kMetadata][keys::kLabels]);
       });
       if (claims) claimants.push_back(selection.autoscaler.text());
     }

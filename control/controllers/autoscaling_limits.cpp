@@ -10,6 +10,8 @@ namespace minik::control {
 namespace {
 
 constexpr int64_t kDownStabilization = 300, kRememberSeconds = 3600;
+// Without rules of its own an autoscaler may double its target, or make four of less than two.
+constexpr int64_t kGrowthFactor = 2, kGrowthFree = 4;
 
 struct Policy {
   bool percent;
@@ -80,6 +82,14 @@ int64_t stabilized(const Rules& up, const Rules& down, int64_t current, int64_t 
   return std::clamp(current, low, high);
 }
 
+// Without rules: the highest wish of the last minutes, even where that is more than there are now.
+int64_t highest_wish(int64_t wish, const ScalingHistory& history, WallTime now) {
+  for (const auto& entry : history.wishes) {
+    if (entry.at >= now - seconds(kDownStabilization)) wish = std::max(wish, entry.value);
+  }
+  return wish;
+}
+
 void forget_old(ScalingHistory& history, WallTime now) {
   for (auto* list : {&history.wishes, &history.added, &history.removed}) {
     std::erase_if(*list, [&](const auto& entry) { return entry.at < now - seconds(kRememberSeconds); });
@@ -89,16 +99,17 @@ void forget_old(ScalingHistory& history, WallTime now) {
 }  // namespace
 
 LimitedWish limit_wish(const Value& spec, int64_t current, int64_t wish, ScalingHistory& history, WallTime now) {
+  const bool ruled = spec[keys::kBehavior].has_value();
   const Rules up = rules_of(spec[keys::kBehavior][keys::kScaleUp], true);
   const Rules down = rules_of(spec[keys::kBehavior][keys::kScaleDown], false);
   forget_old(history, now);
   LimitedWish result;
-  result.replicas = stabilized(up, down, current, wish, history, now);
+  result.replicas = ruled ? stabilized(up, down, current, wish, history, now) : highest_wish(wish, history, now);
   history.wishes.push_back({now, wish});
   if (result.replicas == wish) {
     result.able_reason = "ReadyForNewScale";
     result.able_message = "recommended size matches current size";
-  } else if (wish >= current) {
+  } else if (ruled && wish >= current) {
     result.able_reason = "ScaleUpStabilized";
     result.able_message = "recent recommendations were lower than current one, applying the lowest recent recommendation";
   } else {
@@ -113,13 +124,14 @@ LimitedWish limit_wish(const Value& spec, int64_t current, int64_t wish, Scaling
     result.limited_message = message;
   };
   if (result.replicas > current) {
-    const int64_t rate = std::max(current, most(up, current, history, now));
+    const int64_t rate = ruled ? std::max(current, most(up, current, history, now))
+                               : std::max(current * kGrowthFactor, kGrowthFree);
     if (result.replicas > std::min(rate, max)) {
       max <= rate ? bound(max, "TooManyReplicas", "the desired replica count is more than the maximum replica count")
                   : bound(rate, "ScaleUpLimit", "the desired replica count is increasing faster than the maximum scale rate");
     }
   } else if (result.replicas < current) {
-    const int64_t rate = std::min(current, least(down, current, history, now));
+    const int64_t rate = ruled ? std::min(current, least(down, current, history, now)) : 0;
     if (result.replicas < std::max(rate, min)) {
       min >= rate ? bound(min, "TooFewReplicas", "the desired replica count is less than the minimum replica count")
                   : bound(rate, "ScaleDownLimit", "the desired replica count is decreasing faster than the maximum scale rate");

@@ -1,8 +1,9 @@
 // What a HorizontalPodAutoscaler makes of a wish: stabilisation against flapping, rates of change, and the
 // bounds of the spec. Pure; what happened before comes as a value that the caller keeps.
 //
-// Without spec.behavior: up at once, by four pods or doubling in 15 s, whichever is more; down to the highest
-// wish of the last five minutes.
+// Without spec.behavior: up at once, in one step to twice as many or to four, whichever is more; down to the highest
+// wish of the last five minutes. With it, what it leaves open: up by four pods or doubling in 15 s, down in one step
+// after five minutes.
 #pragma once
 
 #include <string>
@@ -19,7 +20,7 @@ struct ScalingHistory {
     WallTime at;
     int64_t value = 0;
   };
-  std::vector<Entry> wishes;          // as computed, before any limit
+  std::vector<Entry> wishes;          // as computed, before any limit; the first is the size that was found
   std::vector<Entry> added, removed;  // what was done
 };
 

@@ -39,22 +39,33 @@ bool uses(const Value& request, std::string_view usage) {
                              [&](const Value& u) { return u.as_string() == usage; });
 }
 
-bool uses_only_what_is_allowed(const Value& request, const Signer& signer) {
-  return uses(request, signer.must_use) &&
-         std::ranges::all_of(request[keys::kSpec][keys::kUsages].items(), [&](const Value& u) {
-           const auto usage = u.as_string();
-           return usage == signer.must_use || usage == "digital signature" ||
-                  usage == "key encipherment";
-         });
+bool is_free_usage(std::string_view usage) { return usage == "digital signature" || usage == "key encipherment"; }
+
+// The sentences are Kubernetes': they stand in the condition Failed.
+Status check_usages(const Value& request, const Signer& signer) {
+  const auto usages = request[keys::kSpec][keys::kUsages].items();
+  const auto strange = std::ranges::find_if(usages, [&](const Value& usage) {
+    return usage.as_string() != signer.must_use && !is_free_usage(usage.as_string());
+  });
+  const bool of_node = !signer.organization.empty();
+  if (of_node && (strange != usages.end() || !uses(request, signer.must_use) || !uses(request, "digital signature"))) {
+    std::vector<std::string_view> required{signer.must_use, "digital signature", "key encipherment"};
+    std::ranges::sort(required);
+    return Error(ErrorCode::kInvalid,
+                 cat("usages did not match [", required[0], " ", required[1], " ", required[2], "]"));
+  }
+  if (strange != usages.end()) {
+    return Error(ErrorCode::kInvalid, cat("invalid usage for client certificate: ", strange->as_string()));
+  }
+  if (!uses(request, signer.must_use)) {
+    return Error(ErrorCode::kInvalid, cat("missing required usage for client certificate: ", signer.must_use));
+  }
+  return {};
 }
 
 Result<std::string> issue(const Value& request, const Signer& signer, const CertificateSigner& sign,
                           WallTime now) {
-  if (!uses_only_what_is_allowed(request, signer)) {
-    return Error(ErrorCode::kInvalid, cat("usages must have ", quoted(signer.must_use),
-                                          " and beside it only \"digital signature\" and "
-                                          "\"key encipherment\""));
-  }
+  MINIK_TRY(check_usages(request, signer));
   const Value& spec = request[keys::kSpec];
   const auto pem = from_base64(spec[keys::kRequest].as_string());
   if (!pem) return Error(ErrorCode::kInvalid, "the request is not base64");

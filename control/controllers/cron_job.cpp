@@ -1,6 +1,7 @@
 #include "control/controllers/cron_job.h"
 
 #include <algorithm>
+#include <map>
 #include <memory>
 
 #include "control/base/text.h"
@@ -93,14 +94,47 @@ struct Runs {
   std::optional<WallTime> last_start, last_success;
 };
 
+// Since when each CronJob has the schedule that it has, where it has changed under our eyes.
+class ChangedSchedules {
+ public:
+  std::optional<WallTime> since(const ObjectKey& key, const Value& cron_job, WallTime now) {
+    const Value& metadata = cron_job[keys::kMetadata];
+    const Value& spec = cron_job[keys::kSpec];
+    const Schedule seen{std::string(object_uid(cron_job)), metadata[keys::kGeneration].as_int(),
+                        cat(spec[keys::kTimeZone].as_string(), " ", spec[keys::kSchedule].as_string()), std::nullopt};
+    const auto [entry, first] = schedules_.try_emplace(key.text(), seen);
+    Schedule& known = entry->second;
+    if (!first && known.uid != seen.uid) known = seen;
+    // An older document is a cache that lags.
+    if (known.generation < seen.generation) {
+      if (known.text != seen.text) known.since = now;
+      known.generation = seen.generation;
+      known.text = seen.text;
+    }
+    return known.since;
+  }
+  void forget(const ObjectKey& key) { schedules_.erase(key.text()); }
+
+ private:
+  struct Schedule {
+    std::string uid;
+    int64_t generation = 0;
+    std::string text;
+    std::optional<WallTime> since;
+  };
+  std::map<std::string, Schedule, std::less<>> schedules_;  // by key
+};
+
 class CronJobDecision {
  public:
-  CronJobDecision(TimeZones& zones, const Snapshot& snapshot, const Value& cron_job, WallTime now)
+  CronJobDecision(TimeZones& zones, const Snapshot& snapshot, const Value& cron_job, std::optional<WallTime> changed,
+                  WallTime now)
       : zones_(zones),
         snapshot_(snapshot),
         cron_job_(cron_job),
         spec_(CronJobView(cron_job).spec()),
         about_(typed(cron_job, "batch/v1", "CronJob")),
+        changed_(changed),
         now_(now) {}
 
   Plan decide() && {
@@ -182,7 +216,7 @@ class CronJobDecision {
       return std::nullopt;
     }
     const auto created = time_of(cron_job_[keys::kMetadata][keys::kCreationTimestamp]);
-    const WallTime since = runs_.last_start.value_or(created.value_or(now_));
+    const WallTime since = std::max(runs_.last_start.value_or(created.value_or(now_)), changed_.value_or(WallTime{}));
     const auto due = schedule->last_between(since, now_, zone_);
     const auto next = schedule->next(due.value_or(since), zone_);
     if (!next) {
@@ -287,6 +321,7 @@ class CronJobDecision {
   const Value& cron_job_;
   CronJobSpecView spec_;
   Value about_;
+  std::optional<WallTime> changed_;  // when it got its schedule
   WallTime now_;
   TimeZone zone_;
   Runs runs_;
@@ -300,11 +335,15 @@ ControllerSpec cron_job_controller(TimeZoneSource time_zones) {
   spec.name = "cronjob-controller";
   spec.kind = kinds::kCronjobs;
   spec.watches = {{kinds::kCronjobs, own_key(), {}}, {kinds::kJobs, owner_key("CronJob"), {}}};
-  spec.decide = [zones = std::make_shared<TimeZones>(std::move(time_zones))](
-                    const Snapshot& snapshot, const ObjectKey& key, Env& env) {
+  spec.decide = [zones = std::make_shared<TimeZones>(std::move(time_zones)),
+                 schedules = std::make_shared<ChangedSchedules>()](const Snapshot& snapshot, const ObjectKey& key,
+                                                                   Env& env) {
     const Value& cron_job = snapshot.find(kinds::kCronjobs, key.namespace_, key.name);
-    if (!cron_job.has_value()) return Plan::done();
-    return CronJobDecision(*zones, snapshot, cron_job, env.now).decide();
+    if (!cron_job.has_value()) {
+      schedules->forget(key);
+      return Plan::done();
+    }
+    return CronJobDecision(*zones, snapshot, cron_job, schedules->since(key, cron_job, env.now), env.now).decide();
   };
   return spec;
 }

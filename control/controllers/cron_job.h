@@ -7,11 +7,11 @@
 // Job, for the last of them, when startingDeadlineSeconds allows it.
 //
 // The moments are those of spec.timeZone, or of UTC. A zone that the source does not have starts
-// nothing and leaves the Event UnknownTimeZone. A changed schedule counts from the last start: a
-// moment of the new one that has passed since then is made good too.
+// nothing and leaves the Event UnknownTimeZone. A changed schedule counts from its change; a controller
+// that starts anew knows of none, and makes good what has passed of the schedule that it finds.
 //
 // Follows batch/v1 of Kubernetes 1.35. Pure decisions on a snapshot, but for the zones, which are
-// read once each.
+// read once each, and the moments at which schedules have changed.
 #pragma once
 
 #include "control/calendar/time_zone.h"

@@ -132,6 +132,8 @@ void settle_nodes(Rollout& rollout, bool surge, FailedDaemonPods& failed) {
     } else if (node.verdict.may_stay) {
       const auto living = living_pods(rollout, name, node.pods, failed);
       if (surge) {
+        // A surge never leaves a node without: the next one does not wait until the last is gone.
+        if (living.empty() && node.verdict.should_run) rollout.missing.push_back(name);
         thin_out_surge(rollout, living);
       } else if (living.size() > 1) {
         rollout.surplus.insert(rollout.surplus.end(), living.begin() + 1, living.end());
@@ -232,6 +234,7 @@ void plan_pods(Rollout& rollout) {
     write.independent = true;
     write.event = EventNote{about, "Normal", "SuccessfulDelete",
                             cat("Deleted pod: ", object_name(rollout.surplus[i]))};
+    write.failure_event = EventNote{about, "Warning", "FailedDelete", "Error deleting: %error%"};
   }
 }
 

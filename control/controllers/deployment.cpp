@@ -122,6 +122,7 @@ void create_new_set(DeploymentRollout& rollout, int64_t revision) {
   write.failure_event =
       EventNote{rollout.about(), "Warning", "ReplicaSetCreateError",
                 cat("Failed to create new replica set ", quoted(object_name(set)), ": %error%")};
+  write.amends = failed_creation(rollout, rollout.created_name);
 }
 
 // Somebody else's set has the name that the template's hash gives: count the collision, so that the
@@ -398,14 +399,13 @@ Plan reconcile_deployment(const Snapshot& snapshot, const ObjectKey& key, Env& e
   }
   if (!rollout.new_set.has_value()) {
     if (plan_next_collision(rollout, snapshot)) return std::move(rollout.plan);
-    const bool recreating =
-        deployment[keys::kSpec][keys::kStrategy][keys::kType].as_string() == "Recreate";
-    if (recreating && (rollout.total_wanted() > 0 || rollout.total(keys::kReplicas) > 0)) {
+    const bool waits = is_recreating(rollout) && (rollout.total_wanted() > 0 || rollout.total(keys::kReplicas) > 0);
+    if (waits) {
       recreate(rollout, snapshot);
     } else {
       create_new_set(rollout, latest_revision(rollout.old_sets) + 1);
     }
-    plan_deployment_status(rollout, !recreating);
+    plan_deployment_status(rollout, !waits);
     return std::move(rollout.plan);
   }
   if (!plan_revisions(rollout) && !scale_proportionally(rollout)) {

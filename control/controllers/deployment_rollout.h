@@ -4,11 +4,13 @@
 //   Progressing   NewReplicaSetCreated -> ReplicaSetUpdated … -> NewReplicaSetAvailable
 //                                   |            nothing moved for progressDeadlineSeconds
 //                                   +-> ProgressDeadlineExceeded
+//   ReplicaSetCreateError as long as the server refuses the new set
 //
 // A rollout that has come to its end is over: pods that fail later, or more of them, are no rollout. Lives for one
 // decision; holds documents of the snapshot and the plan that is being made.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -63,5 +65,7 @@ struct DeploymentRollout {
 bool is_rollout_complete(const DeploymentRollout& rollout, const Value& status);
 // `created`: this plan creates the new set.
 void plan_deployment_status(DeploymentRollout& rollout, bool created);
+// How the Deployment tells that its new set could not be made; nothing where it has no deadline.
+std::function<ApiRequest(const Error&)> failed_creation(const DeploymentRollout& rollout, const std::string& set_name);
 
 }  // namespace minik::control

@@ -123,6 +123,24 @@ void plan_progress(DeploymentRollout& rollout, Value& next, bool created) {
 
 }  // namespace
 
+std::function<ApiRequest(const Error&)> failed_creation(const DeploymentRollout& rollout, const std::string& set_name) {
+  if (!rollout.has_deadline()) return nullptr;
+  return [deployment = rollout.deployment, set_name, now = rollout.now](const Error& error) {
+    constexpr std::string_view kReason = "ReplicaSetCreateError";
+    const Value& old = condition(deployment, "Progressing");
+    const bool was_false = old[keys::kStatus].as_string() == "False";
+    Value next = make_condition("Progressing", "False", kReason,
+                                cat("Failed to create new replica set ", quoted(set_name), ": ", error.message), now);
+    next = next.with(keys::kLastTransitionTime, was_false ? old[keys::kLastTransitionTime] : Value(format_time(now)));
+    if (was_false && old[keys::kReason].as_string() == kReason) next = old;
+    Plan plan;
+    return plan
+        .patch(kinds::kDeployments, key_of(deployment), PatchType::kStrategicMerge,
+               Value::map({{keys::kStatus, Value::map({{keys::kConditions, Value::array({next})}})}}), "status")
+        .request;
+  };
+}
+
 bool is_rollout_complete(const DeploymentRollout& rollout, const Value& status) {
   return status[keys::kUpdatedReplicas].as_int() == rollout.wanted() &&
          status[keys::kReplicas].as_int() == rollout.wanted() &&

@@ -179,6 +179,26 @@ Value with_verdict(const Value& budget, bool allowed, std::string_view reason, c
                         now);
 }
 
+// What two budgets guard cannot be evicted at all. Told when one of them is new or changed, not with every pod.
+void note_rivals(Plan& plan, const Snapshot& snapshot, const Value& budget, const std::vector<Value>& pods) {
+  const auto budgets = snapshot.list(kinds::kPoddisruptionbudgets, object_namespace(budget));
+  if (budgets.size() < 2) return;
+  std::vector<std::pair<std::string_view, LabelSelector>> guards;
+  for (const auto& other : budgets) {
+    auto selector = LabelSelector::from_object(other[keys::kSpec][keys::kSelector]);
+    if (selector) guards.emplace_back(object_name(other), *std::move(selector));
+  }
+  std::ranges::sort(guards, {}, [](const auto& guard) { return guard.first; });
+  for (const auto& pod : pods) {
+    const auto matches = [&](const auto& guard) { return guard.second.matches(pod[keys::kMetadata][keys::kLabels]); };
+    if (std::ranges::count_if(guards, matches) < 2) continue;
+    plan.note(typed(pod, "v1", "Pod"), "Warning", "MultiplePodDisruptionBudgets",
+              cat("Pod ", quoted(object_namespace(pod)), "/", quoted(object_name(pod)),
+                  " matches multiple PodDisruptionBudgets.  Chose ",
+                  quoted(std::ranges::find_if(guards, matches)->first), " arbitrarily."));
+  }
+}
+
 // Where nobody knows how many pods there should be, none may go.
 Plan plan_failure(const Value& budget, const std::string& error, WallTime now) {
   Plan plan;
@@ -227,6 +247,7 @@ Plan reconcile_disruption_budget(const Snapshot& snapshot, const ObjectKey& key,
         OnError::kTolerateNotFound;
     // Events go with a change only: a settled world is silent.
     const Value about = typed(budget, "policy/v1", "PodDisruptionBudget");
+    if (!(budget[keys::kStatus][keys::kObservedGeneration] == generation)) note_rivals(plan, snapshot, budget, pods);
     if (pods.empty()) plan.note(about, "Normal", "NoPods", "No matching pods found");
     if (expected.unmanaged) {
       plan.note(about, "Warning", "UnmanagedPods",

@@ -42,10 +42,15 @@ struct Group {
   std::vector<Value> endpoints;
 };
 
-// By the name of the slice.
-std::map<std::string, Group> groups_of(const Value& endpoints) {
-  std::map<std::string, Group> groups;
+struct Mirror {
+  std::map<std::string, Group> groups;  // by the name of the slice
+  size_t skipped = 0;                   // addresses beyond what a subset may have
+};
+
+Mirror mirror_of(const Value& endpoints) {
+  Mirror mirror;
   for (const auto& subset : endpoints[keys::kSubsets].items()) {
+    size_t added = 0;
     std::string ports_text;
     std::vector<Value> ports;
     for (const auto& port : subset[keys::kPorts].items()) {
@@ -60,15 +65,19 @@ std::map<std::string, Group> groups_of(const Value& endpoints) {
         const std::string_view family = v6 ? "IPv6" : "IPv4";
         const std::string id =
             cat(object_name(endpoints), "-", fnv1a_32(cat(family, ";", ports_text)));
-        Group& group = groups[id];
+        Group& group = mirror.groups[id];
         group.family = family;
         group.ports = Value::array(ports);
-        if (group.endpoints.size() == kAddressesMax) continue;
+        if (added == kAddressesMax || group.endpoints.size() == kAddressesMax) {
+          ++mirror.skipped;
+          continue;
+        }
+        ++added;
         group.endpoints.push_back(endpoint_of(address, list == keys::kAddresses));
       }
     }
   }
-  return groups;
+  return mirror;
 }
 
 Value slice_metadata(const Value& endpoints, const Value& before, std::string_view name) {
@@ -91,8 +100,7 @@ Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, Env&) {
   const Value& endpoints = snapshot.find(kinds::kEndpoints, key.namespace_, key.name);
   Plan plan;
   if (!endpoints.has_value() || is_deleting(endpoints)) return plan;  // slices go with their owner
-  auto groups =
-      is_mirrored(snapshot, endpoints) ? groups_of(endpoints) : std::map<std::string, Group>();
+  auto [groups, skipped] = is_mirrored(snapshot, endpoints) ? mirror_of(endpoints) : Mirror();
   for (const auto& slice : snapshot.owned_by(kinds::kEndpointslices, object_uid(endpoints))) {
     if (!groups.contains(std::string(object_name(slice))))
       plan.remove(kinds::kEndpointslices, slice);
@@ -110,6 +118,12 @@ Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, Env&) {
     } else if (!(wanted == slice)) {
       plan.update(kinds::kEndpointslices, wanted);
     }
+  }
+  // With a change only: a settled world is silent.
+  if (skipped > 0 && !plan.writes.empty()) {
+    plan.note(typed(endpoints, "v1", "Endpoints"), "Warning", "TooManyAddressesToMirror",
+              cat("A max of ", kAddressesMax, " addresses can be mirrored to EndpointSlices per Endpoints subset. ",
+                  skipped, " addresses were skipped"));
   }
   return plan;
 }

@@ -40,6 +40,7 @@ struct Round {
                                       {keys::kMessage, message}}),
                           now);
   }
+  void desire(int64_t count) { next = next.with_at({keys::kStatus, keys::kDesiredReplicas}, count); }
   void warn(std::string reason, std::string message) {
     error = "internal";
     events.push_back({about(), "Warning", std::move(reason), std::move(message)});
@@ -103,9 +104,10 @@ std::optional<Decision> decide(Round& round, const PodsAndUsage& known, ScalingH
   const Value& spec = round.autoscaler[keys::kSpec];
   const int64_t current = round.replicas();
   const int64_t min = spec[keys::kMinReplicas].as_int(1), max = spec[keys::kMaxReplicas].as_int();
+  round.next = round.next.with_at({keys::kStatus, keys::kCurrentMetrics}, Value());
   if (current == 0 && min != 0) {
     round.set("ScalingActive", false, "ScalingDisabled", "scaling is disabled since the replica count of the target is zero");
-    return std::nullopt;
+    return Decision{0, ""};
   }
   if (current > max) return Decision{max, "Current number of replicas above Spec.MaxReplicas"};
   if (current < min) return Decision{min, "Current number of replicas below Spec.MinReplicas"};
@@ -171,6 +173,9 @@ struct HorizontalPodAutoscaler::Impl : std::enable_shared_from_this<Impl> {
         return;
       }
       round->scale = result->object;
+      // The size that was found counts as a wish: what has just been handed over is not shrunk at once.
+      const auto [history, first] = self.histories.try_emplace(std::string(object_uid(round->autoscaler)));
+      if (first) history->second.wishes.push_back({round->now, round->replicas()});
       round->set("AbleToScale", true, "SucceededGetScale", "the HPA controller was able to get the target's current scale");
       self.measure(round);
     });
@@ -217,8 +222,8 @@ struct HorizontalPodAutoscaler::Impl : std::enable_shared_from_this<Impl> {
     std::vector<std::string> claimants;
     for (const auto& [uid, selection] : selections) {
       if (selection.autoscaler.namespace_ != object_namespace(round.autoscaler)) continue;
-      const bool claims = std::ranges::any_of(pods, [&](const Value& pod) {
-        return selection.selector.matches(pod[keys::kMetadata][keys::kLabels]);
+      const bool claims = std::ranges::any_of(pods, [&claim = selection](const Value& pod) {
+        return claim.selector.matches(pod[keys::kMetadata][keys::kLabels]);
       });
       if (claims) claimants.push_back(selection.autoscaler.text());
     }
@@ -236,9 +241,8 @@ struct HorizontalPodAutoscaler::Impl : std::enable_shared_from_this<Impl> {
     const auto decision = decide(*round, known, history);
     const int64_t current = round->replicas();
     const int64_t desired = decision ? decision->replicas : current;
-    const Value& old = round->autoscaler[keys::kStatus];
-    round->next = round->next.with_at({keys::kStatus, keys::kDesiredReplicas}, decision ? desired : old[keys::kDesiredReplicas].as_int());
     if (desired == current) {
+      if (decision) round->desire(desired);
       finish(*round);
       return;
     }
@@ -262,6 +266,7 @@ struct HorizontalPodAutoscaler::Impl : std::enable_shared_from_this<Impl> {
       finish(round);
       return;
     }
+    round.desire(desired);
     round.action = desired > current ? "scale_up" : "scale_down";
     round.set("AbleToScale", true, "SucceededRescale", cat("the HPA controller was able to update the target scale to ", desired));
     round.events.push_back({round.about(), "Normal", "SuccessfulRescale", cat("New size: ", desired, "; reason: ", why)});
@@ -285,8 +290,10 @@ struct HorizontalPodAutoscaler::Impl : std::enable_shared_from_this<Impl> {
     for (const auto& note : round.events) recorder.record(note);
     const std::string uid(object_uid(round.autoscaler));
     if (round.scale.has_value()) {
-      round.next = round.next.with_at({keys::kStatus, keys::kCurrentReplicas}, round.scale[keys::kStatus][keys::kReplicas].as_int());
+      // What the target was to have, not what runs: so Kubernetes shows it.
+      round.next = round.next.with_at({keys::kStatus, keys::kCurrentReplicas}, round.replicas());
     }
+    if (!round.next[keys::kStatus][keys::kDesiredReplicas].has_value()) round.desire(0);
     round.next = round.next.with_at({keys::kStatus, keys::kObservedGeneration}, round.autoscaler[keys::kMetadata][keys::kGeneration]);
     if (round.next == round.autoscaler) {
       running.erase(uid);

@@ -212,17 +212,27 @@ Value pod_of(const Value& job) {
        {keys::kSpec, pod_template[keys::kSpec]}});
 }
 
+// What made the creation of a pod necessary, as the metric says it.
+std::string creation_reason(const Work& work) {
+  if (work.tally.failed == 0 && work.tally.terminating == 0) return "new";
+  const bool waits_for_failure = work.job[keys::kSpec][keys::kPodReplacementPolicy].as_string() == "Failed";
+  return waits_for_failure && work.tally.failed > 0 ? "recreate_failed" : "recreate_terminating_or_failed";
+}
+
 void plan_pod(Work& work, Value pod) {
   auto& write = work.plan.create(kinds::kPods, std::move(pod));
   write.independent = true;
   write.event = EventNote{work.about(), "Normal", "SuccessfulCreate", "Created pod: %name%"};
   write.failure_event = EventNote{work.about(), "Warning", "FailedCreate", "Error creating: %error%"};
+  write.counts.push_back({"job_controller_job_pods_creation_total", "Pods made for Jobs, by what made them necessary.",
+                          {{"reason", creation_reason(work)}, {"status", "succeeded"}}});
 }
 
 void plan_removal(Work& work, const Value& pod) {
   auto& write = work.plan.remove(kinds::kPods, pod);
   write.independent = true;
   write.event = EventNote{work.about(), "Normal", "SuccessfulDelete", cat("Deleted pod: ", object_name(pod))};
+  write.failure_event = EventNote{work.about(), "Warning", "FailedDelete", "Error deleting: %error%"};
 }
 
 // Pods of which there are too many: they have done nothing wrong, so they are let go before they are deleted, that
@@ -412,8 +422,8 @@ void count_progress(const Work& work, PlannedWrite& write) {
     const std::string limit = work.spec.has_backoffLimitPerIndex() ? "perIndex" : "global";
     for (const auto& [result, key] :
          {std::pair{"succeeded", keys::kCompletedIndexes}, std::pair{"failed", keys::kFailedIndexes}}) {
-      const auto indexes = [&](const Value& status) {
-        return IndexSet::parse(status[key].as_string(), work.spec.completions()).value_or(IndexSet()).count();
+      const auto indexes = [&work, &counted = key](const Value& status) {
+        return IndexSet::parse(status[counted].as_string(), work.spec.completions()).value_or(IndexSet()).count();
       };
       const int64_t more = indexes(after) - indexes(before);
       if (more <= 0) continue;

@@ -76,6 +76,17 @@ void plan_status(Plan& plan, const Value& home, const Remaining& remaining, Wall
     plan.update_status(kinds::kNamespaces, next).on_error = OnError::kTolerateNotFound;
 }
 
+// The server is asked: a cache that lags must not let anything go before the last pod.
+void expect_no_pods(Plan& plan, std::string_view name) {
+  PlannedWrite look;
+  look.request.verb = Verb::kList;
+  look.request.kind = kinds::kPods;
+  look.request.namespace_ = name;
+  look.request.options.limit = 1;
+  look.expect_empty = true;
+  plan.writes.push_back(std::move(look));
+}
+
 }  // namespace
 
 Plan reconcile_namespace(const Schema& schema, const Snapshot& snapshot, const ObjectKey& key,
@@ -85,7 +96,10 @@ Plan reconcile_namespace(const Schema& schema, const Snapshot& snapshot, const O
   if (!home.has_value() || !is_deleting(home)) return plan;
   bool left = false;
   Remaining remaining;
+  // Pods go first: what guards them and what they lean on (policies, secrets, claims) outlives them.
+  const bool has_pods = !snapshot.list(kinds::kPods, key.name).empty();
   for (const KindId kind : content_kinds(schema)) {
+    if (has_pods && kind != kinds::kPods) continue;
     const auto content = snapshot.list(kind, key.name);
     if (content.empty()) continue;
     left = true;
@@ -93,6 +107,7 @@ Plan reconcile_namespace(const Schema& schema, const Snapshot& snapshot, const O
     bool asked = true;  // once everything is on its way out, asking again changes nothing
     for (const auto& object : content) asked &= is_deleting(object);
     if (asked) continue;
+    if (!has_pods && plan.writes.empty()) expect_no_pods(plan, key.name);
     PlannedWrite write;
     write.request.verb = Verb::kDeleteCollection;
     write.request.kind = kind;
@@ -108,6 +123,7 @@ Plan reconcile_namespace(const Schema& schema, const Snapshot& snapshot, const O
   // The caches may not know yet what was created last, and Events, Leases and custom kinds are not watched:
   // everything is deleted once more without looking, and the server is asked whether something is
   // left.
+  expect_no_pods(plan, key.name);
   auto kinds_here = content_kinds(schema);
   kinds_here.insert(kinds_here.end(), {kinds::kEvents, kinds::kLeases});
   if (const KindRegistry* registry = schema.registry()) {

@@ -1,5 +1,5 @@
-// The Namespace controller: a namespace that is being deleted loses its content, kind by kind, and then
-// its `kubernetes` finalizer, with which it goes.
+// The Namespace controller: a namespace that is being deleted loses its pods, when the last is gone the rest of its
+// content, kind by kind, and then its `kubernetes` finalizer, with which it goes.
 #pragma once
 
 #include "control/client/controller.h"

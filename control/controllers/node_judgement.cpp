@@ -80,13 +80,14 @@ Value silent_node(const Value& node, WallTime now) {
   for (const std::string_view type : {"Ready", "MemoryPressure", "DiskPressure", "PIDPressure"}) {
     const Value& old = condition(node, type);
     const bool spoke = old.has_value();
+    const Value& heard = spoke ? old[keys::kLastHeartbeatTime] : node[keys::kMetadata][keys::kCreationTimestamp];
     next = with_condition(next,
                           Value::map({{keys::kType, type},
                                       {keys::kStatus, "Unknown"},
                                       {keys::kReason, spoke ? "NodeStatusUnknown" : "NodeStatusNeverUpdated"},
                                       {keys::kMessage, spoke ? "Kubelet stopped posting node status."
                                                              : "Kubelet never posted node status."},
-                                      {keys::kLastHeartbeatTime, old[keys::kLastHeartbeatTime]}}),
+                                      {keys::kLastHeartbeatTime, heard}}),
                           now);
   }
   return next;

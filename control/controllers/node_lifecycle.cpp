@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::string_view kByNode = "node";
 constexpr std::string_view kLeaseNamespace = "kube-node-lease";
+// A node that is older when it is first seen was registered before a restart.
+constexpr Duration kNewNode = minutes(1);
 
 }  // namespace
 
@@ -81,7 +83,9 @@ struct NodeLifecycle::Impl : std::enable_shared_from_this<Impl> {
   void on_node(const Value& before, const Value& after) {
     if (!after.has_value()) {
       const auto gone = nodes.find(object_name(before));
-      if (gone != nodes.end()) nodes.erase(gone);
+      if (gone == nodes.end()) return;
+      nodes.erase(gone);
+      tell(before, "RemovingNode", "Removing Node ", " from Controller");
       return;
     }
     auto [entry, fresh] = nodes.try_emplace(std::string(object_name(after)));
@@ -93,6 +97,16 @@ struct NodeLifecycle::Impl : std::enable_shared_from_this<Impl> {
     known.zone = &zones[zone_of(after)];
     known.ready = is_condition_true(after, "Ready");
     known.calm = false;
+    const auto created = time_of(after[keys::kMetadata][keys::kCreationTimestamp]);
+    if (fresh && created && executor.wall_now() - *created < kNewNode) {
+      tell(after, "RegisteredNode", "Registered Node ", " in Controller");
+    }
+  }
+
+  void tell(const Value& node, const char* reason, const char* before_name, const char* after_name) {
+    const auto name = object_name(node);
+    events.record({typed(node, "v1", "Node"), "Normal", reason,
+                   cat("Node ", name, " event: ", before_name, name, after_name)});
   }
 
   void on_lease(const Value& before, const Value& after) {
@@ -136,8 +150,11 @@ struct NodeLifecycle::Impl : std::enable_shared_from_this<Impl> {
   }
 
   void mark_unknown(const Value& node) {
-    events.record({typed(node, "v1", "Node"), "Normal", "NodeNotReady",
-                   cat("Node ", object_name(node), " status is now: NodeNotReady")});
+    // What it said itself before it fell silent is no news.
+    if (is_condition_true(node, "Ready")) {
+      events.record({typed(node, "v1", "Node"), "Normal", "NodeNotReady",
+                     cat("Node ", object_name(node), " status is now: NodeNotReady")});
+    }
     Plan plan;
     send(plan.update_status(kinds::kNodes, silent_node(node, executor.wall_now())));
   }

@@ -5,7 +5,8 @@
 // taint at the pace of its zone: 0.1 nodes a second, 0.01 when at least 55 % of a zone of more than
 // 50 nodes is silent, none in a smaller zone in that state, and none at all while every zone is
 // dark, which also takes back the NoExecute taints that are there. Its pods become Ready=False, so that Services leave them. A node that speaks again loses
-// the taints. Cordoned nodes and nodes under pressure get the NoSchedule taints that say so.
+// the taints. Cordoned nodes and nodes under pressure get the NoSchedule taints that say so. Nodes that
+// come and go leave an Event; those that are there when it starts anew do not.
 // Control thread only; what it remembers (when a Lease was last seen to move) it learns again after
 // a restart.
 #pragma once

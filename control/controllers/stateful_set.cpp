@@ -101,7 +101,8 @@ void plan_missing_claims(Rollout& rollout, int64_t ordinal) {
     write.event =
         EventNote{rollout.about(), "Normal", "SuccessfulCreate", cat(sentence, " success")};
     write.failure_event = EventNote{rollout.about(), "Warning", "FailedCreate",
-                                    cat(sentence, " failed error: %error%")};
+                                    cat("create Claim ", object_name(claim), " for Pod ", pod_name, " in StatefulSet ",
+                                        object_name(rollout.set), " failed error: %error%")};
   }
 }
 
@@ -171,7 +172,7 @@ bool keep_replica(Rollout& rollout, int64_t index) {
   if (!pod.has_value()) return !rollout.ordered;  // created by create_missing()
   if (is_pod_ended(pod)) {
     if (!is_deleting(pod)) plan_delete(rollout, pod);
-    return false;
+    return !rollout.ordered;
   }
   if (!rollout.healthy(pod) && rollout.ordered) return false;
   plan_identity(rollout, pod, ordinal);
@@ -225,7 +226,7 @@ bool stop_condemned(Rollout& rollout) {
     for (const auto& pod : rollout.condemned) {
       if (!is_deleting(pod)) plan_delete(rollout, pod);
     }
-    return rollout.condemned.empty();
+    return true;
   }
   if (rollout.condemned.empty()) return true;
   const Value& pod = rollout.condemned.front();
@@ -250,7 +251,9 @@ void roll_out(Rollout& rollout) {
     const Value& pod = rollout.replicas[static_cast<size_t>(i)];
     const bool healthy = pod.has_value() && rollout.healthy(pod);
     if (!healthy) ++unavailable;
-    if (!pod.has_value() || i < partition || rollout.is_latest(pod) || is_deleting(pod)) continue;
+    if (!pod.has_value() || i < partition || rollout.is_latest(pod) || is_deleting(pod) || is_pod_ended(pod)) {
+      continue;
+    }
     (healthy ? well : broken).push_back(pod);
   }
   // Replacing what serves nobody makes no more unavailable than there are.
@@ -331,7 +334,7 @@ void sets_of_claim(const Snapshot& snapshot, const Value& before, const Value& a
 
 Plan reconcile_stateful_set(const Snapshot& snapshot, const ObjectKey& key, Env& env) {
   const Value& set = snapshot.find(kinds::kStatefulsets, key.namespace_, key.name);
-  if (!set.has_value() || is_deleting(set)) return Plan::done();
+  if (!set.has_value()) return Plan::done();
   const auto selector = LabelSelector::from_object(set[keys::kSpec][keys::kSelector]);
   if (!selector) return Plan::done();  // validation keeps such a set out
   const Claimant claimant{set, kApiVersion, kKindName, *selector};
@@ -340,10 +343,14 @@ Plan reconcile_stateful_set(const Snapshot& snapshot, const ObjectKey& key, Env&
   Value current = history.find(set[keys::kStatus][keys::kCurrentRevision].as_string());
   if (!current.has_value()) current = history.latest;
   auto pods = snapshot.owned_by(kinds::kPods, object_uid(set));
-  plan_claims(
-      plan, snapshot, kinds::kPods, claimant,
-      [&](const Value& pod) { return !is_deleting(pod) && ordinal_of(set, pod).has_value(); },
-      pods);
+  if (is_deleting(set)) {
+    plan = Plan::done();  // it only counts those that are left
+  } else {
+    plan_claims(
+        plan, snapshot, kinds::kPods, claimant,
+        [&](const Value& pod) { return !is_deleting(pod) && ordinal_of(set, pod).has_value(); },
+        pods);
+  }
   Rollout rollout{.set = set,
                   .snapshot = snapshot,
                   .now = env.now,
@@ -358,6 +365,7 @@ Plan reconcile_stateful_set(const Snapshot& snapshot, const ObjectKey& key, Env&
     rollout.plan.update_status(kinds::kStatefulsets, set.with(keys::kStatus, status)).on_error =
         OnError::kTolerateNotFound;
   }
+  if (is_deleting(set)) return std::move(rollout.plan);
   keep_claims(rollout);
   if (keep_replicas(rollout) && stop_condemned(rollout)) roll_out(rollout);
   plan_clean_up(rollout, pods);

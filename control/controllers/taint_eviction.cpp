@@ -1,7 +1,7 @@
 #include "control/controllers/taint_eviction.h"
 
 #include <algorithm>
-#include <optional>
+#include <memory>
 
 #include "control/base/text.h"
 #include "control/controllers/pods.h"
@@ -38,9 +38,10 @@ std::optional<int64_t> tolerated_seconds(const Value& pod, const Value& taint, b
 
 }  // namespace
 
-Plan reconcile_taint_eviction(const Snapshot& snapshot, const ObjectKey& key, Env& env) {
+Plan reconcile_taint_eviction(const Snapshot& snapshot, const ObjectKey& key, Env& env, AwaitedEvictions& awaited) {
   const Value& pod = snapshot.find(kinds::kPods, key.namespace_, key.name);
   Plan plan;
+  const auto before = awaited.take(key, object_uid(pod));
   if (!pod.has_value() || is_deleting(pod)) return plan;
   const Value& node = snapshot.find(kinds::kNodes, "", pod[keys::kSpec][keys::kNodeName].as_string());
   std::optional<WallTime> when;
@@ -53,8 +54,17 @@ Plan reconcile_taint_eviction(const Snapshot& snapshot, const ObjectKey& key, En
     const WallTime leave = tolerated ? since + seconds(*stay) : env.now;
     when = when ? std::min(*when, leave) : leave;
   }
-  if (!when) return plan;
+  if (!when) {
+    if (before) {
+      plan.note(typed(pod, "v1", "Pod"), "Normal", "TaintManagerEviction",
+                cat("Cancelling deletion of Pod ", key.text()));
+    }
+    return plan;
+  }
+  // Another taint in the place of the first (a node that is not ready falls silent) grants no new time.
+  if (before) when = std::min(*when, *before);
   if (*when > env.now) {
+    awaited.put(key, object_uid(pod), *when);
     plan.look_again_after(*when - env.now);
     return plan;
   }
@@ -69,6 +79,18 @@ Plan reconcile_taint_eviction(const Snapshot& snapshot, const ObjectKey& key, En
   write.counts.push_back({"taint_eviction_controller_pod_deletions_total",
                           "Pods that a NoExecute taint of their node has ended."});
   return plan;
+}
+
+std::optional<WallTime> AwaitedEvictions::take(const ObjectKey& key, std::string_view pod_uid) {
+  const auto found = evictions_.find(key.text());
+  if (found == evictions_.end()) return std::nullopt;
+  const Eviction eviction = std::move(found->second);
+  evictions_.erase(found);
+  return eviction.pod_uid == pod_uid ? std::optional(eviction.at) : std::nullopt;
+}
+
+void AwaitedEvictions::put(const ObjectKey& key, std::string_view pod_uid, WallTime at) {
+  evictions_.insert_or_assign(key.text(), Eviction{std::string(pod_uid), at});
 }
 
 ControllerSpec taint_eviction_controller() {
@@ -88,21 +110,26 @@ ControllerSpec taint_eviction_controller() {
       {kinds::kPods,
        [has_no_execute](const Snapshot& snapshot, const Value& before, const Value& after, std::vector<ObjectKey>& keys) {
          if (!after.has_value()) return;
-         const auto node = after[keys::kSpec][keys::kNodeName].as_string();
-         if (before[keys::kSpec][keys::kNodeName].as_string() == node) return;
+         const Value& was = before[keys::kSpec];
+         const Value& is = after[keys::kSpec];
+         const auto node = is[keys::kNodeName].as_string();
+         if (was[keys::kNodeName].as_string() == node && was[keys::kTolerations] == is[keys::kTolerations]) return;
          if (has_no_execute(snapshot.find(kinds::kNodes, "", node))) keys.push_back(key_of(after));
        },
        {{std::string(kByNode), by_node}}},
       {kinds::kNodes,
        [has_no_execute](const Snapshot& snapshot, const Value& before, const Value& after, std::vector<ObjectKey>& keys) {
          if (!after.has_value() || before[keys::kSpec][keys::kTaints] == after[keys::kSpec][keys::kTaints]) return;
-         if (!has_no_execute(after)) return;
+         if (!has_no_execute(after) && !has_no_execute(before)) return;
          for (const auto& pod : snapshot.indexed(kinds::kPods, kByNode, object_name(after))) {
            keys.push_back(key_of(pod));
          }
        },
        {}}};
-  spec.decide = reconcile_taint_eviction;
+  spec.decide = [awaited = std::make_shared<AwaitedEvictions>()](const Snapshot& snapshot, const ObjectKey& key,
+                                                                 Env& env) {
+    return reconcile_taint_eviction(snapshot, key, env, *awaited);
+  };
   return spec;
 }
 

@@ -107,8 +107,17 @@ TEST(ReplicaProposal, SaysWhatItLacks) {
   EXPECT_NE(error(document("{type: External, external: {metric: {name: queue}}}"), {{"a", 5}}).find("no adapter"), std::string::npos);
 }
 
-TEST(ScalingLimits, DoubleOrAddFourInAQuarterOfAMinute) {
+TEST(ScalingLimits, DoubleInOneStepOrMakeFourWithoutRules) {
   const Value spec = document("{minReplicas: 1, maxReplicas: 100}");
+  ScalingHistory history;
+  EXPECT_EQ(limit_wish(spec, 1, 50, history, kNow).replicas, 4);
+  const LimitedWish again = limit_wish(spec, 4, 50, history, kNow + seconds(15));
+  EXPECT_EQ(again.replicas, 8);
+  EXPECT_EQ(again.limited_reason, "ScaleUpLimit");
+}
+
+TEST(ScalingLimits, DoubleOrAddFourInAQuarterOfAMinuteWhereTheRulesLeaveItOpen) {
+  const Value spec = document("{minReplicas: 1, maxReplicas: 100, behavior: {scaleDown: {stabilizationWindowSeconds: 0}}}");
   ScalingHistory history;
   EXPECT_EQ(limit_wish(spec, 2, 50, history, kNow).replicas, 6);
   remember_change(history, 2, 6, kNow);
@@ -116,6 +125,16 @@ TEST(ScalingLimits, DoubleOrAddFourInAQuarterOfAMinute) {
   EXPECT_EQ(again.replicas, 6);  // the four are spent
   EXPECT_EQ(again.limited_reason, "ScaleUpLimit");
   EXPECT_EQ(limit_wish(spec, 6, 50, history, kNow + seconds(16)).replicas, 12);
+}
+
+TEST(ScalingLimits, ReturnToTheHighestWishOfFiveMinutesWithoutRules) {
+  const Value spec = document("{minReplicas: 1, maxReplicas: 100}");
+  ScalingHistory history;
+  limit_wish(spec, 10, 10, history, kNow);
+  // Somebody has shrunk the target by hand: 6 are asked for, 10 were a minute ago.
+  const LimitedWish more = limit_wish(spec, 5, 6, history, kNow + seconds(60));
+  EXPECT_EQ(more.replicas, 10);
+  EXPECT_EQ(more.able_reason, "ScaleDownStabilized");
 }
 
 TEST(ScalingLimits, WaitForTheHighestWishOfFiveMinutesBeforeTheyShrink) {

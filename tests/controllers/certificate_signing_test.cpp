@@ -61,11 +61,26 @@ TEST_F(CertificateSigning, FailsARequestForMoreThanItsSignerAllows) {
   const Value conditions = plan.writes.at(0).request.body[keys::kStatus][keys::kConditions];
   EXPECT_EQ(conditions.items()[1][keys::kType].as_string(), "Failed");
   EXPECT_EQ(conditions.items()[1][keys::kReason].as_string(), "SignerValidationFailure");
+  EXPECT_EQ(conditions.items()[1][keys::kMessage].as_string(), "invalid usage for client certificate: server auth");
+  EXPECT_TRUE(orders.empty());
+}
+
+TEST_F(CertificateSigning, AsksOfEachSignerTheUsagesThatMakeItsCertificates) {
+  const auto refusal = [&](std::string_view signer, std::string_view usages) {
+    world.add(request(signer, usages, kApproved));
+    const Plan plan = world.decide("", "jane");
+    return plan.writes.at(0).request.body[keys::kStatus][keys::kConditions].items().back()[keys::kMessage].string();
+  };
+  EXPECT_EQ(refusal(kClient, "digital signature"), "missing required usage for client certificate: client auth");
+  EXPECT_EQ(refusal("kubernetes.io/kube-apiserver-client-kubelet", "client auth"),
+            "usages did not match [client auth digital signature key encipherment]");
+  EXPECT_EQ(refusal("kubernetes.io/kubelet-serving", "client auth, digital signature"),
+            "usages did not match [digital signature key encipherment server auth]");
   EXPECT_TRUE(orders.empty());
 }
 
 TEST_F(CertificateSigning, HoldsNodesToTheirNames) {
-  world.add(request("kubernetes.io/kubelet-serving", "server auth", kApproved));
+  world.add(request("kubernetes.io/kubelet-serving", "server auth, digital signature", kApproved));
   answer = Error(ErrorCode::kInvalid, "no name");
   const Plan plan = world.decide("", "jane");
   EXPECT_EQ(orders.at(0).organization, "system:nodes");

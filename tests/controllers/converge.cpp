@@ -56,6 +56,14 @@ Names drawn_names(const control::Store& store) {
   return names;
 }
 
+// Conditions are a map by their types: which came first is of chance too.
+Value by_type(const Value& conditions) {
+  if (!conditions.is_array()) return conditions;
+  std::vector<Value> sorted(conditions.items().begin(), conditions.items().end());
+  std::ranges::stable_sort(sorted, {}, [](const Value& condition) { return condition[keys::kType].string(); });
+  return Value::array(std::move(sorted));
+}
+
 // The same tree without it; times are left out wherever they stand.
 Value plain(const Value& value, const Names& names) {
   if (value.is_map()) {
@@ -63,7 +71,8 @@ Value plain(const Value& value, const Names& names) {
     for (const auto& [key, item] : value.entries()) {
       if (is_of_chance(key)) continue;
       if (item.is_string() && parse_time(item.as_string())) continue;
-      entries.push_back({key, plain(item, names)});
+      const Value same = plain(item, names);
+      entries.push_back({key, key == keys::kConditions ? by_type(same) : same});
     }
     return Value::map(std::move(entries));
   }

@@ -133,6 +133,29 @@ TEST_F(CronJob, LetsAMomentPassThatIsOlderThanTheDeadline) {
   EXPECT_EQ(started(), "2026-03-01T11:30:00Z");
 }
 
+TEST_F(CronJob, WaitsForTheNextMomentOfAScheduleThatHasChanged) {
+  const auto changed = [](std::string text) {
+    return text.replace(text.find("resourceVersion: '7'"), 20, "resourceVersion: '8', generation: 2");
+  };
+  world.add(cron_job("0 13 * * *"));
+  EXPECT_EQ(started(), "none");
+  // Half past eleven has passed since the CronJob was made, but not since it has this schedule.
+  world.add(changed(cron_job("30 11,12 * * *")));
+  EXPECT_EQ(started(), "none");
+  EXPECT_EQ(plan.requeue_after, minutes(30) + milliseconds(100));
+  world.now = world.now + minutes(31);
+  EXPECT_EQ(started(), "2026-03-01T12:30:00Z");
+}
+
+TEST_F(CronJob, MakesGoodWhatHasPassedOfAScheduleThatOnlyALaggingCacheDoubts) {
+  world.add(cron_job("30 11,12 * * *"));
+  EXPECT_EQ(started(), "2026-03-01T11:30:00Z");
+  world.add(cron_job("0 13 * * *"));  // of the same generation: no change
+  decided();
+  world.add(cron_job("30 11,12 * * *"));
+  EXPECT_EQ(started(), "2026-03-01T11:30:00Z");
+}
+
 TEST_F(CronJob, StartsNothingWhileSuspended) {
   world.add(cron_job("* * * * *", "suspend: true, "));
   EXPECT_TRUE(decide().empty());

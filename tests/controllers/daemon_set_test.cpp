@@ -203,6 +203,26 @@ TEST_F(DaemonSet, ReplacesNoMoreOldPodsAtOnceThanMayBeUnavailable) {
             "");
 }
 
+TEST_F(DaemonSet, TellsThatAPodCannotBeDeleted) {
+  for (const auto& write : decide(set_of() + revision_of({}, 1) + node_of("a") + pod_of("agent-1", "a") + pod_of("agent-2", "a")).writes) {
+    if (write.request.verb != Verb::kDelete) continue;
+    ASSERT_TRUE(write.failure_event);
+    EXPECT_EQ(write.failure_event->reason, "FailedDelete");
+    return;
+  }
+  FAIL() << "nothing was deleted";
+}
+
+TEST_F(DaemonSet, StartsTheNextPodAtOnceWhereItMaySurge) {
+  std::string going = pod_of("agent-1", "a");
+  going.replace(going.find("resourceVersion: '5'"), 20, "resourceVersion: '5'\n  deletionTimestamp: '2026-03-01T11:59:00Z'");
+  const SetFacts surging{.strategy = "{maxUnavailable: 0, maxSurge: 1}"};
+  EXPECT_EQ(nodes_given_pods(decide(set_of(surging) + revision_of({}, 1) + node_of("a") + going)),
+            std::vector<std::string>{"a"});
+  EXPECT_TRUE(nodes_given_pods(decide(set_of() + revision_of({}, 1) + node_of("a") + going)).empty())
+      << "two of it at a time are a surge";
+}
+
 TEST_F(DaemonSet, SurgesBesideOldPodsAndRemovesThemWhenTheNewOnesServe) {
   const SetFacts surging{.image = "agent:2", .strategy = "{maxUnavailable: 0, maxSurge: 1}"};
   const std::string world = set_of(surging) + revision_of(v1, 1) + revision_of(v2, 2) +

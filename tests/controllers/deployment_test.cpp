@@ -178,6 +178,33 @@ TEST_F(Deployment, StopsEveryOldPodBeforeItRecreatesThem) {
             "update replicasets web-old | ScalingReplicaSet: Scaled down replica set web-old from 3 to 0\nu");
 }
 
+TEST_F(Deployment, SaysWhyItsNewSetCannotBeMade) {
+  world.add(deployment_of(3, "web:1"));
+  const Plan plan = world.decide("default", "web");
+  ASSERT_FALSE(plan.writes.empty());
+  const auto& write = plan.writes[0];
+  ASSERT_TRUE(write.amends);
+  const auto request = write.amends(Error(ErrorCode::kForbidden, "exceeded quota: few"));
+  EXPECT_EQ(request.subresource, "status");
+  const Value& told = request.body[keys::kStatus][keys::kConditions].items()[0];
+  EXPECT_EQ(told[keys::kType].as_string(), "Progressing");
+  EXPECT_EQ(told[keys::kStatus].as_string(), "False");
+  EXPECT_EQ(told[keys::kReason].as_string(), "ReplicaSetCreateError");
+  EXPECT_EQ(told[keys::kMessage].as_string(),
+            cat("Failed to create new replica set \"", object_name(write.request.body), "\": exceeded quota: few"));
+}
+
+TEST_F(Deployment, SaysThatItHasMadeTheNewSetWhenItRecreatesToo) {
+  world.add(recreating("web:2") + set_of("web-old", "web:1", 0, 0));
+  const Plan plan = world.decide("default", "web");
+  ASSERT_EQ(plan.writes.size(), 2U) << text_of(plan);
+  std::string reason;
+  for (const auto& told : plan.writes[1].request.body[keys::kStatus][keys::kConditions].items()) {
+    if (told[keys::kType].as_string() == "Progressing") reason = told[keys::kReason].string();
+  }
+  EXPECT_EQ(reason, "NewReplicaSetCreated");
+}
+
 TEST_F(Deployment, RecreatesNothingWhileAnOldPodIsOnItsWayOut) {
   world.add(cat(recreating("web:2"), set_of("web-old", "web:1", 0, 0),
                 with_revision(set_of("web-new", "web:2", 0, 0), 2), kOldPod));

@@ -64,6 +64,20 @@ TEST(Disruption, CountsAGrantedEvictionForTwoMinutes) {
   EXPECT_EQ(decided("minAvailable: 1", "{disruptedPods: {a: '2026-03-01T11:58:00Z'}}"), "3/1/4/2");
 }
 
+TEST(Disruption, TellsAPodThatTwoBudgetsGuardIt) {
+  DecisionWorld world(disruption_controller());
+  std::string other = budget_of("minAvailable: 1");
+  other.replace(other.find("name: keep"), 10, "name: also");
+  world.add(cat(kSet, budget_of("minAvailable: 1", "{observedGeneration: 1}"), other, pod_of("a")));
+  const Plan plan = world.decide("default", "keep");
+  ASSERT_EQ(plan.events.size(), 1U);
+  EXPECT_EQ(plan.events[0].reason, "MultiplePodDisruptionBudgets");
+  EXPECT_EQ(plan.events[0].message,
+            "Pod \"default\"/\"a\" matches multiple PodDisruptionBudgets.  Chose \"also\" arbitrarily.");
+  world.add(budget_of("minAvailable: 1", "{observedGeneration: 2}"));
+  EXPECT_TRUE(world.decide("default", "keep").events.empty()) << "told once of each budget";
+}
+
 TEST(Disruption, NamesPodsThatNobodyManages) {
   DecisionWorld world(disruption_controller());
   world.add(cat(budget_of("maxUnavailable: 1"), pod_of("a", "True", "[]")));

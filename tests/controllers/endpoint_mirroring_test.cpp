@@ -66,6 +66,23 @@ TEST_F(EndpointMirroring, MakesASliceForEachFamilyOfAddresses) {
   EXPECT_EQ(slice[keys::kPorts].items()[0][keys::kPort].as_int(), 5432);
 }
 
+TEST_F(EndpointMirroring, SaysWhatItLeavesOutBeyondAThousandAddresses) {
+  std::string addresses;
+  for (int i = 0; i < 1002; ++i) addresses += cat(i == 0 ? "" : ", ", "{ip: 10.1.", i / 256, ".", i % 256, "}");
+  world.add(cat(kService,
+                "\n---\napiVersion: v1\nkind: Endpoints\nmetadata: {name: db, namespace: default, uid: e-1}\nsubsets: "
+                "[{addresses: [",
+                addresses, "], ports: [{port: 5432}]}]\n"));
+  const Plan plan = world.decide("default", "db");
+  EXPECT_EQ(plan.writes.at(0).request.body[keys::kEndpoints].items().size(), 1000U);
+  ASSERT_EQ(plan.events.size(), 1U);
+  EXPECT_EQ(plan.events[0].reason, "TooManyAddressesToMirror");
+  EXPECT_EQ(plan.events[0].message,
+            "A max of 1000 addresses can be mirrored to EndpointSlices per Endpoints subset. 2 addresses were skipped");
+  apply(plan);
+  EXPECT_TRUE(world.decide("default", "db").events.empty()) << "told with a change only";
+}
+
 TEST_F(EndpointMirroring, IsSilentWhenTheSlicesAreThere) {
   world.add(cat(kService, kEndpoints));
   apply(world.decide("default", "db"));

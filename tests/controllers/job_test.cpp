@@ -73,6 +73,23 @@ class Job : public ::testing::Test {
   DecisionWorld world{job_controller()};
 };
 
+// Of the first pod that the plan makes.
+std::string creation_reason(const Plan& plan) {
+  for (const auto& write : plan.writes) {
+    if (write.request.verb == Verb::kCreate) return write.counts.at(0).labels.at(0).second;
+  }
+  return "none";
+}
+
+TEST_F(Job, CountsThePodsThatItMakesByWhatMadeThemNecessary) {
+  world.add(job_of("  parallelism: 2\n  completions: 2\n  backoffLimit: 6\n"));
+  EXPECT_EQ(creation_reason(decide()), "new");
+  world.add(job_of("  parallelism: 2\n  completions: 2\n  backoffLimit: 6\n", "  failed: 1\n"));
+  EXPECT_EQ(creation_reason(decide()), "recreate_terminating_or_failed");
+  world.add(job_of("  parallelism: 2\n  completions: 2\n  backoffLimit: 6\n  podReplacementPolicy: Failed\n", "  failed: 1\n"));
+  EXPECT_EQ(creation_reason(decide()), "recreate_failed");
+}
+
 TEST_F(Job, StartsAsManyPodsAsMayRunAtOnce) {
   world.add(job_of("  completions: 5\n  parallelism: 3\n  backoffLimit: 6"));
   const Plan plan = decide();

@@ -61,6 +61,24 @@ TEST_F(NamespaceDecision, DeletesWhatItHasAndSaysWhatIsLeft) {
             "False ResourcesDiscovered: All resources successfully discovered");
 }
 
+TEST_F(NamespaceDecision, LetsPodsGoBeforeWhatGuardsThem) {
+  world.add(cat(namespace_of(kGoing), config_map("a"),
+                "\n---\n{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, uid: uid-web}}\n"));
+  const Plan plan = decide();
+  EXPECT_EQ(deletions(plan, kinds::kPods), 1);
+  EXPECT_EQ(deletions(plan, kinds::kConfigmaps), 0);
+  EXPECT_EQ(told(plan, "NamespaceContentRemaining"),
+            "True SomeResourcesRemain: Some resources are remaining: pods. has 1 resource instances");
+}
+
+TEST_F(NamespaceDecision, AsksTheServerForPodsThatTheCacheDoesNotShowBeforeItDeletes) {
+  world.add(cat(namespace_of(kGoing), config_map("a")));
+  const Plan plan = decide();
+  ASSERT_FALSE(plan.writes.empty());
+  EXPECT_EQ(plan.writes.front().request.kind, kinds::kPods);
+  EXPECT_TRUE(plan.writes.front().expect_empty);
+}
+
 TEST_F(NamespaceDecision, NamesTheFinalizersThatItWaitsForAndAsksNoTwice) {
   world.add(cat(namespace_of(kGoing),
                 config_map("a", ", deletionTimestamp: '2026-03-01T11:59:00Z', finalizers: [example.com/hold]")));

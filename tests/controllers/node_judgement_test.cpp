@@ -88,6 +88,11 @@ TEST(NodeJudgement, OfASilentNodeNothingIsKnown) {
   EXPECT_EQ(absence_taint(node), "node.kubernetes.io/unreachable");
 }
 
+TEST(NodeJudgement, ANodeThatNeverSpokeWasLastHeardWhenItWasMade) {
+  const Value node = node_of("").with_at({keys::kMetadata, keys::kCreationTimestamp}, "2026-03-01T11:50:00Z");
+  EXPECT_EQ(condition(silent_node(node, kNow), "Ready")[keys::kLastHeartbeatTime].as_string(), "2026-03-01T11:50:00Z");
+}
+
 // Seconds between two evictions; -1 for never.
 int64_t pace(int64_t nodes, int64_t silent) {
   const auto pace = eviction_pace(nodes, silent, {});

@@ -2,6 +2,7 @@
 // real API on a memory log; the nodes' Leases are renewed by hand.
 #include "control/controllers/node_lifecycle.h"
 
+#include <algorithm>
 #include <set>
 
 #include "tests/sim/virtual_api.h"
@@ -104,6 +105,35 @@ TEST_F(NodesThatFallSilent, AreLeftAloneWhenNobodyIsHeardAnyMore) {
   pass(minutes(5));
   EXPECT_EQ(tainted("NoSchedule"), 8);
   EXPECT_EQ(tainted("NoExecute"), 0);
+}
+
+TEST_F(NodesThatFallSilent, LeaveEventsWhenTheyComeFallSilentAndGo) {
+  const auto told = [&] {
+    std::vector<std::string> notes;
+    store.for_each(kinds::kEvents, [&](const Value& event) {
+      notes.push_back(cat(event[keys::kReason].as_string(), ": ", event[keys::kMessage].as_string()));
+    });
+    std::ranges::sort(notes);
+    return join(notes, "\n");
+  };
+  add_zone("a", 2, 1);
+  start();
+  EXPECT_EQ(told(),
+            "NodeNotReady: Node a-1 status is now: NodeNotReady\n"
+            "RegisteredNode: Node a-0 event: Registered Node a-0 in Controller\n"
+            "RegisteredNode: Node a-1 event: Registered Node a-1 in Controller");
+  remove(kinds::kNodes, "", "a-1");
+  run(seconds(5));
+  EXPECT_NE(told().find("RemovingNode: Node a-1 event: Removing Node a-1 from Controller"), std::string::npos);
+}
+
+TEST_F(NodesThatFallSilent, AreNoNewsWhenTheyWereThereBeforeTheController) {
+  add_zone("a", 1, 0);
+  run(minutes(2));
+  start();
+  int events_told = 0;
+  store.for_each(kinds::kEvents, [&](const Value&) { ++events_told; });
+  EXPECT_EQ(events_told, 0);
 }
 
 }  // namespace

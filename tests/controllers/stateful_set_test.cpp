@@ -155,6 +155,41 @@ TEST_F(StatefulSet, StartsAndStopsAllAtOnceWhenParallel) {
   EXPECT_EQ(deeds(decide(set + pods_of(v1, 0, 4))), "delete db-3\ndelete db-2\n");
 }
 
+TEST_F(StatefulSet, RollsOutBesideWhatItStopsAndMakesAnewWhenParallel) {
+  SetFacts parallel = v2;
+  parallel.policy = "Parallel";
+  parallel.replicas = 2;
+  parallel.status = rolling_from_v1;
+  std::string failed = pod_of({.ordinal = 0, .made_from = v1, .phase = "Failed"});
+  // The third goes, the first failed: neither holds up the other, nor the roll-out when there is room.
+  EXPECT_EQ(deeds(decide(set_of(parallel) + history + failed + pod_of({.ordinal = 1, .made_from = v1}) +
+                         pod_of({.ordinal = 2, .made_from = v1}))),
+            "delete db-0\ndelete db-2\n");
+  EXPECT_EQ(deeds(decide(set_of(parallel) + history + pods_of(v1, 0, 2) +
+                         pod_of({.ordinal = 2, .made_from = v1, .deleting = true}))),
+            "delete db-1\n");
+}
+
+TEST_F(StatefulSet, OnlyCountsItsPodsWhileItIsBeingDeleted) {
+  std::string going = set_of(v1);
+  going.replace(going.find("generation: 2"), 13, "generation: 2, deletionTimestamp: '2026-03-01T11:59:00Z'");
+  const Plan plan = decide(going + revision_of(v1, 1) + pods_of(v1, 0, 2));
+  EXPECT_EQ(deeds(plan), "");
+  EXPECT_EQ(status_in(plan)[keys::kReplicas].as_int(), 2);
+}
+
+TEST_F(StatefulSet, NamesThePodWhoseClaimCannotBeMade) {
+  SetFacts facts;
+  facts.claims = true;
+  for (const auto& write : decide(set_of(facts)).writes) {
+    if (write.request.kind != kinds::kPersistentvolumeclaims) continue;
+    EXPECT_EQ(write.failure_event->message,
+              "create Claim data-db-0 for Pod db-0 in StatefulSet db failed error: %error%");
+    return;
+  }
+  FAIL() << "no claim";
+}
+
 TEST_F(StatefulSet, StopsTheHighestPodFirstAndOneAtATime) {
   const std::string set = set_of({.replicas = 1}) + revision_of(v1, 1);
   EXPECT_EQ(deeds(decide(set + pods_of(v1, 0, 3))), "delete db-2\n");

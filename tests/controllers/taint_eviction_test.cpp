@@ -41,6 +41,50 @@ TEST(TaintEviction, WaitsAsLongAsThePodTolerates) {
   EXPECT_EQ(world.decide("default", "web").writes.size(), 2U);
 }
 
+constexpr std::string_view kPatience = "{key: node.kubernetes.io/unreachable, operator: Exists, tolerationSeconds: 300}";
+
+TEST(TaintEviction, TellsThePodThatItMayStayAfterAll) {
+  DecisionWorld world(taint_eviction_controller());
+  world.add(cat(kNode, pod_with(kPatience)));
+  const Value silent = world.cache(kinds::kNodes).find("", "node-1");
+  world.decide("default", "web");
+  const Value well = silent.with_at({keys::kSpec, keys::kTaints}, Value());
+  world.cache(kinds::kNodes).put(well);
+  ASSERT_EQ(world.woken_by(kinds::kNodes, silent, well).size(), 1U);
+  const Plan relief = world.decide("default", "web");
+  ASSERT_EQ(relief.events.size(), 1U);
+  EXPECT_EQ(relief.events[0].reason, "TaintManagerEviction");
+  EXPECT_EQ(relief.events[0].message, "Cancelling deletion of Pod default/web");
+  EXPECT_TRUE(world.decide("default", "web").events.empty()) << "told once";
+}
+
+TEST(TaintEviction, SaysNothingToAPodThatWasNeverToGo) {
+  DecisionWorld world(taint_eviction_controller());
+  world.add("apiVersion: v1\nkind: Node\nmetadata: {name: node-1}\n");
+  world.add(pod_with(kPatience));
+  EXPECT_TRUE(world.decide("default", "web").empty());
+}
+
+TEST(TaintEviction, GrantsNoNewTimeWhenOneTaintTakesThePlaceOfAnother) {
+  DecisionWorld world(taint_eviction_controller());
+  world.add(cat(kNode, pod_with(kPatience)));
+  world.decide("default", "web");
+  world.now = world.now + seconds(100);
+  std::string later(kNode);
+  later.replace(later.find("11:59:00"), 8, "12:01:40");
+  world.add(later);
+  EXPECT_EQ(world.decide("default", "web").requeue_after, seconds(140));
+}
+
+TEST(TaintEviction, LooksAgainWhenThePodToleratesSomethingElse) {
+  DecisionWorld world(taint_eviction_controller());
+  world.add(cat(kNode, pod_with("{operator: Exists}")));
+  const Value patient = world.cache(kinds::kPods).find("default", "web");
+  const Value hasty = patient.with_at({keys::kSpec, keys::kTolerations}, Value());
+  EXPECT_EQ(world.woken_by(kinds::kPods, patient, hasty).size(), 1U);
+  EXPECT_TRUE(world.woken_by(kinds::kPods, patient, patient.with_at({keys::kStatus, keys::kPhase}, "Running")).empty());
+}
+
 TEST(TaintEviction, LeavesAPodThatToleratesForEver) {
   DecisionWorld world(taint_eviction_controller());
   world.add(cat(kNode, pod_with("{operator: Exists}")));

@@ -72,6 +72,49 @@ TEST_F(AutoscalingTest, FollowsTheLoadUpAtOnceAndDownAfterFiveMinutes) {
   EXPECT_EQ(replicas(), 1);
 }
 
+TEST_F(AutoscalingTest, LeavesWhatItFindsForFiveMinutesAndSaysWhatItWas) {
+  add(R"(
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: idle}
+spec:
+  replicas: 6
+  selector: {matchLabels: {app: idle}}
+  template:
+    metadata: {labels: {app: idle}}
+    spec: {containers: [{name: idle, image: "web:1", resources: {requests: {cpu: 100m}}}]}
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: idle}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: idle}
+  maxReplicas: 10
+  metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}]
+)");
+  const auto idle = [&] { return cluster->store().find(kinds::kDeployments, "default", "idle")[keys::kSpec][keys::kReplicas].as_int(); };
+  const auto status = [&] { return cluster->store().find(kinds::kHorizontalpodautoscalers, "default", "idle")[keys::kStatus]; };
+  cluster->set_load("*", 10);
+  run(minutes(4));
+  EXPECT_EQ(idle(), 6);
+  EXPECT_EQ(status()[keys::kCurrentReplicas].as_int(), 6);
+  EXPECT_FALSE(status()[keys::kCurrentMetrics].empty());
+  run(minutes(3));
+  EXPECT_EQ(idle(), 1);
+  // Switched off by hand: nothing is measured, and nothing of before is shown.
+  control::ApiRequest off;
+  off.verb = control::Verb::kPatch;
+  off.kind = kinds::kDeployments;
+  off.namespace_ = "default";
+  off.name = "idle";
+  off.patch_type = control::PatchType::kMerge;
+  off.body = control::Value::map({{keys::kSpec, control::Value::map({{keys::kReplicas, int64_t{0}}})}});
+  cluster->request(off, [](const auto& result) { ASSERT_TRUE(result) << result.error().message; });
+  run(minutes(1));
+  EXPECT_EQ(status()[keys::kDesiredReplicas].as_int(-1), 0);
+  EXPECT_TRUE(status()[keys::kCurrentMetrics].empty());
+}
+
 TEST_F(AutoscalingTest, StopsAtItsMaximum) {
   cluster->set_load("*", 50'000);
   run(minutes(10));

@@ -16,6 +16,7 @@ struct Alias {
   std::string_view label, path;
 };
 constexpr Alias kAliases[] = {
+    {kinds::kPods, "spec.host", "spec.nodeName"},
     {kinds::kEvents, "source", "source.component"},
     {kinds::kJobs, "status.successful", "status.succeeded"},
 };
@@ -24,6 +25,17 @@ bool is_offered(const ResourceInfo& resource, std::string_view label) {
   if (label == "metadata.name" || (label == "metadata.namespace" && resource.namespaced)) return true;
   const auto offered = split(resource.selectable_fields, ' ');
   return std::ranges::find(offered, label) != offered.end();
+}
+
+// Kinds that offer nothing but their names say so in the words of the common machinery, the others in their own.
+Error not_offered(const ResourceInfo& resource, std::string_view label) {
+  std::string why = cat("field label not supported: ", label);
+  if (resource.selectable_fields.empty() && !resource.custom) {
+    why = cat(quoted(label), R"( is not a known field selector: only "metadata.name", "metadata.namespace")");
+  } else if (resource.id == kinds::kJobs) {
+    why = cat("field label ", quoted(label), " not supported for Job");
+  }
+  return Error(ErrorCode::kBadRequest, why);
 }
 
 std::string_view zero_of(const TypeInfo* type, std::span<const Key> path) {
@@ -54,12 +66,7 @@ Result<FieldSelection> FieldSelection::parse(const ResourceInfo& resource, std::
   MINIK_ASSIGN(const auto parsed, FieldSelector::parse(text));
   FieldSelection selection;
   for (const auto& term : parsed.terms()) {
-    if (!is_offered(resource, term.path)) {
-      return Error(ErrorCode::kBadRequest,
-                   cat("Unable to find \"", resource.group, "/", resource.version, ", Resource=", resource.plural,
-                       "\" that match label selector \"\", field selector ", quoted(text),
-                       ": field label not supported: ", term.path));
-    }
+    if (!is_offered(resource, term.path)) return not_offered(resource, term.path);
     const auto alias = std::ranges::find_if(
         kAliases, [&](const Alias& a) { return a.kind == resource.id && a.label == term.path; });
     std::vector<Key> keys = term.keys;

@@ -291,6 +291,10 @@ Status Admission::admit_delete(const ResourceInfo& resource, const Value& object
 Result<Value> Admission::admit_pod(Value pod) {
   const Value& spec = pod[keys::kSpec];
   const auto namespace_ = object_namespace(pod);
+  if (!spec[keys::kEphemeralContainers].empty()) {
+    return invalid(schema_.resource(kinds::kPods), object_name(pod),
+                   {{"FieldValueForbidden", "Forbidden: cannot be set on create", "spec.ephemeralContainers"}});
+  }
   std::string account_name = spec[keys::kServiceAccountName].string();
   if (is_mirror_pod(pod)) {
     const auto refuse = [&](std::string_view why) { return forbidden(schema_.resource(kinds::kPods), object_name(pod), why); };
@@ -445,6 +449,10 @@ Result<int64_t> Admission::allocate_node_port(int64_t wanted, const std::set<int
     if (node_ports_.contains(wanted) && !own.contains(wanted)) {
       return Error(ErrorCode::kInvalid, "provided port is already allocated");
     }
+    if ((wanted < kNodePortFirst || wanted > kNodePortLast) && !own.contains(wanted)) {
+      return Error(ErrorCode::kInvalid, cat("provided port is not in the valid range. The range of valid ports is ",
+                                            kNodePortFirst, "-", kNodePortLast));
+    }
     return wanted;
   }
   const int64_t count = kNodePortLast - kNodePortFirst + 1;
@@ -500,7 +508,8 @@ Result<Value> Admission::admit_service(Value service, const Value& old) {
   for (size_t i = 0; i < given.size(); ++i) {
     const Value& port = given.items()[i];
     if (!exposed) {
-      ports.push_back(port.without(keys::kNodePort));
+      // A Service that is no longer exposed gives its ports back.
+      ports.push_back(old.is_absent() ? port : port.without(keys::kNodePort));
       continue;
     }
     int64_t wanted_port = port[keys::kNodePort].as_int();

@@ -1,5 +1,7 @@
 // Validation of the kinds that make pods: their selector fits their template, their bounds make
 // sense.
+#include <algorithm>
+
 #include "control/base/text.h"
 #include "control/calendar/cron_schedule.h"
 #include "control/object/keys.h"

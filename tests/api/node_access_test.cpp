@@ -42,6 +42,13 @@ TEST_F(NodeAccess, ReachesTheSecretsAndConfigMapsOfItsPodsAlone) {
   EXPECT_EQ(ask("DELETE", "/api/v1/namespaces/default/secrets/used").status, 403);
 }
 
+TEST_F(NodeAccess, ReadsTheAccountsOfItsPods) {
+  call("POST", "/api/v1/namespaces/default/serviceaccounts", R"({"metadata":{"name":"other"}})");
+  EXPECT_EQ(ask("GET", "/api/v1/namespaces/default/serviceaccounts/default").status, 200);
+  EXPECT_EQ(ask("GET", "/api/v1/namespaces/default/serviceaccounts/other").status, 403);
+  EXPECT_EQ(ask("GET", "/api/v1/namespaces/default/serviceaccounts").status, 403);
+}
+
 TEST_F(NodeAccess, ReadsItsOwnNodeAndPods) {
   EXPECT_EQ(ask("GET", "/api/v1/nodes/n1").status, 200);
   EXPECT_EQ(ask("GET", "/api/v1/nodes/n2").status, 403);

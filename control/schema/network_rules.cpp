@@ -240,6 +240,7 @@ void check_ingress_backend(const Value& value, const FieldPath& at, FieldErrors&
 void check_ingress_path(const Value& value, const FieldPath& at, FieldErrors& errors) {
   const HTTPIngressPathView path(value);
   const std::string_view text = path.path();
+  if (path.pathType().empty()) return errors.required(at.field("pathType"), "pathType must be specified");
   if (path.pathType() == "Exact" || path.pathType() == "Prefix") {
     if (!text.starts_with('/')) {
       errors.invalid(at.field("path"), Value(text), "must be an absolute path");

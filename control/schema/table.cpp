@@ -112,6 +112,14 @@ Value make_table(const ResourceInfo& resource, std::span<const Value> objects,
   const TableLayout& layout = layout_of(resource);
   std::vector<Value> rows;
   rows.reserve(objects.size());
+  std::vector<Value> ordered;
+  if (resource.id == kinds::kFlowschemas) {  // in the order in which they are asked
+    const auto precedence = [](const Value& schema) { return schema[keys::kSpec][keys::kMatchingPrecedence].as_int(); };
+    ordered.assign(objects.begin(), objects.end());
+    std::stable_sort(ordered.begin(), ordered.end(),
+                     [&](const Value& a, const Value& b) { return precedence(a) < precedence(b); });
+    objects = ordered;
+  }
   for (const auto& object : objects) {
     auto cells = resource.custom ? custom_cells(*resource.custom, object, now) : cells_of(layout, object, now);
     rows.push_back(Value::map({{"cells", Value::array(std::move(cells))},

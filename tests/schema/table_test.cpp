@@ -241,6 +241,13 @@ TEST(Table, HoldsColumnsRowsAndWhatWasAskedOfTheObjects) {
       "ConfigMap");
 }
 
+TEST(Table, ListsFlowSchemasInTheOrderInWhichTheyAreAsked) {
+  const Value schemas[] = {*parse_json(R"({"metadata":{"name":"a"},"spec":{"matchingPrecedence":900}})"),
+                           *parse_json(R"({"metadata":{"name":"b"},"spec":{"matchingPrecedence":1}})")};
+  const Value table = make_table(resource(kinds::kFlowschemas), schemas, Value(), kNow, TableObject::kNone);
+  EXPECT_EQ(table.get("rows").items()[0].get("cells").items()[0].as_string(), "b");
+}
+
 TEST(Table, MarksPodsThatHaveEnded) {
   const Value pod = *parse_json(R"({"metadata":{"name":"p"},"status":{"phase":"Succeeded"}})");
   const Value table = make_table(resource(kinds::kPods), std::span(&pod, 1), Value(), kNow, TableObject::kNone);

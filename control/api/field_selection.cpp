@@ -13,11 +13,11 @@ namespace {
 
 struct Alias {
   KindId kind;
-  std::string_view label, path;
+  std::string_view label, path, otherwise = {};
 };
 constexpr Alias kAliases[] = {
     {kinds::kPods, "spec.host", "spec.nodeName"},
-    {kinds::kEvents, "source", "source.component"},
+    {kinds::kEvents, "source", "source.component", "reportingComponent"},
     {kinds::kJobs, "status.successful", "status.succeeded"},
 };
 
@@ -69,13 +69,18 @@ Result<FieldSelection> FieldSelection::parse(const ResourceInfo& resource, std::
     if (!is_offered(resource, term.path)) return not_offered(resource, term.path);
     const auto alias = std::ranges::find_if(
         kAliases, [&](const Alias& a) { return a.kind == resource.id && a.label == term.path; });
-    std::vector<Key> keys = term.keys;
+    const auto keys_of = [](std::string_view path) {
+      std::vector<Key> keys;
+      for (const auto part : split(path, '.')) keys.emplace_back(part);
+      return keys;
+    };
+    std::vector<Key> keys = term.keys, otherwise;
     if (alias != std::end(kAliases)) {
-      keys.clear();
-      for (const auto part : split(alias->path, '.')) keys.emplace_back(part);
+      keys = keys_of(alias->path);
+      if (!alias->otherwise.empty()) otherwise = keys_of(alias->otherwise);
     }
     const auto zero = zero_of(resource.type, keys);
-    selection.terms_.push_back({term.path, std::move(keys), term.value, term.equal, zero});
+    selection.terms_.push_back({term.path, std::move(keys), std::move(otherwise), term.value, term.equal, zero});
   }
   return selection;
 }
@@ -84,6 +89,10 @@ bool FieldSelection::matches(const Value& object) const {
   return std::ranges::all_of(terms_, [&](const Term& term) {
     const Value* value = &object;
     for (const auto& key : term.keys) value = &(*value)[key];
+    if (!term.otherwise.empty() && value->as_string().empty()) {
+      value = &object;
+      for (const auto& key : term.otherwise) value = &(*value)[key];
+    }
     return reads_as(*value, term.value, term.when_absent) == term.equal;
   });
 }

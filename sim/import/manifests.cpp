@@ -111,6 +111,7 @@ Value without_items(const Value& list, const std::function<bool(const Value&)>& 
 Value pod(const Value& spec) {
   MapBuilder builder(spec);
   builder.erase(keys::kNodeName).erase(keys::kPriority).erase(keys::kPreemptionPolicy);
+  builder.erase(keys::kEphemeralContainers);  // which no new pod has
   builder.set(keys::kVolumes, without_items(spec[keys::kVolumes], is_token_volume));
   for (const auto& list : {keys::kContainers, keys::kInitContainers}) {
     std::vector<Value> containers;

@@ -73,6 +73,10 @@ TEST_F(Reads, SelectEventsByWhatTheyAreAbout) {
   create(events, "{metadata: {name: e}, involvedObject: {kind: Pod, namespace: default, name: web, uid: u}, reason: R, "
                  "type: Warning, source: {component: kubelet}}");
   EXPECT_EQ(chosen(events, "involvedObject.name%3Dweb%2CinvolvedObject.kind%3DPod%2CinvolvedObject.uid%3Du"), "e");
+  create(events, "{metadata: {name: f}, involvedObject: {kind: Pod, namespace: default, name: db}, reason: R, type: Normal, "
+                 "reportingComponent: scheduler, source: {}}");
+  EXPECT_EQ(chosen(events, "source%3Dkubelet"), "e");
+  EXPECT_EQ(chosen(events, "source%3Dscheduler"), "f") << "the younger field where the older says nothing";
   EXPECT_EQ(chosen(events, "type%21%3DNormal%2Creason%3DR"), "e");
   EXPECT_EQ(chosen(events, "source%3Dkubelet"), "e");
   EXPECT_EQ(chosen("/apis/events.k8s.io/v1/namespaces/default/events", "regarding.name%3Dweb"), "e");

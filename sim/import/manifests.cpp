@@ -214,7 +214,7 @@ bool makes_itself(const Value& object) {
   if (kind == "ServiceAccount") return name == "default";
   if (kind == "ConfigMap") return name == "kube-root-ca.crt";
   if (kind == "Service" || kind == "PriorityClass") return name == "kubernetes" || name.starts_with("system-");
-  if (kind == "ClusterRole" || kind == "ClusterRoleBinding") {
+  if (kind == "ClusterRole" || kind == "ClusterRoleBinding" || kind == "Role" || kind == "RoleBinding") {
     return object[keys::kMetadata][keys::kLabels].get("kubernetes.io/bootstrapping").has_value();
   }
   if (kind == "Secret") return object[keys::kType].as_string() == "kubernetes.io/service-account-token";

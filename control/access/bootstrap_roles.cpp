@@ -1,9 +1,10 @@
-// The roles and bindings that Kubernetes has from the start, without those of its single controllers, which are
-// one process here. What admin, edit and view may do comes together by aggregation, so that others can add to it.
+// The roles and bindings that Kubernetes has from the start. What admin, edit and view may do comes together by
+// aggregation, so that others can add to it.
 #include "control/access/bootstrap_roles.h"
 
 #include <algorithm>
 
+#include "control/access/controller_roles.h"
 #include "control/base/text.h"
 #include "control/object/keys.h"
 
@@ -79,7 +80,9 @@ void add_roles_of_users(std::vector<Value>& roles) {
        rule("core", "serviceaccounts/token", "create"),
        rule("apps", cat(kAppsWorkloads, " deployments/rollback"), kWrite),
        rule("autoscaling", "horizontalpodautoscalers", kWrite), rule("batch", "cronjobs jobs", kWrite),
-       rule("networking.k8s.io", "ingresses networkpolicies", kWrite), rule("policy", "poddisruptionbudgets", kWrite),
+       rule("extensions", "daemonsets deployments deployments/rollback deployments/scale ingresses networkpolicies "
+                          "replicasets replicasets/scale replicationcontrollers/scale", kWrite),
+       rule("policy", "poddisruptionbudgets", kWrite), rule("networking.k8s.io", "ingresses networkpolicies", kWrite),
        rule("coordination.k8s.io", "leases", kAll), rule("resource.k8s.io", kClaims, kWrite)},
       "edit"));
   roles.push_back(role(
@@ -93,8 +96,11 @@ void add_roles_of_users(std::vector<Value>& roles) {
                                         "statefulsets/status"), kRead),
        rule("autoscaling", "horizontalpodautoscalers horizontalpodautoscalers/status", kRead),
        rule("batch", "cronjobs cronjobs/status jobs jobs/status", kRead),
-       rule("networking.k8s.io", "ingresses ingresses/status networkpolicies", kRead),
+       rule("extensions", "daemonsets daemonsets/status deployments deployments/scale deployments/status ingresses "
+                          "ingresses/status networkpolicies replicasets replicasets/scale replicasets/status "
+                          "replicationcontrollers/scale", kRead),
        rule("policy", "poddisruptionbudgets poddisruptionbudgets/status", kRead),
+       rule("networking.k8s.io", "ingresses ingresses/status networkpolicies", kRead),
        rule("resource.k8s.io", cat(kClaims, " resourceclaims/status"), kRead),
        rule("metrics.k8s.io", "nodes pods", kRead)},
       "view"));
@@ -126,7 +132,7 @@ void add_roles_of_nodes(std::vector<Value>& roles) {
        rule("authorization.k8s.io", "localsubjectaccessreviews subjectaccessreviews", "create"),
        rule("core", "services", kRead), rule("core", "nodes", "create get list watch"),
        rule("core", "nodes/status", "patch update"), rule("core", "nodes", "patch update"),
-       rule("core events.k8s.io", "events", kEvents), rule("core", "pods", kRead), rule("core", "pods", "create delete"),
+       rule("core", "events", kEvents), rule("core", "pods", kRead), rule("core", "pods", "create delete"),
        rule("core", "pods/status", "patch update"), rule("core", "pods/eviction", "create"),
        rule("core", "configmaps secrets", kRead), rule("core", "persistentvolumeclaims persistentvolumes", "get"),
        rule("core", "endpoints", "get"),
@@ -136,7 +142,7 @@ void add_roles_of_nodes(std::vector<Value>& roles) {
        rule("core", "persistentvolumeclaims/status", "get patch update"),
        rule("storage.k8s.io", "csidrivers", kRead), rule("storage.k8s.io", "csinodes", "create delete get patch update"),
        rule("node.k8s.io", "runtimeclasses", kRead), rule("resource.k8s.io", "resourceclaims", "get"),
-       rule("resource.k8s.io", "resourceslices", "create delete deletecollection get list patch update watch")}));
+       rule("resource.k8s.io", "resourceslices", "deletecollection"), rule("core", "serviceaccounts", "get")}));
   roles.push_back(role("system:node-bootstrapper",
                        {rule("certificates.k8s.io", "certificatesigningrequests", "create get list watch")}));
   roles.push_back(role("system:node-problem-detector",
@@ -144,18 +150,18 @@ void add_roles_of_nodes(std::vector<Value>& roles) {
                         rule("core events.k8s.io", "events", kEvents)}));
   roles.push_back(role("system:node-proxier",
                        {rule("core", "endpoints services", "list watch"), rule("core", "nodes", kRead),
-                        rule("core events.k8s.io", "events", kEvents), rule("discovery.k8s.io", "endpointslices", "list watch"),
-                        rule("networking.k8s.io", "servicecidrs", "list watch")}));
+                        rule("core events.k8s.io", "events", kEvents),
+                        rule("networking.k8s.io", "servicecidrs", "list watch"),
+                        rule("discovery.k8s.io", "endpointslices", "list watch")}));
   roles.push_back(role("system:kubelet-api-admin",
                        {rule("core", "nodes", kRead), rule("core", "nodes", "proxy"),
-                        rule("core", "nodes/configz nodes/healthz nodes/log nodes/metrics nodes/pods nodes/proxy nodes/stats",
-                             "*")}));
+                        rule("core", "nodes/log nodes/metrics nodes/proxy nodes/stats", "*"),
+                        rule("core", "nodes/configz nodes/healthz nodes/pods", "*")}));
 }
 
 void add_roles_of_components(std::vector<Value>& roles) {
   roles.push_back(role("system:kube-aggregator", {rule("core", "endpoints services", kRead)}));
-  roles.push_back(role("system:kube-dns", {rule("core", "endpoints services", "list watch"),
-                                           rule("discovery.k8s.io", "endpointslices", "list watch")}));
+  roles.push_back(role("system:kube-dns", {rule("core", "endpoints services", "list watch")}));
   roles.push_back(role("system:persistent-volume-provisioner",
                        {rule("core", "persistentvolumes", "create delete get list watch"),
                         rule("core", "persistentvolumeclaims", "get list update watch"),
@@ -177,7 +183,7 @@ void add_roles_of_components(std::vector<Value>& roles) {
   roles.push_back(role(
       "system:kube-scheduler",
       {rule("core events.k8s.io", "events", kEvents), rule("coordination.k8s.io", "leases", "create"),
-       rule("coordination.k8s.io", "leases", "get list patch update watch", "kube-scheduler"),
+       rule("coordination.k8s.io", "leases", "get list update watch", "kube-scheduler"),
        rule("core", "nodes", kRead), rule("core", "pods", "delete get list watch"),
        rule("core", "bindings pods/binding", "create"), rule("core", "pods/status", "patch update"),
        rule("core", "replicationcontrollers services", kRead), rule("apps extensions", "replicasets", kRead),
@@ -185,9 +191,13 @@ void add_roles_of_components(std::vector<Value>& roles) {
        rule("core", "persistentvolumeclaims persistentvolumes", kRead),
        rule("authentication.k8s.io", "tokenreviews", "create"),
        rule("authorization.k8s.io", "subjectaccessreviews", "create"), rule("storage.k8s.io", "csinodes", kRead),
-       rule("core", "namespaces", kRead), rule("storage.k8s.io", "csidrivers csistoragecapacities", kRead),
-       rule("resource.k8s.io", "deviceclasses resourceclaims resourceslices", kRead),
-       rule("resource.k8s.io", "resourceclaims resourceclaims/status", "patch update")}));
+       rule("storage.k8s.io", "volumeattachments", kRead), rule("core", "namespaces", kRead),
+       rule("storage.k8s.io", "csidrivers", kRead), rule("storage.k8s.io", "csistoragecapacities", kRead),
+       rule("resource.k8s.io", "deviceclasses", kRead),
+       rule("resource.k8s.io", "resourceclaims", "get list patch update watch"),
+       rule("resource.k8s.io", "resourceclaims/status", "get list patch update watch"),
+       rule("core", "pods/finalizers", "get list patch update watch"),
+       rule("resource.k8s.io", "resourceslices", kRead)}));
 }
 
 void add_roles_of_certificates(std::vector<Value>& roles) {
@@ -203,8 +213,20 @@ void add_roles_of_certificates(std::vector<Value>& roles) {
   }
 }
 
+constexpr std::string_view kOfController = "system:controller:";
+
+std::vector<Value> rules_of(std::span<const RoleRule> data) {
+  std::vector<Value> rules;
+  for (const auto& r : data) rules.push_back(rule(r.groups, r.resources, r.verbs, r.names));
+  return rules;
+}
+
 Value subject(std::string_view kind, std::string_view name) {
   return Value::map({{keys::kKind, kind}, {keys::kApiGroup, "rbac.authorization.k8s.io"}, {keys::kName, name}});
+}
+
+Value account(std::string_view name) {
+  return Value::map({{keys::kKind, "ServiceAccount"}, {keys::kNamespace, "kube-system"}, {keys::kName, name}});
 }
 
 Value binding(std::string_view name, std::string_view role_name, std::vector<Value> subjects) {
@@ -224,26 +246,56 @@ std::vector<Value> bootstrap_cluster_roles() {
   add_roles_of_nodes(roles);
   add_roles_of_components(roles);
   add_roles_of_certificates(roles);
+  for (const auto& controller : controller_roles()) {
+    roles.push_back(role(cat(kOfController, controller.name), rules_of(controller.rules)));
+  }
   return roles;
 }
 
 std::vector<Value> bootstrap_cluster_role_bindings() {
   const auto groups = [](std::string_view name, std::vector<Value> subjects) { return binding(name, name, std::move(subjects)); };
   const Value everybody = subject("Group", "system:authenticated"), anonymous = subject("Group", "system:unauthenticated");
-  const Value dns = Value::map({{keys::kKind, "ServiceAccount"}, {keys::kNamespace, "kube-system"}, {keys::kName, "kube-dns"}});
-  return {groups("cluster-admin", {subject("Group", "system:masters")}),
-          groups("system:monitoring", {subject("Group", "system:monitoring")}),
-          groups("system:discovery", {everybody}),
-          groups("system:basic-user", {everybody}),
-          groups("system:public-info-viewer", {everybody, anonymous}),
-          groups("system:node-proxier", {subject("User", "system:kube-proxy")}),
-          groups("system:kube-controller-manager", {subject("User", "system:kube-controller-manager")}),
-          groups("system:kube-dns", {dns}),
-          groups("system:kube-scheduler", {subject("User", "system:kube-scheduler")}),
-          groups("system:volume-scheduler", {subject("User", "system:kube-scheduler")}),
-          groups("system:service-account-issuer-discovery", {subject("Group", "system:serviceaccounts")}),
-          // Nodes have their rights from the node authorizer, which knows which objects are theirs.
-          groups("system:node", {})};
+  std::vector<Value> bindings = {
+      groups("cluster-admin", {subject("Group", "system:masters")}),
+      groups("system:monitoring", {subject("Group", "system:monitoring")}),
+      groups("system:discovery", {everybody}),
+      groups("system:basic-user", {everybody}),
+      groups("system:public-info-viewer", {everybody, anonymous}),
+      groups("system:node-proxier", {subject("User", "system:kube-proxy")}),
+      groups("system:kube-controller-manager", {subject("User", "system:kube-controller-manager")}),
+      groups("system:kube-dns", {account("kube-dns")}),
+      groups("system:kube-scheduler", {subject("User", "system:kube-scheduler")}),
+      groups("system:volume-scheduler", {subject("User", "system:kube-scheduler")}),
+      groups("system:service-account-issuer-discovery", {subject("Group", "system:serviceaccounts")}),
+      // Nodes have their rights from the node authorizer, which knows which objects are theirs.
+      groups("system:node", {})};
+  for (const auto& controller : controller_roles()) {
+    bindings.push_back(groups(cat(kOfController, controller.name), {account(controller.name)}));
+  }
+  return bindings;
+}
+
+std::vector<Value> bootstrap_roles() {
+  std::vector<Value> roles;
+  for (const auto& data : namespace_roles()) {
+    roles.push_back(role(data.name, rules_of(data.rules)).with_at({keys::kMetadata, keys::kNamespace}, data.namespace_));
+  }
+  return roles;
+}
+
+std::vector<Value> bootstrap_role_bindings() {
+  std::vector<Value> bindings;
+  for (const auto& data : namespace_roles()) {
+    std::vector<Value> subjects;
+    for (const auto user : split(data.users, ' ')) {
+      if (!user.empty()) subjects.push_back(subject("User", user));
+    }
+    if (!data.account.empty()) subjects.push_back(account(data.account));
+    bindings.push_back(binding(data.binding.empty() ? data.name : data.binding, data.name, std::move(subjects))
+                           .with_at({keys::kMetadata, keys::kNamespace}, data.namespace_)
+                           .with_at({keys::kRoleRef, keys::kKind}, "Role"));
+  }
+  return bindings;
 }
 
 Value reconciled(const Value& wanted, const Value& stored) {

@@ -137,6 +137,8 @@ Decision NodeAuthorizer::decide(const UserInfo& user, const Attributes& wanted) 
     return read_related(node, wanted);
   }
   if (wanted.group.empty() && resource == "serviceaccounts") {
+    // The accounts of its pods, for whoever gives it credentials for pulling images.
+    if (wanted.verb == "get" && wanted.subresource.empty()) return read_related(node, wanted);
     if (wanted.verb != "create" || wanted.name.empty()) return no("can only create tokens for individual service accounts");
     if (wanted.subresource != "token") return no("can only create token subresource of serviceaccount");
     return read_related(node, wanted);

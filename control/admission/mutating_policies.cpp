@@ -185,20 +185,23 @@ Result<Value> MutatingPolicies::mutate(const WriteAttributes& request, MutationR
     rounds.applied.clear();
   };
   if (rounds.second && !(rounds.left == now.object)) changed();
-  std::string refusal;  // the first one
+  std::vector<ErrorCause> refusals;
+  ErrorCode reason = ErrorCode::kInvalid;  // of the first: a policy that cannot be asked forbids
   for (const auto& bound : bound_policies(store_, schema_, kinds::kMutatingadmissionpolicies,
                                           kinds::kMutatingadmissionpolicybindings, request)) {
     const Value& spec = bound.policy[keys::kSpec];
-    const auto failed = [&](const std::string& message) {
-      if (!refusal.empty() || spec.get("failurePolicy").as_string("Fail") == "Ignore") return;
-      refusal = cat("policy '", object_name(bound.policy), "' with binding '", object_name(bound.binding),
-                    "' denied request: ", message);
+    const auto failed = [&](const std::string& message, ErrorCode why = ErrorCode::kInvalid) {
+      if (spec.get("failurePolicy").as_string("Fail") == "Ignore") return;
+      if (refusals.empty()) reason = why;
+      refusals.push_back({"", cat("policy '", object_name(bound.policy), "' with binding '", object_name(bound.binding),
+                                  "' denied request: ", message), ""});
     };
     const Compiled& asked = compiled(bound.policy);
     const auto all_params = params_of(store_, schema_, bound, request);
     if (!asked.conditions || !all_params) {
       failed(asked.conditions ? cat("failed to configure binding: ", all_params.error().message)
-                              : asked.conditions.error().message);
+                              : asked.conditions.error().message,
+             asked.conditions ? ErrorCode::kForbidden : ErrorCode::kInvalid);
       continue;
     }
     const Value home = namespace_of(store_, schema_, request);
@@ -243,10 +246,9 @@ Result<Value> MutatingPolicies::mutate(const WriteAttributes& request, MutationR
     }
   }
   rounds.left = now.object;
-  if (refusal.empty()) return now.object;
-  Error error(ErrorCode::kInvalid,
-              cat(request.resource->group_resource(), " ", quoted(request.name), " is forbidden: ", refusal));
-  error.causes.push_back({"", refusal, ""});
+  if (refusals.empty()) return now.object;
+  Error error(reason, refusals[0].message);
+  error.causes = std::move(refusals);
   return error;
 }
 

@@ -4,6 +4,7 @@
 
 #include "control/api/errors.h"
 #include "control/api/mountable_secrets.h"
+#include "control/api/pod_references.h"
 #include "control/api/runtime_class.h"
 #include "control/base/ipv4.h"
 #include "control/base/text.h"
@@ -290,10 +291,27 @@ Status Admission::admit_delete(const ResourceInfo& resource, const Value& object
 Result<Value> Admission::admit_pod(Value pod) {
   const Value& spec = pod[keys::kSpec];
   const auto namespace_ = object_namespace(pod);
+  if (!spec[keys::kEphemeralContainers].empty()) {
+    return invalid(schema_.resource(kinds::kPods), object_name(pod),
+                   {{"FieldValueForbidden", "Forbidden: cannot be set on create", "spec.ephemeralContainers"}});
+  }
   std::string account_name = spec[keys::kServiceAccountName].string();
+  if (is_mirror_pod(pod)) {
+    const auto refuse = [&](std::string_view why) { return forbidden(schema_.resource(kinds::kPods), object_name(pod), why); };
+    if (!account_name.empty()) return refuse("a mirror pod may not reference service accounts");
+    if (names_secrets(spec)) return refuse("a mirror pod may not reference secrets");
+    for (const auto& volume : spec[keys::kVolumes].items()) {
+      for (const auto& source : volume[keys::kProjected][keys::kSources].items()) {
+        if (source[keys::kServiceAccountToken].is_map())
+          return refuse("a mirror pod may not use ServiceAccountToken volume projections");
+      }
+    }
+    const auto complete = admit_pod_spec(spec, namespace_, Value());
+    if (!complete) return refuse(complete.error().message);
+    return pod.with(keys::kSpec, *complete);
+  }
   if (account_name.empty()) account_name = "default";
   const Value& account = store_.find(kinds::kServiceaccounts, namespace_, account_name);
-  // Mirror pods of the node agent run without an account.
   if (account.is_absent()) {
     return forbidden(schema_.resource(kinds::kPods), object_name(pod),
                      cat("error looking up service account ", namespace_, "/", account_name,
@@ -322,12 +340,13 @@ Result<Value> Admission::admit_pod_spec(const Value& given, std::string_view nam
                                                                ? Value()
                                                                : store_.find(kinds::kRuntimeclasses, "", runtime_class)));
   MapBuilder builder(spec);
-  const auto name = object_name(account);
-  builder.set(keys::kServiceAccountName, name);
-  builder.set(keys::kServiceAccount, name);
+  if (!account.is_absent()) {
+    builder.set(keys::kServiceAccountName, object_name(account));
+    builder.set(keys::kServiceAccount, object_name(account));
+  }
   if (spec[keys::kImagePullSecrets].empty() && !account[keys::kImagePullSecrets].empty())
     builder.set(keys::kImagePullSecrets, account[keys::kImagePullSecrets]);
-  const bool automount = spec[keys::kAutomountServiceAccountToken].as_bool(
+  const bool automount = !account.is_absent() && spec[keys::kAutomountServiceAccountToken].as_bool(
       account[keys::kAutomountServiceAccountToken].as_bool(true));
   if (automount) {
     const auto given_volumes = spec[keys::kVolumes].items();
@@ -430,6 +449,10 @@ Result<int64_t> Admission::allocate_node_port(int64_t wanted, const std::set<int
     if (node_ports_.contains(wanted) && !own.contains(wanted)) {
       return Error(ErrorCode::kInvalid, "provided port is already allocated");
     }
+    if ((wanted < kNodePortFirst || wanted > kNodePortLast) && !own.contains(wanted)) {
+      return Error(ErrorCode::kInvalid, cat("provided port is not in the valid range. The range of valid ports is ",
+                                            kNodePortFirst, "-", kNodePortLast));
+    }
     return wanted;
   }
   const int64_t count = kNodePortLast - kNodePortFirst + 1;
@@ -485,7 +508,8 @@ Result<Value> Admission::admit_service(Value service, const Value& old) {
   for (size_t i = 0; i < given.size(); ++i) {
     const Value& port = given.items()[i];
     if (!exposed) {
-      ports.push_back(port.without(keys::kNodePort));
+      // A Service that is no longer exposed gives its ports back.
+      ports.push_back(old.is_absent() ? port : port.without(keys::kNodePort));
       continue;
     }
     int64_t wanted_port = port[keys::kNodePort].as_int();

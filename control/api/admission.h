@@ -68,7 +68,7 @@ class Admission {
   Result<Value> admit_pod(Value pod);
   Status check_only_default(const Value& priority_class) const;
   Status add_priority(const Value& spec, MapBuilder& builder) const;
-  // The error is the reason alone.
+  // The error is the reason alone. A mirror pod has no account.
   Result<Value> admit_pod_spec(const Value& given, std::string_view namespace_, const Value& account);
   Result<Value> admit_service(Value service, const Value& old);
   Result<std::string> allocate_address(std::string_view wanted);

@@ -36,16 +36,19 @@ void ApiServer::bootstrap() {
     write(Verb::kCreate, kind, namespace_, std::move(object));
   };
   const auto create_or_complete = [&](KindId kind, Value wanted) {
-    const Value stored = store_.find(kind, "", object_name(wanted));
-    if (stored.is_absent()) return create(kind, "", std::move(wanted));
+    const std::string namespace_(object_namespace(wanted));
+    const Value stored = store_.find(kind, namespace_, object_name(wanted));
+    if (stored.is_absent()) return create(kind, namespace_, std::move(wanted));
     Value completed = reconciled(wanted, stored);
-    if (!(completed == stored)) write(Verb::kUpdate, kind, "", std::move(completed));
+    if (!(completed == stored)) write(Verb::kUpdate, kind, namespace_, std::move(completed));
   };
   for (auto& role : bootstrap_cluster_roles()) create_or_complete(kinds::kClusterroles, std::move(role));
   for (auto& binding : bootstrap_cluster_role_bindings()) create_or_complete(kinds::kClusterrolebindings, std::move(binding));
   for (const auto* name : {"default", "kube-system", "kube-public", "kube-node-lease"}) {
     create(kinds::kNamespaces, "", Value::map({{keys::kMetadata, named(name)}}));
   }
+  for (auto& role : bootstrap_roles()) create_or_complete(kinds::kRoles, std::move(role));
+  for (auto& binding : bootstrap_role_bindings()) create_or_complete(kinds::kRolebindings, std::move(binding));
   if (!options_.cluster_ca_pem.empty()) {
     // How API servers that are aggregated know the clients of this one.
     constexpr std::string_view kAuthentication = "extension-apiserver-authentication";
@@ -66,12 +69,6 @@ void ApiServer::bootstrap() {
     } else if (!(known[keys::kData] == trusted)) {
       write(Verb::kUpdate, kinds::kConfigmaps, "kube-system", known.with(keys::kData, trusted));
     }
-    create(kinds::kRoles, "kube-system",
-           Value::map({{keys::kMetadata, named(cat(kAuthentication, "-reader"))},
-                       {keys::kRules, Value::array({Value::map({{keys::kApiGroups, Value::array({""})},
-                                                                {keys::kResources, Value::array({"configmaps"})},
-                                                                {keys::kResourceNames, Value::array({kAuthentication})},
-                                                                {keys::kVerbs, Value::array({"get", "list", "watch"})}})})}}));
   }
   const auto priority = [&](std::string_view name, int64_t value, std::string_view description) {
     create(kinds::kPriorityclasses, "",

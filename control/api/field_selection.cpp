@@ -13,10 +13,11 @@ namespace {
 
 struct Alias {
   KindId kind;
-  std::string_view label, path;
+  std::string_view label, path, otherwise = {};
 };
 constexpr Alias kAliases[] = {
-    {kinds::kEvents, "source", "source.component"},
+    {kinds::kPods, "spec.host", "spec.nodeName"},
+    {kinds::kEvents, "source", "source.component", "reportingComponent"},
     {kinds::kJobs, "status.successful", "status.succeeded"},
 };
 
@@ -24,6 +25,17 @@ bool is_offered(const ResourceInfo& resource, std::string_view label) {
   if (label == "metadata.name" || (label == "metadata.namespace" && resource.namespaced)) return true;
   const auto offered = split(resource.selectable_fields, ' ');
   return std::ranges::find(offered, label) != offered.end();
+}
+
+// Kinds that offer nothing but their names say so in the words of the common machinery, the others in their own.
+Error not_offered(const ResourceInfo& resource, std::string_view label) {
+  std::string why = cat("field label not supported: ", label);
+  if (resource.selectable_fields.empty() && !resource.custom) {
+    why = cat(quoted(label), R"( is not a known field selector: only "metadata.name", "metadata.namespace")");
+  } else if (resource.id == kinds::kJobs) {
+    why = cat("field label ", quoted(label), " not supported for Job");
+  }
+  return Error(ErrorCode::kBadRequest, why);
 }
 
 std::string_view zero_of(const TypeInfo* type, std::span<const Key> path) {
@@ -54,21 +66,21 @@ Result<FieldSelection> FieldSelection::parse(const ResourceInfo& resource, std::
   MINIK_ASSIGN(const auto parsed, FieldSelector::parse(text));
   FieldSelection selection;
   for (const auto& term : parsed.terms()) {
-    if (!is_offered(resource, term.path)) {
-      return Error(ErrorCode::kBadRequest,
-                   cat("Unable to find \"", resource.group, "/", resource.version, ", Resource=", resource.plural,
-                       "\" that match label selector \"\", field selector ", quoted(text),
-                       ": field label not supported: ", term.path));
-    }
+    if (!is_offered(resource, term.path)) return not_offered(resource, term.path);
     const auto alias = std::ranges::find_if(
         kAliases, [&](const Alias& a) { return a.kind == resource.id && a.label == term.path; });
-    std::vector<Key> keys = term.keys;
+    const auto keys_of = [](std::string_view path) {
+      std::vector<Key> keys;
+      for (const auto part : split(path, '.')) keys.emplace_back(part);
+      return keys;
+    };
+    std::vector<Key> keys = term.keys, otherwise;
     if (alias != std::end(kAliases)) {
-      keys.clear();
-      for (const auto part : split(alias->path, '.')) keys.emplace_back(part);
+      keys = keys_of(alias->path);
+      if (!alias->otherwise.empty()) otherwise = keys_of(alias->otherwise);
     }
     const auto zero = zero_of(resource.type, keys);
-    selection.terms_.push_back({term.path, std::move(keys), term.value, term.equal, zero});
+    selection.terms_.push_back({term.path, std::move(keys), std::move(otherwise), term.value, term.equal, zero});
   }
   return selection;
 }
@@ -77,6 +89,10 @@ bool FieldSelection::matches(const Value& object) const {
   return std::ranges::all_of(terms_, [&](const Term& term) {
     const Value* value = &object;
     for (const auto& key : term.keys) value = &(*value)[key];
+    if (!term.otherwise.empty() && value->as_string().empty()) {
+      value = &object;
+      for (const auto& key : term.otherwise) value = &(*value)[key];
+    }
     return reads_as(*value, term.value, term.when_absent) == term.equal;
   });
 }

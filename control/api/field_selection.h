@@ -29,6 +29,7 @@ class FieldSelection {
   struct Term {
     std::string path;
     std::vector<Key> keys;
+    std::vector<Key> otherwise;  // read where the first is empty; none: nothing is
     std::string value;
     bool equal;
     std::string_view when_absent;

@@ -58,7 +58,8 @@ std::string trespass(const Value& spec, const Value& account) {
 
 Status check_mountable_secrets(const Value& pod, const Value& account) {
   const Value& mark = account[keys::kMetadata][keys::kAnnotations].get("kubernetes.io/enforce-mountable-secrets");
-  if (mark.as_string() != "true") return {};
+  constexpr std::string_view kYes[] = {"1", "t", "T", "true", "TRUE", "True"};
+  if (std::ranges::find(kYes, mark.as_string()) == std::end(kYes)) return {};
   const std::string wrong = trespass(pod[keys::kSpec], account);
   if (wrong.empty()) return {};
   return Error(ErrorCode::kForbidden, cat("pods ", quoted(object_name(pod)), " is forbidden: ", wrong));

@@ -5,6 +5,7 @@
 
 #include "control/access/node_authorizer.h"
 #include "control/api/errors.h"
+#include "control/api/pod_references.h"
 #include "control/base/text.h"
 #include "control/object/keys.h"
 #include "control/schema/kinds.h"
@@ -35,22 +36,38 @@ std::string_view node_of(const Value& pod) { return pod[keys::kSpec][keys::kNode
 Status check_mirror_pod(const Asked& asked) {
   const Value& pod = asked.object;
   const Value& spec = pod[keys::kSpec];
-  if (!pod[keys::kMetadata][keys::kAnnotations].contains("kubernetes.io/config.mirror")) {
+  if (!is_mirror_pod(pod)) {
     return asked.refuse(cat("pod does not have \"kubernetes.io/config.mirror\" annotation, ", asked.by(),
                             " can only create mirror pods"));
   }
   if (node_of(pod) != asked.node) return asked.refuse(cat(asked.by(), " can only create pods with spec.nodeName set to itself"));
   const auto owners = pod[keys::kMetadata][keys::kOwnerReferences].items();
-  if (owners.size() != 1 || owners[0][keys::kKind].as_string() != "Node" || owners[0][keys::kName].as_string() != asked.node)
+  if (owners.size() > 1)
+    return asked.refuse(cat(asked.by(), " can only create pods with a single owner reference set to itself"));
+  const Value owner = owners.empty() ? Value() : owners[0];
+  if (owner[keys::kApiVersion].as_string() != "v1" || owner[keys::kKind].as_string() != "Node" ||
+      owner[keys::kName].as_string() != asked.node)
     return asked.refuse(cat(asked.by(), " can only create pods with an owner reference set to itself"));
-  if (!spec[keys::kServiceAccountName].as_string().empty() && spec[keys::kServiceAccountName].as_string() != "default")
-    return asked.refuse(cat(asked.by(), " can not create pods that reference a service account"));
-  for (const auto& volume : spec[keys::kVolumes].items()) {
-    for (const auto& [key, what] : {std::pair{keys::kSecret, "secrets"}, std::pair{keys::kConfigMap, "configmaps"},
-                                    std::pair{keys::kPersistentVolumeClaim, "persistentvolumeclaims"}}) {
-      if (volume[key].is_map()) return asked.refuse(cat(asked.by(), " can not create pods that reference ", what));
-    }
+  if (!owner[keys::kController].as_bool())
+    return asked.refuse(cat(asked.by(), " can only create pods with a controller owner reference set to itself"));
+  if (owner[keys::kBlockOwnerDeletion].as_bool())
+    return asked.refuse(cat(asked.by(), " must not set blockOwnerDeletion on an owner reference"));
+  const Value& node = asked.store.find(kinds::kNodes, "", asked.node);
+  if (node.is_absent()) return Error(ErrorCode::kNotFound, cat("node ", quoted(asked.node), " not found"));
+  if (owner[keys::kUid].as_string() != object_uid(node)) {
+    return asked.refuse(cat("node ", asked.node, " UID mismatch: expected ", owner[keys::kUid].as_string(), " got ",
+                            object_uid(node)));
   }
+  const auto refers_to = [&](std::string_view what) {
+    return asked.refuse(cat(asked.by(), " can not create pods that reference ", what));
+  };
+  if (!spec[keys::kServiceAccountName].as_string().empty()) return refers_to("a service account");
+  if (names_secrets(spec)) return refers_to("secrets");
+  if (names_config_maps(spec)) return refers_to("configmaps");
+  for (const auto& volume : spec[keys::kVolumes].items()) {
+    if (volume[keys::kPersistentVolumeClaim].is_map()) return refers_to("persistentvolumeclaims");
+  }
+  if (!spec[keys::kResourceClaims].empty()) return refers_to("resourceclaims");
   return {};
 }
 
@@ -62,19 +79,38 @@ Status check_pod(const Asked& asked) {
   };
   if (request.subresource == "status") {
     MINIK_TRY(own(asked.old, "update pod status"));
-    if (asked.object[keys::kMetadata][keys::kLabels] == asked.old[keys::kMetadata][keys::kLabels]) return {};
-    return asked.refuse(cat(asked.by(), " cannot update labels through pod status"));
+    const auto changes = [&](const Key& part, const Key& field) { return asked.object[part][field] != asked.old[part][field]; };
+    if (changes(keys::kMetadata, keys::kLabels)) return asked.refuse(cat(asked.by(), " cannot update labels through pod status"));
+    if (changes(keys::kStatus, keys::kResourceClaimStatuses))
+      return asked.refuse(cat(asked.by(), " cannot update resource claim statues"));
+    return {};
   }
   if (request.subresource == "eviction") {
     if (node_of(asked.old) == asked.node) return {};
-    return asked.refuse(cat(asked.by(), " can only evict pods with spec.nodeName set to itself"));
+    return asked.refuse(cat("node ", asked.node, " can only evict pods with spec.nodeName set to itself"));
   }
   if (request.verb == Verb::kDelete || request.verb == Verb::kDeleteCollection) {
     if (node_of(asked.old) == asked.node) return {};
     return asked.refuse(cat(asked.by(), " can only delete pods with spec.nodeName set to itself"));
   }
   if (request.subresource.empty() && asked.old.is_absent()) return check_mirror_pod(asked);
-  return asked.refuse(cat("unexpected operation ", verb_name(request.verb)));
+  if (!request.subresource.empty()) {
+    return asked.refuse(cat("unexpected pod subresource ", quoted(request.subresource), ", only 'status' and 'eviction' are allowed"));
+  }
+  return asked.refuse(cat("unexpected operation \"UPDATE\", ", asked.by(), " can only create and delete mirror pods"));
+}
+
+// Of a claim that one of its pods uses, an agent tells how far its volume has grown.
+Status check_claim(const Asked& asked) {
+  if (asked.request.subresource != "status") return asked.refuse("may only update PVC status");
+  const auto rest = [](const Value& claim) {
+    Value status = claim[keys::kStatus];
+    for (const auto* own : {"capacity", "conditions", "allocatedResources", "allocatedResourceStatuses"}) status = status.without(Key(own));
+    const Value metadata = claim[keys::kMetadata].without(keys::kResourceVersion).without(keys::kManagedFields);
+    return claim.with(keys::kStatus, status).with(keys::kMetadata, metadata);
+  };
+  if (rest(asked.object) == rest(asked.old)) return {};
+  return asked.refuse(cat(asked.by(), " is not allowed to update fields other than status.capacity and status.conditions"));
 }
 
 bool is_of(std::string_view space, std::string_view suffix) {
@@ -119,8 +155,8 @@ Status check_node(const Asked& asked) {
   const Value& labels = asked.object[keys::kMetadata][keys::kLabels];
   const auto names = forbidden_labels(labels, asked.old[keys::kMetadata][keys::kLabels]);
   if (!names.empty()) {
-    return asked.refuse(cat(asked.old.is_absent() ? cat("is not allowed to set the following labels: ")
-                                                  : cat("is not allowed to modify labels: "), join(names, ", ")));
+    return asked.refuse(cat(asked.old.is_absent() ? cat(asked.by(), " is not allowed to set the following labels: ")
+                                                  : std::string("is not allowed to modify labels: "), join(names, ", ")));
   }
   if (asked.old.is_absent()) return {};
   if (!(asked.object[keys::kSpec][keys::kTaints] == asked.old[keys::kSpec][keys::kTaints]))
@@ -132,11 +168,12 @@ Status check_node(const Asked& asked) {
 
 Status check_token(const Asked& asked) {
   const Value& bound = asked.request.body[keys::kSpec][keys::kBoundObjectRef];
-  if (bound[keys::kKind].as_string() != "Pod" || bound[keys::kName].as_string().empty())
+  if (bound[keys::kApiVersion].as_string() != "v1" || bound[keys::kKind].as_string() != "Pod" ||
+      bound[keys::kName].as_string().empty())
     return asked.refuse("node requested token not bound to a pod");
   if (bound[keys::kUid].as_string().empty()) return asked.refuse("node requested token with a pod binding without a uid");
   const Value& pod = asked.store.find(kinds::kPods, asked.request.namespace_, bound[keys::kName].as_string());
-  if (pod.is_absent()) return asked.refuse("pod not found");
+  if (pod.is_absent()) return Error(ErrorCode::kNotFound, cat("pod ", quoted(bound[keys::kName].as_string()), " not found"));
   if (object_uid(pod) != bound[keys::kUid].as_string()) {
     return asked.refuse(cat("the UID in the bound object reference (", bound[keys::kUid].as_string(),
                             ") does not match the UID in record. The object might have been deleted and then recreated"));
@@ -154,6 +191,7 @@ Status check_node_restriction(const Store& store, const ResourceInfo& resource, 
   const Asked asked{store, resource, request, object, old, node};
   if (resource.id == kinds::kPods) return check_pod(asked);
   if (resource.id == kinds::kNodes) return check_node(asked);
+  if (resource.id == kinds::kPersistentvolumeclaims) return check_claim(asked);
   if (resource.id == kinds::kServiceaccounts && request.subresource == "token") return check_token(asked);
   const bool lease = resource.id == kinds::kLeases;
   if (lease || resource.id == kinds::kCsinodes) {

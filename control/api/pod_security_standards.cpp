@@ -182,8 +182,7 @@ Finding privileged(const Pod& pod) {
   return PodSecurityViolation{"privileged", cat(containers(names), " must not set securityContext.privileged=true")};
 }
 
-Finding proc_mount(const Pod& pod) {
-  if (pod.is_in_user_namespace()) return {};
+Finding proc_mount_restricted(const Pod& pod) {
   TextSet kinds;
   const auto names = pod.containers_where([&](const Value& c) {
     const auto kind = c[keys::kSecurityContext][keys::kProcMount].as_string();
@@ -195,6 +194,8 @@ Finding proc_mount(const Pod& pod) {
   return PodSecurityViolation{
       "procMount", cat(containers(names), " must not set securityContext.procMount to ", joined_quoted(kinds))};
 }
+
+Finding proc_mount(const Pod& pod) { return pod.is_in_user_namespace() ? Finding() : proc_mount_restricted(pod); }
 
 Finding selinux_options(const Pod& pod) {
   TextSet types;
@@ -396,10 +397,11 @@ struct Check {
 // In the order in which Kubernetes tells them.
 constexpr Check kBaseline[] = {{apparmor_profile, 0},  {capabilities_baseline, 0, 22}, {host_namespaces, 0},
                                {host_path_volumes, 0, 0}, {host_ports, 0},             {probe_hosts, 34},
-                               {privileged, 0},        {proc_mount, 0},                {selinux_options, 0},
+                               {privileged, 0},        {proc_mount, 0, 35},             {selinux_options, 0},
                                {seccomp_baseline, 19, 19}, {sysctls, 0},               {windows_host_process, 0}};
-constexpr Check kRestricted[] = {{privilege_escalation, 8}, {capabilities_restricted, 22}, {restricted_volumes, 0},
-                                 {run_as_non_root, 0},      {run_as_user, 23},             {seccomp_restricted, 19}};
+constexpr Check kRestricted[] = {{privilege_escalation, 8}, {capabilities_restricted, 22}, {proc_mount_restricted, 35},
+                                 {restricted_volumes, 0},   {run_as_non_root, 0},          {run_as_user, 23},
+                                 {seccomp_restricted, 19}};
 
 }  // namespace
 

@@ -217,6 +217,7 @@ void check_taint(const Value& taint, const FieldPath& at, FieldErrors& errors) {
 }
 
 void check_policy_rule(const Value& rule, const FieldPath& at, FieldErrors& errors) {
+  if (rule[keys::kVerbs].empty()) errors.required(at.field("verbs"), "verbs must contain at least one value");
   const bool urls = !rule[keys::kNonResourceURLs].empty();
   if (urls && (!rule[keys::kApiGroups].empty() || !rule[keys::kResources].empty() ||
                !rule[keys::kResourceNames].empty())) {
@@ -245,15 +246,32 @@ void check_role_ref(const Value& reference, const FieldPath& at, FieldErrors& er
 }
 
 void check_subject(const Value& subject, const FieldPath& at, FieldErrors& errors) {
-  static constexpr std::string_view kKinds[] = {"Group", "ServiceAccount", "User"};
+  static constexpr std::string_view kKinds[] = {"ServiceAccount", "User", "Group"};
+  static constexpr std::string_view kNoGroup[] = {""}, kOwnGroup[] = {"rbac.authorization.k8s.io"};
   const std::string_view kind = subject[keys::kKind].as_string();
-  if (!kind.empty() && kind != "User" && kind != "Group" && kind != "ServiceAccount") {
+  const Value &name = subject[keys::kName], &group = subject[keys::kApiGroup];
+  if (kind == "ServiceAccount") {
+    if (!name.as_string().empty()) errors.invalid_each(at.field("name"), name, check_dns_subdomain(name.as_string()));
+    if (!group.as_string().empty()) errors.not_supported(at.field("apiGroup"), group, kNoGroup);
+  } else if (kind == "User" || kind == "Group") {
+    if (group.as_string() != kOwnGroup[0]) errors.not_supported(at.field("apiGroup"), group, kOwnGroup);
+  } else if (!kind.empty()) {
     errors.not_supported(at.field("kind"), subject[keys::kKind], kKinds);
   }
 }
 
+void check_cluster_role(const Value& role, const FieldPath& at, FieldErrors& errors) {
+  const Value& aggregation = role[keys::kAggregationRule];
+  if (aggregation.is_map() && aggregation[keys::kClusterRoleSelectors].empty())
+    errors.required(at.field("aggregationRule.clusterRoleSelectors"),
+                    "at least one clusterRoleSelector required if aggregationRule is non-nil");
+}
+
 // A RoleBinding means accounts of its own namespace where it names none; here there is no such namespace.
 void check_cluster_binding(const Value& binding, const FieldPath& at, FieldErrors& errors) {
+  static constexpr std::string_view kKinds[] = {"ClusterRole"};
+  const Value& kind = binding[keys::kRoleRef][keys::kKind];
+  if (kind.as_string() == "Role") errors.not_supported(at.field("roleRef.kind"), kind, kKinds);
   const FieldPath subjects = at.field("subjects");
   size_t i = 0;
   for (const auto& subject : binding[keys::kSubjects].items()) {
@@ -294,6 +312,13 @@ void check_claim_spec(const Value& spec, const FieldPath& at, FieldErrors& error
   if (spec[keys::kAccessModes].empty()) {
     errors.required(at.field("accessModes"), "at least 1 access mode is required");
   }
+  const auto modes = spec[keys::kAccessModes].items();
+  const auto alone = [](const Value& mode) { return mode.as_string() == "ReadWriteOncePod"; };
+  if (modes.size() > 1 && std::ranges::any_of(modes, alone))
+    errors.forbidden(at.field("accessModes"), "may not use ReadWriteOncePod with other access modes");
+  const Value& class_name = spec[keys::kStorageClassName];
+  if (!class_name.as_string().empty())
+    errors.invalid_each(at.field("storageClassName"), class_name, check_dns_subdomain(class_name.as_string()));
   const Value& size = spec.at({keys::kResources, keys::kRequests}).get("storage");
   const FieldPath requests = at.field("resources");
   if (!size.has_value()) {
@@ -336,6 +361,7 @@ constexpr NamedCheckRule kRules[] = {
     {"core", "PersistentVolumeSpec", check_volume_spec},
     {"certificates", "CertificateSigningRequestSpec", check_certificate_request},
     {"coordination", "LeaseSpec", check_lease_spec},
+    {"rbac", "ClusterRole", check_cluster_role},
     {"rbac", "ClusterRoleBinding", check_cluster_binding},
     {"rbac", "PolicyRule", check_policy_rule},
     {"rbac", "Role", check_role},

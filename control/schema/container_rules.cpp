@@ -58,9 +58,21 @@ void check_field_reference(std::string_view path, const Value& bad, const FieldP
     errors.invalid(at, bad, "does not support subscript");
     return;
   }
-  if (std::ranges::find(kFieldPaths, path) == std::end(kFieldPaths)) {
-    errors.not_supported(at, bad, kFieldPaths);
-  }
+  if (std::ranges::find(kFieldPaths, path) != std::end(kFieldPaths)) return;
+  // These mean something elsewhere, and others nothing at all.
+  constexpr std::string_view kElsewhere[] = {"metadata.annotations", "metadata.labels", "spec.restartPolicy",
+                                             "spec.schedulerName", "status.phase"};
+  if (std::ranges::find(kElsewhere, path) != std::end(kElsewhere)) return errors.not_supported(at, bad, kFieldPaths);
+  errors.invalid(at, bad, cat("error converting fieldPath: field label not supported: ", path));
+}
+
+void check_resource_reference(ResourceFieldSelectorView reference, const FieldPath& at, FieldErrors& errors) {
+  static constexpr std::string_view kResources[] = {"limits.cpu",   "limits.ephemeral-storage",   "limits.memory",
+                                                    "requests.cpu", "requests.ephemeral-storage", "requests.memory"};
+  const std::string_view name = reference.resource();
+  if (name.empty() || name.starts_with("limits.hugepages-") || name.starts_with("requests.hugepages-")) return;
+  if (std::ranges::find(kResources, name) == std::end(kResources))
+    errors.not_supported(at.field("resource"), reference.resource_value(), kResources);
 }
 
 void check_env_source(EnvVarSourceView source, EnvVarView variable, const FieldPath& at,
@@ -72,6 +84,7 @@ void check_env_source(EnvVarSourceView source, EnvVarView variable, const FieldP
     const auto reference = source.fieldRef();
     check_field_reference(reference.fieldPath(), reference.fieldPath_value(), path, errors);
   }
+  if (source.has_resourceFieldRef()) check_resource_reference(source.resourceFieldRef(), at.field("resourceFieldRef"), errors);
   sources += source.has_resourceFieldRef() + source.has_configMapKeyRef() +
              source.has_secretKeyRef() + source.has_fileKeyRef();
   if (sources == 0) {
@@ -155,6 +168,13 @@ void check_http_get(const Value& action, const FieldPath& at, FieldErrors& error
   if (get.path_value().as_string().empty()) errors.required(at.field("path"));
   const FieldPath port = at.field("port");
   if (get.has_port()) check_port_or_name(get.port(), port, errors);
+  for (const auto header : get.httpHeaders()) {
+    const std::string_view name = header.name();
+    if (name.find_first_not_of("-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == std::string_view::npos) continue;
+    errors.invalid(at.field("httpHeaders"), header.name_value(),
+                   "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for "
+                   "validation is '[-A-Za-z0-9]+')");
+  }
 }
 
 void check_tcp_socket(const Value& action, const FieldPath& at, FieldErrors& errors) {
@@ -217,6 +237,12 @@ bool is_standard_resource(std::string_view name) {
          name.starts_with("hugepages-");
 }
 
+// Of a node's own resources a pod may ask for less than it may use.
+bool may_overcommit(std::string_view name) {
+  const bool native = name.find('/') == std::string_view::npos || name.find("kubernetes.io/") != std::string_view::npos;
+  return native && !name.starts_with("hugepages-");
+}
+
 void check_amounts(const Value& amounts, const FieldPath& at, FieldErrors& errors) {
   for (const auto& [key, amount] : amounts.entries()) {
     const std::string_view name = key.text();
@@ -228,6 +254,8 @@ void check_amounts(const Value& amounts, const FieldPath& at, FieldErrors& error
     }
     if (Quantity::of_value(amount).negative()) {
       errors.invalid(here, amount, "must be greater than or equal to 0");
+    } else if (!may_overcommit(name) && Quantity::of_value(amount).milli() % 1000 != 0) {
+      errors.invalid(here, amount, "must be an integer");
     }
   }
 }
@@ -241,20 +269,31 @@ void check_resources(const Value& resources, const FieldPath& at, FieldErrors& e
   check_amounts(requests, requests_at, errors);
   for (const auto& [name, amount] : requests.entries()) {
     const Value& limit = limits[name];
-    if (limit.has_value() && Quantity::of_value(amount) > Quantity::of_value(limit)) {
+    const bool exact = !may_overcommit(name.text());
+    if (!limit.has_value()) {
+      if (exact) errors.required(limits_at, "Limit must be set for non overcommitable resources");
+    } else if (exact && !(Quantity::of_value(amount) == Quantity::of_value(limit))) {
+      errors.invalid(requests_at, amount, cat("must be equal to ", name.text(), " limit of ", limit.as_string()));
+    } else if (Quantity::of_value(amount) > Quantity::of_value(limit)) {
       errors.invalid(
           requests_at, amount,
           cat("must be less than or equal to ", name.text(), " limit of ", limit.as_string()));
     }
   }
+  bool huge = false, usual = false;
+  for (const auto& amounts : {limits, requests}) {
+    for (const auto& [name, amount] : amounts.entries()) {
+      huge |= name.text().starts_with("hugepages-");
+      usual |= name.text() == "cpu" || name.text() == "memory";
+    }
+  }
+  if (huge && !usual) errors.forbidden(at, "HugePages require cpu or memory");
 }
 
 void check_security_context(const Value& value, const FieldPath& at, FieldErrors& errors) {
   const SecurityContextView context(value);
-  const FieldPath user = at.field("runAsUser");
-  check_not_negative(context.runAsUser_value(), user, errors);
-  const FieldPath group = at.field("runAsGroup");
-  check_not_negative(context.runAsGroup_value(), group, errors);
+  check_id(context.runAsUser_value(), at.field("runAsUser"), errors);
+  check_id(context.runAsGroup_value(), at.field("runAsGroup"), errors);
   if (!context.has_allowPrivilegeEscalation() || context.allowPrivilegeEscalation()) return;
   if (context.privileged()) {
     errors.invalid(at, value,

@@ -95,6 +95,12 @@ void FieldErrors::add(FieldErrorType type, const FieldPath& at, std::string bad,
   list_.push_back({type, at.text(), std::move(bad), std::string(detail)});
 }
 
+bool FieldErrors::name(const FieldPath& at) const {
+  if (list_.empty()) return false;
+  const std::string field = at.text();
+  return std::ranges::any_of(list_, [&](const FieldError& error) { return error.field == field; });
+}
+
 void FieldErrors::required(const FieldPath& at, std::string_view detail) {
   add(FieldErrorType::kRequired, at, {}, detail);
 }

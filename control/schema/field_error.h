@@ -86,6 +86,8 @@ class FieldErrors {
   void add(FieldErrors others);
 
   bool empty() const { return list_.empty(); }
+  // Whether there is a complaint about this very field.
+  bool name(const FieldPath& at) const;
   const std::vector<FieldError>& list() const { return list_; }
   // The complaints alone: one sentence, or several in brackets.
   std::string text() const;

@@ -1,4 +1,5 @@
 // Validation of Services, endpoints, Ingresses and network policies.
+#include <algorithm>
 #include <set>
 
 #include "control/base/text.h"
@@ -26,14 +27,14 @@ void check_service_port(ServicePortView port, ServiceSpecView service, bool name
                         check_qualified_name(port.appProtocol()));
   }
   const std::string_view type = service.type();
-  if (port.nodePort() != 0 && type != "NodePort" && type != "LoadBalancer") {
-    errors.forbidden(at.field("nodePort"), cat("may not be used when `type` is '", type, "'"));
+  if (port.nodePort() != 0 && type == "ClusterIP") {
+    errors.forbidden(at.field("nodePort"), "may not be used when `type` is 'ClusterIP'");
   }
 }
 
 void check_service_ports(ServiceSpecView service, const FieldPath& at, FieldErrors& errors) {
   std::set<std::string_view> names;
-  std::set<std::string> taken;
+  std::set<std::string> taken, open;
   const FieldPath list = at.field("ports");
   const bool headless = service.clusterIP() == "None";
   if (service.ports().empty() && !headless && service.type() != "ExternalName")
@@ -48,6 +49,9 @@ void check_service_ports(ServiceSpecView service, const FieldPath& at, FieldErro
     if (!port.name().empty() && !names.insert(port.name()).second) {
       errors.duplicate(here.field("name"), port.name_value());
     }
+    if (port.nodePort() != 0 && !open.insert(cat(port.protocol(), "/", port.nodePort())).second) {
+      errors.duplicate(here.field("nodePort"), port.nodePort_value());
+    }
     if (!taken.insert(cat(port.protocol(), "/", port.port())).second) {
       errors.duplicate(here, Value::map({{keys::kPort, port.port_value()},
                                          {keys::kProtocol, Value(port.protocol())}}));
@@ -55,14 +59,35 @@ void check_service_ports(ServiceSpecView service, const FieldPath& at, FieldErro
   }
 }
 
+// Why traffic for an address cannot be led to a Service; empty: it can.
+std::string_view special_use(std::string_view ip) {
+  const auto network = parse_network(cat(ip, ip.find(':') == std::string_view::npos ? "/32" : "/128"));
+  if (!network) return {};
+  const auto& bytes = network->bytes;
+  const size_t length = network->six ? 16 : 4;
+  const auto first_bits = [&](int a, int b, int mask) { return bytes[0] == a && (bytes[1] & mask) == b; };
+  const bool zeros = std::all_of(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(length) - 1, [](auto b) { return b == 0; });
+  if (zeros && bytes[length - 1] == 0) return network->six ? "may not be unspecified (::)" : "may not be unspecified (0.0.0.0)";
+  if (network->six ? zeros && bytes[15] == 1 : bytes[0] == 127) return "may not be in the loopback range (127.0.0.0/8, ::1/128)";
+  if (network->six ? first_bits(0xfe, 0x80, 0xc0) : first_bits(169, 254, 0xff))
+    return "may not be in the link-local range (169.254.0.0/16, fe80::/10)";
+  if (network->six ? first_bits(0xff, 0x02, 0x0f) : first_bits(224, 0, 0xff) && bytes[2] == 0)
+    return "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)";
+  return {};
+}
+
 void check_service_addresses(ServiceSpecView service, const FieldPath& at, FieldErrors& errors) {
   const std::string_view type = service.type();
   const std::string_view ip = service.clusterIP();
   const FieldPath ips = at.field("clusterIPs");
   if (type == "ExternalName") {
-    if (service.has_clusterIP() && !ip.empty()) {
-      errors.forbidden(ips, "may not be set when `type` is 'ExternalName'");
-    }
+    const auto none = [&](bool there, std::string_view field) {
+      const FieldPath here = at.field(field);
+      if (there) errors.forbidden(here, "may not be set for ExternalName services");
+    };
+    none(!ip.empty(), "clusterIPs");
+    none(!service.ipFamilies().empty(), "ipFamilies");
+    none(service.has_ipFamilyPolicy(), "ipFamilyPolicy");
     std::string_view name = service.externalName();
     if (name.ends_with('.')) name.remove_suffix(1);
     if (name.empty()) {
@@ -82,7 +107,46 @@ void check_service_addresses(ServiceSpecView service, const FieldPath& at, Field
   const FieldPath external = at.field("externalIPs");
   const auto items = service.externalIPs_value().items();
   for (size_t i = 0; i < items.size(); ++i) {
-    errors.invalid_each(external.index(i), items[i], check_ip(items[i].as_string()));
+    const auto problems = check_ip(items[i].as_string());
+    errors.invalid_each(external.index(i), items[i], problems);
+    const std::string_view special = problems.empty() ? special_use(items[i].as_string()) : std::string_view();
+    if (!special.empty()) errors.invalid(external.index(i), items[i], special);
+  }
+}
+
+void check_client_address(ServiceSpecView service, const FieldPath& at, FieldErrors& errors) {
+  const FieldPath config_at = at.field("sessionAffinityConfig");
+  if (service.sessionAffinity() == "None" && service.has_sessionAffinityConfig())
+    errors.forbidden(config_at, "must not be set when session affinity is None");
+  if (service.sessionAffinity() != "ClientIP") return;
+  const auto config = service.sessionAffinityConfig().clientIP();
+  const int64_t seconds = config.timeoutSeconds();
+  if (config.has_timeoutSeconds() && (seconds <= 0 || seconds > 86400)) {
+    errors.invalid(config_at.field("clientIP.timeoutSeconds"), config.timeoutSeconds_value(),
+                   "must be greater than 0 and less than or equal to 86400");
+  }
+}
+
+// What only Services with a load balancer have.
+void check_load_balancer(ServiceSpecView service, const FieldPath& at, FieldErrors& errors) {
+  const bool balanced = service.type() == "LoadBalancer";
+  const auto only_there = [&](bool there, std::string_view field) {
+    const FieldPath here = at.field(field);
+    if (there && !balanced) errors.forbidden(here, "may only be used when `type` is 'LoadBalancer'");
+  };
+  const auto ranges = service.loadBalancerSourceRanges_value().items();
+  const FieldPath ranges_at = at.field("LoadBalancerSourceRanges");  // in this spelling
+  only_there(!ranges.empty(), "LoadBalancerSourceRanges");
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    if (parse_network(trim(ranges[i].as_string()))) continue;
+    errors.invalid(ranges_at.index(i), Value(trim(ranges[i].as_string())),
+                   "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
+  }
+  only_there(service.has_allocateLoadBalancerNodePorts(), "allocateLoadBalancerNodePorts");
+  only_there(service.has_loadBalancerClass(), "loadBalancerClass");
+  if (service.healthCheckNodePort() != 0 && !(balanced && service.externalTrafficPolicy() == "Local")) {
+    errors.invalid(at.field("healthCheckNodePort"), service.healthCheckNodePort_value(),
+                   "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'");
   }
 }
 
@@ -92,15 +156,8 @@ void check_service_spec(const Value& value, const FieldPath& at, FieldErrors& er
   check_service_addresses(service, at, errors);
   const FieldPath selector = at.field("selector");
   check_labels(service.selector(), selector, errors);
-  if (service.sessionAffinity() == "ClientIP") {
-    const auto config = service.sessionAffinityConfig().clientIP();
-    const int64_t seconds = config.timeoutSeconds();
-    if (config.has_timeoutSeconds() && (seconds <= 0 || seconds > 86400)) {
-      errors.invalid(at.field("sessionAffinityConfig.clientIP.timeoutSeconds"),
-                     config.timeoutSeconds_value(),
-                     "must be greater than 0 and less than or equal to 86400");
-    }
-  }
+  check_client_address(service, at, errors);
+  check_load_balancer(service, at, errors);
   const bool outside = service.type() == "NodePort" || service.type() == "LoadBalancer" ||
                        !service.externalIPs().empty();
   if (!outside && !service.externalTrafficPolicy().empty()) {
@@ -151,12 +208,12 @@ void check_endpoint_slice(const Value& slice, const FieldPath& at, FieldErrors& 
 void check_ingress_backend(const Value& value, const FieldPath& at, FieldErrors& errors) {
   const IngressBackendView backend(value);
   if (backend.has_resource() && backend.has_service()) {
-    errors.invalid(at, value, "cannot set both resource and service backends");
+    errors.invalid(at, Value(""), "cannot set both resource and service backends");
     return;
   }
   if (backend.has_resource()) return;
   if (!backend.has_service()) {
-    errors.required(at, "resource or service backend is required");
+    errors.invalid(at, Value(""), "resource or service backend is required");
     return;
   }
   const auto service = backend.service();
@@ -169,24 +226,24 @@ void check_ingress_backend(const Value& value, const FieldPath& at, FieldErrors&
   const bool named = !port.name().empty(), numbered = port.number() != 0;
   const FieldPath port_at = here.field("port");
   if (named && numbered) {
-    errors.invalid(here, service.raw(), "cannot set both port name & port number");
+    errors.invalid(at, Value(""), "cannot set both port name & port number");
   } else if (named) {
     errors.invalid_each(port_at.field("name"), port.name_value(), check_port_name(port.name()));
   } else if (numbered) {
     errors.invalid_each(port_at.field("number"), port.number_value(),
                         check_port_number(port.number()));
   } else {
-    errors.required(here, "port name or number is required");
+    errors.required(at, "port name or number is required");
   }
 }
 
 void check_ingress_path(const Value& value, const FieldPath& at, FieldErrors& errors) {
   const HTTPIngressPathView path(value);
   const std::string_view text = path.path();
+  if (path.pathType().empty()) return errors.required(at.field("pathType"), "pathType must be specified");
   if (path.pathType() == "Exact" || path.pathType() == "Prefix") {
     if (!text.starts_with('/')) {
       errors.invalid(at.field("path"), Value(text), "must be an absolute path");
-      return;
     }
     for (const auto* part : {"//", "/./", "/../", "%2f", "%2F"}) {
       if (text.find(part) != std::string_view::npos) {
@@ -216,6 +273,19 @@ void check_ingress_rule(const Value& rule, const FieldPath& at, FieldErrors& err
   }
 }
 
+void check_ingress_tls(const Value& tls, const FieldPath& at, FieldErrors& errors) {
+  const FieldPath list = at.field("hosts");
+  const auto hosts = tls[keys::kHosts].items();
+  for (size_t i = 0; i < hosts.size(); ++i) {
+    const std::string_view host = hosts[i].as_string();
+    errors.invalid_each(list.index(i), hosts[i],
+                        host.find('*') == std::string_view::npos ? check_dns_subdomain(host) : check_wildcard_subdomain(host));
+  }
+  const Value& secret = tls[keys::kSecretName];
+  if (!secret.as_string().empty())
+    errors.invalid_each(at.field("secretName"), secret, check_dns_subdomain(secret.as_string()));
+}
+
 void check_ingress_spec(const Value& spec, const FieldPath& at, FieldErrors& errors) {
   if (spec[keys::kRules].empty() && !spec[keys::kDefaultBackend].has_value()) {
     errors.invalid(at, spec.has_value() ? spec : Value::empty_map(),
@@ -236,6 +306,7 @@ constexpr NamedCheckRule kRules[] = {
     {"networking", "HTTPIngressPath", check_ingress_path},
     {"networking", "IngressRule", check_ingress_rule},
     {"networking", "IngressSpec", check_ingress_spec},
+    {"networking", "IngressTLS", check_ingress_tls},
 };
 
 }  // namespace

@@ -97,10 +97,15 @@ void check_dns(PodSpecView spec, const FieldPath& at, FieldErrors& errors) {
     }
   }
   const FieldPath servers = here.field("nameservers");
-  if (config.nameservers().size() > 3) errors.too_many(servers, config.nameservers().size(), 3);
+  if (config.nameservers().size() > 3) errors.invalid(servers, config.nameservers_value(), "must not have more than 3 nameservers");
   const auto items = config.nameservers_value().items();
   for (size_t i = 0; i < items.size(); ++i) {
     errors.invalid_each(servers.index(i), items[i], check_ip(items[i].as_string()));
+  }
+  const FieldPath searches = here.field("searches"), options = here.field("options");
+  if (config.searches().size() > 32) errors.invalid(searches, config.searches_value(), "must not have more than 32 search paths");
+  for (size_t i = 0; i < config.options().size(); ++i) {
+    if (config.options()[i].name().empty()) errors.required(options.index(i), "must not be empty");
   }
 }
 
@@ -131,6 +136,14 @@ void check_pod_spec(const Value& value, const FieldPath& at, FieldErrors& errors
   check_host_ports(spec, at, errors);
   check_dns(spec, at, errors);
   check_identity(spec, at, errors);
+  std::set<std::string_view> gates;
+  const FieldPath gates_at = at.field("schedulingGates");
+  for (size_t i = 0; i < spec.schedulingGates().size(); ++i) {
+    const auto gate = spec.schedulingGates()[i];
+    const FieldPath here = gates_at.index(i);
+    errors.invalid_each(here, Value(gate.name()), check_qualified_name(gate.name()));
+    if (!gates.insert(gate.name()).second) errors.duplicate(here, Value(gate.name()));
+  }
   std::set<std::string> spreads;
   const FieldPath list = at.field("topologySpreadConstraints");
   for (size_t i = 0; i < spec.topologySpreadConstraints().size(); ++i) {
@@ -235,6 +248,11 @@ void check_spread_constraint(const Value& value, const FieldPath& at, FieldError
     errors.invalid(at.field("minDomains"), constraint.minDomains_value(),
                    "must be greater than zero");
   }
+  if (constraint.has_minDomains() && constraint.whenUnsatisfiable() != "DoNotSchedule") {
+    errors.invalid(at.field("minDomains"), constraint.minDomains_value(),
+                   cat("can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ", constraint.whenUnsatisfiable()));
+  }
+  if (constraint.topologyKey().empty()) errors.required(at.field("topologyKey"), "can not be empty");
 }
 
 void check_weight(const Value& term, const FieldPath& at, FieldErrors& errors) {

@@ -104,8 +104,8 @@ void check_policy_port(const Value& port, const FieldPath& at, FieldErrors& erro
   if (number.has_value()) check_port_or_name(number, at.field("port"), errors);
   const Value& last = port["endPort"];
   if (!last.has_value()) return;
-  if (!number.has_value()) return errors.required(at.field("endPort"), "must be set when `endPort` is specified");
-  if (number.is_string()) return errors.invalid(at.field("endPort"), last, "cannot be used with a named port");
+  if (!number.has_value()) return errors.invalid(at.field("endPort"), last, "may not be specified when `port` is not specified");
+  if (number.is_string()) return errors.invalid(at.field("endPort"), last, "may not be specified when `port` is non-numeric");
   if (last.as_int() < number.as_int()) {
     errors.invalid(at.field("endPort"), last, "must be greater than or equal to `port`");
   }

@@ -7,6 +7,7 @@
 #include "control/object/keys.h"
 #include "control/object/selector.h"
 #include "control/schema/custom_kind.h"
+#include "control/schema/kinds.h"
 #include "control/schema/table_rows.h"
 
 namespace minik::control {
@@ -22,7 +23,7 @@ void default_cells(const Value& object, WallTime, Cells& cells) {
 
 const TableLayout& layout_of(const ResourceInfo& resource) {
   static constexpr TableLayout kDefault{KindId{}, kDefaultColumns, default_cells};
-  for (const auto layouts : {workload_layouts(), network_layouts(), cluster_layouts()}) {
+  for (const auto layouts : {workload_layouts(), network_layouts(), cluster_layouts(), storage_layouts()}) {
     const auto found = std::ranges::find(layouts, resource.id, &TableLayout::kind);
     if (found != layouts.end()) return *found;
   }
@@ -32,7 +33,7 @@ const TableLayout& layout_of(const ResourceInfo& resource) {
 Value column_definitions(const TableLayout& layout) {
   std::vector<Value> definitions;
   for (const auto& column : layout.columns) {
-    const bool name = layout.names && &column == layout.columns.data();
+    const bool name = std::string_view(column.name) == "Name";
     definitions.push_back(Value::map({{keys::kName, Value(column.name)},
                                       {keys::kType, Value(column.type)},
                                       {keys::kFormat, name ? "name" : ""},
@@ -51,6 +52,18 @@ Value row_object(const ResourceInfo& resource, const Value& object, TableObject 
   return Value::map({{keys::kApiVersion, "meta.k8s.io/v1"},
                      {keys::kKind, "PartialObjectMetadata"},
                      {keys::kMetadata, object[keys::kMetadata]}});
+}
+
+// Says of a pod that has ended how, so that clients can leave it out.
+Value row_conditions(const ResourceInfo& resource, const Value& object) {
+  if (resource.id != kinds::kPods) return {};
+  const auto phase = object[keys::kStatus][keys::kPhase].as_string();
+  if (phase != "Succeeded" && phase != "Failed") return {};
+  return Value::array({Value::map(
+      {{keys::kType, "Completed"},
+       {keys::kStatus, "True"},
+       {keys::kReason, phase},
+       {keys::kMessage, phase == "Failed" ? "The pod failed." : "The pod has completed successfully."}})});
 }
 
 std::vector<Value> cells_of(const TableLayout& layout, const Value& object, WallTime now) {
@@ -99,9 +112,18 @@ Value make_table(const ResourceInfo& resource, std::span<const Value> objects,
   const TableLayout& layout = layout_of(resource);
   std::vector<Value> rows;
   rows.reserve(objects.size());
+  std::vector<Value> ordered;
+  if (resource.id == kinds::kFlowschemas) {  // in the order in which they are asked
+    const auto precedence = [](const Value& schema) { return schema[keys::kSpec][keys::kMatchingPrecedence].as_int(); };
+    ordered.assign(objects.begin(), objects.end());
+    std::stable_sort(ordered.begin(), ordered.end(),
+                     [&](const Value& a, const Value& b) { return precedence(a) < precedence(b); });
+    objects = ordered;
+  }
   for (const auto& object : objects) {
     auto cells = resource.custom ? custom_cells(*resource.custom, object, now) : cells_of(layout, object, now);
     rows.push_back(Value::map({{"cells", Value::array(std::move(cells))},
+                               {keys::kConditions, row_conditions(resource, object)},
                                {keys::kObject, row_object(resource, object, include)}}));
   }
   return Value::map({{keys::kApiVersion, "meta.k8s.io/v1"},

@@ -1,4 +1,4 @@
-// Rows of nodes, namespaces, events, configuration, storage and access rules.
+// Rows of nodes, namespaces, events, configuration, access rules and what extends the API.
 #include <algorithm>
 
 #include "control/base/text.h"
@@ -9,9 +9,8 @@
 #include "control/schema/views/core_config.h"
 #include "control/schema/views/core_event.h"
 #include "control/schema/views/core_node.h"
-#include "control/schema/views/core_volume.h"
+#include "control/schema/views/flowcontrol.h"
 #include "control/schema/views/rbac.h"
-#include "control/schema/views/storage.h"
 
 namespace minik::control {
 
@@ -85,7 +84,7 @@ constexpr TableColumn kEvent[] = {{"Last Seen", "string"},    {"Type", "string"}
                                   {"Reason", "string"},       {"Object", "string"},
                                   {"Subobject", "string", 1}, {"Source", "string", 1},
                                   {"Message", "string"},      {"First Seen", "string", 1},
-                                  {"Count", "integer", 1},    {"Name", "string", 1}};
+                                  {"Count", "string", 1},     {"Name", "string", 1}};
 
 void event_cells(const Value& object, WallTime now, Cells& cells) {
   const EventView event(object);
@@ -100,9 +99,9 @@ void event_cells(const Value& object, WallTime now, Cells& cells) {
   const auto involved = event.involvedObject();
   std::string target = to_lower(involved.kind());
   if (!involved.name().empty()) target += cat("/", involved.name());
-  const bool classic = !event.source().component().empty();
-  std::string source(classic ? event.source().component() : event.reportingComponent());
-  const std::string_view host = classic ? event.source().host() : event.reportingInstance();
+  const auto from = event.source();
+  std::string source(from.component().empty() ? event.reportingComponent() : from.component());
+  const std::string_view host = from.host().empty() ? event.reportingInstance() : from.host();
   if (!host.empty()) source += cat(", ", host);
   cells.emplace_back(last);
   cells.emplace_back(event.type());
@@ -168,7 +167,7 @@ void component_status_cells(const Value& object, WallTime, Cells& cells) {
     cells.emplace_back(condition[keys::kError].as_string());
     return;
   }
-  for (int i = 0; i < 3; ++i) cells.emplace_back("");
+  for (const auto* unknown : {"Unknown", "", ""}) cells.emplace_back(unknown);
 }
 
 constexpr TableColumn kQuota[] = {
@@ -239,94 +238,7 @@ void binding_cells(const Value& object, WallTime now, Cells& cells) {
   cells.emplace_back(join(accounts, ", "));
 }
 
-// ---- Storage ----
-
-std::string access_modes(const Value& modes) {
-  std::vector<std::string> parts;
-  const std::pair<std::string_view, std::string_view> short_names[] = {
-      {"ReadWriteOnce", "RWO"},
-      {"ReadOnlyMany", "ROX"},
-      {"ReadWriteMany", "RWX"},
-      {"ReadWriteOncePod", "RWOP"}};
-  for (const auto& [mode, short_name] : short_names) {
-    const bool has = std::ranges::any_of(
-        modes.items(), [&, wanted = mode](const Value& m) { return m.as_string() == wanted; });
-    if (has) parts.emplace_back(short_name);
-  }
-  return join(parts, ",");
-}
-
-std::string or_unset(std::string_view text) {
-  return std::string(text.empty() ? "<unset>" : text);
-}
-
-constexpr TableColumn kVolume[] = {{"Name", "string"},         {"Capacity", "string"},
-                                   {"Access Modes", "string"}, {"Reclaim Policy", "string"},
-                                   {"Status", "string"},       {"Claim", "string"},
-                                   {"StorageClass", "string"}, {"VolumeAttributesClass", "string"},
-                                   {"Reason", "string"},       {"Age", "string"},
-                                   {"VolumeMode", "string", 1}};
-
-void volume_cells(const Value& object, WallTime now, Cells& cells) {
-  const PersistentVolumeView volume(object);
-  const auto spec = volume.spec();
-  const auto claim = spec.claimRef();
-  cells.emplace_back(spec.capacity().get("storage").as_string());
-  cells.emplace_back(access_modes(spec.accessModes_value()));
-  cells.emplace_back(spec.persistentVolumeReclaimPolicy());
-  cells.emplace_back(is_deleting(object) ? "Terminating" : volume.status().phase());
-  cells.emplace_back(claim ? cat(claim.namespace_(), "/", claim.name()) : std::string());
-  cells.emplace_back(spec.storageClassName());
-  cells.emplace_back(or_unset(spec.volumeAttributesClassName()));
-  cells.emplace_back(volume.status().reason());
-  cells.emplace_back(object_age(object, now));
-  cells.emplace_back(or_unset(spec.volumeMode()));
-}
-
-constexpr TableColumn kClaim[] = {{"Name", "string"},
-                                  {"Status", "string"},
-                                  {"Volume", "string"},
-                                  {"Capacity", "string"},
-                                  {"Access Modes", "string"},
-                                  {"StorageClass", "string"},
-                                  {"VolumeAttributesClass", "string"},
-                                  {"Age", "string"},
-                                  {"VolumeMode", "string", 1}};
-
-void claim_cells(const Value& object, WallTime now, Cells& cells) {
-  const PersistentVolumeClaimView claim(object);
-  const bool bound = !claim.spec().volumeName().empty();
-  cells.emplace_back(is_deleting(object) ? "Terminating" : claim.status().phase());
-  cells.emplace_back(claim.spec().volumeName());
-  cells.emplace_back(bound ? claim.status().capacity().get("storage").as_string() : "");
-  cells.emplace_back(bound ? access_modes(claim.status().accessModes_value()) : std::string());
-  cells.emplace_back(claim.spec().storageClassName());
-  cells.emplace_back(or_unset(claim.spec().volumeAttributesClassName()));
-  cells.emplace_back(object_age(object, now));
-  cells.emplace_back(or_unset(claim.spec().volumeMode()));
-}
-
-constexpr TableColumn kStorageClass[] = {{"Name", "string"},
-                                         {"Provisioner", "string"},
-                                         {"ReclaimPolicy", "string"},
-                                         {"VolumeBindingMode", "string"},
-                                         {"AllowVolumeExpansion", "string"},
-                                         {"Age", "string"}};
-
-void storage_class_cells(const Value& object, WallTime now, Cells& cells) {
-  const StorageClassView storage(object);
-  cells[0] = Value(storage.metadata().name());
-  const bool is_default = storage.metadata()
-                              .annotations()
-                              .get("storageclass.kubernetes.io/is-default-class")
-                              .as_string() == "true";
-  if (is_default) cells[0] = Value(cat(storage.metadata().name(), " (default)"));
-  cells.emplace_back(storage.provisioner());
-  cells.emplace_back(storage.reclaimPolicy());
-  cells.emplace_back(storage.volumeBindingMode());
-  cells.emplace_back(storage.allowVolumeExpansion());
-  cells.emplace_back(object_age(object, now));
-}
+// ---- Requests and extensions ----
 
 constexpr TableColumn kCertificateRequest[] = {
     {"Name", "string"},      {"Age", "string"},
@@ -335,18 +247,20 @@ constexpr TableColumn kCertificateRequest[] = {
 
 void certificate_request_cells(const Value& object, WallTime now, Cells& cells) {
   const Value& spec = object[keys::kSpec];
-  std::vector<std::string> told;
-  for (const auto& condition : object[keys::kStatus][keys::kConditions].items()) {
-    told.push_back(condition[keys::kType].string());
-  }
-  if (told.empty()) told.emplace_back("Pending");
-  if (!object[keys::kStatus][keys::kCertificate].as_string().empty()) told.emplace_back("Issued");
+  const Value& status = object[keys::kStatus];
+  const auto has = [&](std::string_view type) {
+    const auto conditions = status[keys::kConditions].items();
+    return std::ranges::any_of(conditions, [&](const Value& c) { return c[keys::kType].as_string() == type; });
+  };
+  std::string told = has("Denied") ? "Denied" : has("Approved") ? "Approved" : "Pending";
+  if (has("Failed")) told += ",Failed";
+  if (!status[keys::kCertificate].as_string().empty()) told += ",Issued";
   const Value& wanted = spec[keys::kExpirationSeconds];
   cells.emplace_back(object_age(object, now));
   cells.emplace_back(spec[keys::kSignerName].as_string());
   cells.emplace_back(spec[keys::kUsername].as_string());
   cells.emplace_back(wanted.is_int() ? age_of(Value(format_time(now - seconds(wanted.as_int()))), now) : "<none>");
-  cells.emplace_back(join(told, ","));
+  cells.emplace_back(told);
 }
 
 constexpr TableColumn kApiService[] = {
@@ -383,6 +297,20 @@ void policy_cells(const Value& object, WallTime now, Cells& cells) {
   cells.emplace_back(object_age(object, now));
 }
 
+// As Kubernetes prints a selector of parameters, which is how Go shows the object.
+std::string selector_in_go(const Value& selector) {
+  std::string labels, expressions;
+  for (const auto& [key, value] : selector[keys::kMatchLabels].entries()) labels += cat(key.text(), ": ", value.as_string(), ",");
+  for (const auto& expression : selector[keys::kMatchExpressions].items()) {
+    std::vector<std::string> values;
+    for (const auto& value : expression[keys::kValues].items()) values.push_back(value.string());
+    expressions += cat("LabelSelectorRequirement{Key:", expression[keys::kKey].as_string(), ",Operator:",
+                       expression[keys::kOperator].as_string(), ",Values:[", join(values, " "), "],},");
+  }
+  return cat("&LabelSelector{MatchLabels:map[string]string{", labels, "},MatchExpressions:[]LabelSelectorRequirement{",
+             expressions, "},}");
+}
+
 void policy_binding_cells(const Value& object, WallTime now, Cells& cells) {
   const Value& params = object[keys::kSpec].get("paramRef");
   std::string named = "<unset>";
@@ -390,18 +318,59 @@ void policy_binding_cells(const Value& object, WallTime now, Cells& cells) {
     const std::string_view home = params[keys::kNamespace].as_string();
     named = cat(home.empty() ? "*" : home, "/", params[keys::kName].as_string());
   } else if (params[keys::kSelector].is_map()) {
-    std::vector<std::string> labels;
-    for (const auto& [key, value] : params[keys::kSelector][keys::kMatchLabels].entries()) {
-      labels.push_back(cat(key.text(), "=", value.as_string()));
-    }
-    named = labels.empty() ? "*/*" : join(labels, ",");
+    named = selector_in_go(params[keys::kSelector]);
   }
   cells.emplace_back(object[keys::kSpec].get("policyName").as_string());
   cells.emplace_back(named);
   cells.emplace_back(object_age(object, now));
 }
 
+// ---- Priority and fairness ----
+
+constexpr TableColumn kFlowSchema[] = {{"Name", "string"},
+                                       {"PriorityLevel", "string"},
+                                       {"MatchingPrecedence", "string"},
+                                       {"DistinguisherMethod", "string"},
+                                       {"Age", "string"},
+                                       {"MissingPL", "string"}};
+
+void flow_schema_cells(const Value& object, WallTime now, Cells& cells) {
+  const auto spec = FlowSchemaView(object).spec();
+  std::string_view dangling = "?";
+  for (const auto& condition : object[keys::kStatus][keys::kConditions].items()) {
+    if (condition[keys::kType].as_string() == "Dangling") dangling = condition[keys::kStatus].as_string();
+  }
+  cells.emplace_back(spec.priorityLevelConfiguration().name());
+  cells.emplace_back(spec.matchingPrecedence());
+  cells.emplace_back(or_none(spec.distinguisherMethod().type()));
+  cells.emplace_back(object_age(object, now));
+  cells.emplace_back(dangling);
+}
+
+constexpr TableColumn kPriorityLevel[] = {{"Name", "string"},
+                                          {"Type", "string"},
+                                          {"NominalConcurrencyShares", "string"},
+                                          {"Queues", "string"},
+                                          {"HandSize", "string"},
+                                          {"QueueLengthLimit", "string"},
+                                          {"Age", "string"}};
+
+void priority_level_cells(const Value& object, WallTime now, Cells& cells) {
+  const auto spec = PriorityLevelConfigurationView(object).spec();
+  const auto limited = spec.limited();
+  const auto queuing = limited.limitResponse().queuing();
+  const auto count = [&](bool there, int64_t number) { cells.push_back(there ? Value(number) : Value("<none>")); };
+  cells.emplace_back(spec.type());
+  count(spec.has_limited(), limited.nominalConcurrencyShares());
+  count(queuing.raw().is_map(), queuing.queues());
+  count(queuing.raw().is_map(), queuing.handSize());
+  count(queuing.raw().is_map(), queuing.queueLengthLimit());
+  cells.emplace_back(object_age(object, now));
+}
+
 constexpr TableLayout kLayouts[] = {
+    {kinds::kFlowschemas, kFlowSchema, flow_schema_cells},
+    {kinds::kPrioritylevelconfigurations, kPriorityLevel, priority_level_cells},
     {kinds::kApiservices, kApiService, api_service_cells},
     {kinds::kNodes, kNode, node_cells},
     {kinds::kEvents, kEvent, event_cells, false},
@@ -422,10 +391,7 @@ constexpr TableLayout kLayouts[] = {
     {kinds::kMutatingadmissionpolicybindings, kPolicyBinding, policy_binding_cells},
     {kinds::kRolebindings, kBinding, binding_cells},
     {kinds::kClusterrolebindings, kBinding, binding_cells},
-    {kinds::kPersistentvolumes, kVolume, volume_cells},
-    {kinds::kPersistentvolumeclaims, kClaim, claim_cells},
     {kinds::kCertificatesigningrequests, kCertificateRequest, certificate_request_cells},
-    {kinds::kStorageclasses, kStorageClass, storage_class_cells},
 };
 
 }  // namespace

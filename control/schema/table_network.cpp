@@ -31,6 +31,8 @@ std::string load_balancer_text(const Ingresses& ingresses) {
     const std::string_view address = ingress.ip().empty() ? ingress.hostname() : ingress.ip();
     if (!address.empty()) parts.emplace_back(address);
   }
+  std::ranges::sort(parts);
+  parts.erase(std::unique(parts.begin(), parts.end()), parts.end());
   return join(parts, ",");
 }
 
@@ -75,11 +77,11 @@ std::string bracketed(std::string_view ip) {
 void endpoints_cells(const Value& object, WallTime now, Cells& cells) {
   std::vector<std::string> parts;
   for (const auto subset : EndpointsView(object).subsets()) {
-    for (const auto address : subset.addresses()) {
-      if (subset.ports().empty()) parts.emplace_back(address.ip());
-      for (const auto port : subset.ports()) {
-        parts.push_back(cat(bracketed(address.ip()), ":", port.port()));
-      }
+    if (subset.ports().empty()) {
+      for (const auto address : subset.addresses()) parts.emplace_back(address.ip());
+    }
+    for (const auto port : subset.ports()) {
+      for (const auto address : subset.addresses()) parts.push_back(cat(bracketed(address.ip()), ":", port.port()));
     }
   }
   cells.emplace_back(or_none(first_three(parts)));
@@ -99,7 +101,7 @@ void endpoint_slice_cells(const Value& object, WallTime now, Cells& cells) {
     if (port.has_port()) {
       ports.push_back(cat(port.port()));
     } else {
-      ports.push_back("*");
+      ports.emplace_back(port.has_name() ? port.name() : "*");
     }
   }
   for (const auto endpoint : slice.endpoints()) {
@@ -117,16 +119,12 @@ constexpr TableColumn kIngress[] = {{"Name", "string"},    {"Class", "string"}, 
 
 void ingress_cells(const Value& object, WallTime now, Cells& cells) {
   const IngressView ingress(object);
-  std::string_view name = ingress.spec().ingressClassName();
-  if (name.empty()) {
-    name = ingress.metadata().annotations().get("kubernetes.io/ingress.class").as_string();
-  }
   std::vector<std::string> hosts;
   for (const auto rule : ingress.spec().rules()) {
     if (!rule.host().empty()) hosts.emplace_back(rule.host());
   }
   const std::string shown = first_three(hosts);
-  cells.emplace_back(or_none(name));
+  cells.emplace_back(or_none(ingress.spec().ingressClassName()));
   cells.emplace_back(shown.empty() ? "*" : shown);
   cells.emplace_back(load_balancer_text(ingress.status().loadBalancer().ingress()));
   cells.emplace_back(ingress.spec().tls().empty() ? "80" : "80, 443");
@@ -158,7 +156,26 @@ void network_policy_cells(const Value& object, WallTime now, Cells& cells) {
   cells.emplace_back(object_age(object, now));
 }
 
+constexpr TableColumn kServiceRange[] = {{"Name", "string"}, {"CIDRs", "string"}, {"Age", "string"}};
+
+void service_range_cells(const Value& object, WallTime now, Cells& cells) {
+  cells.emplace_back(joined(object[keys::kSpec][keys::kCidrs]));
+  cells.emplace_back(object_age(object, now));
+}
+
+constexpr TableColumn kAddress[] = {{"Name", "string"}, {"ParentRef", "string"}};
+
+void address_cells(const Value& object, WallTime, Cells& cells) {
+  const auto parent = IPAddressView(object).spec().parentRef();
+  std::string text = to_lower(parent.resource());
+  if (!parent.group().empty()) text += cat(".", to_lower(parent.group()));
+  if (!parent.namespace_().empty()) text += cat("/", parent.namespace_());
+  cells.emplace_back(parent ? cat(text, "/", parent.name()) : "<none>");
+}
+
 constexpr TableLayout kLayouts[] = {
+    {kinds::kServicecidrs, kServiceRange, service_range_cells},
+    {kinds::kIpaddresses, kAddress, address_cells},
     {kinds::kServices, kService, service_cells},
     {kinds::kEndpoints, kEndpoints, endpoints_cells},
     {kinds::kEndpointslices, kEndpointSlice, endpoint_slice_cells},

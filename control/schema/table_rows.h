@@ -27,6 +27,7 @@ struct TableLayout {
 std::span<const TableLayout> workload_layouts();  // table_workloads.cpp
 std::span<const TableLayout> network_layouts();   // table_network.cpp
 std::span<const TableLayout> cluster_layouts();   // table_cluster.cpp
+std::span<const TableLayout> storage_layouts();   // table_storage.cpp
 
 // "5m", or "<unknown>" without a time.
 std::string age_of(const Value& timestamp, WallTime now);

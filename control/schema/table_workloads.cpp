@@ -216,30 +216,53 @@ constexpr TableColumn kAutoscaler[] = {
     {"Name", "string"},    {"Reference", "string"}, {"Targets", "string"}, {"MinPods", "string"},
     {"MaxPods", "string"}, {"Replicas", "string"},  {"Age", "string"}};
 
-// "cpu: 12%/80%", "<unknown>" for what has not been measured.
-std::string resource_target(HorizontalPodAutoscalerView autoscaler,
-                            ResourceMetricSourceView wanted) {
-  std::string current = "<unknown>";
-  const bool percent = wanted.target().has_averageUtilization();
-  for (const auto metric : autoscaler.status().currentMetrics()) {
-    if (metric.resource().name() != wanted.name()) continue;
-    const auto value = metric.resource().current();
-    if (percent && value.has_averageUtilization()) current = cat(value.averageUtilization(), "%");
-    if (!percent && value.has_averageValue()) current = value.averageValue().string();
+std::string quantity_or_unknown(const Value& quantity) {
+  return quantity.has_value() ? quantity.string() : std::string("<unknown>");
+}
+
+// "cpu: 12%/80%", of one resource of pods or of a container in them.
+std::string resource_target(const Value& wanted, const Value& current) {
+  const Value& target = wanted[keys::kTarget];
+  const auto percent = [](const Value& of, std::string_view otherwise) {
+    return of.is_int() ? cat(of.as_int(), "%") : std::string(otherwise);
+  };
+  const std::string name = cat(wanted[keys::kName].as_string(), ": ");
+  if (target[keys::kAverageValue].has_value()) {
+    return cat(name, quantity_or_unknown(current[keys::kAverageValue]), "/", target[keys::kAverageValue].string());
   }
-  return cat(wanted.name(), ": ", current, "/",
-             percent ? cat(wanted.target().averageUtilization(), "%")
-                     : wanted.target().averageValue().string());
+  return cat(name, percent(current[keys::kAverageUtilization], "<unknown>"), "/",
+             percent(target[keys::kAverageUtilization], "<auto>"));
+}
+
+// What metric `index` of the spec is and what it shall be. `told` has those that could be measured, in their order.
+std::string metric_target(const Value& metric, size_t index, const Value& told) {
+  const auto type = metric[keys::kType].as_string();
+  const bool per_container = type == "ContainerResource";
+  if (type == "Resource" || per_container) {
+    const auto& key = per_container ? keys::kContainerResource : keys::kResource;
+    Value current;
+    for (const auto& one : told.items()) {
+      if (one[key][keys::kName] == metric[key][keys::kName]) current = one[key][keys::kCurrent];
+    }
+    return resource_target(metric[key], current);
+  }
+  const Value status = index < told.size() ? told.items()[index] : Value();
+  const Key source(type == "Pods" ? "pods" : type == "Object" ? "object" : "external");
+  const Value& target = metric[source][keys::kTarget];
+  const Value& current = status[source][keys::kCurrent];
+  if (target[keys::kAverageValue].has_value()) {
+    return cat(quantity_or_unknown(current[keys::kAverageValue]), "/", target[keys::kAverageValue].string(),
+               type == "Pods" ? "" : " (avg)");
+  }
+  return cat(quantity_or_unknown(current[keys::kValue]), "/", target[keys::kValue].string());
 }
 
 void autoscaler_cells(const Value& object, WallTime now, Cells& cells) {
   const HorizontalPodAutoscalerView autoscaler(object);
   const auto spec = autoscaler.spec();
   std::vector<std::string> targets;
-  for (const auto metric : spec.metrics()) {
-    targets.push_back(metric.has_resource() ? resource_target(autoscaler, metric.resource())
-                                            : cat("<unknown>/", to_lower(metric.type())));
-  }
+  const Value& told = object[keys::kStatus][keys::kCurrentMetrics];
+  for (const auto metric : spec.metrics()) targets.push_back(metric_target(metric.raw(), targets.size(), told));
   constexpr size_t kShown = 2;
   std::string text = join(
       {targets.begin(), targets.begin() + static_cast<ptrdiff_t>(std::min(targets.size(), kShown))},
@@ -254,7 +277,7 @@ void autoscaler_cells(const Value& object, WallTime now, Cells& cells) {
 }
 
 constexpr TableColumn kRevision[] = {
-    {"Name", "string"}, {"Controller", "string"}, {"Revision", "integer"}, {"Age", "string"}};
+    {"Name", "string"}, {"Controller", "string"}, {"Revision", "string"}, {"Age", "string"}};
 
 void revision_cells(const Value& object, WallTime now, Cells& cells) {
   const Value& owner = controller_of(object);

@@ -24,7 +24,7 @@ bool is_empty(const Value& value) {
 void check_enum(const FieldInfo& field, const Value& value, const FieldPath& at,
                 FieldErrors& errors) {
   const std::string_view text = value.as_string();
-  if (!value.is_string() || text.empty()) return;
+  if (!value.is_string() || text.empty() || errors.name(at)) return;
   if (std::ranges::find(field.enum_values, text) == field.enum_values.end()) {
     errors.not_supported(at, value, field.enum_values);
   }
@@ -43,7 +43,7 @@ void check_bounds(const FieldInfo& field, const Value& value, const FieldPath& a
   const int64_t number = value.as_int();
   const bool low = field.min && number < *field.min;
   const bool high = field.max && number > *field.max;
-  if (!low && !high) return;
+  if ((!low && !high) || errors.name(at)) return;
   if (field.min && field.max) {
     errors.invalid(at, value,
                    cat("must be between ", *field.min, " and ", *field.max, ", inclusive"));
@@ -64,7 +64,7 @@ bool check_required(const FieldInfo& field, const Value& value, const FieldPath&
                       (field.base == BaseType::kInt32 || field.base == BaseType::kInt64 ||
                        field.base == BaseType::kBool || field.base == BaseType::kAny);
   if (number) return true;
-  errors.required(at);
+  if (!errors.name(at)) errors.required(at);  // unless a rule of the type has said it better
   return false;
 }
 
@@ -225,7 +225,7 @@ constexpr NamedCheckRule kMetaRules[] = {
 }  // namespace
 
 CheckRule check_rule(std::string_view package, std::string_view type) {
-  for (const auto rules : {std::span<const NamedCheckRule>(kMetaRules), pod_rules(),
+  for (const auto rules : {std::span<const NamedCheckRule>(kMetaRules), pod_rules(), pod_part_rules(),
                            container_rules(), workload_rules(), network_rules(), config_rules(),
                            policy_rules()}) {
     for (const auto& rule : rules) {

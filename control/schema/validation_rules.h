@@ -19,6 +19,7 @@ struct NamedCheckRule {
 };
 
 std::span<const NamedCheckRule> pod_rules();        // pod_rules.cpp
+std::span<const NamedCheckRule> pod_part_rules();   // pod_part_rules.cpp
 std::span<const NamedCheckRule> container_rules();  // container_rules.cpp
 std::span<const NamedCheckRule> workload_rules();   // workload_rules.cpp
 std::span<const NamedCheckRule> network_rules();    // network_rules.cpp
@@ -31,6 +32,8 @@ CheckRule check_rule(std::string_view package, std::string_view type);
 // Shared pieces.
 void check_labels(const Value& labels, const FieldPath& at, FieldErrors& errors);
 void check_not_negative(const Value& number, const FieldPath& at, FieldErrors& errors);
+// The ID of a user or group.
+void check_id(const Value& id, const FieldPath& at, FieldErrors& errors);
 void check_port_or_name(const Value& port, const FieldPath& at, FieldErrors& errors);
 // Every mount of a pod's containers names one of its volumes. By the objects that know all of them:
 // the claims of a StatefulSet become volumes of its pods only later.

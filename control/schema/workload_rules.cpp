@@ -1,8 +1,11 @@
 // Validation of the kinds that make pods: their selector fits their template, their bounds make
 // sense.
+#include <algorithm>
+
 #include "control/base/text.h"
 #include "control/calendar/cron_schedule.h"
 #include "control/object/keys.h"
+#include "control/object/quantity.h"
 #include "control/object/selector.h"
 #include "control/schema/names.h"
 #include "control/schema/validation_rules.h"
@@ -278,6 +281,73 @@ void check_autoscaler_spec(const Value& value, const FieldPath& at, FieldErrors&
   }
 }
 
+// One source, and the one that the type names.
+void check_metric(const Value& metric, const FieldPath& at, FieldErrors& errors) {
+  constexpr std::pair<std::string_view, std::string_view> kSources[] = {{"ContainerResource", "containerResource"},
+                                                                        {"External", "external"},
+                                                                        {"Object", "object"},
+                                                                        {"Pods", "pods"},
+                                                                        {"Resource", "resource"}};
+  for (const auto& [type, name] : kSources) {
+    const FieldPath here = at.field(name);
+    const bool wanted = metric[keys::kType].as_string() == type;
+    const bool there = metric.get(name).is_map();
+    if (wanted && !there) errors.required(here, "must populate information for the given metric source");
+    if (!wanted && there) errors.forbidden(here, "must populate the given metric source only");
+  }
+}
+
+void check_metric_target(const Value& target, const FieldPath& at, FieldErrors& errors) {
+  constexpr std::string_view kTypes[] = {"Utilization", "Value", "AverageValue"};
+  const Value& type = target[keys::kType];
+  if (!type.as_string().empty() && std::ranges::find(kTypes, type.as_string()) == std::end(kTypes))
+    errors.invalid(at.field("type"), type, "must be either Utilization, Value, or AverageValue");
+  for (const auto* name : {"value", "averageValue"}) {
+    const Value& amount = target.get(name);
+    const Quantity quantity = Quantity::of_value(amount);
+    if (amount.has_value() && (quantity.zero() || quantity.negative())) errors.invalid(at.field(name), amount, "must be positive");
+  }
+  const Value& percent = target[keys::kAverageUtilization];
+  if (percent.has_value() && percent.as_int() < 1) errors.invalid(at.field("averageUtilization"), percent, "must be greater than 0");
+}
+
+// Of a resource of pods, or of one container in them.
+void check_resource_metric(const Value& source, const FieldPath& at, FieldErrors& errors) {
+  const Value& target = source[keys::kTarget];
+  const FieldPath here = at.field("target");
+  const bool share = target[keys::kAverageUtilization].has_value(), amount = target[keys::kAverageValue].has_value();
+  if (!share && !amount) errors.required(here.field("averageUtilization"), "must set either a target raw value or a target utilization");
+  if (share && amount)
+    errors.forbidden(here.field("averageValue"), "may not set both a target raw value and a target utilization");
+}
+
+void check_pods_metric(const Value& source, const FieldPath& at, FieldErrors& errors) {
+  const Value& amount = source[keys::kTarget][keys::kAverageValue];
+  const Quantity quantity = Quantity::of_value(amount);
+  if (!amount.has_value() || quantity.zero() || quantity.negative())
+    errors.required(at.field("target.averageValue"), "must specify a positive target averageValue");
+}
+
+void check_scaling_rules(const Value& rules, const FieldPath& at, FieldErrors& errors) {
+  constexpr int64_t kWindowMax = 3600;
+  const Value& window = rules[keys::kStabilizationWindowSeconds];
+  const FieldPath window_at = at.field("stabilizationWindowSeconds");
+  if (window.as_int() < 0) errors.invalid(window_at, window, "must be greater than or equal to zero");
+  if (window.as_int() > kWindowMax) errors.invalid(window_at, window, cat("must be less than or equal to ", kWindowMax));
+  if (rules[keys::kPolicies].is_array() && rules[keys::kPolicies].empty())
+    errors.required(at.field("policies"), "must specify at least one Policy");
+}
+
+void check_scaling_policy(const Value& policy, const FieldPath& at, FieldErrors& errors) {
+  constexpr int64_t kPeriodMax = 1800;
+  for (const auto* name : {"value", "periodSeconds"}) {
+    const int64_t number = policy.get(name).as_int();
+    if (number <= 0) errors.invalid(at.field(name), Value(number), "must be greater than zero");
+  }
+  const Value& period = policy[keys::kPeriodSeconds];
+  if (period.as_int() > kPeriodMax) errors.invalid(at.field("periodSeconds"), period, cat("must be less than or equal to ", kPeriodMax));
+}
+
 void check_budget_spec(const Value& spec, const FieldPath& at, FieldErrors& errors) {
   const Value& available = spec[keys::kMinAvailable];
   const Value& unavailable = spec[keys::kMaxUnavailable];
@@ -325,6 +395,13 @@ constexpr NamedCheckRule kRules[] = {
     {"batch", "JobSpec", check_job_spec},
     {"batch", "CronJobSpec", check_cron_job_spec},
     {"autoscaling_v2", "HorizontalPodAutoscalerSpec", check_autoscaler_spec},
+    {"autoscaling_v2", "MetricSpec", check_metric},
+    {"autoscaling_v2", "MetricTarget", check_metric_target},
+    {"autoscaling_v2", "ResourceMetricSource", check_resource_metric},
+    {"autoscaling_v2", "ContainerResourceMetricSource", check_resource_metric},
+    {"autoscaling_v2", "PodsMetricSource", check_pods_metric},
+    {"autoscaling_v2", "HPAScalingRules", check_scaling_rules},
+    {"autoscaling_v2", "HPAScalingPolicy", check_scaling_policy},
     {"autoscaling_v1", "ScaleSpec", check_scale_spec},
     {"policy", "PodDisruptionBudgetSpec", check_budget_spec},
     {"core", "ReplicationControllerSpec", check_controller_spec},

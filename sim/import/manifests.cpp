@@ -111,6 +111,7 @@ Value without_items(const Value& list, const std::function<bool(const Value&)>& 
 Value pod(const Value& spec) {
   MapBuilder builder(spec);
   builder.erase(keys::kNodeName).erase(keys::kPriority).erase(keys::kPreemptionPolicy);
+  builder.erase(keys::kEphemeralContainers);  // which no new pod has
   builder.set(keys::kVolumes, without_items(spec[keys::kVolumes], is_token_volume));
   for (const auto& list : {keys::kContainers, keys::kInitContainers}) {
     std::vector<Value> containers;
@@ -213,7 +214,7 @@ bool makes_itself(const Value& object) {
   if (kind == "ServiceAccount") return name == "default";
   if (kind == "ConfigMap") return name == "kube-root-ca.crt";
   if (kind == "Service" || kind == "PriorityClass") return name == "kubernetes" || name.starts_with("system-");
-  if (kind == "ClusterRole" || kind == "ClusterRoleBinding") {
+  if (kind == "ClusterRole" || kind == "ClusterRoleBinding" || kind == "Role" || kind == "RoleBinding") {
     return object[keys::kMetadata][keys::kLabels].get("kubernetes.io/bootstrapping").has_value();
   }
   if (kind == "Secret") return object[keys::kType].as_string() == "kubernetes.io/service-account-token";

@@ -89,7 +89,7 @@ spec: {policyName: vars, paramRef: {name: settings, namespace: default, paramete
   send("DELETE", cat(kMaps, "/settings"), "");
   const auto refused = create_map("c");
   EXPECT_EQ(refused.message(),
-            "configmaps \"c\" is forbidden: policy 'vars' with binding 'vars' denied request: failed to configure binding: "
+            "policy 'vars' with binding 'vars' denied request: failed to configure binding: "
             "no params found for policy binding with `Deny` parameterNotFoundAction");
 }
 
@@ -120,7 +120,7 @@ TEST_F(MutatingPolicyTest, WhatWouldDropWhatItDoesNotMentionIsRefused) {
   put_in_force("atomic", "pods", cat("[", apply(R"(
     Object{spec: Object.spec{containers: [Object.spec.containers{name: "web", args: ["-v"]}]}})"), "]"));
   EXPECT_EQ(create_pod(R"({"containers":[{"name":"web","image":"web:1"}]})").message(),
-            "pods \"p\" is forbidden: policy 'atomic' with binding 'atomic' denied request: error applying patch: invalid "
+            "policy 'atomic' with binding 'atomic' denied request: error applying patch: invalid "
             "ApplyConfiguration: may not mutate atomic arrays, maps or structs: .spec.containers[0].args");
 }
 
@@ -131,12 +131,12 @@ TEST_F(MutatingPolicyTest, WhatTheSchemaDoesNotKnowIsNamed) {
   const auto refused = send("POST", kSets, set);
   EXPECT_EQ(refused.status, 422);
   EXPECT_EQ(refused.message(),
-            "replicasets.apps \"web\" is forbidden: policy 'typo' with binding 'typo' denied request: error applying patch: "
+            "policy 'typo' with binding 'typo' denied request: error applying patch: "
             "failed to convert patch object to typed object: .spec.replica: field not declared in schema");
   send("DELETE", cat(kHooks, "mutatingadmissionpolicies/typo"), "");
   put_in_force("place", "replicasets", cat("[", apply("Object{spec: Object.specs{replicas: 3}}"), "]"));
   EXPECT_EQ(send("POST", kSets, set).message(),
-            "replicasets.apps \"web\" is forbidden: policy 'place' with binding 'place' denied request: type mismatch: unexpected "
+            "policy 'place' with binding 'place' denied request: type mismatch: unexpected "
             "type name \"Object.specs\", expected \"Object.spec\", which matches field name path from root Object type");
 }
 
@@ -152,7 +152,7 @@ TEST_F(MutatingPolicyTest, APatchThatMakesNoObjectOfTheKindIsAnErrorWhateverTheP
 TEST_F(MutatingPolicyTest, AnErrorRefusesTheRequestUnlessItMayBeIgnored) {
   put_in_force("strict", "configmaps", cat("[", apply(R"(Object{data: {"x": object.data.missing}})"), "]"));
   EXPECT_EQ(create_map("a").message(),
-            "configmaps \"a\" is forbidden: policy 'strict' with binding 'strict' denied request: expression 'Object{data: {\"x\": "
+            "policy 'strict' with binding 'strict' denied request: expression 'Object{data: {\"x\": "
             "object.data.missing}}' resulted in error: no such key: missing");
   send("DELETE", cat(kHooks, "mutatingadmissionpolicies/strict"), "");
   put_in_force("soft", "configmaps", cat("[", apply(R"(Object{data: {"x": object.data.missing}})"), ", ",

@@ -42,6 +42,13 @@ TEST_F(NodeAccess, ReachesTheSecretsAndConfigMapsOfItsPodsAlone) {
   EXPECT_EQ(ask("DELETE", "/api/v1/namespaces/default/secrets/used").status, 403);
 }
 
+TEST_F(NodeAccess, ReadsTheAccountsOfItsPods) {
+  call("POST", "/api/v1/namespaces/default/serviceaccounts", R"({"metadata":{"name":"other"}})");
+  EXPECT_EQ(ask("GET", "/api/v1/namespaces/default/serviceaccounts/default").status, 200);
+  EXPECT_EQ(ask("GET", "/api/v1/namespaces/default/serviceaccounts/other").status, 403);
+  EXPECT_EQ(ask("GET", "/api/v1/namespaces/default/serviceaccounts").status, 403);
+}
+
 TEST_F(NodeAccess, ReadsItsOwnNodeAndPods) {
   EXPECT_EQ(ask("GET", "/api/v1/nodes/n1").status, 200);
   EXPECT_EQ(ask("GET", "/api/v1/nodes/n2").status, 403);
@@ -69,10 +76,40 @@ TEST_F(NodeAccess, CreatesMirrorPodsAndNoOthers) {
   const auto plain = ask("POST", kPods, R"({"metadata":{"name":"x"},"spec":{"nodeName":"n1","containers":[{"name":"c","image":"i"}]}})");
   EXPECT_EQ(plain.status, 403);
   EXPECT_NE(plain.message().find(R"(node "n1" can only create mirror pods)"), std::string::npos) << plain.message();
-  const auto mirror = ask("POST", kPods, R"({"metadata":{"name":"x","annotations":{"kubernetes.io/config.mirror":"h"},
-      "ownerReferences":[{"apiVersion":"v1","kind":"Node","name":"n1","uid":"u"}]},
-      "spec":{"nodeName":"n1","automountServiceAccountToken":false,"containers":[{"name":"c","image":"i"}]}})");
-  EXPECT_EQ(mirror.status, 201) << mirror.message();
+  const std::string uid = call("GET", "/api/v1/nodes/n1").body[keys::kMetadata][keys::kUid].string();
+  const auto mirror = [&](const std::string& owner, const std::string& more) {
+    return ask("POST", kPods, cat(R"({"metadata":{"name":"x","annotations":{"kubernetes.io/config.mirror":"h"},"ownerReferences":[)", owner,
+                                  R"(]},"spec":{"nodeName":"n1",)", more, R"("containers":[{"name":"c","image":"i"}]}})"));
+  };
+  const auto own = [&](const std::string& id, const std::string& more) {
+    return cat(R"({"apiVersion":"v1","kind":"Node","name":"n1","uid":")", id, R"("})").insert(1, more);
+  };
+  const std::string node = own(uid, R"("controller":true,)");
+  constexpr std::string_view kRefused = "pods \"x\" is forbidden: node \"n1\" ";
+  EXPECT_EQ(mirror("", "").message(), cat(kRefused, "can only create pods with an owner reference set to itself"));
+  EXPECT_EQ(mirror(own(uid, ""), "").message(), cat(kRefused, "can only create pods with a controller owner reference set to itself"));
+  EXPECT_EQ(mirror(own("u", R"("controller":true,)"), "").message(),
+            cat("pods \"x\" is forbidden: node n1 UID mismatch: expected u got ", uid));
+  EXPECT_EQ(mirror(node, R"("volumes":[{"name":"v","projected":{"sources":[{"configMap":{"name":"settings"}}]}}],)").message(),
+            cat(kRefused, "can not create pods that reference configmaps"));
+  EXPECT_EQ(mirror(node, R"("imagePullSecrets":[{"name":"used"}],)").message(), "pods \"x\" is forbidden: a mirror pod may not reference secrets");
+  EXPECT_EQ(mirror(node, R"("serviceAccountName":"default",)").message(),
+            "pods \"x\" is forbidden: a mirror pod may not reference service accounts");
+  const auto made = mirror(node, "");
+  EXPECT_EQ(made.status, 201) << made.message();
+  EXPECT_TRUE(made.body[keys::kSpec][keys::kServiceAccountName].is_absent());
+  EXPECT_TRUE(made.body[keys::kSpec][keys::kVolumes].is_absent()) << "and no token";
+}
+
+TEST_F(NodeAccess, TellsOfClaimsOnlyHowLargeTheyAre) {
+  const std::string claims = "/api/v1/namespaces/default/persistentvolumeclaims";
+  call("POST", claims, R"({"metadata":{"name":"data"},"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}}}})");
+  call("POST", kPods, R"({"metadata":{"name":"db"},"spec":{"nodeName":"n1","volumes":[{"name":"v","persistentVolumeClaim":{"claimName":"data"}}],
+                          "containers":[{"name":"c","image":"i"}]}})");
+  EXPECT_EQ(ask("PATCH", cat(claims, "/data/status"), R"({"status":{"capacity":{"storage":"1Gi"}}})").status, 200);
+  EXPECT_EQ(ask("PATCH", cat(claims, "/data/status"), R"({"status":{"phase":"Lost"}})").message(),
+            "persistentvolumeclaims \"data\" is forbidden: node \"n1\" is not allowed to update fields other than status.capacity and "
+            "status.conditions");
 }
 
 TEST_F(NodeAccess, ChangesItsNodeWithinItsRights) {

@@ -65,7 +65,9 @@ TEST(PodSecurityStandards, NamePodAndContainersThatSetTheSameField) {
 TEST(PodSecurityStandards, LetRootBeWhereAPodHasUsersOfItsOwn) {
   const char* pod = R"({"hostUsers":false,"securityContext":{"runAsUser":0,"seccompProfile":{"type":"RuntimeDefault"}},
       "containers":[{"name":"a","securityContext":{"procMount":"Unmasked","allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"]}}}]})";
-  EXPECT_EQ(details("restricted:latest", pod), "");
+  EXPECT_EQ(details("baseline:latest", pod), "");
+  EXPECT_EQ(details("restricted:latest", pod),
+            R"(procMount (container "a" must not set securityContext.procMount to "Unmasked"))") << "root, but not all of /proc";
   EXPECT_EQ(details("restricted:v1.34", pod),
             R"(procMount (container "a" must not set securityContext.procMount to "Unmasked"), )"
             R"(runAsNonRoot != true (pod or container "a" must set securityContext.runAsNonRoot=true), runAsUser=0 (pod must not set runAsUser=0))");

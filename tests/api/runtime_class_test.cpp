@@ -28,6 +28,22 @@ TEST_F(RuntimeClasses, GivePodsTheirOverheadAndPlace) {
   EXPECT_EQ(spec[keys::kTolerations].items()[0][keys::kKey].as_string(), "vm");
 }
 
+TEST_F(RuntimeClasses, AddTolerationsThatThePodLacks) {
+  const auto tolerations = [&](const std::string& own) {
+    const auto made = pod(cat(R"("runtimeClassName":"vm","tolerations":)", own, ","));
+    EXPECT_EQ(made.status, 201) << made.message();
+    call("DELETE", "/api/v1/namespaces/default/pods/p?gracePeriodSeconds=0");
+    std::string text;
+    for (const auto& t : made.body[keys::kSpec][keys::kTolerations].items()) {
+      if (t[keys::kEffect].as_string() != "NoExecute") text += cat(text.empty() ? "" : " ", t[keys::kKey].as_string(), "/", t[keys::kValue].as_string());
+    }
+    return text;
+  };
+  EXPECT_EQ(tolerations(R"([{"key":"disk","operator":"Exists"}])"), "disk/ vm/");
+  EXPECT_EQ(tolerations(R"([{"operator":"Exists"}])"), "/") << "all is tolerated already";
+  EXPECT_EQ(tolerations(R"([{"key":"vm","value":"a","effect":"NoSchedule"}])"), "vm/") << "the wider one stays";
+}
+
 TEST_F(RuntimeClasses, RefusePodsThatSaySomethingElse) {
   EXPECT_EQ(pod(R"("runtimeClassName":"none",)").message(), R"(pods "p" is forbidden: pod rejected: RuntimeClass "none" not found)");
   EXPECT_NE(pod(R"("runtimeClassName":"vm","overhead":{"cpu":"1"},)").message().find("doesn't match RuntimeClass's defined Overhead"), std::string::npos);

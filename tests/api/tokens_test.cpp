@@ -96,7 +96,7 @@ TEST_F(Tokens, AreGivenToANodeOnlyForItsPods) {
   const UserInfo n1{"system:node:n1", "", {"system:nodes"}, {}}, n2{"system:node:n2", "", {"system:nodes"}, {}};
   const std::string path = cat(kDefault, "/serviceaccounts/robot/token");
   const auto uid = call("GET", cat(kDefault, "/pods/p")).body[keys::kMetadata][keys::kUid].string();
-  const std::string bound = cat(R"({"spec":{"boundObjectRef":{"kind":"Pod","name":"p","uid":")", uid, R"("}}})");
+  const std::string bound = cat(R"({"spec":{"boundObjectRef":{"apiVersion":"v1","kind":"Pod","name":"p","uid":")", uid, R"("}}})");
   EXPECT_EQ(call_as(n1, "POST", path, bound).status, 201);
   EXPECT_EQ(call_as(n1, "POST", path, R"({"spec":{}})").message(), R"(serviceaccounts "robot" is forbidden: node requested token not bound to a pod)");
   EXPECT_EQ(call_as(n2, "POST", path, bound).status, 403);
@@ -153,6 +153,28 @@ TEST_F(Tokens, LetCertificatesBeApprovedByWhoMayForThatSigner) {
             R"(certificatesigningrequests.certificates.k8s.io "c" is forbidden: user not permitted to approve requests with signerName "example.com/s")");
   grant("example.com/*");
   EXPECT_EQ(approve().status, 200);
+}
+
+TEST_F(Tokens, OfControllersThatRunOutsideMayDoTheirWork) {
+  const auto may = [&](const std::string& account, const std::string& verb, const std::string& group, const std::string& resource) {
+    const auto asked = call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+                            cat(R"({"spec":{"user":"system:serviceaccount:kube-system:)", account, R"(","resourceAttributes":{"verb":")", verb,
+                                R"(","group":")", group, R"(","resource":")", resource, R"(","namespace":"default"}}})"));
+    return asked.body[keys::kStatus][keys::kAllowed].as_bool();
+  };
+  EXPECT_TRUE(may("deployment-controller", "create", "apps", "replicasets"));
+  EXPECT_FALSE(may("deployment-controller", "create", "", "pods"));
+  EXPECT_TRUE(may("namespace-controller", "deletecollection", "example.com", "gadgets"));
+  EXPECT_FALSE(may("nobody", "list", "", "pods"));
+  const auto role = call("GET", "/apis/rbac.authorization.k8s.io/v1/clusterroles/system:controller:ttl-controller").body;
+  EXPECT_EQ(to_json(role[keys::kRules]),
+            R"([{"apiGroups":[""],"resources":["nodes"],"verbs":["list","patch","update","watch"]},)"
+            R"({"apiGroups":["","events.k8s.io"],"resources":["events"],"verbs":["create","patch","update"]}])");
+  const auto reader = call("GET", "/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/rolebindings/"
+                                  "system::extension-apiserver-authentication-reader").body;
+  EXPECT_EQ(to_json(reader[keys::kRoleRef]),
+            R"({"apiGroup":"rbac.authorization.k8s.io","kind":"Role","name":"extension-apiserver-authentication-reader"})");
+  EXPECT_EQ(reader[keys::kSubjects].size(), 2U);
 }
 
 TEST_F(Tokens, CompleteTheRolesOfAnOlderCluster) {

@@ -59,8 +59,10 @@ TEST_F(Reads, SelectByTheFieldsThatAKindOffers) {
 }
 
 TEST_F(Reads, RefuseFieldsThatAreNotOffered) {
-  EXPECT_EQ(chosen(kPods, "spec.color%3Dred"), "400 Unable to find \"/v1, Resource=pods\" that match label selector "
-                                               "\"\", field selector \"spec.color=red\": field label not supported: spec.color");
+  EXPECT_EQ(chosen(kPods, "spec.color%3Dred"), "400 field label not supported: spec.color") << "kubectl adds the rest";
+  EXPECT_EQ(chosen("/api/v1/namespaces/default/configmaps", "data.a%3Db"),
+            "400 \"data.a\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"");
+  EXPECT_EQ(chosen("/apis/batch/v1/namespaces/default/jobs", "spec.suspend%3Dtrue"), "400 field label \"spec.suspend\" not supported for Job");
   auto watching = watch(cat(kConfigMaps, "?watch=true&fieldSelector=data.a%3D1"));
   EXPECT_EQ(watching->ended.error().code, ErrorCode::kBadRequest);
   EXPECT_EQ(call("DELETE", cat(kConfigMaps, "?fieldSelector=data.a%3D1")).status, 400);
@@ -71,6 +73,10 @@ TEST_F(Reads, SelectEventsByWhatTheyAreAbout) {
   create(events, "{metadata: {name: e}, involvedObject: {kind: Pod, namespace: default, name: web, uid: u}, reason: R, "
                  "type: Warning, source: {component: kubelet}}");
   EXPECT_EQ(chosen(events, "involvedObject.name%3Dweb%2CinvolvedObject.kind%3DPod%2CinvolvedObject.uid%3Du"), "e");
+  create(events, "{metadata: {name: f}, involvedObject: {kind: Pod, namespace: default, name: db}, reason: R, type: Normal, "
+                 "reportingComponent: scheduler, source: {}}");
+  EXPECT_EQ(chosen(events, "source%3Dkubelet"), "e");
+  EXPECT_EQ(chosen(events, "source%3Dscheduler"), "f") << "the younger field where the older says nothing";
   EXPECT_EQ(chosen(events, "type%21%3DNormal%2Creason%3DR"), "e");
   EXPECT_EQ(chosen(events, "source%3Dkubelet"), "e");
   EXPECT_EQ(chosen("/apis/events.k8s.io/v1/namespaces/default/events", "regarding.name%3Dweb"), "e");

@@ -42,6 +42,10 @@ TEST_P(Refusal, NamesItsFieldsAndReasons) {
   for (size_t i = 0; i < answer.body[keys::kDetails][keys::kCauses].size(); ++i) causes.push_back(answer.cause(i));
   for (const auto& cause : refusal["causes"].items()) wanted.push_back(cause.string());
   EXPECT_EQ(causes, wanted) << answer.message();
+  if (refusal["says"].has_value()) {
+    const std::string message = answer.message();
+    EXPECT_EQ(message.substr(message.find(" is invalid: ") + 13), refusal["says"].string());
+  }
   const auto after = get(self);
   if (before.has_value()) {
     EXPECT_EQ(after.body, before);

@@ -136,6 +136,64 @@ TEST(Rows, OfServicesAndIngresses) {
       "e IPv4 80 10.0.0.1,10.0.0.2 <unknown>");
 }
 
+TEST(Rows, OfEndpointsGoPortByPort) {
+  EXPECT_EQ(row(kinds::kEndpoints,
+                R"({"metadata":{"name":"e"},"subsets":[{"addresses":[{"ip":"10.0.0.1"},{"ip":"10.0.0.2"}],"ports":[{"port":80},{"port":443}]}]})"),
+            "e 10.0.0.1:80,10.0.0.2:80,10.0.0.1:443 + 1 more... <unknown>");
+  EXPECT_EQ(row(kinds::kEndpointslices, R"({"metadata":{"name":"e"},"addressType":"FQDN","ports":[{"name":"web"},{}]})"),
+            "e FQDN web,* <unset> <unknown>");
+}
+
+TEST(Rows, OfAutoscalersSayWhatEachMetricIsAndShallBe) {
+  EXPECT_EQ(row(kinds::kHorizontalpodautoscalers,
+                R"({"metadata":{"name":"h"},"spec":{"minReplicas":1,"maxReplicas":9,"scaleTargetRef":{"kind":"Deployment","name":"web"},"metrics":[
+                    {"type":"Pods","pods":{"metric":{"name":"r"},"target":{"type":"AverageValue","averageValue":"100"}}},
+                    {"type":"ContainerResource","containerResource":{"name":"cpu","container":"c","target":{"type":"Utilization","averageUtilization":80}}},
+                    {"type":"Resource","resource":{"name":"memory","target":{"type":"AverageValue","averageValue":"1Gi"}}}]},
+                    "status":{"currentReplicas":2,"currentMetrics":[{"type":"Pods","pods":{"current":{"averageValue":"70"}}},
+                    {"type":"ContainerResource","containerResource":{"name":"cpu","current":{"averageUtilization":12}}}]}})"),
+            "h Deployment/web 70/100, cpu: 12%/80% + 1 more... 1 9 2 <unknown>");
+  EXPECT_EQ(row(kinds::kHorizontalpodautoscalers,
+                R"({"metadata":{"name":"h"},"spec":{"minReplicas":1,"maxReplicas":9,"scaleTargetRef":{"kind":"Deployment","name":"web"},"metrics":[
+                    {"type":"External","external":{"metric":{"name":"q"},"target":{"type":"AverageValue","averageValue":"30"}}},
+                    {"type":"Object","object":{"metric":{"name":"q"},"target":{"type":"Value","value":"2k"}}}]}})"),
+            "h Deployment/web <unknown>/30 (avg), <unknown>/2k 1 9 0 <unknown>");
+}
+
+TEST(Rows, OfCertificateRequestsTellTheWorstFirst) {
+  EXPECT_EQ(row(kinds::kCertificatesigningrequests,
+                R"({"metadata":{"name":"c"},"spec":{"signerName":"example.com/s","username":"jane","expirationSeconds":7200},
+                    "status":{"conditions":[{"type":"Failed"},{"type":"Approved"}],"certificate":"LS0t"}})"),
+            "c <unknown> example.com/s jane 120m Approved,Failed,Issued");
+}
+
+TEST(Rows, OfStorageAndItsDrivers) {
+  EXPECT_EQ(row(kinds::kCsidrivers, R"({"metadata":{"name":"d"},"spec":{"podInfoOnMount":true,"tokenRequests":[{"audience":"a"},{"audience":"b"}],
+                                        "volumeLifecycleModes":["Persistent","Ephemeral"]}})"),
+            "d true true false a,b false Persistent,Ephemeral <unknown>");
+  EXPECT_EQ(row(kinds::kCsinodes, R"({"metadata":{"name":"n"},"spec":{"drivers":[{"name":"d"}]}})"), "n 1 <unknown>");
+  EXPECT_EQ(row(kinds::kCsistoragecapacities, R"({"metadata":{"name":"s"},"storageClassName":"fast"})"), "s fast <unset>");
+  EXPECT_EQ(row(kinds::kVolumeattachments, R"({"metadata":{"name":"a"},"spec":{"attacher":"d","nodeName":"n","source":{"persistentVolumeName":"v"}},
+                                               "status":{"attached":true}})"),
+            "a d v n true <unknown>");
+  EXPECT_EQ(row(kinds::kVolumeattributesclasses, R"({"metadata":{"name":"gold"},"driverName":"d"})"), "gold d <unknown>");
+}
+
+TEST(Rows, OfPriorityAndFairnessAndOfRanges) {
+  EXPECT_EQ(row(kinds::kFlowschemas, R"({"metadata":{"name":"f"},"spec":{"matchingPrecedence":500,"priorityLevelConfiguration":{"name":"system"},
+                                         "distinguisherMethod":{"type":"ByUser"}},"status":{"conditions":[{"type":"Dangling","status":"False"}]}})"),
+            "f system 500 ByUser <unknown> False");
+  EXPECT_EQ(row(kinds::kPrioritylevelconfigurations, R"({"metadata":{"name":"p"},"spec":{"type":"Limited","limited":{"nominalConcurrencyShares":30,
+                "limitResponse":{"type":"Queue","queuing":{"queues":64,"handSize":6,"queueLengthLimit":50}}}}})"),
+            "p Limited 30 64 6 50 <unknown>");
+  EXPECT_EQ(row(kinds::kPrioritylevelconfigurations, R"({"metadata":{"name":"e"},"spec":{"type":"Exempt"}})"),
+            "e Exempt <none> <none> <none> <none> <unknown>");
+  EXPECT_EQ(row(kinds::kServicecidrs, R"({"metadata":{"name":"k"},"spec":{"cidrs":["10.96.0.0/16","fd00::/108"]}})"),
+            "k 10.96.0.0/16,fd00::/108 <unknown>");
+  EXPECT_EQ(row(kinds::kIpaddresses, R"({"metadata":{"name":"10.96.0.1"},"spec":{"parentRef":{"resource":"services","namespace":"default","name":"kubernetes"}}})"),
+            "10.96.0.1 services/default/kubernetes");
+}
+
 TEST(Rows, OfNodesAndEvents) {
   EXPECT_EQ(
       row(kinds::kNodes,
@@ -183,6 +241,20 @@ TEST(Table, HoldsColumnsRowsAndWhatWasAskedOfTheObjects) {
       "ConfigMap");
 }
 
+TEST(Table, ListsFlowSchemasInTheOrderInWhichTheyAreAsked) {
+  const Value schemas[] = {*parse_json(R"({"metadata":{"name":"a"},"spec":{"matchingPrecedence":900}})"),
+                           *parse_json(R"({"metadata":{"name":"b"},"spec":{"matchingPrecedence":1}})")};
+  const Value table = make_table(resource(kinds::kFlowschemas), schemas, Value(), kNow, TableObject::kNone);
+  EXPECT_EQ(table.get("rows").items()[0].get("cells").items()[0].as_string(), "b");
+}
+
+TEST(Table, MarksPodsThatHaveEnded) {
+  const Value pod = *parse_json(R"({"metadata":{"name":"p"},"status":{"phase":"Succeeded"}})");
+  const Value table = make_table(resource(kinds::kPods), std::span(&pod, 1), Value(), kNow, TableObject::kNone);
+  EXPECT_EQ(to_json(table.get("rows").items()[0].get("conditions")),
+            R"([{"message":"The pod has completed successfully.","reason":"Succeeded","status":"True","type":"Completed"}])");
+}
+
 TEST(PolicyRow, CountsRulesAndNamesParameters) {
   const std::string born = R"({"metadata":{"name":"p","creationTimestamp":"2026-11-23T15:55:00Z"},"spec":)";
   EXPECT_EQ(row(kinds::kValidatingadmissionpolicies, cat(born, R"({"validations":[{},{}],"paramKind":{"apiVersion":"v1","kind":"ConfigMap"}}})")),
@@ -191,7 +263,7 @@ TEST(PolicyRow, CountsRulesAndNamesParameters) {
   EXPECT_EQ(row(kinds::kMutatingadmissionpolicybindings, cat(born, R"({"policyName":"a","paramRef":{"name":"x"}}})")), "p a */x 5m");
   EXPECT_EQ(row(kinds::kValidatingadmissionpolicybindings,
                 cat(born, R"({"policyName":"a","paramRef":{"selector":{"matchLabels":{"b":"c"}}}}})")),
-            "p a b=c 5m");
+            "p a &LabelSelector{MatchLabels:map[string]string{b: c,},MatchExpressions:[]LabelSelectorRequirement{},} 5m");
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ namespace minik::control {
 namespace {
 
 constexpr Duration kRetry = seconds(1);
+constexpr int kLeaseTriesMax = 5;  // a period, as the real agent's
 constexpr std::string_view kLeaseNamespace = "kube-node-lease";
 constexpr int64_t kLeaseSeconds = 40;
 constexpr std::string_view kVersion = "v1.35.0";
@@ -286,6 +287,13 @@ void Kubelet::register_node() {
 void Kubelet::renew_lease() {
   lease_due_ = executor_.now() + config_.lease_period;
   lease_timer_.arm(config_.lease_period, [this] { renew_lease(); });
+  lease_tries_ = 0;
+  write_lease();
+}
+
+void Kubelet::write_lease() {
+  retry_timer_.cancel();
+  ++lease_tries_;
   const Value now = format_micro_time(executor_.wall_now());
   ApiRequest request;
   request.kind = kinds::kLeases;
@@ -317,9 +325,12 @@ void Kubelet::renew_lease() {
       }
     } else if (result.error().code == ErrorCode::kAlreadyExists || result.error().code == ErrorCode::kConflict) {
       lease_ = Value::empty_map();
-      renew_lease();
-    } else if (result.error().code == ErrorCode::kNotFound) {
-      lease_ = Value();
+      if (lease_tries_ < kLeaseTriesMax) write_lease();
+    } else {
+      if (result.error().code == ErrorCode::kNotFound) lease_ = Value();
+      // A server that is overrun must hear of the node all the same.
+      const Duration wait = seconds(result.error().retry_after_seconds);
+      if (lease_tries_ < kLeaseTriesMax) retry_timer_.arm(wait, [this] { write_lease(); });
     }
   });
 }

@@ -95,6 +95,7 @@ class Kubelet {
   std::unique_ptr<ResizeRefusal> resize_refusal(const Value& pod) const;
   void register_node();
   void renew_lease();
+  void write_lease();
   void report_status();
   void report_within(Duration delay);
   void rest_if_allowed();
@@ -129,6 +130,7 @@ class Kubelet {
   UsageSampler usage_;
   std::optional<KubeletMetrics> metrics_;
   ScopedTimer lease_timer_, status_timer_, retry_timer_, eviction_timer_, relief_timer_;
+  int lease_tries_ = 0;  // in this period
   Instant lease_due_, status_due_;  // when the timers come, or would if the node did not rest
   bool resting_ = false;
   Instant rested_until_;

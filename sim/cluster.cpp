@@ -121,7 +121,7 @@ void SimulatedCluster::set_load_requests(std::string_view image_pattern, int64_t
 
 // The name servers read the Services from the API server, and keep what they know for a while.
 void SimulatedCluster::ask_names() {
-  constexpr Duration kPeriod = seconds(10);
+  static constexpr Duration kPeriod = seconds(10);
   surroundings_.names_known = executor_.now() - names_heard_ <= *options_.names_cached;
   control::ApiRequest request;
   request.verb = control::Verb::kList;

@@ -91,6 +91,13 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: g-%s}
 aggregationRule: {clusterRoleSelectors: [{matchLabels: {part: "true"}}]}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: p-%s}
+spec:
+  matchConstraints: {resourceRules: [{apiGroups: [apps], apiVersions: [v1], operations: [CREATE], resources: [deployments]}]}
+  validations: [{expression: "object.spec.replicas <= 5"}]
 )";
 
 void fill(SimulatedDeployment& deployment) {

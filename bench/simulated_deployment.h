@@ -46,6 +46,7 @@ class SimulatedDeployment {
   // Until so many pods of this image are Ready and no others are left.
   void roll_out(const std::string& image, int64_t replicas) {
     set_image(image);
+    advance(seconds(1));  // until then the word of the Deployment is about the old image
     run_until([&] { return settled(replicas); });
   }
   // Begins a rolling update.

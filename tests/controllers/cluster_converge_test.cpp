@@ -58,8 +58,9 @@ spec:
 TEST(ClusterConvergence, ThePodsOfADeadNodeComeBackElsewhereAndItsTaintsStay) {
   ConvergenceCase story;
   add(story, apply_at(seconds(0), kImpatient));
-  story.events.emplace_back(seconds(30), [](SimulatedCluster& cluster) { cluster.crash_node("node-1"); });
-  story.trouble = seconds(180);
+  // Late enough that it has its pods, whatever happens: those that it has when it dies stay.
+  story.events.emplace_back(seconds(300), [](SimulatedCluster& cluster) { cluster.crash_node("node-1"); });
+  story.trouble = seconds(450);
   story.state = pods_and_nodes;
   expect_convergence(story);
 }

@@ -11,6 +11,7 @@
 #include "control/base/log.h"
 #include "control/base/text.h"
 #include "control/extension/custom_version.h"
+#include "control/extension/stored_form.h"
 #include "control/object/keys.h"
 #include "control/schema/kinds.h"
 
@@ -188,9 +189,7 @@ void CustomResources::sync() {
     const std::string name(object_name(seen));
     there.insert(name);
     const auto all = store_.list(kinds::kCustomresourcedefinitions, "")->objects;
-    const auto known = served_.find(name);
-    const std::string form = known == served_.end() || !converts_by_webhook(seen) ? stored_form(seen) : known->second.form;
-    write(with_stored_form(judged(seen, all), form), seen);
+    write(judged(seen, all), seen);
     const Value& now = store_.find(kinds::kCustomresourcedefinitions, "", name);
     if (condition_is(now, "Established", "True")) {
       serve(now);
@@ -260,7 +259,7 @@ void CustomResources::serve(const Value& definition) {
   const std::string group = definition[keys::kSpec][keys::kGroup].string(), plural = names.get("plural").string();
   Served& served = served_[std::string(object_name(definition))];
   const auto stored = registry_->stored(group, plural);
-  if (served.form.empty() || !converts_by_webhook(definition)) served.form = stored_form(definition);
+  const std::string form = stored_form(definition);
   std::vector<KindId> versions;
   for (const auto& version : definition[keys::kSpec].get("versions").items()) {
     const auto id = registry_->served(group, version[keys::kName].as_string(), plural);
@@ -269,7 +268,7 @@ void CustomResources::serve(const Value& definition) {
     const CustomKind* kind = registry_->kept(*id, source);
     if (!kind) kind = &registry_->keep(*id, source, std::make_unique<CustomVersion>(definition, version, CustomKindIds{*id, *stored}));
     store_.alias(*id, *stored);
-    if (version[keys::kName].as_string() == served.form) registry_->define(*stored, kind->stored_resource());
+    if (version[keys::kName].as_string() == form) registry_->define(*stored, kind->stored_resource());
     if (!version.get("served").as_bool()) continue;
     registry_->define(*id, kind->resource());
     versions.push_back(*id);
@@ -284,33 +283,34 @@ void CustomResources::serve(const Value& definition) {
 }
 
 void CustomResources::migrate(const Value& definition, Served& served) {
-  if (served.migrating || !is_to_leave(definition, served.form)) return;
+  if (served.migrating || !is_to_leave(definition, stored_form(definition))) return;
   const std::string name(object_name(definition)), target(storage_version(definition));
   const Value& spec = definition[keys::kSpec];
   const auto to = registry_->served(spec[keys::kGroup].as_string(), target, spec.get("names").get("plural").as_string());
   const ResourceInfo *from_form = registry_->resource(served.stored), *to_form = to ? registry_->resource(*to) : nullptr;
   if (from_form == nullptr || to_form == nullptr) return;
   served.migrating = true;
-  migration_.run(*from_form, *to_form, [this, alive = alive_, name](const Status& status) {
-    if (*alive) migrated(name, status);
+  migration_.run(*from_form, *to_form, [this, alive = alive_, name, target](const Status& status) {
+    if (*alive) migrated(name, target, status);
   });
 }
 
-void CustomResources::migrated(const std::string& name, const Status& status) {
+void CustomResources::migrated(const std::string& name, const std::string& form, const Status& status) {
   const auto found = served_.find(name);
   if (found == served_.end()) return;
   Served& served = found->second;
   served.migrating = false;
   if (!status.ok()) {
-    MINIK_LOG(kWarning, "api", cat("the objects of ", name, " stay in the form of ", served.form, ": ", status.error().message));
+    MINIK_LOG(kWarning, "api", cat("the objects of ", name, " stay in the form in which they are: ", status.error().message));
     return look_again_.arm(kMigrateAgain, [this] { sync(); });
   }
-  const Value& definition = store_.find(kinds::kCustomresourcedefinitions, "", name);
-  served.form = storage_version(definition);
+  // In one commit with the objects: whoever dies now finds both or neither.
+  const Value definition = store_.find(kinds::kCustomresourcedefinitions, "", name);
+  write(with_stored_form(definition, form), definition);
   end_watches(served);
-  serve(definition);
+  serve(store_.find(kinds::kCustomresourcedefinitions, "", name));
   server_.schedule_commit();
-  schedule();  // the definition's note of it goes
+  schedule();  // a definition that names yet another version by now
 }
 
 void CustomResources::withdraw(const std::string& name) {

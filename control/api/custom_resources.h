@@ -55,7 +55,6 @@ class CustomResources {
   struct Served {
     KindId stored;
     std::vector<KindId> versions;
-    std::string form;  // the version in whose form its objects are stored
     bool migrating = false;
     Value spec;  // of the definition, as it was when it was served last
   };
@@ -72,7 +71,7 @@ class CustomResources {
   void withdraw(const std::string& name);
   void end_watches(const Served& served);
   void migrate(const Value& definition, Served& served);
-  void migrated(const std::string& name, const Status& status);
+  void migrated(const std::string& name, const std::string& form, const Status& status);
   // True when there is nothing left to delete.
   bool delete_objects(const Value& definition);
   void write(const Value& next, const Value& old);

@@ -7,6 +7,7 @@
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
 #include "control/extension/definition_rules.h"
+#include "control/extension/stored_form.h"
 #include "control/schema/custom_kind.h"
 #include "control/schema/decode.h"
 #include "control/schema/defaults.h"
@@ -124,7 +125,9 @@ Value prepare_for_create(const ResourceInfo& resource, const Value& object) {
     // Nobody schedules it, so nobody else would say why.
     return fresh.with_at({keys::kStatus, keys::kConditions}, Value::array({gated_condition()}));
   }
-  if (resource.id == kinds::kCustomresourcedefinitions) return with_stored_version(fresh);
+  if (resource.id == kinds::kCustomresourcedefinitions) {
+    return with_stored_form(with_stored_version(fresh), std::string(storage_version(fresh)));
+  }
   if (resource.id != kinds::kNamespaces) return fresh;
   return fresh.with_at({keys::kSpec, keys::kFinalizers}, Value::array({"kubernetes"}));
 }
@@ -138,7 +141,9 @@ Value prepare_for_update(const ResourceInfo& resource, const Value& updated, con
   const bool same_metadata = updated[keys::kMetadata].same_node(old[keys::kMetadata]);
   if (!same_metadata) object.set(keys::kMetadata, merged_metadata(updated[keys::kMetadata], old[keys::kMetadata]));
   if (has_status_subresource(resource)) object.set(keys::kStatus, old[keys::kStatus]);
-  if (resource.id == kinds::kCustomresourcedefinitions) return with_stored_version(std::move(object).build());
+  if (resource.id == kinds::kCustomresourcedefinitions) {
+    return with_stored_form(with_stored_version(std::move(object).build()), stored_form(old));
+  }
   // Who asks for which certificate stands; who may have it is said by the subresource approval.
   if (resource.id == kinds::kCertificatesigningrequests) object.set(keys::kSpec, old[keys::kSpec]);
   if (resource.id == kinds::kNamespaces) {
@@ -152,6 +157,7 @@ Value prepare_for_update(const ResourceInfo& resource, const Value& updated, con
 Value prepare_for_status_update(const ResourceInfo& resource, const Value& updated, const Value& old) {
   MapBuilder object(old);
   object.set(keys::kStatus, updated[keys::kStatus]);
+  if (resource.id == kinds::kCustomresourcedefinitions) return with_stored_form(std::move(object).build(), stored_form(old));
   if (resource.id == kinds::kPods || resource.id == kinds::kNodes) {
     // The node agent reports labels and annotations of what it runs together with the status.
     for (const auto& key : {keys::kLabels, keys::kAnnotations}) {

@@ -5,6 +5,7 @@
 
 #include "control/base/text.h"
 #include "control/extension/json_path.h"
+#include "control/extension/stored_form.h"
 #include "control/extension/structural_rules.h"
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
@@ -203,9 +204,17 @@ void check_update(const Value& definition, const Value& old, FieldErrors& errors
   }
   const auto versions = now.get("versions").items();
   const auto was_stored = definition[keys::kStatus].get("storedVersions").items();
+  const auto has = [&](std::string_view name) {
+    return std::any_of(versions.begin(), versions.end(), [&](const Value& v) { return v[keys::kName].as_string() == name; });
+  };
+  // It has left status.storedVersions, and the webhook has not converted the objects yet.
+  if (const std::string form = stored_form(old); converts_by_webhook(old) && !has(form) && is_to_leave(old, form)) {
+    errors.invalid(spec.field("versions"), Value(form),
+                   cat("objects are still stored in ", form, ", which must remain in spec.versions until they have been converted"));
+  }
   for (size_t i = 0; i < was_stored.size(); ++i) {
     const Value& version = was_stored[i];
-    if (std::ranges::any_of(versions, [&](const Value& v) { return v[keys::kName] == version; })) continue;
+    if (has(version.as_string())) continue;
     const FieldPath here = stored.index(i);
     const std::string_view name = version.as_string();
     errors.invalid(here, version,

@@ -1,5 +1,6 @@
 // Custom resources in a version that a webhook makes of the stored one: what clients of each version read and write.
 #include "control/admission/webhook_caller.h"
+#include "control/schema/kinds.h"
 #include "tests/api/custom_world.h"
 
 namespace minik::control {
@@ -234,10 +235,16 @@ class StorageVersions : public Conversions {
     settle();
     return changed;
   }
+  CustomAnswer trim_stored_versions() {
+    return send("PATCH", cat(kDefinition, "/status"), R"({"status":{"storedVersions":["v2"]}})", "application/merge-patch+json");
+  }
   CustomAnswer forget_v1() {
-    const auto changed = send("PATCH", cat(kDefinition, "/status"), R"({"status":{"storedVersions":["v2"]}})", "application/merge-patch+json");
+    const auto changed = trim_stored_versions();
     settle();
     return changed;
+  }
+  static std::string note(const Value& definition) {
+    return definition["metadata"]["annotations"].get("minik.dev/stored-in").string();
   }
   CustomAnswer remove_v1() {
     return send("PATCH", kDefinition, R"([{"op":"remove","path":"/spec/versions/0"}])", "application/json-patch+json");
@@ -288,11 +295,42 @@ TEST_F(StorageVersions, AWebhookThatFailsLosesNothingAndIsAskedAgain) {
   webhook.down = true;
   forget_v1();
   EXPECT_EQ(spec_of(get(cat(kOld, "/a"))), R"({"address":"h:1"})");
-  EXPECT_EQ(get(kDefinition).at("metadata.annotations").get("minik.dev/stored-in").string(), "v1");
+  EXPECT_EQ(note(get(kDefinition).body), "v1");
   webhook.down = false;
   executor.run_until(executor.now() + seconds(15), [] { return false; });
   EXPECT_EQ(questions_for(cat(kNew, "/a")), 0);
   EXPECT_EQ(spec_of(get(cat(kNew, "/a"))), R"({"host":"h","port":"1"})");
+}
+
+TEST_F(StorageVersions, TheWriteThatTrimsThemSaysInWhichFormObjectsAre) {
+  make(kOld, "a", R"({"address":"h:1"})");
+  store_in_v2();
+  webhook.down = true;
+  EXPECT_EQ(note(trim_stored_versions().body), "v1") << "a server that dies right after this write must know";
+  send("PATCH", kDefinition, R"({"metadata":{"annotations":{"minik.dev/stored-in":null}}})", "application/merge-patch+json");
+  EXPECT_EQ(note(get(kDefinition).body), "v1") << "nobody else's word counts";
+  const auto refused = remove_v1();
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_NE(refused.message().find("objects are still stored in v1"), std::string::npos) << refused.message();
+  restart();
+  EXPECT_EQ(spec_of(get(cat(kOld, "/a"))), R"({"address":"h:1"})");
+  webhook.down = false;
+  executor.run_until(executor.now() + seconds(15), [] { return false; });
+  EXPECT_EQ(remove_v1().status, 200);
+  settle();
+  EXPECT_EQ(spec_of(get(cat(kNew, "/a"))), R"({"host":"h","port":"1"})");
+}
+
+TEST_F(StorageVersions, ObjectsAndWhatIsSaidOfThemChangeTogether) {
+  make(kOld, "a", R"({"address":"h:1"})");
+  store_in_v2();
+  trim_stored_versions();
+  const KindId widgets = schema->find("example.com", "v1", "widgets")->id;
+  const auto is_converted = [&] { return store->find(widgets, "default", "a")["spec"].get("host").has_value(); };
+  const auto said = [&] { return note(store->find(kinds::kCustomresourcedefinitions, "", "widgets.example.com")); };
+  ASSERT_FALSE(is_converted());
+  while (!is_converted() && executor.step()) EXPECT_EQ(said(), is_converted() ? "" : "v1");
+  EXPECT_TRUE(is_converted());
 }
 
 }  // namespace

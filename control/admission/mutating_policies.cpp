@@ -85,11 +85,8 @@ struct MutatingPolicies::Mutation {
   Result<cel::Program> program;
 };
 
-struct MutatingPolicies::Compiled {
-  Value source;  // the policy's spec, held so that its identity stays taken
-  Result<std::vector<CompiledCondition>> conditions = std::vector<CompiledCondition>();
-  std::vector<PolicyVariable> variables;
-  std::vector<Mutation> mutations;
+struct MutatingPolicies::Compiled : CompiledPolicy {
+  std::vector<Mutation> mutations = {};
 };
 
 const cel::Environment& mutation_environment() {
@@ -116,21 +113,15 @@ bool MutatingPolicies::empty() const {
 }
 
 const MutatingPolicies::Compiled& MutatingPolicies::compiled(const Value& policy) {
-  Compiled& known = compiled_[std::string(object_name(policy))];
-  const Value& spec = policy[keys::kSpec];
-  if (known.source.has_value() && known.source.same_node(spec)) return known;
-  known = Compiled{};
-  known.source = spec;
-  known.conditions = compile_conditions(spec.get("matchConditions"));
-  known.variables = compile_variables(spec.get("variables"), mutation_environment());
-  for (const auto& mutation : spec.get("mutations").items()) {
-    const bool applies = mutation.get("patchType").as_string() == "ApplyConfiguration";
-    const Value& expression = mutation.get(applies ? "applyConfiguration" : "jsonPatch").get("expression");
-    known.mutations.push_back({applies, expression.string(),
-                               cel::Program::compile(expression.as_string(), mutation_environment(),
-                                                     applies ? apply_configuration_type() : json_patch_list_type())});
-  }
-  return known;
+  return compiled_.of(policy, mutation_environment(), [](const Value& spec, Compiled& made) {
+    for (const auto& mutation : spec.get("mutations").items()) {
+      const bool applies = mutation.get("patchType").as_string() == "ApplyConfiguration";
+      const Value& expression = mutation.get(applies ? "applyConfiguration" : "jsonPatch").get("expression");
+      made.mutations.push_back({applies, expression.string(),
+                                cel::Program::compile(expression.as_string(), mutation_environment(),
+                                                      applies ? apply_configuration_type() : json_patch_list_type())});
+    }
+  });
 }
 
 Result<Value> MutatingPolicies::applied(const Mutation& mutation, const Datum& made, const Value& document,

@@ -51,7 +51,7 @@ class MutatingPolicies {
   const Store& store_;
   const Schema& schema_;
   const Authorizer access_;
-  std::map<std::string, Compiled> compiled_;  // by the policy's name
+  PolicyCache<Compiled> compiled_;
 };
 
 // What the expressions of such a policy may name and make.

@@ -32,7 +32,7 @@ ErrorCode code_of(std::string_view reason) {
 
 }  // namespace
 
-struct AdmissionPolicies::Compiled {
+struct AdmissionPolicies::Compiled : CompiledPolicy {
   struct Validation {
     std::string expression, message, reason;
     Result<cel::Program> program;
@@ -42,11 +42,8 @@ struct AdmissionPolicies::Compiled {
     std::string key, expression;
     Result<cel::Program> program;
   };
-  Value source;  // the policy's spec, held so that its identity stays taken
-  Result<std::vector<CompiledCondition>> conditions = std::vector<CompiledCondition>();
-  std::vector<PolicyVariable> variables;
-  std::vector<Validation> validations;
-  std::vector<Annotation> annotations;
+  std::vector<Validation> validations = {};
+  std::vector<Annotation> annotations = {};
 };
 
 struct AdmissionPolicies::Decision {
@@ -65,28 +62,22 @@ bool AdmissionPolicies::empty() const {
 }
 
 const AdmissionPolicies::Compiled& AdmissionPolicies::compiled(const Value& policy) {
-  Compiled& known = compiled_[std::string(object_name(policy))];
-  const Value& spec = policy[keys::kSpec];
-  if (known.source.has_value() && known.source.same_node(spec)) return known;
-  known = Compiled{};
-  known.source = spec;
-  known.conditions = compile_conditions(spec.get("matchConditions"));
-  known.variables = compile_variables(spec.get("variables"), admission_environment());
-  for (const auto& validation : spec.get("validations").items()) {
-    Compiled::Validation one{validation.get("expression").string(), validation[keys::kMessage].string(),
-                             validation[keys::kReason].string(), compile(validation.get("expression"), cel::Kind::kBool),
-                             std::nullopt};
-    if (!validation.get("messageExpression").as_string().empty()) {
-      auto message = compile(validation.get("messageExpression"), cel::Kind::kString);
-      if (message) one.message_program = *std::move(message);
+  return compiled_.of(policy, admission_environment(), [](const Value& spec, Compiled& made) {
+    for (const auto& validation : spec.get("validations").items()) {
+      Compiled::Validation one{validation.get("expression").string(), validation[keys::kMessage].string(),
+                               validation[keys::kReason].string(), compile(validation.get("expression"), cel::Kind::kBool),
+                               std::nullopt};
+      if (!validation.get("messageExpression").as_string().empty()) {
+        auto message = compile(validation.get("messageExpression"), cel::Kind::kString);
+        if (message) one.message_program = *std::move(message);
+      }
+      made.validations.push_back(std::move(one));
     }
-    known.validations.push_back(std::move(one));
-  }
-  for (const auto& annotation : spec.get("auditAnnotations").items()) {
-    known.annotations.push_back({annotation.get("key").string(), annotation.get("valueExpression").string(),
-                                 compile(annotation.get("valueExpression"), {})});
-  }
-  return known;
+    for (const auto& annotation : spec.get("auditAnnotations").items()) {
+      made.annotations.push_back({annotation.get("key").string(), annotation.get("valueExpression").string(),
+                                  compile(annotation.get("valueExpression"), {})});
+    }
+  });
 }
 
 void AdmissionPolicies::decide(const BoundPolicy& bound, const WriteAttributes& request, std::vector<Decision>& decisions,

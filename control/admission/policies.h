@@ -7,7 +7,6 @@
 // Reads the store, changes nothing; on the control thread.
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -43,7 +42,7 @@ class AdmissionPolicies {
   const Store& store_;
   const Schema& schema_;
   const Authorizer access_;  // for expressions that ask who may do what
-  std::map<std::string, Compiled> compiled_;  // by the policy's name
+  PolicyCache<Compiled> compiled_;
 };
 
 }  // namespace minik::control

@@ -79,6 +79,10 @@ std::vector<PolicyVariable> compile_variables(const Value& variables, const cel:
   return compiled;
 }
 
+CompiledPolicy compile_policy(const Value& spec, const cel::Environment& environment) {
+  return {spec, compile_conditions(spec.get("matchConditions")), compile_variables(spec.get("variables"), environment)};
+}
+
 void bind_variables(const std::vector<PolicyVariable>& variables, AdmissionBindings& bindings, cel::Budget& budget) {
   std::vector<cel::Datum::Entry> bound;
   bindings.set_variables(bound);

@@ -49,7 +49,8 @@ struct TokenOrder {
 using TokenIssuer = std::function<Result<std::string>(const TokenOrder&)>;
 
 // Of whose writes metadata.managedFields keeps account: of clients on the network and, once one of them has written to an
-// object, of everybody there; or always of everybody. The second costs some 400 bytes a pod that hardly two pods share.
+// object, of everybody there; or always of everybody, which hardly two pods share and
+// which a large simulation pays for dearly.
 enum class FieldAccounts : uint8_t { kFromFirstClient, kAlways };
 
 // How API servers behind this one know that a request that names its user in headers comes from it.

@@ -241,11 +241,19 @@ class Parser {
     if (type_name.empty()) return unexpected("an operator");
     Node made = node(NodeKind::kObject, position, type_name);
     ++at_;
-    while (!take("}")) {
-      made.optional_children.push_back(take("?"));
+    return entries(std::move(made), [this]() -> Result<NodeId> {
       if (peek().kind != TokenKind::kIdentifier) return unexpected("a field name");
       const Token& field = tokens_[at_++];
-      MINIK_ASSIGN(const NodeId key, constant(field.position, Datum::text(field.text)));
+      return constant(field.position, Datum::text(field.text));
+    });
+  }
+
+  // `key: value` up to the closing brace, of a map or an object.
+  template <typename ReadKey>
+  Result<NodeId> entries(Node made, const ReadKey& read_key) {
+    while (!take("}")) {
+      made.optional_children.push_back(take("?"));
+      MINIK_ASSIGN(const NodeId key, read_key());
       MINIK_TRY(expect(":"));
       MINIK_ASSIGN(const NodeId value, expression());
       made.children.push_back(key);
@@ -377,17 +385,7 @@ class Parser {
   }
 
   Result<NodeId> map() {
-    Node made = node(NodeKind::kMap, tokens_[at_++].position);
-    while (!take("}")) {
-      made.optional_children.push_back(take("?"));
-      MINIK_ASSIGN(const NodeId key, expression());
-      MINIK_TRY(expect(":"));
-      MINIK_ASSIGN(const NodeId value, expression());
-      made.children.push_back(key);
-      made.children.push_back(value);
-      if (!take(",") && !is("}")) return unexpected("\",\" or \"}\"");
-    }
-    return add(std::move(made));
+    return entries(node(NodeKind::kMap, tokens_[at_++].position), [this] { return expression(); });
   }
 
   std::vector<Token> tokens_;

@@ -41,6 +41,11 @@ bool same_amounts(const Value& a, const Value& b) {
          });
 }
 
+// The first moment of a beat that is yet to come.
+Instant next_beat(Instant due, Duration period, Instant now) {
+  return due > now ? due : due + period * ((now - due).ns / period.ns + 1);
+}
+
 const Value& condition_of(const Value& status, const Value& type) {
   for (const auto& c : status[keys::kConditions].items()) {
     if (c[keys::kType] == type) return c;
@@ -344,13 +349,6 @@ void Kubelet::rest_if_allowed() {
   lease_timer_.cancel();
   status_timer_.cancel();
 }
-
-namespace {
-// The first moment of a beat that is yet to come.
-Instant next_beat(Instant due, Duration period, Instant now) {
-  return due > now ? due : due + period * ((now - due).ns / period.ns + 1);
-}
-}  // namespace
 
 void Kubelet::wake() {
   if (!resting_) return;

@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <netdb.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
@@ -15,6 +13,7 @@
 
 #include "control/base/text.h"
 #include "minik/net/http_response_reader.h"
+#include "minik/net/tls_client.h"
 
 namespace minik {
 
@@ -89,30 +88,7 @@ Result<UniqueFd> dial_by_name(const Target& target, const Deadline& deadline) {
   return Error(ErrorCode::kServiceUnavailable, cat("dial tcp ", target.host, ":", target.port, ": ", why));
 }
 
-using Context = std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)>;
 using Session = std::unique_ptr<SSL, decltype(&SSL_free)>;
-
-Result<Context> context_for(const std::string& ca_bundle) {
-  Context context(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
-  SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
-  SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
-  if (ca_bundle.empty()) {
-    SSL_CTX_set_default_verify_paths(context.get());
-    return context;
-  }
-  const std::unique_ptr<BIO, decltype(&BIO_free)> bytes(BIO_new_mem_buf(ca_bundle.data(), static_cast<int>(ca_bundle.size())),
-                                                        BIO_free);
-  X509_STORE* store = SSL_CTX_get_cert_store(context.get());
-  int count = 0;
-  while (X509* certificate = PEM_read_bio_X509(bytes.get(), nullptr, nullptr, nullptr)) {
-    X509_STORE_add_cert(store, certificate);
-    X509_free(certificate);
-    ++count;
-  }
-  ERR_clear_error();
-  if (count == 0) return Error(ErrorCode::kServiceUnavailable, "unable to load root certificates: no certificate in caBundle");
-  return context;
-}
 
 // One encrypted conversation on a socket that does not block, until the deadline.
 class Conversation {
@@ -182,13 +158,13 @@ class Conversation {
 Result<std::string> ask_webhook(const control::WebhookCall& call, const WebhookClient::Dial& into_cluster) {
   const Deadline deadline(call.timeout);
   MINIK_ASSIGN(const Target target, parse_target(call.url));
-  MINIK_ASSIGN(const Context context, context_for(call.ca_bundle));
+  MINIK_ASSIGN(const auto trusted, TlsClient::create({.ca_pem = call.ca_bundle}));
   auto fd = call.address.empty() ? dial_by_name(target, deadline) : into_cluster(call.address, call.port, deadline.left_ms());
   if (!fd) return deadline.left_ms() == 0 ? Deadline::passed() : std::move(fd).error();
   const int flags = fcntl(fd->get(), F_GETFL);
   fcntl(fd->get(), F_SETFL, flags | O_NONBLOCK);
   Conversation talk(*std::move(fd), deadline);
-  MINIK_TRY(talk.shake_hands(context.get(), target.host));
+  MINIK_TRY(talk.shake_hands(trusted->context(), target.host));
   MINIK_TRY(talk.write(cat("POST ", target.path, " HTTP/1.1\r\nHost: ", target.host, "\r\nUser-Agent: kube-apiserver-admission\r\n",
                            "Content-Type: application/json\r\nAccept: application/json\r\nConnection: close\r\nContent-Length: ",
                            call.body.size(), "\r\n\r\n")));

@@ -169,8 +169,22 @@ Value prepare_for_status_update(const ResourceInfo& resource, const Value& updat
   return std::move(object).build();
 }
 
+namespace {
+// What a new object may not say, though old ones that say it may stay.
+void check_new(const ResourceInfo& resource, const Value& object, FieldErrors& errors) {
+  if (resource.id != kinds::kIngresses) return;
+  constexpr std::string_view kClass = "kubernetes.io/ingress.class";
+  const Value& annotated = object[keys::kMetadata][keys::kAnnotations].get(kClass);
+  if (annotated.has_value() && object[keys::kSpec].get("ingressClassName").has_value()) {
+    const FieldPath annotations("metadata.annotations");
+    errors.invalid(annotations.field(kClass), annotated, "can not be set when the class field is also set");
+  }
+}
+}  // namespace
+
 Status validate_create(const ResourceInfo& resource, const Value& object) {
   FieldErrors errors = check_object(resource, object);
+  check_new(resource, object, errors);
   check_extension(resource, object, Value(), errors);
   if (!errors.empty()) return errors.to_error(resource, object_name(object));
   return {};

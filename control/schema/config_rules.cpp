@@ -3,6 +3,7 @@
 #include <span>
 
 #include "control/base/text.h"
+#include "control/object/json.h"
 #include "control/object/keys.h"
 #include "control/object/quantity.h"
 #include "control/schema/names.h"
@@ -39,6 +40,17 @@ void require_keys(const Value& data, std::initializer_list<std::string_view> nam
   }
 }
 
+// What a container runtime would have to read as its registries' credentials; the complaint repeats none of it.
+void check_credentials(const Value& data, std::string_view name, FieldErrors& errors) {
+  require_keys(data, {name}, errors);
+  if (!data.contains(name)) return;
+  const auto document = parse_json(from_base64(data.get(name).as_string()).value_or(""));
+  if (document && document->is_map()) return;
+  const FieldPath at("data");
+  errors.invalid(at.key(name), "<secret contents redacted>",
+                 document ? "json: cannot unmarshal into Go value of type map[string]interface {}" : document.error().message);
+}
+
 void check_secret(const Value& secret, const FieldPath&, FieldErrors& errors) {
   const Value& data = secret[keys::kData];
   const FieldPath at("data");
@@ -52,9 +64,9 @@ void check_secret(const Value& secret, const FieldPath&, FieldErrors& errors) {
   if (type == "kubernetes.io/tls") {
     require_keys(data, {"tls.crt", "tls.key"}, errors);
   } else if (type == "kubernetes.io/dockerconfigjson") {
-    require_keys(data, {".dockerconfigjson"}, errors);
+    check_credentials(data, ".dockerconfigjson", errors);
   } else if (type == "kubernetes.io/dockercfg") {
-    require_keys(data, {".dockercfg"}, errors);
+    check_credentials(data, ".dockercfg", errors);
   } else if (type == "kubernetes.io/ssh-auth") {
     require_keys(data, {"ssh-privatekey"}, errors);
   } else if (type == "kubernetes.io/basic-auth") {

@@ -161,9 +161,9 @@ bool printable(std::string_view text) {
 
 bool plain_is_safe(std::string_view text) {
   if (text.empty() || text.front() == ' ' || text.back() == ' ') return false;
+  if (text.starts_with("---") || text.starts_with("...")) return false;  // at a line's begin they part documents
   if (std::string_view("-?:,[]{}#&*!|>'\"%@`=~").find(text.front()) != std::string_view::npos) {
-    const bool dash_word =
-        text.front() == '-' && text.size() > 1 && text[1] != ' ' && text != "---";
+    const bool dash_word = text.front() == '-' && text.size() > 1 && text[1] != ' ';
     if (!dash_word) return false;
   }
   if (text.find(": ") != std::string_view::npos || text.find(" #") != std::string_view::npos ||

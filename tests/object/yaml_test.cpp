@@ -82,6 +82,12 @@ TEST(Yaml, ReadsLinesInAKeyAndAsAWholeDocumentBackAsTheyWere) {
   }
 }
 
+TEST(Yaml, QuotesWhatWouldPartDocuments) {
+  for (const Value& document : {Value("--- kin"), Value("... kin"), Value::map({{"--- a", Value("...")}})}) {
+    EXPECT_EQ(parse_yaml(to_yaml(document))->at(0).value, document) << to_yaml(document);
+  }
+}
+
 TEST(Yaml, WritesWhatKubectlWrites) {
   EXPECT_EQ(
       to_yaml(*parse_json(

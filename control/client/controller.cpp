@@ -235,16 +235,15 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
     wait_for_caches(run);
   }
 
-  Revision latest_revision(KindId kind) const {
-    const auto found = seen_revision.find(kind);
-    return found == seen_revision.end() ? Revision{} : found->second;
+  // Each kind that it wrote is watched, by an informer.
+  bool has_seen(const Run& run) const {
+    return std::ranges::all_of(run.written, [this](const auto& written) {
+      return informers.find(written.first)->seen() >= written.second;
+    });
   }
 
   void wait_for_caches(const std::shared_ptr<Run>& run) {
-    const bool seen = std::ranges::all_of(run->written, [this](const auto& written) {
-      return latest_revision(written.first) >= written.second;
-    });
-    if (seen || executor.now() - run->started > kCacheWaitMax) {
+    if (has_seen(*run) || executor.now() - run->started > kCacheWaitMax) {
       end(run);
       return;
     }
@@ -254,15 +253,10 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
     });
   }
 
-  void on_change(KindId kind, const Value& before, const Value& after) {
-    auto& seen = seen_revision[kind];
-    seen = std::max(seen, object_revision(after.has_value() ? after : before));
+  void on_change() {
     if (waiting.empty()) return;
     for (const auto& run : std::vector(waiting)) {
-      const bool all_seen = std::ranges::all_of(run->written, [this](const auto& written) {
-        return latest_revision(written.first) >= written.second;
-      });
-      if (!all_seen || std::erase(waiting, run) == 0) continue;
+      if (!has_seen(*run) || std::erase(waiting, run) == 0) continue;
       executor.cancel(run->give_up);
       end(run);
     }
@@ -287,7 +281,6 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
   Counter& reconciles;
   Counter& errors;
   MetricRegistry& metrics;
-  std::map<KindId, Revision> seen_revision;
   std::vector<std::shared_ptr<Run>> waiting;
   int running = 0;
   bool started = false;
@@ -303,8 +296,7 @@ ControllerRunner::ControllerRunner(ControllerSpec spec, Executor& executor, Clie
     Informer& informer = informers.of(watched.kind);
     watched.declare_in(informer.cache());
     impl_->snapshot.add(informer.cache());
-    informer.subscribe([weak = std::weak_ptr(impl_), kind = watched.kind,
-                        keys_for = watched.keys_for](const Value& before, const Value& after) {
+    informer.subscribe([weak = std::weak_ptr(impl_), keys_for = watched.keys_for](const Value& before, const Value& after) {
       const auto impl = weak.lock();
       if (!impl) return;
       if (keys_for) {
@@ -312,7 +304,7 @@ ControllerRunner::ControllerRunner(ControllerSpec spec, Executor& executor, Clie
         keys_for(impl->snapshot, before, after, keys);
         for (const auto& key : keys) impl->queue.add(key);
       }
-      impl->on_change(kind, before, after);
+      impl->on_change();
     });
   }
 }

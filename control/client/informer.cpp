@@ -67,7 +67,7 @@ void Informer::on_list(Result<ApiResponse> response) {
     return;
   }
   failures_ = 0;
-  revision_ = response->object[keys::kMetadata][keys::kResourceVersion].string();
+  note_revision(response->object);
   const auto alive = alive_;
   replace_all(response->object);
   if (!*alive) return;
@@ -93,6 +93,11 @@ void Informer::replace_all(const Value& list) {
   }
 }
 
+void Informer::note_revision(const Value& object) {
+  revision_ = object[keys::kMetadata][keys::kResourceVersion].as_string();
+  seen_ = std::max(seen_, object_revision(object));
+}
+
 void Informer::watch() {
   ApiRequest request;
   request.verb = Verb::kWatch;
@@ -109,7 +114,7 @@ void Informer::watch() {
 
 void Informer::on_event(const WatchEvent& event) {
   failures_ = 0;
-  revision_ = event.object[keys::kMetadata][keys::kResourceVersion].string();
+  note_revision(event.object);
   switch (event.type) {
     case WatchEventType::kAdded:
     case WatchEventType::kModified: {

@@ -51,6 +51,9 @@ class Informer {
   // Called once, as soon as synced() is true; at the latest in a later turn.
   void when_synced(std::function<void()> done);
 
+  // The newest revision that the cache is known to show.
+  Revision seen() const { return seen_; }
+
   ObjectCache& cache() { return cache_; }
   const ObjectCache& cache() const { return cache_; }
 
@@ -62,6 +65,7 @@ class Informer {
   void on_watch_end(const Status& status);
   void retry(bool relist);
   void replace_all(const Value& list);
+  void note_revision(const Value& object);
   void tell(const Value& before, const Value& after);
 
   Executor& executor_;
@@ -73,6 +77,7 @@ class Informer {
   std::vector<std::function<void()>> waiting_for_sync_;
   std::unique_ptr<WatchHandle> watch_;
   std::string revision_;
+  Revision seen_;
   bool synced_ = false, started_ = false;
   int failures_ = 0;
   ScopedTimer retry_timer_;

@@ -35,6 +35,7 @@ void PodWorker::start_container(const Value& container) {
 
 void PodWorker::pull_then_create(const Value& container, const std::string& reference) {
   event("Normal", "Pulling", cat("Pulling image ", quoted(reference)), container);
+  write_status();
   const Instant begun = context_.executor.now();
   context_.runtime.pull_image(
       reference, std::nullopt, step<ImageStatus>([this, container, reference, begun](Result<ImageStatus> pulled) {

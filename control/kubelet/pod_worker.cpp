@@ -181,10 +181,12 @@ void PodWorker::sync() {
   }
   check_deadline();
   if (terminating_) return;
-  if (!prepare() && !run_ephemeral_containers() && !run_init_containers() &&
-      is_initialized(pod_[keys::kSpec], state_) && !run_containers()) {
-    resize_containers();
-  }
+  const bool starting = prepare() || run_ephemeral_containers() || run_init_containers() ||
+                        !is_initialized(pod_[keys::kSpec], state_) || run_containers();
+  if (!starting) resize_containers();
+  // Between its sandbox and its containers a pod says nothing: the end of the step that is on its way says it all in one
+  // write. What takes long, the pull of an image, says where the pod stands before it begins.
+  if (starting && busy_ && state_.sandbox && state_.sandbox->ready) return;
   write_status();
 }
 

@@ -1,84 +1,51 @@
 #!/usr/bin/env python3
 """The API of a real cluster over TLS: requests a second and their times for 16 and 256 clients, a list of 5,000
-pods, 1,000 watchers, what an object and a watch cost in memory. The peer is etcd alone, asked for the same number of
-durable puts and linearizable reads by the same client over gRPC: what a kube-apiserver over it could do at the very
-most. Needs root and the release binary; leaves nothing behind. See README.md."""
+pods, 1,000 watchers, what an object and a watch cost in memory. The peer is a kube-apiserver over etcd, asked the same
+by the same client in turn, or, where there is none, etcd alone, asked for the same number of durable puts and
+linearizable reads. Needs root and the release binary; leaves nothing behind. See README.md."""
 import concurrent.futures
 import contextlib
-import http.client
 import json
 import os
 import pathlib
 import re
 import shutil
-import socket
-import ssl
 import subprocess
 import sys
 import tempfile
 import time
 
+from api_peers import BUILD, LOAD_SECONDS, Server, etcd, kube_apiserver, load, missing, say_missing
+
 TREE = pathlib.Path(__file__).resolve().parent.parent
-BUILD = TREE / "build" / "release"
 MINIK = BUILD / "bin" / "minik"
 PROFILE = "bench-api"
-SECONDS, PODS, WATCHERS = 4, 5000, 1000
-PEER = "etcd alone"
+PODS, WATCHERS, CONFIG_MAPS = 5000, 1000, 256
+MAPS_PATH = "/api/v1/namespaces/load/configmaps"
+DATA = {"key": "x" * 400}
 
 
-def figure(name, value, unit, peer=None):
+def figure(name, value, unit, peer_name=None, peer=None):
     line = {"bench": "api", "figure": name, "value": float(f"{value:.6g}"), "unit": unit}
     if peer:
-        # A ratio is always ours through theirs for rates, theirs through ours for times: more is better.
+        # A ratio is always ours through theirs for rates, theirs through ours for the rest: more is better.
         ratio = value / peer if unit == "1/s" else peer / value
-        line |= {"peer": f"{PEER}: {peer:.6g}", "ratio": float(f"{ratio:.3g}")}
+        line |= {"peer": f"{peer_name}: {peer:.6g}", "ratio": float(f"{ratio:.3g}")}
     print(json.dumps(line), flush=True)
 
 
-def load(port, folder, mode, clients, *words, seconds=SECONDS):
-    done = subprocess.run([BUILD / "bench" / "api_load", str(port), str(folder), mode, str(clients), str(seconds),
-                           *map(str, words)], check=True, stdout=subprocess.PIPE)
-    return json.loads(done.stdout)
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
-class Cluster:
-    def __init__(self, home):
-        self.home = home
-        self.minik("start")
-        self.pki = home / PROFILE / "pki"
-        self.port = int(re.search(r"api_port=(\d+)", (home / PROFILE / "config").read_text()).group(1))
-        self.daemon = int((home / PROFILE / "run" / "daemon.pid").read_text())
-        self.tls = ssl.create_default_context(cafile=str(self.pki / "ca.crt"))
-        self.tls.load_cert_chain(str(self.pki / "admin.crt"), str(self.pki / "admin.key"))
-
-    def minik(self, *words):
+@contextlib.contextmanager
+def cluster(home):
+    def minik(*words):
         subprocess.run([MINIK, "-p", PROFILE, *words], check=True, stdout=subprocess.DEVNULL,
-                       env={**os.environ, "MINIK_HOME": str(self.home), "KUBECONFIG": str(self.home / "kubeconfig")})
-
-    def rss(self):
-        status = pathlib.Path(f"/proc/{self.daemon}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) * 1024
-
-    def caller(self):
-        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.tls)
-
-        def call(method, path, body=None):
-            connection.request(method, path, json.dumps(body) if body else None, {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            text = answer.read()
-            if answer.status >= 400:
-                raise RuntimeError(f"{method} {path}: {text[:300]}")
-            return json.loads(text)
-        return call
-
-    def load(self, *words, **options):
-        return load(self.port, self.pki, *words, **options)
+                       env={**os.environ, "MINIK_HOME": str(home), "KUBECONFIG": str(home / "kubeconfig")})
+    minik("start")
+    try:
+        port = int(re.search(r"api_port=(\d+)", (home / PROFILE / "config").read_text()).group(1))
+        daemon = int((home / PROFILE / "run" / "daemon.pid").read_text())
+        yield Server("minik", port, home / PROFILE / "pki", [daemon])
+    finally:
+        minik("delete")
 
 
 def sample_pod(number):
@@ -105,9 +72,9 @@ def sample_pod(number):
                 "imageID": f"sha256:{number:064x}", "containerID": f"minik://{number:032x}", "lastState": {}}]}}
 
 
-def make_pods(cluster):
+def make_pods(server):
     def some(numbers):
-        call = cluster.caller()
+        call = server.caller()
         for number in numbers:
             pod = sample_pod(number)
             path = "/api/v1/namespaces/load/pods"
@@ -117,91 +84,103 @@ def make_pods(cluster):
         list(pool.map(some, [range(start, PODS, 16) for start in range(16)]))
 
 
-@contextlib.contextmanager
-def etcd(folder):
-    """Debian's etcd-server; yields its port, or nothing with the reason on standard error."""
-    program = shutil.which("etcd")
-    if not program:
-        print("bench/api: no peer, because etcd-server is not installed", file=sys.stderr)
-        yield None
-        return
-    client, peer = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
-    server = subprocess.Popen([
-        program, "--data-dir", str(folder / "etcd"), "--listen-client-urls", client, "--advertise-client-urls", client,
-        "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}",
-        "--log-level", "error"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        port = int(client.rsplit(":", 1)[1])
-        for _ in range(200):
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                probe = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
-                probe.request("GET", "/health")
-                if b"true" in probe.getresponse().read():
-                    break
-            time.sleep(0.05)
-        yield port
-    finally:
-        server.terminate()
-        server.wait()
+class Requests:
+    """What is asked of an API server that has been filled; each method prints nothing and answers api_load's figures."""
+
+    def __init__(self, server, folder):
+        self.server, self.name = server, server.name
+        self.body = folder / "configmap.json"
+        self.body.write_text(json.dumps({"metadata": {"name": "w-@"}, "data": DATA}))
+
+    def fill(self):
+        call = self.server.caller()
+        call("POST", "/api/v1/namespaces", {"metadata": {"name": "load"}})
+        for number in range(CONFIG_MAPS):
+            call("POST", MAPS_PATH, {"metadata": {"name": f"own-{number}"}, "data": DATA})
+        before = self.server.rss()
+        make_pods(self.server)
+        self.object_bytes = (self.server.rss() - before) / PODS
+
+    def list_ms(self):
+        return self.server.load("get", 1, "/api/v1/namespaces/load/pods")["p50_us"] / 1000
+
+    def reads(self, clients):
+        return self.server.load("get", clients, f"{MAPS_PATH}/own-0")
+
+    def durable_writes(self, clients):
+        return self.server.load("create", clients, MAPS_PATH, self.body)
+
+    def patch(self, clients):
+        return self.server.load("patch", clients, f"{MAPS_PATH}/own-@", '{"data":{"count":"@"}}')
+
+    def watches(self):
+        """(bytes of a watch, events a second, p50 and p99 of the delay in ms)"""
+        watched = f"{MAPS_PATH}?watch=1&fieldSelector=metadata.name%3Down-0"
+        before = self.server.rss()
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            paced = pool.submit(self.server.load, "watch", WATCHERS, watched, f"{MAPS_PATH}/own-0", 20)
+            time.sleep(LOAD_SECONDS)
+            size = (self.server.rss() - before) / WATCHERS
+            delays = paced.result()
+        full = self.server.load("watch", WATCHERS, watched, f"{MAPS_PATH}/own-0", 0)
+        return size, full["per_s"], delays["p50_us"] / 1000, delays["p99_us"] / 1000
 
 
-def measure_requests(cluster, peer_port, body):
-    config_maps = "/api/v1/namespaces/load/configmaps"
+class EtcdRequests:
+    """The same of etcd alone, as far as it knows the like: values as large as our objects."""
+    name = "etcd alone"
+
+    def __init__(self, port):
+        self.port = port
+
+    def reads(self, clients):
+        return load(self.port, "-", "etcd-range", clients, 700)
+
+    def durable_writes(self, clients):
+        return load(self.port, "-", "etcd-put", clients, 700)
+
+    patch = durable_writes
+
+
+def measure(ours, theirs):
+    """In turn, so that what else the machine does falls on both."""
+    whole = isinstance(theirs, Requests)
+    name = theirs.name if theirs else None
+    ours.fill()
+    if whole:
+        theirs.fill()
+    figure("api.object_bytes", ours.object_bytes, "B", name, theirs.object_bytes if whole else None)
+    figure("api.list_5000_ms", ours.list_ms(), "ms", name, theirs.list_ms() if whole else None)
     for clients in (16, 256):
-        # Peer and cluster in turn, so that what else the machine does falls on both.
-        peer_read = load(peer_port, "-", "etcd-range", clients, 700) if peer_port else {}
-        read = cluster.load("get", clients, f"{config_maps}/own-0")
-        peer_write = load(peer_port, "-", "etcd-put", clients, 700) if peer_port else {}
-        write = cluster.load("create", clients, config_maps, body)
-        patch = cluster.load("patch", clients, f"{config_maps}/own-@", '{"data":{"count":"@"}}')
-        for name, got, peer in (("reads", read, peer_read), ("durable_writes", write, peer_write),
-                                ("patch", patch, peer_write)):
-            figure(f"api.{name}_per_s.{clients}_clients", got["per_s"], "1/s", peer.get("per_s"))
+        for what in ("reads", "durable_writes", "patch"):
+            peer = getattr(theirs, what)(clients) if theirs else {}
+            got = getattr(ours, what)(clients)
+            figure(f"api.{what}_per_s.{clients}_clients", got["per_s"], "1/s", name, peer.get("per_s"))
             for quantile in ("p50", "p99"):
-                peer_time = peer.get(f"{quantile}_us")
-                figure(f"api.{name}.{quantile}_ms.{clients}_clients", got[f"{quantile}_us"] / 1000, "ms",
-                       peer_time and peer_time / 1000)
-
-
-def measure_watches(cluster):
-    config_maps = "/api/v1/namespaces/load/configmaps"
-    watched = f"{config_maps}?watch=1&fieldSelector=metadata.name%3Down-0"
-    before = cluster.rss()
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        paced = pool.submit(cluster.load, "watch", WATCHERS, watched, f"{config_maps}/own-0", 20)
-        time.sleep(SECONDS)
-        figure("api.watch_bytes", (cluster.rss() - before) / WATCHERS, "B")
-        delays = paced.result()
-    full = cluster.load("watch", WATCHERS, watched, f"{config_maps}/own-0", 0)
-    figure("api.watch_events_per_s", full["per_s"], "1/s")
-    figure("api.watch_delay_ms.p50", delays["p50_us"] / 1000, "ms")
-    figure("api.watch_delay_ms.p99", delays["p99_us"] / 1000, "ms")
+                figure(f"api.{what}.{quantile}_ms.{clients}_clients", got[f"{quantile}_us"] / 1000, "ms", name,
+                       peer.get(f"{quantile}_us", 0) / 1000)
+    peer = theirs.watches() if whole else [None] * 4
+    for what, unit, got, other in zip(("watch_bytes", "watch_events_per_s", "watch_delay_ms.p50", "watch_delay_ms.p99"),
+                                      ("B", "1/s", "ms", "ms"), ours.watches(), peer):
+        figure(f"api.{what}", got, unit, name, other)
 
 
 def main():
     subprocess.run(["cmake", "--build", "--preset", "release", "--target", "api_load", "minik"], cwd=TREE, check=True,
                    stdout=sys.stderr)
     home = pathlib.Path(tempfile.mkdtemp(prefix="minik-bench-", dir=BUILD))
-    cluster = None
+    absent = missing()
+    for name in absent:
+        say_missing(name)
     try:
-        cluster = Cluster(home)
-        call = cluster.caller()
-        call("POST", "/api/v1/namespaces", {"metadata": {"name": "load"}})
-        data = {"key": "x" * 400}
-        for number in range(256):
-            call("POST", "/api/v1/namespaces/load/configmaps", {"metadata": {"name": f"own-{number}"}, "data": data})
-        before = cluster.rss()
-        make_pods(cluster)
-        figure("api.object_bytes", (cluster.rss() - before) / PODS, "B")
-        figure("api.list_5000_ms", cluster.load("get", 1, "/api/v1/namespaces/load/pods")["p50_us"] / 1000, "ms")
-        body = home / "configmap.json"
-        body.write_text(json.dumps({"metadata": {"name": "w-@"}, "data": data}))
-        with etcd(home) as peer_port:
-            measure_requests(cluster, peer_port, body)
-        measure_watches(cluster)
+        with contextlib.ExitStack() as stack:
+            theirs = None
+            if not absent:
+                theirs = Requests(stack.enter_context(kube_apiserver(home)), home)
+            elif "etcd" not in absent:
+                theirs = EtcdRequests(stack.enter_context(etcd(home))[0])
+            measure(Requests(stack.enter_context(cluster(home)), home), theirs)
     finally:
-        if cluster:
-            cluster.minik("delete")
         shutil.rmtree(home, ignore_errors=True)
 
 

@@ -42,8 +42,10 @@ void ApiServer::bootstrap() {
     Value completed = reconciled(wanted, stored);
     if (!(completed == stored)) write(Verb::kUpdate, kind, namespace_, std::move(completed));
   };
-  for (auto& role : bootstrap_cluster_roles()) create_or_complete(kinds::kClusterroles, std::move(role));
-  for (auto& binding : bootstrap_cluster_role_bindings()) create_or_complete(kinds::kClusterrolebindings, std::move(binding));
+  // Made once for all clusters of the process: a sweep has thousands.
+  static const auto cluster_roles = bootstrap_cluster_roles(), cluster_bindings = bootstrap_cluster_role_bindings();
+  for (const auto& role : cluster_roles) create_or_complete(kinds::kClusterroles, role);
+  for (const auto& binding : cluster_bindings) create_or_complete(kinds::kClusterrolebindings, binding);
   for (const auto* name : {"default", "kube-system", "kube-public", "kube-node-lease"}) {
     create(kinds::kNamespaces, "", Value::map({{keys::kMetadata, named(name)}}));
   }

@@ -178,6 +178,12 @@ std::optional<HttpResponse> ApiFront::admit_body(const HttpRequest& head) const 
   return to_http(Error(ErrorCode::kForbidden, "a request of this size needs a client that is authenticated"));
 }
 
+bool ApiFront::streams_body(const HttpRequest& head) const {
+  if (head.header_has_token("connection", "upgrade")) return false;
+  const auto* others = options_.extension_servers;
+  return !split_proxy_path(head.path).rest.empty() || (others && others->serving(head.path));
+}
+
 HttpResponse ApiFront::error_response(int status, const std::string& message) {
   const ErrorCode code = status == 413 ? ErrorCode::kRequestEntityTooLarge : ErrorCode::kBadRequest;
   HttpResponse response = to_http(Error(code, message));

@@ -79,6 +79,9 @@ constexpr size_t kWebSocketMessageBytesMax = 1024 * 1024;
 // A source (a process, a forwarded port) is read no further while this much waits for the client.
 constexpr size_t kPumpBacklogBytesMax = 256 * 1024;
 constexpr size_t kPumpReadBytes = 32 * 1024;
+// The same for the body of a request that is passed on: who uploads in a thousand connections to an endpoint that
+// takes nothing must not fill our memory.
+constexpr size_t kPumpRequestBytesMax = 64 * 1024;
 
 // Relayed connections (node ports, pods' ways out): each is two descriptors and up to two backlogs.
 constexpr size_t kRelayConnectionsMax = 4096;

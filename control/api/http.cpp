@@ -357,17 +357,25 @@ Value presented(const CustomKind& kind, const Value& object, bool list) {
   return object.with(keys::kItems, Value::array(std::move(items)));
 }
 
+TableObject row_object_of(const ResponseFormat& format) {
+  return format.include_object == "Object" ? TableObject::kObject
+         : format.include_object == "None" ? TableObject::kNone
+                                           : TableObject::kMetadata;
+}
+
 Value represented(const ResourceInfo& resource, const ResponseFormat& format, const Value& given, bool list, WallTime now) {
   if (is_status(given)) return given;
   const bool other_kind = given[keys::kKind].has_value() && !list && given[keys::kKind].as_string() != resource.kind;
-  if (other_kind) return given;  // a Scale, a TokenRequest
+  if (other_kind && given[keys::kKind].as_string() == "Scale") {
+    if (format.representation == Representation::kTable) return make_scale_table(given, now, row_object_of(format));
+    return format.representation == Representation::kPartialMetadata ? partial_metadata(given) : given;
+  }
+  if (other_kind) return given;  // a TokenRequest
   const Value object = resource.custom ? presented(*resource.custom, given, list) : given;
   switch (format.representation) {
     case Representation::kObject: return list ? object : with_kind(resource, object);
     case Representation::kTable: {
-      const TableObject include = format.include_object == "Object" ? TableObject::kObject
-                                  : format.include_object == "None" ? TableObject::kNone
-                                                                    : TableObject::kMetadata;
+      const TableObject include = row_object_of(format);
       if (list) return table_of(resource, object[keys::kItems].items(), object[keys::kMetadata], now, include);
       const std::vector<Value> one{object};
       const Value metadata = Value::map({{keys::kResourceVersion, object[keys::kMetadata][keys::kResourceVersion]}});

@@ -205,6 +205,33 @@ FieldSet pruned(const FieldSet& set) {
 
 }  // namespace
 
+std::string path_by_keys(const TypeInfo& type, const Value& document, std::string_view path) {
+  std::string text;
+  Place place = Place::of_type(&type);
+  Value at = document;
+  while (!path.empty()) {
+    if (path[0] == '[') {
+      const size_t close = std::min(path.find(']'), path.size() - 1);
+      const auto index = parse_int64(path.substr(1, close - 1));
+      const bool known = index && *index >= 0 && static_cast<size_t>(*index) < at.size();
+      const Value item = known ? at.items()[static_cast<size_t>(*index)] : Value();
+      FieldSet element;
+      if (known && place.is_list()) element.at(place.element_of(item)).insert();
+      text += element.empty() ? std::string(path.substr(0, close + 1)) : element.paths()[0];
+      place = place.item(), at = item;
+      path.remove_prefix(close + 1);
+      continue;
+    }
+    if (path[0] == '.') path.remove_prefix(1);
+    const auto name = path.substr(0, path.find_first_of(".["));
+    text += cat(".", name);
+    place = place.is_map() ? place.below(Key(name)) : Place{};
+    at = at.get(name);
+    path.remove_prefix(name.size());
+  }
+  return text;
+}
+
 Result<FieldSet> field_set_of(const TypeInfo& type, const Value& document, bool new_maps) {
   FieldSet set;
   MINIK_TRY(collect(Place::of_type(&type), document, new_maps, set));

@@ -27,6 +27,10 @@ Result<Value> merged(const TypeInfo& type, const Value& live, const Value& confi
 // The paths (".spec.containers[0].args") of atomic lists, maps and objects that the document has.
 std::vector<std::string> atomic_parts(const TypeInfo& type, const Value& document);
 
+// `spec.containers[0].args` as it is told here: `.spec.containers[name="web"].args`. Where the schema knows no keys,
+// the number stays.
+std::string path_by_keys(const TypeInfo& type, const Value& document, std::string_view path);
+
 // Without these things; what holds any of `keep` is gone through and not taken out as a whole.
 Value without_fields(const TypeInfo& type, const Value& document, const FieldSet& fields, const FieldSet& keep);
 

@@ -12,7 +12,7 @@ namespace {
 
 // What the schema says of one place in a document.
 struct Place {
-  enum class Kind : uint8_t { kOneThing, kFields, kEntries, kKeyedItems, kValueItems };
+  enum class Kind : uint8_t { kOneThing, kFields, kEntries, kKeyedItems, kValueItems, kFreeForm };
   Kind kind = Kind::kOneThing;
   const TypeInfo* type = nullptr;    // of an object, or of the items and entries below
   const FieldInfo* field = nullptr;  // null for the root and for items
@@ -37,10 +37,18 @@ struct Place {
     return {};
   }
   Place below(const Key& key) const {
-    return kind == Kind::kFields ? of_field(type->field(key)) : of_type(type);
+    if (kind == Kind::kFreeForm) return *this;
+    if (kind != Kind::kFields) return field && field->base == BaseType::kAny ? Place{Kind::kFreeForm} : of_type(type);
+    const FieldInfo* info = type->field(key);
+    const bool free = !info || (info->shape == Shape::kSingle && info->base == BaseType::kAny);
+    return free && type->package == "custom" ? Place{Kind::kFreeForm} : of_field(info);
+  }
+  // What is not in the schema by its name is a thing of its own even where it has parts.
+  bool is_entry(const Key& key) const {
+    return kind == Kind::kEntries || kind == Kind::kFreeForm || (kind == Kind::kFields && !type->field(key));
   }
   Place item() const { return kind == Kind::kKeyedItems ? of_type(type) : Place{}; }
-  bool is_map() const { return kind == Kind::kFields || kind == Kind::kEntries; }
+  bool is_map() const { return kind == Kind::kFields || kind == Kind::kEntries || kind == Kind::kFreeForm; }
   bool is_list() const { return kind == Kind::kKeyedItems || kind == Kind::kValueItems; }
 
   // How an item is found in its list.
@@ -79,10 +87,10 @@ Result<std::vector<std::pair<std::string, Value>>> items_of(const Place& place, 
 
 Status collect(const Place& place, const Value& value, bool new_maps, FieldSet& set) {
   if (place.is_map() && value.is_map()) {
-    if (new_maps && place.kind == Place::Kind::kEntries) set.insert();
+    if (new_maps && place.kind != Place::Kind::kFields) set.insert();
     for (const auto& [key, item] : value.entries()) {
       auto& child = set.at(FieldSet::field(key.text()));
-      if (is_nothing(item) || place.kind == Place::Kind::kEntries) child.insert();
+      if (is_nothing(item) || place.is_entry(key)) child.insert();
       if (!is_nothing(item)) MINIK_TRY(collect(place.below(key), item, new_maps, child));
     }
   } else if (place.is_list() && value.is_array()) {
@@ -188,7 +196,8 @@ void modifications(const Place& place, const Value& before, const Value& after, 
 }
 
 void find_atomics(const Place& place, const Value& value, const std::string& path, std::vector<std::string>& found) {
-  if (!place.is_map() && !place.is_list()) {
+  const bool parts = (place.is_map() && value.is_map()) || (place.is_list() && value.is_array());
+  if (!parts) {
     if (value.is_map() || value.is_array()) found.push_back(path);
     return;
   }

@@ -4,7 +4,9 @@
 //   object with a type, map       its fields and entries, unless the schema calls it atomic
 //   list of kind map              its items, found by the key fields (an absent one has its default)
 //   list of kind set              its items, found by their value
-//   anything else                 one thing: a scalar, an atomic list or map, free-form content
+//   free-form content of a        by what it is: its maps have entries, whatever else is one thing
+//   custom kind
+//   anything else                 one thing: a scalar, an atomic list or map
 //
 // Pure functions on decoded documents. Lists with two items of one key are an error of whoever sent them.
 #pragma once

@@ -28,8 +28,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         return 0;
       }
       const bool complete = parser.state() == HttpRequestParser::State::kComplete;
-      if (parser.streams_body() && !std::exchange(begun, true)) CHECK(!parser.take_head().method.empty());
-      if (begun) CHECK(parser.take_body().size() <= 2048 + piece) << "no more can have come";
+      if (parser.streams_body() && !std::exchange(begun, true)) {
+        CHECK(!parser.take_head().method.empty());
+      }
+      if (begun) {
+        CHECK(parser.take_body().size() <= 2048 + piece) << "no more can have come";
+      }
       if (!complete) break;
       if (std::exchange(begun, false)) {
         parser.reset();

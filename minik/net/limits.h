@@ -94,8 +94,9 @@ constexpr size_t kDnsForwardsMax = 1024;
 constexpr size_t kDnsTcpClientsMax = 256;
 constexpr Duration kDnsTcpIdleTimeout = seconds(10);
 
-// The Ingress: what nginx' controller takes in large set-ups; a body is held until it is whole.
-constexpr size_t kIngressBodyBytesMax = 64 * 1024 * 1024;
+// The Ingress: a body up to here, what nginx' controller takes at all, is held until it is whole, so that a slow visitor
+// holds no endpoint; a larger one, and one of unknown length, goes on as it comes.
+constexpr size_t kIngressHeldBodyBytesMax = 1024 * 1024;
 // An endpoint is on this machine: it answers a connection at once, or is on its way out.
 constexpr Duration kIngressConnectTimeout = seconds(3);
 // Between two pieces of an answer.

@@ -6,6 +6,7 @@
 #include "control/api/options.h"
 #include "control/api/strategy.h"
 #include "control/api/twin_kinds.h"
+#include "control/api/warnings.h"
 #include "control/base/text.h"
 #include "control/base/utf8.h"
 #include "control/object/json.h"
@@ -220,6 +221,7 @@ Result<ParsedCall> parse_resource(const Schema& schema, const HttpCall& call, st
     MINIK_ASSIGN(request.patch_type, patch_type(trim(header(call, "content-type"))));
     MINIK_TRY(check_patch_options(request.patch_type, request.options));
   }
+  if (const auto warning = kind_warning(*resource); !warning.empty()) result.warnings.emplace_back(warning);
   if (request.verb != Verb::kConnect) {
     std::vector<std::string> duplicates;
     MINIK_ASSIGN(request.body, parse_body(call, duplicates));

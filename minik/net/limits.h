@@ -50,6 +50,9 @@ constexpr Duration kHttpLingerTimeout = seconds(2);
 // resourceVersion). A burst of 10,000 pod events is about 20 MiB.
 constexpr size_t kStreamBacklogBytesMax = 32 * 1024 * 1024;
 
+// Warnings of one answer together, each said once, as kube-apiserver has it: an object may earn thousands.
+constexpr size_t kApiWarningBytesMax = 4 * 1024;
+
 // Requests that may be in work at once, divided among the priority levels by their shares: kube-apiserver's 400
 // reads and 200 writes. A long list takes a seat for each hundred objects, as there.
 constexpr int64_t kApiSeats = 600;

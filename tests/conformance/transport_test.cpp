@@ -123,6 +123,17 @@ TEST_F(Transport, WarningsAreHeaders) {
   EXPECT_EQ(made.headers.at("warning"), "299 - \"unknown field \\\"dat\\\"\"");
 }
 
+TEST_F(Transport, WarningsAreNoFlood) {
+  std::string body = R"({"metadata":{"name":"flood"})";
+  for (int i = 0; i < 2000; ++i) body += cat(",\"f", i, "\":1");
+  body += "}";
+  admin.send(cat("POST ", kConfigMaps, " HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ", body.size(), "\r\n\r\n", body));
+  ASSERT_TRUE(admin.read_until("\r\n\r\n"));
+  const std::string head = admin.buffer().substr(0, admin.buffer().find("\r\n\r\n"));
+  EXPECT_THAT(head, HasSubstr("unknown field"));
+  EXPECT_LT(head.size(), 16'000U);
+}
+
 TEST_F(Transport, ACertificateSaysWhoItsClientIsAndWhichOneItIs) {
   const auto review = json(send("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", "{}").body)["status"]["userInfo"];
   EXPECT_EQ(review["username"].string(), "kubernetes-admin");

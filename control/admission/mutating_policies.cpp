@@ -1,5 +1,8 @@
 #include "control/admission/mutating_policies.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "control/apply/typed_document.h"
 #include "control/base/text.h"
 #include "control/object/keys.h"
@@ -65,6 +68,12 @@ Result<Value> json_patch(const Datum& made) {
     operations.push_back(*std::move(document));
   }
   return Value::array(std::move(operations));
+}
+
+// `binding` is absent where the policy itself cannot be asked.
+std::string refusal(const Value& policy, const Value& binding, std::string_view why) {
+  if (binding.is_absent()) return cat("policy ", quoted(object_name(policy)), " denied request: ", why);
+  return cat("policy '", object_name(policy), "' with binding '", object_name(binding), "' denied request: ", why);
 }
 
 // Whether the first operation that cannot be applied is a test: then nobody is to blame, and nothing is changed.
@@ -176,23 +185,24 @@ Result<Value> MutatingPolicies::mutate(const WriteAttributes& request, MutationR
     rounds.applied.clear();
   };
   if (rounds.second && !(rounds.left == now.object)) changed();
-  std::vector<ErrorCause> refusals;
-  ErrorCode reason = ErrorCode::kInvalid;  // of the first: a policy that cannot be asked forbids
+  // Policies that are not configured well come first: kube-apiserver finds them before it asks any.
+  std::vector<ErrorCause> unasked, refusals;
   for (const auto& bound : bound_policies(store_, schema_, kinds::kMutatingadmissionpolicies,
                                           kinds::kMutatingadmissionpolicybindings, request)) {
     const Value& spec = bound.policy[keys::kSpec];
-    const auto failed = [&](const std::string& message, ErrorCode why = ErrorCode::kInvalid) {
-      if (spec.get("failurePolicy").as_string("Fail") == "Ignore") return;
-      if (refusals.empty()) reason = why;
-      refusals.push_back({"", cat("policy '", object_name(bound.policy), "' with binding '", object_name(bound.binding),
-                                  "' denied request: ", message), ""});
+    const bool fail = spec.get("failurePolicy").as_string("Fail") != "Ignore";
+    const auto failed = [&](const std::string& message) {
+      if (fail) refusals.push_back({"", refusal(bound.policy, bound.binding, message), ""});
     };
     const Compiled& asked = compiled(bound.policy);
     const auto all_params = params_of(store_, schema_, bound, request);
-    if (!asked.conditions || !all_params) {
-      failed(asked.conditions ? cat("failed to configure binding: ", all_params.error().message)
-                              : asked.conditions.error().message,
-             asked.conditions ? ErrorCode::kForbidden : ErrorCode::kInvalid);
+    if (!all_params) {
+      const auto [blamed, why] = unconfigured(bound, all_params.error());
+      if (fail) unasked.push_back({"", refusal(bound.policy, blamed, why), ""});
+      continue;
+    }
+    if (!asked.conditions) {
+      failed(asked.conditions.error().message);
       continue;
     }
     const Value home = namespace_of(store_, schema_, request);
@@ -237,9 +247,12 @@ Result<Value> MutatingPolicies::mutate(const WriteAttributes& request, MutationR
     }
   }
   rounds.left = now.object;
-  if (refusals.empty()) return now.object;
-  Error error(reason, refusals[0].message);
-  error.causes = std::move(refusals);
+  // The first one gives its reason to all: a policy that cannot be asked forbids.
+  const ErrorCode reason = unasked.empty() ? ErrorCode::kInvalid : ErrorCode::kForbidden;
+  std::ranges::move(refusals, std::back_inserter(unasked));
+  if (unasked.empty()) return now.object;
+  Error error(reason, unasked[0].message);
+  error.causes = std::move(unasked);
   return error;
 }
 

@@ -47,9 +47,10 @@ struct AdmissionPolicies::Compiled : CompiledPolicy {
 };
 
 struct AdmissionPolicies::Decision {
-  Value policy, binding;
+  Value policy, binding;  // the binding is absent where the policy itself cannot be asked
   std::string message, reason;
   size_t expression = 0;  // which of the validations
+  bool unconditional = false;  // denies, whatever the binding wants done about rules that are not met
 };
 
 AdmissionPolicies::AdmissionPolicies(const Store& store, const Schema& schema)
@@ -94,7 +95,11 @@ void AdmissionPolicies::decide(const BoundPolicy& bound, const WriteAttributes& 
   AdmissionBindings bindings(request, *as, namespace_of(store_, schema_, request));
   bindings.set_authorizer(access_, request, *as);
   const auto all_params = params_of(store_, schema_, bound, request);
-  if (!all_params) return failed(cat("failed to configure binding: ", all_params.error().message));
+  if (!all_params) {
+    const auto [blamed, why] = unconfigured(bound, all_params.error());
+    if (fail) decisions.push_back({policy, blamed, why, "", at, true});
+    return;
+  }
   for (const auto& params : *all_params) {
     cel::Budget budget{cel::kCostBudget, 0};
     bindings.set_params(params);
@@ -132,10 +137,12 @@ void AdmissionPolicies::decide(const BoundPolicy& bound, const WriteAttributes& 
       const auto value = annotation.program ? annotation.program->evaluate(bindings.values(), budget)
                                             : Result<cel::Datum>(annotation.program.error());
       if (!value || (value->kind() != cel::Kind::kString && value->kind() != cel::Kind::kNull)) {
-        failed(cat("expression '", annotation.expression, "' resulted in error: ",
-                   value ? cat("valueExpression '", annotation.expression, "' resulted in unsupported return type: ",
-                               value->type_name(), ". Return type must be either string or null.")
-                         : value.error().message));
+        const std::string why = value ? cat("valueExpression '", annotation.expression, "' resulted in unsupported return type: ",
+                                            value->type_name(), ". Return type must be either string or null.")
+                                      : value.error().message;
+        if (fail) {
+          decisions.push_back({policy, binding, cat("expression '", annotation.expression, "' resulted in error: ", why), "", at, true});
+        }
         continue;
       }
       const std::string text(trim(value->kind() == cel::Kind::kNull ? std::string_view() : value->as_text()));
@@ -170,6 +177,8 @@ Status AdmissionPolicies::check(const WriteAttributes& request, AdmissionRemarks
   for (const auto& [key, values] : notes) remarks.annotations.try_emplace(key, join(values, ", "));
   const Decision* denied = nullptr;
   for (const auto& decision : decisions) {
+    if (!denied && decision.unconditional) denied = &decision;
+    if (decision.unconditional) continue;
     if (has_action(decision.binding, "Warn")) {
       remarks.warnings.push_back(cat("Validation failed for ValidatingAdmissionPolicy '", object_name(decision.policy),
                              "' with binding '", object_name(decision.binding), "': ", decision.message));
@@ -182,8 +191,8 @@ Status AdmissionPolicies::check(const WriteAttributes& request, AdmissionRemarks
     if (!denied && has_action(decision.binding, "Deny")) denied = &decision;
   }
   if (!denied) return {};
-  const std::string why = cat("ValidatingAdmissionPolicy '", object_name(denied->policy), "' with binding '",
-                              object_name(denied->binding), "' denied request: ", denied->message);
+  const std::string by = denied->binding.has_value() ? cat(" with binding '", object_name(denied->binding), "'") : std::string();
+  const std::string why = cat("ValidatingAdmissionPolicy '", object_name(denied->policy), "'", by, " denied request: ", denied->message);
   Error error(code_of(denied->reason),
               cat(request.resource->group_resource(), " ", quoted(request.name), " is forbidden: ", why));
   error.causes.push_back({"", why, ""});

@@ -37,7 +37,7 @@ Result<std::vector<Value>> params_of(const Store& store, const Schema& schema, c
   if (!kind.is_map() || !reference.is_map()) return std::vector<Value>{Value()};
   const auto* resource = schema.find_kind(kind[keys::kApiVersion].as_string(), kind[keys::kKind].as_string());
   if (!resource) {
-    return Error(ErrorCode::kInternalError,
+    return Error(ErrorCode::kNotFound,
                  cat("failed to find resource referenced by paramKind: '", kind[keys::kApiVersion].as_string(), ", Kind=",
                      kind[keys::kKind].as_string(), "'"));
   }
@@ -62,6 +62,11 @@ Result<std::vector<Value>> params_of(const Store& store, const Schema& schema, c
     return Error(ErrorCode::kInternalError, "no params found for policy binding with `Deny` parameterNotFoundAction");
   }
   return found;
+}
+
+Unconfigured unconfigured(const BoundPolicy& bound, const Error& error) {
+  if (error.code == ErrorCode::kNotFound) return {Value(), cat("failed to configure policy: ", error.message)};
+  return {bound.binding, cat("failed to configure binding: ", error.message)};
 }
 
 Value namespace_of(const Store& store, const Schema& schema, const WriteAttributes& request) {

@@ -26,9 +26,16 @@ struct BoundPolicy {
 std::vector<BoundPolicy> bound_policies(const Store& store, const Schema& schema, KindId policies, KindId bindings,
                                         const WriteAttributes& request);
 // The parameters of a binding: one absent value where the policy takes none. An error where there are none although
-// there should be.
+// there should be; kNotFound when their kind is not known.
 Result<std::vector<Value>> params_of(const Store& store, const Schema& schema, const BoundPolicy& bound,
                                      const WriteAttributes& request);
+// Whose fault it is that there are none, and in which words: the binding, or absent where the policy asks for a kind
+// that nobody serves.
+struct Unconfigured {
+  Value binding;
+  std::string why;
+};
+Unconfigured unconfigured(const BoundPolicy& bound, const Error& error);
 // The namespace of the request as expressions see it; null for what is in none.
 Value namespace_of(const Store& store, const Schema& schema, const WriteAttributes& request);
 

@@ -8,6 +8,7 @@
 #include "control/api/runtime_class.h"
 #include "control/base/ipv4.h"
 #include "control/base/text.h"
+#include "control/object/json.h"
 #include "control/object/keys.h"
 #include "control/object/quantity.h"
 #include "control/object/volume_match.h"
@@ -426,11 +427,15 @@ Result<std::string> Admission::allocate_address(std::string_view wanted) {
   if (!wanted.empty()) {
     uint32_t address = 0;
     if (!parse_ipv4(wanted, address) || address - service_network_ >= size) {
-      return Error(ErrorCode::kInvalid, cat("the provided IP (", wanted,
-                                            ") is not in the valid range of the cluster's Services"));
+      return Error(ErrorCode::kInvalid, cat("failed to allocate IP ", wanted,
+                                            ": the provided network does not match the current range"));
+    }
+    if (address == service_network_ || address - service_network_ == size - 1) {
+      return Error(ErrorCode::kInvalid, cat("failed to allocate IP ", wanted, ": the provided IP (", wanted, ") is not in the valid range. "
+                                            "The range of valid IPs is ", format_ipv4(service_network_), "/", service_prefix_));
     }
     if (addresses_.contains(address)) {
-      return Error(ErrorCode::kInvalid, "provided IP is already allocated");
+      return Error(ErrorCode::kInvalid, cat("failed to allocate IP ", wanted, ": provided IP is already allocated"));
     }
     return std::string(wanted);
   }
@@ -441,7 +446,7 @@ Result<std::string> Admission::allocate_address(std::string_view wanted) {
     const uint32_t address = service_network_ + kFirst + next_address_;
     if (!addresses_.contains(address)) return format_ipv4(address);
   }
-  return Error(ErrorCode::kInternalError, "failed to allocate a service IP: range is full");
+  return Error(ErrorCode::kInternalError, "Internal error occurred: failed to allocate a serviceIP: range is full");
 }
 
 Result<int64_t> Admission::allocate_node_port(int64_t wanted, const std::set<int64_t>& own) {
@@ -460,7 +465,7 @@ Result<int64_t> Admission::allocate_node_port(int64_t wanted, const std::set<int
     const int64_t port = kNodePortFirst + next_port_++ % count;
     if (!node_ports_.contains(port)) return port;
   }
-  return Error(ErrorCode::kInternalError, "failed to allocate a nodePort: range is full");
+  return Error(ErrorCode::kInternalError, "Internal error occurred: failed to allocate a nodePort: range is full");
 }
 
 Result<Value> Admission::admit_service(Value service, const Value& old) {
@@ -468,8 +473,7 @@ Result<Value> Admission::admit_service(Value service, const Value& old) {
   const auto failed = [&](std::string_view field, const Value& bad, const Error& error) {
     return invalid(resource, object_name(service),
                    {{"FieldValueInvalid",
-                     cat("Invalid value: ", bad.is_int() ? cat(bad.as_int()) : quoted(bad.as_string()),
-                         ": ", error.message),
+                     cat("Invalid value: ", to_json(bad), ": ", error.message),
                      std::string(field)}});
   };
   MapBuilder spec(service[keys::kSpec]);

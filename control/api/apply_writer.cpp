@@ -3,6 +3,7 @@
 #include "control/api/errors.h"
 #include "control/api/strategy.h"
 #include "control/api/writer.h"
+#include "control/apply/typed_document.h"
 #include "control/base/text.h"
 #include "control/object/keys.h"
 
@@ -61,10 +62,27 @@ Status Writer::check_configuration() const {
   return {};
 }
 
+// A configuration names only fields that its kind has, whatever field validation its sender asks for.
+Result<Value> Writer::decode_configuration() const {
+  std::vector<std::string> complaints;
+  MINIK_ASSIGN(Value config, decode_body(resource_, request_.body, Value(), FieldValidation::kWarn, complaints));
+  if (complaints.empty()) return config;
+  std::vector<std::string> lines;
+  for (const std::string_view complaint : complaints) {
+    const size_t open = complaint.find('"') + 1;
+    const auto path = complaint.substr(open, complaint.rfind('"') - open);
+    lines.push_back(cat(resource_.type ? path_by_keys(*resource_.type, request_.body, path) : cat(".", path),
+                        ": field not declared in schema"));
+  }
+  const std::string what = lines.size() == 1 ? lines[0] : cat("errors:\n  ", join(lines, "\n  "));
+  return Error(ErrorCode::kUnknown, cat("failed to create typed patch object (", request_.namespace_, "/", request_.name, "; ",
+                                        resource_.group, "/", resource_.version, ", Kind=", resource_.kind, "): ", what));
+}
+
 Result<ApiResponse> Writer::apply() {
   MINIK_TRY(check_configuration());
   MINIK_TRY(check_body_names());
-  MINIK_ASSIGN(Value config, decode_body(resource_, request_.body, Value(), request_.options.field_validation, warnings_));
+  MINIK_ASSIGN(Value config, decode_configuration());
   const FieldWriter writer = field_writer();
   const Value live = server_.store_.find(request_.kind, request_.namespace_, request_.name);
   if (live.is_absent()) return create_applied(config, writer);

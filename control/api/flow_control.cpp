@@ -62,6 +62,9 @@ std::shared_ptr<const PriorityLevel> level_of(const PriorityLevelConfigurationVi
   const auto limited = view.spec().limited();
   level->shares = level->exempt ? 0 : limited.has_nominalConcurrencyShares() ? limited.nominalConcurrencyShares()
                                                                              : kDefaultShares;
+  level->lendable_percent = limited.lendablePercent();
+  level->borrowing_limit_percent.reset();
+  if (limited.has_borrowingLimitPercent()) level->borrowing_limit_percent = limited.borrowingLimitPercent();
   if (limited.limitResponse().type() == "Queue") {
     // Kubernetes deals a flow a hand of queues: together they are as long as a flow's line can grow.
     const auto queuing = limited.limitResponse().queuing();

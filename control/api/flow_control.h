@@ -4,14 +4,14 @@
 //
 // FlowSchemas and PriorityLevelConfigurations are ordinary objects; a change of one counts from the next request
 // on. A cluster begins with Kubernetes' own set. Who waits for how long is decided where requests wait
-// (minik/net/fair_queue.h). Not there: borrowing of seats between levels (their lendable and borrowing percents are
-// stored and not read), and the conditions in the objects' status.
+// (minik/net/fair_queue.h).
 //
 // Control thread only; the store outlives it.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +27,8 @@ struct PriorityLevel {
   bool exempt = false;
   int64_t shares = 0;         // nominalConcurrencyShares: its part of all seats
   int64_t flow_queue_max = 0;  // requests of one flow that may wait; 0: none waits
+  int64_t lendable_percent = 0;  // of its seats: what other levels may use while it does not
+  std::optional<int64_t> borrowing_limit_percent = 0;  // of its seats: how many more it may use; none: what there is
 };
 
 struct FlowClass {

@@ -6,6 +6,7 @@
 #include "control/api/options.h"
 #include "control/api/strategy.h"
 #include "control/api/twin_kinds.h"
+#include "control/api/warnings.h"
 #include "control/base/text.h"
 #include "control/base/utf8.h"
 #include "control/object/json.h"
@@ -220,6 +221,7 @@ Result<ParsedCall> parse_resource(const Schema& schema, const HttpCall& call, st
     MINIK_ASSIGN(request.patch_type, patch_type(trim(header(call, "content-type"))));
     MINIK_TRY(check_patch_options(request.patch_type, request.options));
   }
+  if (const auto warning = kind_warning(*resource); !warning.empty()) result.warnings.emplace_back(warning);
   if (request.verb != Verb::kConnect) {
     std::vector<std::string> duplicates;
     MINIK_ASSIGN(request.body, parse_body(call, duplicates));
@@ -357,17 +359,25 @@ Value presented(const CustomKind& kind, const Value& object, bool list) {
   return object.with(keys::kItems, Value::array(std::move(items)));
 }
 
+TableObject row_object_of(const ResponseFormat& format) {
+  return format.include_object == "Object" ? TableObject::kObject
+         : format.include_object == "None" ? TableObject::kNone
+                                           : TableObject::kMetadata;
+}
+
 Value represented(const ResourceInfo& resource, const ResponseFormat& format, const Value& given, bool list, WallTime now) {
   if (is_status(given)) return given;
   const bool other_kind = given[keys::kKind].has_value() && !list && given[keys::kKind].as_string() != resource.kind;
-  if (other_kind) return given;  // a Scale, a TokenRequest
+  if (other_kind && given[keys::kKind].as_string() == "Scale") {
+    if (format.representation == Representation::kTable) return make_scale_table(given, now, row_object_of(format));
+    return format.representation == Representation::kPartialMetadata ? partial_metadata(given) : given;
+  }
+  if (other_kind) return given;  // a TokenRequest
   const Value object = resource.custom ? presented(*resource.custom, given, list) : given;
   switch (format.representation) {
     case Representation::kObject: return list ? object : with_kind(resource, object);
     case Representation::kTable: {
-      const TableObject include = format.include_object == "Object" ? TableObject::kObject
-                                  : format.include_object == "None" ? TableObject::kNone
-                                                                    : TableObject::kMetadata;
+      const TableObject include = row_object_of(format);
       if (list) return table_of(resource, object[keys::kItems].items(), object[keys::kMetadata], now, include);
       const std::vector<Value> one{object};
       const Value metadata = Value::map({{keys::kResourceVersion, object[keys::kMetadata][keys::kResourceVersion]}});

@@ -1,6 +1,7 @@
 // serviceaccounts/token: a token for an account, as long and for whom the TokenRequest says, that dies with the pod,
 // secret or node which it is bound to.
 #include "control/api/errors.h"
+#include "control/api/node_audience.h"
 #include "control/api/node_restriction.h"
 #include "control/api/subresources.h"
 #include "control/api/writer.h"
@@ -55,6 +56,7 @@ Result<ApiResponse> Subresources::token() {
     return Error(ErrorCode::kServiceUnavailable, "this cluster issues no tokens");
   }
   MINIK_TRY(check_node_restriction(server_.store_, resource_, request_, request_.body, account));
+  MINIK_TRY(check_node_audience(server_.store_, server_.access_, resource_, request_));
   const Value sent = request_.body.with(keys::kApiVersion, "authentication.k8s.io/v1").with(keys::kKind, "TokenRequest");
   MINIK_ASSIGN(const Value asked, Writer(server_, request_).reviewed_part(Operation::kCreate, sent, Value()));
   const Value& spec = asked[keys::kSpec];

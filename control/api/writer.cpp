@@ -1,6 +1,7 @@
 #include "control/api/writer.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "control/api/admission.h"
 #include "control/api/admission_gate.h"
@@ -10,6 +11,7 @@
 #include "control/api/local_api_services.h"
 #include "control/api/metadata.h"
 #include "control/api/strategy.h"
+#include "control/api/warnings.h"
 #include "control/base/text.h"
 #include "control/object/keys.h"
 #include "control/object/patch.h"
@@ -232,6 +234,7 @@ Result<ApiResponse> Writer::create() {
   MINIK_TRY(check_rules(object, Value()));
   MINIK_TRY(server_.admission_->check_quota(resource_, object, Value()));
   MINIK_ASSIGN(object, accounted(object, Value()));
+  if (is_from_network()) std::ranges::move(object_warnings(resource_, object), std::back_inserter(warnings_));
   if (!request_.options.dry_run) {
     object = with_revision(object, server_.store_.next_revision());
     server_.store_.put(request_.kind, object);
@@ -345,6 +348,8 @@ Result<ApiResponse> Writer::write_over(const Value& old, Value updated) {
   if (!status_only && has_generation(resource_) && desired_state_changed(resource_, updated, old)) {
     updated = with_generation(updated, old[keys::kMetadata][keys::kGeneration].as_int() + 1);
   }
+  if (is_from_network() && !status_only && desired_state_changed(resource_, updated, old))
+    std::ranges::move(change_warnings(resource_, updated), std::back_inserter(warnings_));
   if (is_from_network() && given_account.is_array())
     updated = updated.with(keys::kMetadata, updated[keys::kMetadata].with(keys::kManagedFields, given_account));
   MINIK_ASSIGN(updated, accounted(updated, old));

@@ -48,6 +48,7 @@ class Writer {
   Result<ApiResponse> apply();
   Result<ApiResponse> create_applied(const Value& config, const FieldWriter& writer);
   Status check_configuration() const;
+  Result<Value> decode_configuration() const;
   // Kind, name and namespace of the body are those of the URL, where it says any.
   Status check_body_names() const;
   FieldWriter field_writer() const;

@@ -12,7 +12,7 @@ namespace {
 
 // What the schema says of one place in a document.
 struct Place {
-  enum class Kind : uint8_t { kOneThing, kFields, kEntries, kKeyedItems, kValueItems };
+  enum class Kind : uint8_t { kOneThing, kFields, kEntries, kKeyedItems, kValueItems, kFreeForm };
   Kind kind = Kind::kOneThing;
   const TypeInfo* type = nullptr;    // of an object, or of the items and entries below
   const FieldInfo* field = nullptr;  // null for the root and for items
@@ -37,10 +37,18 @@ struct Place {
     return {};
   }
   Place below(const Key& key) const {
-    return kind == Kind::kFields ? of_field(type->field(key)) : of_type(type);
+    if (kind == Kind::kFreeForm) return *this;
+    if (kind != Kind::kFields) return field && field->base == BaseType::kAny ? Place{Kind::kFreeForm} : of_type(type);
+    const FieldInfo* info = type->field(key);
+    const bool free = !info || (info->shape == Shape::kSingle && info->base == BaseType::kAny);
+    return free && type->package == "custom" ? Place{Kind::kFreeForm} : of_field(info);
+  }
+  // What is not in the schema by its name is a thing of its own even where it has parts.
+  bool is_entry(const Key& key) const {
+    return kind == Kind::kEntries || kind == Kind::kFreeForm || (kind == Kind::kFields && !type->field(key));
   }
   Place item() const { return kind == Kind::kKeyedItems ? of_type(type) : Place{}; }
-  bool is_map() const { return kind == Kind::kFields || kind == Kind::kEntries; }
+  bool is_map() const { return kind == Kind::kFields || kind == Kind::kEntries || kind == Kind::kFreeForm; }
   bool is_list() const { return kind == Kind::kKeyedItems || kind == Kind::kValueItems; }
 
   // How an item is found in its list.
@@ -79,10 +87,10 @@ Result<std::vector<std::pair<std::string, Value>>> items_of(const Place& place, 
 
 Status collect(const Place& place, const Value& value, bool new_maps, FieldSet& set) {
   if (place.is_map() && value.is_map()) {
-    if (new_maps && place.kind == Place::Kind::kEntries) set.insert();
+    if (new_maps && place.kind != Place::Kind::kFields) set.insert();
     for (const auto& [key, item] : value.entries()) {
       auto& child = set.at(FieldSet::field(key.text()));
-      if (is_nothing(item) || place.kind == Place::Kind::kEntries) child.insert();
+      if (is_nothing(item) || place.is_entry(key)) child.insert();
       if (!is_nothing(item)) MINIK_TRY(collect(place.below(key), item, new_maps, child));
     }
   } else if (place.is_list() && value.is_array()) {
@@ -188,7 +196,8 @@ void modifications(const Place& place, const Value& before, const Value& after, 
 }
 
 void find_atomics(const Place& place, const Value& value, const std::string& path, std::vector<std::string>& found) {
-  if (!place.is_map() && !place.is_list()) {
+  const bool parts = (place.is_map() && value.is_map()) || (place.is_list() && value.is_array());
+  if (!parts) {
     if (value.is_map() || value.is_array()) found.push_back(path);
     return;
   }
@@ -204,6 +213,33 @@ FieldSet pruned(const FieldSet& set) {
 }
 
 }  // namespace
+
+std::string path_by_keys(const TypeInfo& type, const Value& document, std::string_view path) {
+  std::string text;
+  Place place = Place::of_type(&type);
+  Value at = document;
+  while (!path.empty()) {
+    if (path[0] == '[') {
+      const size_t close = std::min(path.find(']'), path.size() - 1);
+      const auto index = parse_int64(path.substr(1, close - 1));
+      const bool known = index && *index >= 0 && static_cast<size_t>(*index) < at.size();
+      const Value item = known ? at.items()[static_cast<size_t>(*index)] : Value();
+      FieldSet element;
+      if (known && place.is_list()) element.at(place.element_of(item)).insert();
+      text += element.empty() ? std::string(path.substr(0, close + 1)) : element.paths()[0];
+      place = place.item(), at = item;
+      path.remove_prefix(close + 1);
+      continue;
+    }
+    if (path[0] == '.') path.remove_prefix(1);
+    const auto name = path.substr(0, path.find_first_of(".["));
+    text += cat(".", name);
+    place = place.is_map() ? place.below(Key(name)) : Place{};
+    at = at.get(name);
+    path.remove_prefix(name.size());
+  }
+  return text;
+}
 
 Result<FieldSet> field_set_of(const TypeInfo& type, const Value& document, bool new_maps) {
   FieldSet set;

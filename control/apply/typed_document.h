@@ -4,7 +4,9 @@
 //   object with a type, map       its fields and entries, unless the schema calls it atomic
 //   list of kind map              its items, found by the key fields (an absent one has its default)
 //   list of kind set              its items, found by their value
-//   anything else                 one thing: a scalar, an atomic list or map, free-form content
+//   free-form content of a        by what it is: its maps have entries, whatever else is one thing
+//   custom kind
+//   anything else                 one thing: a scalar, an atomic list or map
 //
 // Pure functions on decoded documents. Lists with two items of one key are an error of whoever sent them.
 #pragma once
@@ -26,6 +28,10 @@ Result<Value> merged(const TypeInfo& type, const Value& live, const Value& confi
 
 // The paths (".spec.containers[0].args") of atomic lists, maps and objects that the document has.
 std::vector<std::string> atomic_parts(const TypeInfo& type, const Value& document);
+
+// `spec.containers[0].args` as it is told here: `.spec.containers[name="web"].args`. Where the schema knows no keys,
+// the number stays.
+std::string path_by_keys(const TypeInfo& type, const Value& document, std::string_view path);
 
 // Without these things; what holds any of `keep` is gone through and not taken out as a whole.
 Value without_fields(const TypeInfo& type, const Value& document, const FieldSet& fields, const FieldSet& keep);

@@ -11,6 +11,7 @@
 #include "control/controllers/endpoint_mirroring.h"
 #include "control/controllers/endpoints.h"
 #include "control/controllers/ephemeral_volume.h"
+#include "control/controllers/flow_schema_status.h"
 #include "control/controllers/job.h"
 #include "control/controllers/local_path.h"
 #include "control/controllers/namespaces.h"
@@ -65,6 +66,7 @@ std::vector<ControllerSpec> controller_specs(const Schema& schema,
   specs.push_back(endpoint_mirroring_controller());
   specs.push_back(cluster_role_aggregation_controller());
   specs.push_back(admission_policy_status_controller(schema));
+  specs.push_back(flow_schema_status_controller());
   specs.push_back(namespace_controller(schema));
   specs.push_back(service_account_controller());
   specs.push_back(taint_eviction_controller());

@@ -65,18 +65,22 @@ class Definitions {
     }
     if (!resource.has_verb("list")) return;
     const std::string name = cat(definition_name(*resource.type), "List");
-    const auto text = [](std::string_view type) {
-      return Value::map({{keys::kType, Value(type)}});
+    const auto text = [](std::string_view field) {
+      return Value::map({{keys::kDescription, Value(common_text(field))}, {keys::kType, "string"}});
     };
-    const Value items = Value::map(
-        {{keys::kItems, reference(definition_name(*resource.type))}, {keys::kType, "array"}});
+    const Value items = Value::map({{keys::kDescription, "The objects."},
+                                    {keys::kItems, reference(definition_name(*resource.type))},
+                                    {keys::kType, "array"}});
+    const Value metadata =
+        reference(kListMeta).with(keys::kDescription, "The version that the list shows, and how to get the rest of it.");
     schemas_[name] =
-        Value::map({{keys::kType, "object"},
+        Value::map({{keys::kDescription, cat("Objects of the kind ", resource.kind, ".")},
+                    {keys::kType, "object"},
                     {keys::kRequired, Value::array({"items"})},
-                    {keys::kProperties, Value::map({{keys::kApiVersion, text("string")},
+                    {keys::kProperties, Value::map({{keys::kApiVersion, text("apiVersion")},
                                                     {keys::kItems, items},
-                                                    {keys::kKind, text("string")},
-                                                    {keys::kMetadata, reference(kListMeta)}})},
+                                                    {keys::kKind, text("kind")},
+                                                    {keys::kMetadata, metadata}})},
                     {"x-kubernetes-group-version-kind",
                      Value::array({kind_marker(resource.group, resource.version,
                                                cat(resource.kind, "List"))})}});
@@ -127,6 +131,9 @@ class Definitions {
             {Value::map({{keys::kType, "string"}}), Value::map({{keys::kType, Value(other)}})});
       };
       MapBuilder schema;
+      schema.set(keys::kDescription, Value(name == kQuantity      ? "A number with a suffix for its size: 100m, 1.5, 2Gi."
+                                           : name == kIntOrString ? "A number or a text, as 8080, http or 25%."
+                                                                  : "A moment, as RFC 3339 writes it: 2026-01-31T12:00:00Z."));
       if (name == kTime || name == kMicroTime) {
         schema.set(keys::kType, "string").set(keys::kFormat, "date-time");
       } else if (dialect_ == Dialect::kV2) {
@@ -160,8 +167,8 @@ class Definitions {
         return plain("number", "double");
       case BaseType::kBytes:
         return plain("string", "byte");
-      case BaseType::kAny:
-        return plain("object");
+      case BaseType::kAny:  // a default of a schema may be a number: clients that validate by this must let it be
+        return Value::empty_map();
       case BaseType::kQuantity:
         return shared_scalar(kQuantity);
       case BaseType::kIntOrString:

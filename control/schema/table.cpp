@@ -21,6 +21,14 @@ void default_cells(const Value& object, WallTime, Cells& cells) {
   if (cells.back().is_absent()) cells.back() = Value("");
 }
 
+constexpr TableColumn kScale[] = {{"Name", "string"}, {"Desired", "integer"}, {"Available", "integer"}, {"Age", "string"}};
+
+void scale_cells(const Value& scale, WallTime now, Cells& cells) {
+  cells.emplace_back(scale[keys::kSpec][keys::kReplicas].as_int());
+  cells.emplace_back(scale[keys::kStatus][keys::kReplicas].as_int());
+  cells.emplace_back(object_age(scale, now));
+}
+
 const TableLayout& layout_of(const ResourceInfo& resource) {
   static constexpr TableLayout kDefault{KindId{}, kDefaultColumns, default_cells};
   for (const auto layouts : {workload_layouts(), network_layouts(), cluster_layouts(), storage_layouts()}) {
@@ -75,6 +83,14 @@ std::vector<Value> cells_of(const TableLayout& layout, const Value& object, Wall
   return cells;
 }
 
+Value table_of_rows(const Value& list_metadata, Value columns, std::vector<Value> rows) {
+  return Value::map({{keys::kApiVersion, "meta.k8s.io/v1"},
+                     {keys::kKind, "Table"},
+                     {keys::kMetadata, list_metadata.is_map() ? list_metadata : Value::empty_map()},
+                     {"columnDefinitions", std::move(columns)},
+                     {"rows", Value::array(std::move(rows))}});
+}
+
 Value custom_definitions(const CustomKind& kind) {
   const auto column = [](std::string_view name, std::string_view type, std::string_view format,
                          std::string_view description, int64_t priority) {
@@ -126,12 +142,17 @@ Value make_table(const ResourceInfo& resource, std::span<const Value> objects,
                                {keys::kConditions, row_conditions(resource, object)},
                                {keys::kObject, row_object(resource, object, include)}}));
   }
-  return Value::map({{keys::kApiVersion, "meta.k8s.io/v1"},
-                     {keys::kKind, "Table"},
-                     {keys::kMetadata, list_metadata.is_map() ? list_metadata : Value::empty_map()},
-                     {"columnDefinitions", resource.custom ? custom_definitions(*resource.custom)
-                                                           : column_definitions(layout)},
-                     {"rows", Value::array(std::move(rows))}});
+  return table_of_rows(list_metadata, resource.custom ? custom_definitions(*resource.custom) : column_definitions(layout),
+                       std::move(rows));
+}
+
+Value make_scale_table(const Value& scale, WallTime now, TableObject include) {
+  static constexpr TableLayout kLayout{KindId{}, kScale, scale_cells};
+  Value shown = scale;  // which says itself what it is
+  if (include != TableObject::kObject) shown = row_object(ResourceInfo(), scale, include);
+  const Value row = Value::map({{"cells", Value::array(cells_of(kLayout, scale, now))}, {keys::kObject, std::move(shown)}});
+  const Value version = Value::map({{keys::kResourceVersion, scale[keys::kMetadata][keys::kResourceVersion]}});
+  return table_of_rows(version, column_definitions(kLayout), {row});
 }
 
 std::string age_of(const Value& timestamp, WallTime now) {

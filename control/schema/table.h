@@ -35,4 +35,7 @@ std::vector<Value> table_cells(const ResourceInfo& resource, const Value& object
 Value make_table(const ResourceInfo& resource, std::span<const Value> objects,
                  const Value& list_metadata, WallTime now, TableObject include);
 
+// Of the subresource scale, whatever it belongs to.
+Value make_scale_table(const Value& scale, WallTime now, TableObject include);
+
 }  // namespace minik::control

@@ -125,7 +125,7 @@ NameProblems check_name(const ResourceInfo& resource, std::string_view name) {
   }
   auto problems = check_dns_subdomain(name);
   if (resource.id == kinds::kCronjobs && problems.empty() && name.size() > 52) {
-    problems.emplace_back("must be no more than 52 bytes");
+    problems.emplace_back("must be no more than 52 characters");
   }
   return problems;
 }

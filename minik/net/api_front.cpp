@@ -27,7 +27,12 @@ constexpr const char* kAuthenticated = "system:authenticated";
 HttpResponse to_http(control::HttpReply reply) {
   HttpResponse response{reply.status, {{"content-type", std::move(reply.content_type)}}, {}};
   for (auto& [name, value] : reply.headers) response.headers.push_back({name, std::move(value)});
-  for (const std::string& warning : reply.warnings) {
+  size_t warning_bytes = 0;
+  for (size_t i = 0; i < reply.warnings.size(); ++i) {
+    const std::string& warning = reply.warnings[i];
+    const auto before = reply.warnings.begin() + static_cast<ptrdiff_t>(i);
+    if (std::find(reply.warnings.begin(), before, warning) != before) continue;
+    if ((warning_bytes += warning.size()) > kApiWarningBytesMax) break;
     response.headers.push_back({"warning", cat("299 - ", quoted(warning))});
   }
   // Lists change at any moment; a proxy or browser must not keep them.
@@ -176,6 +181,12 @@ std::optional<HttpResponse> ApiFront::admit_body(const HttpRequest& head) const 
   if (!sender) return to_http(sender.error());
   if (sender->user.name != kAnonymous) return std::nullopt;
   return to_http(Error(ErrorCode::kForbidden, "a request of this size needs a client that is authenticated"));
+}
+
+bool ApiFront::streams_body(const HttpRequest& head) const {
+  if (head.header_has_token("connection", "upgrade")) return false;
+  const auto* others = options_.extension_servers;
+  return !split_proxy_path(head.path).rest.empty() || (others && others->serving(head.path));
 }
 
 HttpResponse ApiFront::error_response(int status, const std::string& message) {

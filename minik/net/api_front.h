@@ -80,6 +80,8 @@ class ApiFront {
   void handle(HttpRequest request, Responder responder) const;
   // For HttpServerOptions: large bodies are read only from who has proved who he is.
   std::optional<HttpResponse> admit_body(const HttpRequest& head) const;
+  // For HttpServerOptions: what goes on to a pod, Service or other API server is not read here, but passed on as it comes.
+  bool streams_body(const HttpRequest& head) const;
   // For HttpServerOptions: what the parser refuses, as a Status.
   static HttpResponse error_response(int status, const std::string& message);
 

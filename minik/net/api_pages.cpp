@@ -1,5 +1,6 @@
 #include "minik/net/api_pages.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "control/api/remote_discovery.h"
@@ -69,19 +70,37 @@ std::optional<Value> present(Value document) {
 ApiPages::ApiPages(const control::Schema& schema, ApiPagesOptions options)
     : options_(std::move(options)), schema_(schema) {}
 
-HttpResponse ApiPages::health() const {
-  const std::string reason = options_.not_ready ? options_.not_ready() : std::string();
-  if (reason.empty()) return HttpResponse::text(200, "ok");
-  return HttpResponse::text(500, cat("[-]minik failed: ", reason, "\n"));
+// /livez, /readyz and /healthz, each with single checks below it: `?verbose` lists them, `?exclude=NAME` leaves one out.
+// Being there is being alive and having the store, which is in memory; being ready is more.
+std::optional<HttpResponse> ApiPages::health(const control::PlainCall& call) const {
+  const std::string_view path = call.path;
+  const auto page = path.substr(0, path.find('/', 1)), check = path.substr(page.size());
+  std::vector<std::string_view> checks{"ping", "log", "etcd"};
+  if (page == "/readyz") checks.emplace_back("informer-sync");
+  const std::string reason = page != "/livez" && options_.not_ready ? options_.not_ready() : std::string();
+  if (!check.empty() && check != "/") {
+    if (std::ranges::find(checks, check.substr(1)) == checks.end()) return std::nullopt;
+    checks = {check.substr(1)};
+  }
+  bool verbose = false;
+  std::string lines;
+  for (const auto& [name, value] : call.parameters) {
+    verbose = verbose || name == "verbose";
+    if (name != "exclude") continue;
+    const bool known = std::erase(checks, value) > 0;
+    lines += known ? cat("[+]", value, " excluded: ok\n") : cat("warn: some health checks cannot be excluded: no matches for \"", value, "\"\n");
+  }
+  constexpr std::string_view kStore = "etcd";  // under the name of what it stands for
+  const bool bad = !reason.empty() && std::ranges::find(checks, kStore) != checks.end();
+  for (const auto name : checks) lines += name == kStore && bad ? cat("[-]", name, " failed: ", reason, "\n") : cat("[+]", name, " ok\n");
+  const auto what = page.substr(1);
+  if (bad) return HttpResponse::text(500, cat(lines, what, " check failed\n"));
+  return HttpResponse::text(200, verbose ? cat(lines, what, " check passed\n") : std::string("ok"));
 }
 
 std::optional<HttpResponse> ApiPages::page(const control::PlainCall& call) {
-  // Being there is being alive; being ready is more.
-  if (call.path == "/livez" || call.path.starts_with("/livez/") || call.path == "/healthz/ping") {
-    return HttpResponse::text(200, "ok");
-  }
-  if (call.path == "/healthz" || call.path == "/readyz" || call.path.starts_with("/readyz/")) {
-    return health();
+  for (const std::string_view page : {"/livez", "/readyz", "/healthz"}) {
+    if (call.path.starts_with(page) && (call.path.size() == page.size() || call.path[page.size()] == '/')) return health(call);
   }
   const Form form = call.aggregated_discovery ? Form::kAggregated
                     : call.openapi_protobuf   ? Form::kProtobuf

@@ -58,7 +58,7 @@ class ApiPages {
                                           bool aggregated) const;
   std::optional<control::Value> openapi(const std::vector<std::string_view>& parts);
   std::shared_ptr<const control::RemoteApis> remote_apis() const;
-  HttpResponse health() const;
+  std::optional<HttpResponse> health(const control::PlainCall& call) const;
 
   const ApiPagesOptions options_;
   const control::Schema& schema_;

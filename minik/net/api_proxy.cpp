@@ -45,6 +45,7 @@ void serve_proxy(const HttpRequest& request, const Responder& responder, const c
   ForwardedRequest head{path.rest.empty() ? std::string_view("/") : path.rest, "https", Credentials::kWithheld};
   if (accepts_pages(request)) head.omitted = "accept-encoding";
   order.bytes = forwarded_request(request, head);
+  pass_on_body(request, order);
   order.repeatable = is_repeatable(request);
   order.route.open = network.open;
   if (target.scheme == control::ProxyScheme::kHttps) order.route.tls = network.tls;

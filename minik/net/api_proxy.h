@@ -5,7 +5,7 @@
 //
 // The API's own credentials stay here. A path that ends at "proxy" is redirected to "proxy/", so that relative links of
 // a page work; a redirect of the endpoint within itself and the absolute links of its pages are led through the proxy
-// again (html_links.h). Request bodies are read whole first, within the limit of every request to the API.
+// again (html_links.h).
 #pragma once
 
 #include <functional>

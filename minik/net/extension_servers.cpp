@@ -143,6 +143,7 @@ Status HttpsExtensionServers::forward(const HttpRequest& request, const Responde
   MINIK_ASSIGN(head.added, remote_user_headers(how.user));
   order.method = request.method;
   order.bytes = forwarded_request(request, head);
+  pass_on_body(request, order);
   order.repeatable = is_repeatable(request);
   order.unreachable_status = 503;
   order.route = route(how.endpoints, api);

@@ -9,11 +9,13 @@ bool FairQueue::submit(const control::FlowClass& of, int64_t total_shares, int64
   Level& level = levels_[of.level->name];
   level.settings = of.level;
   level.seats = std::max<int64_t>(1, limits_.seats * of.level->shares / total_shares);
+  level.kept = level.seats - level.seats * of.level->lendable_percent / 100;
+  level.most = of.level->borrowing_limit_percent ? level.seats + level.seats * *of.level->borrowing_limit_percent / 100 : limits_.seats;
   const auto flow = level.flows.find(of.flow);
   const size_t waiting = flow == level.flows.end() ? 0 : flow->second.line.size();
   // A request that can be in work at once does not wait, so it needs no place in a line.
   const bool full = static_cast<int64_t>(waiting) >= of.level->flow_queue_max &&
-                    level.in_use + static_cast<int64_t>(waiting) >= level.seats;
+                    !has_room(level, static_cast<int64_t>(waiting) + 1);
   if (!of.level->exempt && full) return false;
   level.flows[of.flow].line.push_back({std::clamp<int64_t>(seats, 1, kApiSeatsPerRequestMax), std::move(run)});
   pump_soon();
@@ -43,6 +45,19 @@ void FairQueue::pump() {
   if (ran) pump_soon();
 }
 
+bool FairQueue::has_room(const Level& level, int64_t seats) const {
+  const int64_t wanted = level.in_use + seats;
+  if (wanted <= level.kept) return true;
+  if (wanted > level.most) return false;
+  // What is left when every other level has all that it keeps.
+  int64_t free = limits_.seats;
+  for (const auto& [_, other] : levels_) {
+    if (other.settings->exempt || &other == &level) continue;
+    free -= std::max(other.in_use, other.kept);
+  }
+  return wanted <= free;
+}
+
 int64_t FairQueue::run_next(Level& level) {
   if (level.flows.empty()) return 0;
   // Each flow earns a seat's worth a visit, so at the latest after the dearest request's seats one can run.
@@ -51,7 +66,7 @@ int64_t FairQueue::run_next(Level& level) {
     if (at == level.flows.end()) at = level.flows.begin();
     const auto next = std::next(at);
     const int64_t seats = at->second.line.front().seats;
-    const bool room = level.settings->exempt || level.in_use == 0 || level.in_use + seats <= level.seats;
+    const bool room = level.settings->exempt || level.in_use == 0 || has_room(level, seats);
     if (!room) return 0;
     level.next_flow = next == level.flows.end() ? std::string() : next->first;
     if (++at->second.credit < seats) continue;
@@ -72,7 +87,9 @@ FairQueue::Seat FairQueue::take_seat(Level& level, int64_t seats) {
             const auto self = weak.lock();
             if (!self) return;
             level.in_use -= seats;
-            if (!level.flows.empty()) self->pump_soon();
+            // A seat may be lent, so any level may go on with it.
+            const bool waiting = std::ranges::any_of(self->levels_, [](const auto& l) { return !l.second.flows.empty(); });
+            if (waiting) self->pump_soon();
           }};
 }
 

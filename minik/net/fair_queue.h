@@ -10,6 +10,10 @@
 // fit in its flow's line is refused at once. Exempt levels have no limits, but the same turns. Long-running requests
 // take no seat; they are counted by user and in all.
 //
+// Of its seats a level keeps those that are not lendable, whatever others do. Lendable ones that are idle anybody may
+// use, the level itself first of all in its turn, others up to their borrowing limit; all levels together use no more
+// than there are.
+//
 // The cluster's own components do not come this way: they are on the control thread, and have their say between
 // any two turns. Control thread only, but for the release of a LongRunning, which any thread may do.
 #pragma once
@@ -58,7 +62,9 @@ class FairQueue : public std::enable_shared_from_this<FairQueue> {
   };
   struct Level {
     std::shared_ptr<const control::PriorityLevel> settings;
-    int64_t seats = 0;  // that it may use
+    int64_t seats = 0;  // its share of all
+    int64_t kept = 0;   // of those, what it does not lend
+    int64_t most = 0;   // with what it borrows
     int64_t in_use = 0;
     std::map<std::string, Flow> flows;  // those with requests that wait
     std::string next_flow;              // whose turn it is
@@ -66,6 +72,8 @@ class FairQueue : public std::enable_shared_from_this<FairQueue> {
 
   void pump_soon();
   void pump();
+  // Whether the level may use so many seats more.
+  bool has_room(const Level& level, int64_t seats) const;
   // Runs one request of the level, if its seats allow; what it cost, or 0.
   int64_t run_next(Level& level);
   Seat take_seat(Level& level, int64_t seats);

@@ -63,14 +63,20 @@ std::string forwarded_request(const HttpRequest& request, const ForwardedRequest
   } else {
     add("connection", "close");
   }
-  if (has_body(request)) add("content-length", cat(request.body.size()));
+  if (!request.streamed_body) {
+    if (has_body(request)) add("content-length", cat(request.body.size()));
+  } else if (const auto length = request.header("content-length"); !length.empty()) {
+    add("content-length", length);
+  } else {
+    add("transfer-encoding", "chunked");
+  }
   bytes += "\r\n";
   bytes += request.body;
   return bytes;
 }
 
 bool is_repeatable(const HttpRequest& request) {
-  return request.body.empty() &&
+  return request.body.empty() && !request.streamed_body &&
          (request.method == "GET" || request.method == "HEAD" || request.method == "OPTIONS");
 }
 

@@ -1,5 +1,6 @@
 // A client's request as it is sent on to an endpoint: the same method, headers and body without what belongs to the
-// client's own connection, and with X-Forwarded-* in place of what the client claims.
+// client's own connection, and with X-Forwarded-* in place of what the client claims. A body that is streamed is not
+// part of it: it follows, as long as the client has said or else in chunks (UpstreamOrder::body).
 #pragma once
 
 #include <string>

@@ -51,7 +51,7 @@ HttpConnection::HttpConnection(std::shared_ptr<HttpServerShared> server,
       remote_address_(std::move(remote_address)),
       transport_(std::move(fd), tls_.get()),
       watch_(*loop_, transport_.fd()),
-      parser_(server_->options.parser),
+      parser_(server_->options.parser, server_->options.streams_body),
       timer_(*loop_) {}
 
 HttpConnection::~HttpConnection() = default;
@@ -143,6 +143,7 @@ void HttpConnection::read_some() {
 }
 
 void HttpConnection::process_input() {
+  if (body_) return pass_body();
   if (processing_) return;  // the loop below goes on
   processing_ = true;
   while (state_ == State::kReading && !in_.empty()) {
@@ -164,7 +165,11 @@ void HttpConnection::process_input() {
     if (parser_.state() == HttpRequestParser::State::kFailed) {
       fail_request(parser_.error_status(), parser_.error_message());
     } else if (parser_.state() == HttpRequestParser::State::kBody) {
-      body_arrives();
+      if (parser_.streams_body()) {
+        dispatch();
+      } else {
+        body_arrives();
+      }
     }
     break;
   }
@@ -196,6 +201,50 @@ void HttpConnection::body_arrives() {
     continued_ = true;
     send("HTTP/1.1 100 Continue\r\n\r\n");
   }
+}
+
+// To whom it is streamed, as far as he takes it.
+void HttpConnection::pass_body() {
+  using Parsed = HttpRequestParser::State;
+  const auto self = shared_from_this();
+  const auto body = body_;
+  while (body_ && body->wanted()) {
+    if (parser_.state() == Parsed::kBody && !in_.empty()) in_.erase(0, parser_.feed(in_));
+    if (parser_.state() == Parsed::kFailed) return close();
+    if (const std::string bytes = parser_.take_body(); !bytes.empty()) {
+      body->received(bytes);
+      continue;
+    }
+    if (parser_.state() == Parsed::kComplete) {
+      body_ = nullptr;
+      body->ended();
+    }
+    break;
+  }
+  // The next request, or an answer that is stuck, has a deadline of its own.
+  if ((state_ != State::kAnswering && state_ != State::kStreaming) || write_blocked_) return;
+  if (body_ && body_->wanted()) {
+    set_deadline(server_->options.progress_timeout);
+  } else {
+    clear_deadline();
+  }
+}
+
+void HttpConnection::body_wanted() {
+  loop_->post([weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self || !self->body_) return;
+    if (std::exchange(self->expects_continue_, false) && self->state_ == State::kAnswering && !self->answered_) {
+      self->send("HTTP/1.1 100 Continue\r\n\r\n");
+    }
+    self->pass_body();
+    self->wait_readable();
+  });
+}
+
+// Of a body that nobody waits for any more.
+void HttpConnection::end_body() {
+  if (const auto body = std::exchange(body_, nullptr)) body->discard();
 }
 
 void HttpConnection::count_body(size_t bytes) {
@@ -231,7 +280,10 @@ void HttpConnection::dispatch() {
   clear_deadline();
   state_ = State::kAnswering;
   keep_alive_ = parser_.keep_alive() && !server_->stopping;
-  HttpRequest request = parser_.take_request();
+  const bool whole = parser_.state() == HttpRequestParser::State::kComplete;
+  expects_continue_ = !whole && parser_.expects_continue();
+  HttpRequest request = whole ? parser_.take_request() : parser_.take_head();
+  if (!whole) request.streamed_body = body_ = std::make_shared<IncomingBody>(weak_from_this());
   if (request.body.size() > kHttpUnadmittedBodyBytesMax) count_body(request.body.size());
   version_ = request.version;
   head_request_ = request.method == "HEAD";
@@ -274,6 +326,7 @@ void HttpConnection::maybe_compress(HttpResponse& response) const {
 
 void HttpConnection::respond(HttpResponse response) {
   if (state_ != State::kAnswering) return;
+  if (body_) keep_alive_ = false;
   maybe_compress(response);
   const bool bodiless = response.status == 204 || response.status == 304;
   std::string out = head_of(
@@ -296,7 +349,7 @@ void HttpConnection::begin_stream(HttpResponse head, std::shared_ptr<HttpStream>
   state_ = State::kStreaming;
   stream_ = std::move(stream);
   const auto length = stream_->options().content_length;
-  if (!chunked() && !length) keep_alive_ = false;
+  if (body_ || (!chunked() && !length)) keep_alive_ = false;
   const bool bodiless = head.status == 204 || head.status == 304;
   send(head_of(head, length ? (bodiless ? "" : cat("content-length: ", *length, "\r\n"))
                             : (chunked() ? "transfer-encoding: chunked\r\n" : "")));
@@ -307,6 +360,7 @@ void HttpConnection::upgrade(HttpResponse head, const std::shared_ptr<UpgradedSt
   if (state_ != State::kAnswering) return stream->closed();
   head.status = 101;
   state_ = State::kUpgraded;
+  end_body();
   upgraded_ = stream;
   send(head_of(head, {}));
 }
@@ -410,6 +464,7 @@ void HttpConnection::close_after_flush() {
 void HttpConnection::linger() {
   if (state_ == State::kClosed || state_ == State::kLingering) return;
   state_ = State::kLingering;
+  end_body();
   transport_.shutdown_write();
   in_ = {};
   set_deadline(server_->options.linger_timeout);
@@ -451,6 +506,7 @@ void HttpConnection::close() {
   out_bytes_ = 0;
   count_body(0);
   count_unsent();
+  end_body();
   if (const auto exchange = std::exchange(exchange_, nullptr)) exchange->closed();
   if (const auto stream = std::exchange(stream_, nullptr)) stream->closed();
   if (const auto upgraded = std::exchange(upgraded_, nullptr)) upgraded->closed();

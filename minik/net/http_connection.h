@@ -77,6 +77,7 @@ class HttpExchange {
 };
 
 class HttpStream;
+class IncomingBody;
 class UpgradedStream;
 
 class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
@@ -103,6 +104,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void start_upgraded();
   void pause_reading();
   void resume_reading();
+  void body_wanted();
   bool chunked() const { return version_ >= 11; }
   const std::shared_ptr<EventLoop>& loop() const { return loop_; }
 
@@ -116,6 +118,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void read_some();
   void process_input();
   void body_arrives();
+  void pass_body();
+  void end_body();
   void count_body(size_t bytes);
   void count_unsent();
   void fail_request(int status, const std::string& message);
@@ -166,6 +170,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::shared_ptr<HttpExchange> exchange_;
   std::shared_ptr<HttpStream> stream_;
   std::shared_ptr<UpgradedStream> upgraded_;
+  std::shared_ptr<IncomingBody> body_;  // that is streamed and has not come whole
+  bool expects_continue_ = false;
 
   // Moved far more often than it passes, so the timer is only set when none is pending and looks at
   // the deadline when it fires. 0: none.

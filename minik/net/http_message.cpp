@@ -1,6 +1,7 @@
 #include "minik/net/http_message.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "control/base/text.h"
 
@@ -36,6 +37,12 @@ std::string decoded(std::string_view text) {
 }
 
 }  // namespace
+
+void append_http_chunk(std::string& out, std::string_view bytes) {
+  char size[20];
+  const auto end = std::to_chars(size, size + sizeof size, bytes.size(), 16).ptr;
+  out.append(size, static_cast<size_t>(end - size)).append("\r\n").append(bytes).append("\r\n");
+}
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),

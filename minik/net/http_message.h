@@ -1,12 +1,15 @@
 // HTTP requests and responses as plain values: what the parser makes and what a handler answers.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 namespace minik {
+
+class RequestBody;
 
 struct HttpHeader {
   std::string name;  // lower case in requests
@@ -31,6 +34,8 @@ struct HttpRequest {
   int version = 11;   // 10 or 11
   std::vector<HttpHeader> headers;
   std::string body;
+  // In place of `body` where the server's options say so: what comes of it, piece by piece (request_body.h).
+  std::shared_ptr<RequestBody> streamed_body = {};
   PeerIdentity peer;
   std::string remote_address;  // "127.0.0.1:41234", "" on a Unix socket
 
@@ -49,6 +54,10 @@ struct HttpResponse {
 
   static HttpResponse text(int status, std::string body);
 };
+
+// The pieces of a body that is sent in chunks (RFC 9112, 7.1). A chunk has at least one byte.
+void append_http_chunk(std::string& out, std::string_view bytes);
+constexpr std::string_view kHttpLastChunk = "0\r\n\r\n";
 
 // "Not Found"; "" for a code without a name.
 std::string_view http_status_text(int status);

@@ -1,6 +1,7 @@
 #include "minik/net/http_parser.h"
 
 #include <optional>
+#include <utility>
 
 #include "control/base/text.h"
 #include "minik/net/beast_parser.h"
@@ -12,7 +13,11 @@ namespace http = boost::beast::http;
 
 class Parser final : public BeastParser<true> {
  public:
-  explicit Parser(HttpRequest& request) : request_(request) {}
+  Parser(HttpRequest& request, const HttpRequestParser::Streams& streams, size_t body_bytes_max)
+      : request_(request), streams_(streams), body_bytes_max_(body_bytes_max) {
+    body_limit(boost::none);  // until it is known whether it is streamed
+  }
+  bool streams_body() const { return streams_body_; }
 
  private:
   void on_request_impl(http::verb, Text method, Text target, int version, ErrorCode&) override {
@@ -33,6 +38,12 @@ class Parser final : public BeastParser<true> {
     request_.headers.push_back({to_lower(view(name)), std::string(view(value))});
   }
 
+  void on_header_impl(ErrorCode& error) override {
+    streams_body_ = streams_ && streams_(request_);
+    if (streams_body_) return;
+    body_limit(body_bytes_max_);
+    if (content_length().value_or(0) > body_bytes_max_) error = http::error::body_limit;
+  }
   void on_body_init_impl(const boost::optional<std::uint64_t>& length, ErrorCode&) override {
     // Memory for a body is spent as it arrives: its announced length is only a hint.
     if (length) request_.body.reserve(static_cast<size_t>(std::min<uint64_t>(*length, 64 * 1024)));
@@ -40,12 +51,16 @@ class Parser final : public BeastParser<true> {
   void on_body_bytes(std::string_view bytes) override { request_.body += bytes; }
 
   HttpRequest& request_;
+  const HttpRequestParser::Streams& streams_;
+  const size_t body_bytes_max_;
+  bool streams_body_ = false;
 };
 
 }  // namespace
 
 struct HttpRequestParser::Impl {
   HttpParserLimits limits;
+  Streams streams;
   HttpRequest request;
   std::optional<Parser> parser;
   int error_status = 0;
@@ -55,9 +70,8 @@ struct HttpRequestParser::Impl {
   void reset() {
     request = {};
     request.headers.reserve(16);
-    parser.emplace(request);
+    parser.emplace(request, streams, limits.body_bytes_max);
     parser->header_limit(static_cast<std::uint32_t>(limits.header_bytes_max));
-    parser->body_limit(limits.body_bytes_max);
     parser->eager(true);
     error_status = 0;
     error_message.clear();
@@ -101,8 +115,9 @@ struct HttpRequestParser::Impl {
   }
 };
 
-HttpRequestParser::HttpRequestParser(HttpParserLimits limits) : impl_(std::make_unique<Impl>()) {
+HttpRequestParser::HttpRequestParser(HttpParserLimits limits, Streams streams) : impl_(std::make_unique<Impl>()) {
   impl_->limits = limits;
+  impl_->streams = std::move(streams);
   impl_->reset();
 }
 
@@ -156,6 +171,20 @@ const HttpRequest& HttpRequestParser::request() const {
 
 HttpRequest HttpRequestParser::take_request() {
   return std::move(impl_->request);
+}
+
+bool HttpRequestParser::streams_body() const {
+  return impl_->parser->streams_body();
+}
+
+HttpRequest HttpRequestParser::take_head() {
+  HttpRequest head = std::exchange(impl_->request, {});
+  impl_->request.body = std::exchange(head.body, {});
+  return head;
+}
+
+std::string HttpRequestParser::take_body() {
+  return std::exchange(impl_->request.body, {});
 }
 
 void HttpRequestParser::reset() {

@@ -1,12 +1,14 @@
 // HttpRequestParser: HTTP/1.x requests out of bytes, by Boost.Beast's parser, into an HttpRequest.
 //
 // Pure: bytes in, a state out; no socket, no thread of its own. One parser reads one request. Bytes
-// that belong to the next request are left to the caller. What breaks the grammar or a limit ends
+// that belong to the next request are left to the caller. A body that is streamed is taken away by pieces and has no
+// limit. What breaks the grammar or a limit ends
 // in kFailed with the status to answer; the connection cannot be used after that. So does a request
 // about whose end a second reader could be of another mind. Spec: RFC 9112.
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -25,8 +27,10 @@ struct HttpParserLimits {
 class HttpRequestParser {
  public:
   enum class State { kHead, kBody, kComplete, kFailed };
+  // Asked of a head: whether the body that follows is streamed.
+  using Streams = std::function<bool(const HttpRequest& head)>;
 
-  explicit HttpRequestParser(HttpParserLimits limits);
+  explicit HttpRequestParser(HttpParserLimits limits, Streams streams = {});
   ~HttpRequestParser();
 
   // Returns how many bytes it took; the rest must be offered again with what follows.
@@ -43,6 +47,10 @@ class HttpRequestParser {
   const HttpRequest& request() const;
   // After kComplete, once.
   HttpRequest take_request();
+  // From kBody on. If so: the request without its body, once, and what has come of that since it was last asked for.
+  bool streams_body() const;
+  HttpRequest take_head();
+  std::string take_body();
 
   // Makes it ready for the next request.
   void reset();

@@ -42,6 +42,9 @@ struct HttpServerOptions {
   size_t total_unsent_bytes_max = kHttpTotalUnsentBytesMax;
   // Asked before the rest of a large body is read: an answer refuses it. Nobody is asked when empty.
   std::function<std::optional<HttpResponse>(const HttpRequest& head)> admit_body = {};
+  // Whether the body of a request goes to the handler as it comes (HttpRequest::streamed_body) unless it has come whole
+  // with the head. Asked on I/O threads; empty: never.
+  HttpRequestParser::Streams streams_body = {};
   // The answer to a request that the parser refuses (400, 413, 431); plain text when empty.
   std::function<HttpResponse(int status, const std::string& message)> error_response = {};
 };

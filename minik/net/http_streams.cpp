@@ -1,18 +1,8 @@
 #include "minik/net/http_streams.h"
 
-#include <charconv>
 #include <utility>
 
 namespace minik {
-namespace {
-
-void append_chunk(std::string& out, std::string_view bytes) {
-  char size[20];
-  const auto end = std::to_chars(size, size + sizeof size, bytes.size(), 16).ptr;
-  out.append(size, static_cast<size_t>(end - size)).append("\r\n").append(bytes).append("\r\n");
-}
-
-}  // namespace
 
 bool HttpStream::write(std::string_view bytes) {
   if (bytes.empty()) return true;
@@ -88,8 +78,8 @@ void HttpStream::flush(HttpConnection& connection) {
   std::string out;
   if (connection.chunked() && !options_.content_length) {
     out.reserve(bytes.size() + 32);
-    if (!bytes.empty()) append_chunk(out, bytes);
-    if (finished) out += "0\r\n\r\n";
+    if (!bytes.empty()) append_http_chunk(out, bytes);
+    if (finished) out += kHttpLastChunk;
   } else {
     out = std::move(bytes);
   }
@@ -114,6 +104,24 @@ void HttpStream::closed() {
   pending_ = {};
   unsent_bytes_ = 0;
   released = std::exchange(on_drain_, nullptr);
+}
+
+void IncomingBody::start(Events events) {
+  events_ = std::make_shared<Events>(std::move(events));
+  if (const auto connection = connection_.lock()) connection->body_wanted();
+}
+
+void IncomingBody::resume() {
+  if (!std::exchange(paused_, false)) return;
+  if (const auto connection = connection_.lock()) connection->body_wanted();
+}
+
+void IncomingBody::received(std::string_view bytes) {
+  if (const auto events = events_; events && events->on_bytes) events->on_bytes(bytes);
+}
+
+void IncomingBody::ended() {
+  if (const auto events = std::exchange(events_, nullptr); events && events->on_end) events->on_end();
 }
 
 void UpgradedStream::start(Events events) {

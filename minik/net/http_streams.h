@@ -1,5 +1,5 @@
-// The two kinds of open-ended answers of an HttpConnection, behind the interfaces of responder.h
-// and byte_stream.h. Internal to the server.
+// The two kinds of open-ended answers of an HttpConnection, and the request's body that is still on its way, behind the
+// interfaces of responder.h, byte_stream.h and request_body.h. Internal to the server.
 #pragma once
 
 #include <memory>
@@ -7,6 +7,7 @@
 #include <string>
 
 #include "minik/net/http_connection.h"
+#include "minik/net/request_body.h"
 
 namespace minik {
 
@@ -43,6 +44,27 @@ class HttpStream final : public ResponseStream, public std::enable_shared_from_t
   bool finished_ = false;
   bool closed_ = false;
   Task on_drain_;
+};
+
+class IncomingBody final : public RequestBody {
+ public:
+  explicit IncomingBody(std::weak_ptr<HttpConnection> connection) : connection_(std::move(connection)) {}
+
+  void start(Events events) override;
+  void pause() override { paused_ = true; }
+  void resume() override;
+  void discard() override { events_ = nullptr; }
+
+  // From the connection.
+  bool wanted() const { return events_ && !paused_; }
+  void received(std::string_view bytes);
+  void ended();
+
+ private:
+  std::weak_ptr<HttpConnection> connection_;
+  // Shared, so that a callback which gives the body up keeps its feet.
+  std::shared_ptr<Events> events_;
+  bool paused_ = false;
 };
 
 class UpgradedStream final : public ByteStream {

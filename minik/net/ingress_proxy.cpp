@@ -8,6 +8,7 @@
 #include "control/base/log.h"
 #include "control/base/text.h"
 #include "minik/net/forwarded_request.h"
+#include "minik/net/limits.h"
 #include "minik/net/upstream_request.h"
 
 namespace minik {
@@ -86,6 +87,12 @@ std::string normalised_path(std::string_view path) {
   return result.empty() ? "/" : result;
 }
 
+bool ingress_streams_body(const HttpRequest& head) {
+  if (head.header_has_token("connection", "upgrade")) return false;
+  const auto length = head.header("content-length");
+  return length.empty() || parse_int64(length).value_or(INT64_MAX) > static_cast<int64_t>(kIngressHeldBodyBytesMax);
+}
+
 IngressProxy::IngressProxy(std::function<Result<UniqueFd>()> open)
     : state_(std::make_shared<State>()) {
   state_->open = std::move(open);
@@ -137,6 +144,7 @@ void IngressProxy::handle(HttpRequest request, Responder responder, IngressSchem
   order.method = request.method;
   order.bytes =
       forwarded_request(request, {request.path, scheme == IngressScheme::kHttps ? "https" : "http"});
+  pass_on_body(request, order);
   order.route.open = state_->open;
   order.repeatable = is_repeatable(request);
   const size_t count = backend->endpoints.size();

@@ -4,9 +4,9 @@
 //   piece
 //                                 404 | 503          next one when a connection fails
 //
-// A request is passed on when it has come whole (its body has a limit), so that a connection that
-// fails can be made to another endpoint; what was sent to one is not sent to a second, but for a
-// read (GET, HEAD, OPTIONS) whose endpoint left without a word. Answers
+// A small request is passed on when it has come whole, so that a slow visitor holds no endpoint; a large
+// body goes on as it comes. A connection that fails is made to another endpoint; what was sent to one is
+// not sent to a second, but for a read (GET, HEAD, OPTIONS) whose endpoint left without a word. Both bodies
 // stream with back-pressure and keep their length. Upgrades (WebSocket) become two byte streams.
 // The client's Host stays; X-Forwarded-* say where it came from; headers of the hop are removed.
 // Endpoints of one route take turns.
@@ -47,6 +47,9 @@ class IngressProxy {
   struct State;
   std::shared_ptr<State> state_;
 };
+
+// For HttpServerOptions: whether a body goes on as it comes.
+bool ingress_streams_body(const HttpRequest& head);
 
 // The path that routes are looked up with: percent-decoded, without "." and ".." elements and
 // doubled slashes. Empty for one that would leave the root or is not decodable.

@@ -50,6 +50,9 @@ constexpr Duration kHttpLingerTimeout = seconds(2);
 // resourceVersion). A burst of 10,000 pod events is about 20 MiB.
 constexpr size_t kStreamBacklogBytesMax = 32 * 1024 * 1024;
 
+// Warnings of one answer together, each said once, as kube-apiserver has it: an object may earn thousands.
+constexpr size_t kApiWarningBytesMax = 4 * 1024;
+
 // Requests that may be in work at once, divided among the priority levels by their shares: kube-apiserver's 400
 // reads and 200 writes. A long list takes a seat for each hundred objects, as there.
 constexpr int64_t kApiSeats = 600;
@@ -79,6 +82,9 @@ constexpr size_t kWebSocketMessageBytesMax = 1024 * 1024;
 // A source (a process, a forwarded port) is read no further while this much waits for the client.
 constexpr size_t kPumpBacklogBytesMax = 256 * 1024;
 constexpr size_t kPumpReadBytes = 32 * 1024;
+// The same for the body of a request that is passed on: who uploads in a thousand connections to an endpoint that
+// takes nothing must not fill our memory.
+constexpr size_t kPumpRequestBytesMax = 64 * 1024;
 
 // Relayed connections (node ports, pods' ways out): each is two descriptors and up to two backlogs.
 constexpr size_t kRelayConnectionsMax = 4096;
@@ -91,8 +97,9 @@ constexpr size_t kDnsForwardsMax = 1024;
 constexpr size_t kDnsTcpClientsMax = 256;
 constexpr Duration kDnsTcpIdleTimeout = seconds(10);
 
-// The Ingress: what nginx' controller takes in large set-ups; a body is held until it is whole.
-constexpr size_t kIngressBodyBytesMax = 64 * 1024 * 1024;
+// The Ingress: a body up to here, what nginx' controller takes at all, is held until it is whole, so that a slow visitor
+// holds no endpoint; a larger one, and one of unknown length, goes on as it comes.
+constexpr size_t kIngressHeldBodyBytesMax = 1024 * 1024;
 // An endpoint is on this machine: it answers a connection at once, or is on its way out.
 constexpr Duration kIngressConnectTimeout = seconds(3);
 // Between two pieces of an answer.

@@ -37,6 +37,12 @@ HttpResponse passed_head(const HttpResponse& head) {
 
 }  // namespace
 
+void pass_on_body(const HttpRequest& request, UpstreamOrder& order) {
+  using Framing = UpstreamOrder::Framing;
+  order.body = request.streamed_body;
+  order.body_framing = request.header("content-length").empty() ? Framing::kChunks : Framing::kLength;
+}
+
 UpstreamRequest::UpstreamRequest(UpstreamOrder order, Responder responder)
     : order_(std::move(order)),
       responder_(std::move(responder)),
@@ -62,9 +68,30 @@ void UpstreamRequest::on_connected(std::shared_ptr<ByteStream> endpoint) {
   ByteStream::Events events;
   events.on_bytes = [self](std::string_view bytes) { self->on_bytes(bytes); };
   events.on_close = [self] { self->on_end(); };
+  if (order_.body) events.on_drain = [body = order_.body] { body->resume(); };
   endpoint_->start(std::move(events));
   endpoint_->send(order_.bytes);
   wait_for_more();
+  if (order_.body) send_body();
+}
+
+// Each piece gives the endpoint its time anew: it may answer once it has all of them.
+void UpstreamRequest::send_body() {
+  const auto self = shared_from_this();
+  const bool chunks = order_.body_framing == UpstreamOrder::Framing::kChunks;
+  RequestBody::Events events;
+  events.on_bytes = [self, chunks](std::string_view bytes) {
+    if (!self->endpoint_) return;
+    self->wait_for_more();
+    std::string chunk;
+    if (chunks) append_http_chunk(chunk, bytes);
+    self->endpoint_->send(chunks ? chunk : bytes);
+    if (self->endpoint_ && self->endpoint_->backlog() > kPumpRequestBytesMax) self->order_.body->pause();
+  };
+  events.on_end = [self, chunks] {
+    if (self->endpoint_ && chunks) self->endpoint_->send(kHttpLastChunk);
+  };
+  order_.body->start(std::move(events));
 }
 
 void UpstreamRequest::wait_for_more() {
@@ -187,6 +214,7 @@ void UpstreamRequest::drop() {
   const auto self = shared_from_this();
   timer_.cancel();
   dial_.cancel();
+  if (order_.body) order_.body->discard();
   if (endpoint_) endpoint_->close();
   endpoint_.reset();
 }

@@ -1,12 +1,12 @@
 // UpstreamRequest: one HTTP/1.1 request to one of several endpoints, and its answer on its way to a
-// client.
+// client. Neither body is held: each side is read as fast as the other takes it.
 //
 //   connecting --next endpoint on failure--> sent --> head --> body … end
 //       ^                                     |        `-> 101: two byte streams
 //       `-- no byte of an answer, and repeatable
 //
 // Lives on the loop of the client's connection, kept by its own callbacks until the answer is
-// complete or either side is gone. The answer when no endpoint can be reached is 502 or what the order says, when
+// complete or either side is gone. An answer that is complete before the request is ends both. The answer when no endpoint can be reached is 502 or what the order says, when
 // none answers in time 504.
 #pragma once
 
@@ -18,6 +18,7 @@
 #include "minik/net/byte_stream.h"
 #include "minik/net/endpoint_dial.h"
 #include "minik/net/html_links.h"
+#include "minik/net/request_body.h"
 #include "minik/net/http_response_reader.h"
 #include "minik/net/responder.h"
 
@@ -25,7 +26,9 @@ namespace minik {
 
 struct UpstreamOrder {
   std::string method;
-  std::string bytes;  // the request, head and body, as it is sent
+  std::string bytes;  // the request as it is sent, head and body unless that is streamed
+  std::shared_ptr<RequestBody> body = {};
+  enum class Framing { kLength, kChunks } body_framing = Framing::kLength;  // as `bytes` announces it
   EndpointRoute route;
   // Reads only: an endpoint that ends without an answer did no harm, and the next one is asked.
   bool repeatable = false;
@@ -35,6 +38,9 @@ struct UpstreamOrder {
   std::function<void(int status)> answered = {};                  // what the client gets is known
   int unreachable_status = 502;  // when no endpoint can be reached
 };
+
+// Has the order carry the body of this request, if that is streamed; the head is forwarded_request()'s.
+void pass_on_body(const HttpRequest& request, UpstreamOrder& order);
 
 class UpstreamRequest : public std::enable_shared_from_this<UpstreamRequest> {
  public:
@@ -46,6 +52,7 @@ class UpstreamRequest : public std::enable_shared_from_this<UpstreamRequest> {
  private:
   void connect_next();
   void on_connected(std::shared_ptr<ByteStream> endpoint);
+  void send_body();
   void wait_for_more();
   void on_bytes(std::string_view bytes);
   void on_end();

@@ -384,6 +384,7 @@ Status Cluster::Parts::listen() {
   HttpServerOptions options;
   options.error_response = ApiFront::error_response;
   options.admit_body = [this](const HttpRequest& head) { return front->admit_body(head); };
+  options.streams_body = [this](const HttpRequest& head) { return front->streams_body(head); };
   server = std::make_unique<HttpServer>(*io, std::move(options),
                                         [this](HttpRequest request, Responder responder) {
                                           front->handle(std::move(request), std::move(responder));

@@ -11,12 +11,12 @@ namespace {
 
 HttpServerOptions server_options() {
   HttpServerOptions options;
-  options.parser.body_bytes_max = kIngressBodyBytesMax;
+  options.parser.body_bytes_max = kIngressHeldBodyBytesMax;
+  options.streams_body = ingress_streams_body;
   // What an endpoint left uncompressed stays so: its length has been announced.
   options.gzip_bytes_min = SIZE_MAX;
   // Uploads of any visitor, on lines of any speed.
   options.body_timeout = {};
-  options.total_body_bytes_max = 8 * kIngressBodyBytesMax;
   return options;
 }
 

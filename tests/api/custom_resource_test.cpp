@@ -191,6 +191,23 @@ TEST_F(CustomResourceTest, AppliesListsByTheirKeys) {
   EXPECT_NE(conflict.message().find(".spec.parts[name=\"x\"].weight"), std::string::npos) << conflict.message();
 }
 
+TEST_F(CustomResourceTest, FreeFormContentIsSharedEntryByEntry) {
+  define_widgets();
+  const auto apply = [&](const std::string& manager, const std::string& free) {
+    return send("PATCH", cat(kWidgets, "/w?fieldManager=", manager),
+                cat("{apiVersion: example.com/v1, kind: Widget, metadata: {name: w}, spec: {size: small, free: ", free, "}}"),
+                "application/apply-patch+yaml");
+  };
+  ASSERT_EQ(apply("one", "{a: {x: 1}, list: [1]}").status, 201);
+  const auto both = apply("two", "{a: {y: 2}}");
+  ASSERT_EQ(both.status, 200) << both.message();
+  EXPECT_EQ(to_json(both.at("spec.free")), R"({"a":{"x":1,"y":2},"list":[1]})");
+  EXPECT_NE(apply("two", "{a: {x: 3}}").message().find(".spec.free.a.x"), std::string::npos);
+  EXPECT_NE(apply("two", "{list: [2]}").message().find(".spec.free.list"), std::string::npos);
+  const auto less = apply("two", "{}");
+  EXPECT_EQ(to_json(less.at("spec.free")), R"({"a":{"x":1},"list":[1]})") << "what two has taken back is gone";
+}
+
 TEST_F(CustomResourceTest, LivesThroughARestart) {
   define_widgets();
   create("a", "spec: {size: small}");

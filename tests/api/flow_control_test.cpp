@@ -77,6 +77,8 @@ TEST_F(FlowControl, ReadsTheFiguresOfALevel) {
   const auto low = classify("system:serviceaccount:default:x", {"system:serviceaccounts"}).level;
   EXPECT_EQ(low->shares, 100);
   EXPECT_EQ(low->flow_queue_max, 6 * 50);
+  EXPECT_EQ(low->lendable_percent, 90);
+  EXPECT_FALSE(low->borrowing_limit_percent) << "as much as there is";
   EXPECT_TRUE(classify("admin", {"system:masters"}).level->exempt);
   EXPECT_EQ(api.flow_classifier().total_shares(), 5 + 10 + 40 + 30 + 40 + 100 + 20);
 }

@@ -102,6 +102,35 @@ TEST_F(Tokens, AreGivenToANodeOnlyForItsPods) {
   EXPECT_EQ(call_as(n2, "POST", path, bound).status, 403);
 }
 
+TEST_F(Tokens, AreGivenToANodeOnlyForAudiencesOfThePodAndOfRoles) {
+  const UserInfo n1{"system:node:n1", "", {"system:nodes"}, {}};
+  call("POST", "/apis/storage.k8s.io/v1/csidrivers", R"({"metadata":{"name":"disks"},"spec":{"tokenRequests":[{"audience":"disk"}]}})");
+  const auto made = call("POST", cat(kDefault, "/pods"), R"({"metadata":{"name":"q"},"spec":{"nodeName":"n1","serviceAccountName":"robot",
+      "volumes":[{"name":"t","projected":{"sources":[{"serviceAccountToken":{"path":"t","audience":"vault"}}]}},
+                 {"name":"d","csi":{"driver":"disks"}}],
+      "containers":[{"name":"c","image":"i"}]}})");
+  ASSERT_EQ(made.status, 201) << made.message();
+  const auto ask = [&](const std::string& audiences) {
+    return call_as(n1, "POST", cat(kDefault, "/serviceaccounts/robot/token"),
+                   cat(R"({"spec":{"audiences":[)", audiences, R"(],"boundObjectRef":{"apiVersion":"v1","kind":"Pod","name":"q","uid":")",
+                       made.metadata("uid").string(), R"("}}})"));
+  };
+  EXPECT_EQ(ask("").status, 201) << "the account's own token, which every pod gets";
+  EXPECT_EQ(ask(R"("vault")").status, 201);
+  EXPECT_EQ(ask(R"("disk")").status, 201);
+  EXPECT_EQ(ask(R"("vault","disk")").message(), R"(serviceaccounts "robot" is forbidden: node may only request 0 or 1 audiences)");
+  EXPECT_EQ(ask(R"("registry")").message(),
+            R"(serviceaccounts "robot" is forbidden: audience "registry" not found in pod spec volume, system:node:n1 is not )"
+            R"(authorized to request tokens for this audience)");
+  call("POST", "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+       R"({"metadata":{"name":"images"},"rules":[{"apiGroups":[""],"resources":["registry"],"resourceNames":["robot"],
+           "verbs":["request-serviceaccounts-token-audience"]}]})");
+  call("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+       R"({"metadata":{"name":"images"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"images"},
+           "subjects":[{"kind":"Group","apiGroup":"rbac.authorization.k8s.io","name":"system:nodes"}]})");
+  EXPECT_EQ(ask(R"("registry")").status, 201);
+}
+
 TEST_F(Tokens, LeaveImpersonationOfEachPartToWhoMay) {
   const auto grant = [&](const std::string& rules) {
     call("DELETE", "/apis/rbac.authorization.k8s.io/v1/clusterroles/as");

@@ -267,6 +267,33 @@ TEST_F(UserAdmissionTest, ABindingMayOnlyWarn) {
             "Validation failed for ValidatingAdmissionPolicy 'limit' with binding 'everywhere': at most 0 entries, not 1");
 }
 
+TEST_F(UserAdmissionTest, APolicyThatCannotBeAskedDeniesAlsoWhereItsBindingOnlyWarns) {
+  post("validatingadmissionpolicies", kPolicy);
+  std::string warn = kBinding;
+  warn.replace(warn.find("[Deny]"), 6, "[Warn]");
+  post("validatingadmissionpolicybindings", warn);
+  const auto refused = create_map("a");
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_EQ(refused.message(),
+            "configmaps \"a\" is forbidden: ValidatingAdmissionPolicy 'limit' with binding 'everywhere' denied request: failed to "
+            "configure binding: no params found for policy binding with `Deny` parameterNotFoundAction");
+  EXPECT_TRUE(refused.warnings.empty());
+}
+
+TEST_F(UserAdmissionTest, APolicyWhoseParametersAreOfNoKnownKindIsToBlameItself) {
+  post("validatingadmissionpolicies", R"(metadata: {name: lost}
+spec:
+  paramKind: {apiVersion: example.com/v1, kind: Nothing}
+  matchConstraints: {resourceRules: [{apiGroups: [""], apiVersions: [v1], resources: [configmaps], operations: [CREATE]}]}
+  validations: [{expression: "true"}]
+)");
+  post("validatingadmissionpolicybindings",
+       "metadata: {name: b}\nspec: {policyName: lost, validationActions: [Audit], paramRef: {name: x, parameterNotFoundAction: Allow}}\n");
+  EXPECT_EQ(create_map("a").message(),
+            "configmaps \"a\" is forbidden: ValidatingAdmissionPolicy 'lost' denied request: failed to configure policy: failed to find "
+            "resource referenced by paramKind: 'example.com/v1, Kind=Nothing'");
+}
+
 TEST_F(UserAdmissionTest, APolicyAsksTheAuthorizerWhatItsSenderMayDo) {
   post("validatingadmissionpolicies", R"yaml(metadata: {name: owners}
 spec:

@@ -92,6 +92,23 @@ TEST_F(Applies, AStatusHasManagersOfItsOwn) {
   EXPECT_NE(owners(applied).find("watcher Apply/status: .status.replicas"), std::string::npos) << owners(applied);
 }
 
+TEST_F(Applies, NameOnlyFieldsThatTheirKindHas) {
+  const auto refused = Conformance::apply(kWeb, "one", web(R"(
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: main, image: 'a:1', imagePullpolicy: Always}]}
+)"));
+  EXPECT_EQ(refused.status, 500) << "as a kube-apiserver of 1.35 has it";
+  EXPECT_EQ(refused.message(),
+            "failed to create typed patch object (default/web; apps/v1, Kind=Deployment): "
+            ".spec.template.spec.containers[name=\"main\"].imagePullpolicy: field not declared in schema");
+  const auto more = Conformance::apply("/api/v1/namespaces/default/configmaps/a", "one",
+                                       "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, dat: {}, immutible: true}");
+  EXPECT_EQ(more.message(), "failed to create typed patch object (default/a; /v1, Kind=ConfigMap): errors:\n"
+                            "  .dat: field not declared in schema\n  .immutible: field not declared in schema");
+}
+
 TEST_F(Applies, NeedAManagerAndAWholeHead) {
   EXPECT_EQ(call("PATCH", kWeb, web("  replicas: 1\n"), kApplyPatch).status, 422);
   EXPECT_EQ(apply(kWeb, "one", "spec: {replicas: 1}\n").status, 400);

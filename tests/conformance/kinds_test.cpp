@@ -156,8 +156,7 @@ TEST_P(EveryKind, RefusesFieldsItDoesNotHaveWhenAskedTo) {
   EXPECT_EQ(create(resource, odd, "?fieldValidation=Strict").status, 400);
   const auto warned = create(resource, odd, "?fieldValidation=Warn");
   EXPECT_EQ(warned.status, 201);
-  ASSERT_EQ(warned.warnings.size(), 1U);
-  EXPECT_EQ(warned.warnings[0], "unknown field \"surprise\"");
+  EXPECT_EQ(std::ranges::count(warned.warnings, "unknown field \"surprise\""), 1);
   EXPECT_TRUE(stored()["surprise"].is_absent());
 }
 

@@ -29,6 +29,10 @@ TEST_F(Subresource, ScaleReadsAndWritesTheReplicas) {
   EXPECT_EQ(scale.body[keys::kApiVersion].string(), "autoscaling/v1");
   EXPECT_EQ(scale.body[keys::kSpec][keys::kReplicas].as_int(), 2);
   EXPECT_EQ(scale.body[keys::kStatus][keys::kSelector].string(), "app=web");
+  const auto table = get(cat(kDeployments, "/web/scale"), kAsTable).body;
+  EXPECT_EQ(table[keys::kKind].as_string(), "Table");
+  EXPECT_EQ(table["rows"].items()[0]["cells"], Value::array({"web", 2, 0, "0s"}));
+  EXPECT_EQ(get(cat(kDeployments, "/web/scale"), kAsMetadata).body[keys::kKind].as_string(), "PartialObjectMetadata");
   const auto put = call("PUT", cat(kDeployments, "/web/scale"),
                         to_json(scale.body.with_at({keys::kSpec, keys::kReplicas}, 5)));
   ASSERT_EQ(put.status, 200) << put.message();

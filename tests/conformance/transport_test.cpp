@@ -3,8 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sys/socket.h>
+
+#include <atomic>
 #include <set>
 #include <tuple>
+#include <vector>
 
 #include "control/base/text.h"
 #include "control/object/json.h"
@@ -119,6 +123,17 @@ TEST_F(Transport, WarningsAreHeaders) {
   EXPECT_EQ(made.headers.at("warning"), "299 - \"unknown field \\\"dat\\\"\"");
 }
 
+TEST_F(Transport, WarningsAreNoFlood) {
+  std::string body = R"({"metadata":{"name":"flood"})";
+  for (int i = 0; i < 2000; ++i) body += cat(",\"f", i, "\":1");
+  body += "}";
+  admin.send(cat("POST ", kConfigMaps, " HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ", body.size(), "\r\n\r\n", body));
+  ASSERT_TRUE(admin.read_until("\r\n\r\n"));
+  const std::string head = admin.buffer().substr(0, admin.buffer().find("\r\n\r\n"));
+  EXPECT_THAT(head, HasSubstr("unknown field"));
+  EXPECT_LT(head.size(), 16'000U);
+}
+
 TEST_F(Transport, ACertificateSaysWhoItsClientIsAndWhichOneItIs) {
   const auto review = json(send("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", "{}").body)["status"]["userInfo"];
   EXPECT_EQ(review["username"].string(), "kubernetes-admin");
@@ -168,6 +183,52 @@ TEST_F(Proxy, LeadsARequestToThePodAndItsAnswerBack) {
   EXPECT_THAT(seen, Not(HasSubstr("secret"))) << "the credentials for the API are not for the pod";
 }
 
+// As large as it likes: nobody here reads it.
+TEST_F(Proxy, StreamsTheBodyOfARequest) {
+  constexpr size_t kMany = 8'000'000;
+  std::string head;
+  std::atomic<size_t> bytes = 0;
+  RawServer pod([&](int fd) {
+    head = RawServer::read_until(fd, "\r\n\r\n");
+    std::vector<char> piece(100'000);
+    while (bytes < kMany) {
+      const ssize_t got = recv(fd, piece.data(), piece.size(), 0);
+      if (got <= 0) return;
+      bytes += static_cast<size_t>(got);
+    }
+    RawServer::say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone");
+  });
+  make_pod(pod.port());
+  admin.send(cat("PUT ", kProxy, "/upload HTTP/1.1\r\nHost: a\r\nContent-Length: ", kMany, "\r\n\r\n"));
+  admin.send(std::string(kMany, 'x'));
+  EXPECT_EQ(admin.response().body, "done");
+  EXPECT_EQ(bytes, kMany);
+  EXPECT_THAT(head, HasSubstr(cat("content-length: ", kMany, "\r\n")));
+}
+
+TEST_F(Proxy, PassesOnInChunksWhatComesInChunks) {
+  std::string seen;
+  RawServer pod([&seen](int fd) {
+    seen = RawServer::read_until(fd, "\r\n0\r\n\r\n");
+    RawServer::say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone");
+  });
+  make_pod(pod.port());
+  admin.send(cat("PUT ", kProxy, "/upload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"));
+  admin.send("5\r\nhello\r\n");
+  admin.send("0\r\n\r\n");
+  EXPECT_EQ(admin.response().body, "done");
+  EXPECT_THAT(seen, HasSubstr("transfer-encoding: chunked\r\n"));
+  EXPECT_THAT(seen, ::testing::EndsWith("5\r\nhello\r\n0\r\n\r\n"));
+}
+
+TEST_F(Proxy, ReadsNoBodyForWhoMayNotUseIt) {
+  make_pod(9);
+  TestConnection other(world.port(), Kind::kTls);
+  other.send(cat("POST ", kProxy, "/ HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\nand so on"));
+  EXPECT_EQ(other.response().status, 403);
+  EXPECT_EQ(other.read_to_end(), "");
+}
+
 TEST_F(Proxy, SendsWhoForgetsTheSlashBackWithIt) {
   make_pod(9);
   const auto answer = get(cat(kProxy, "?a=b"));
@@ -200,6 +261,11 @@ TEST(ProxyPath, IsWhatComesAfterTheName) {
   EXPECT_EQ(rest("/api/v1/namespaces/proxy/pods/proxy/proxy"), "");
   EXPECT_EQ(rest("/api/v1/nodes/one/proxy/metrics"), "/metrics");
   EXPECT_EQ(rest("/api/v1/namespaces/n/pods/web"), "");
+  // Names that begin like it.
+  EXPECT_EQ(rest("/apis/apps/v1/namespaces/proxy-team/deployments"), "");
+  EXPECT_EQ(rest("/apis/rbac.authorization.k8s.io/v1/clusterroles/proxy-reader"), "");
+  EXPECT_EQ(rest("/api/v1/namespaces/n/configmaps/a/proxy/b"), "");
+  EXPECT_EQ(rest("/api/v1/nodes/one/proxying/b"), "");
   EXPECT_EQ(led_through("/x", "/p/proxy"), "/p/proxy/x");
   EXPECT_EQ(led_through("//other/x", "/p/proxy"), "//other/x");
   EXPECT_EQ(led_through("https://other/x", "/p/proxy"), "https://other/x");

@@ -28,7 +28,8 @@ class Server:
     def __init__(self, folder):
         self.port = int(re.search(r"api_port=(\d+)", (folder / "config").read_text()).group(1))
         pki = folder / "pki"
-        self.tls = ssl.create_default_context(cafile=str(pki / "ca.crt"))
+        self.ca = str(pki / "ca.crt")
+        self.tls = ssl.create_default_context(cafile=self.ca)
         self.tls.load_cert_chain(str(pki / "admin.crt"), str(pki / "admin.key"))
 
     def connection(self):
@@ -118,4 +119,5 @@ def main(folder, what, *words):
         herd(server, int(words[0]))
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -35,6 +35,25 @@ fails 'unknown field "relicas"' kc apply -f "$root/wrong.yaml"
 contains "created (server dry run)" kc apply --dry-run=server -f <(sed 's/name: web}/name: other}/' "$root/web.yaml")
 kc rollout status deployment/web --timeout=60s
 
+step "a definition whose defaults are no objects"
+kc apply -f - <<'Y'
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: sizes.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: sizes, kind: Size}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties: {spec: {type: object, properties: {size: {type: integer, default: 5, enum: [1, 5]}}}}
+Y
+
 step "get, explain, describe"
 contains "2/2" kc get deployment web
 contains "CONTAINERS" kc get deployment web -o wide

@@ -1,7 +1,8 @@
-// The head and body of requests, cut into pieces of the size that the first byte says.
+// The head and body of requests, cut into pieces of the size that the first byte says; what goes to /s… is streamed.
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "control/base/check.h"
 #include "minik/net/http_parser.h"
@@ -11,8 +12,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const size_t piece = data[0] == 0 ? size : data[0];
   const std::string_view input(reinterpret_cast<const char*>(data) + 1, size - 1);
-  HttpRequestParser parser({.header_bytes_max = 2048, .body_bytes_max = 512});
+  const auto streams = [](const minik::HttpRequest& head) { return head.path.starts_with("/s"); };
+  HttpRequestParser parser({.header_bytes_max = 2048, .body_bytes_max = 512}, streams);
   std::string pending;
+  bool begun = false;  // a body that is streamed
   for (size_t at = 0; at < input.size();) {
     pending += input.substr(at, piece);
     at += piece;
@@ -24,7 +27,18 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         CHECK(parser.error_status() >= 400 && !parser.error_message().empty());
         return 0;
       }
-      if (parser.state() != HttpRequestParser::State::kComplete) break;
+      const bool complete = parser.state() == HttpRequestParser::State::kComplete;
+      if (parser.streams_body() && !std::exchange(begun, true)) {
+        CHECK(!parser.take_head().method.empty());
+      }
+      if (begun) {
+        CHECK(parser.take_body().size() <= 2048 + piece) << "no more can have come";
+      }
+      if (!complete) break;
+      if (std::exchange(begun, false)) {
+        parser.reset();
+        continue;
+      }
       const minik::HttpRequest request = parser.take_request();
       CHECK(!request.method.empty() && request.body.size() <= 512);
       request.header_has_token("connection", "upgrade");

@@ -161,6 +161,11 @@ TEST_F(ApiOverHttp, SaysWhatItIsAndServes) {
   for (const char* path : {"/healthz", "/livez", "/readyz", "/livez/ping"}) {
     EXPECT_EQ(ask(get(path)).body, "ok") << path;
   }
+  EXPECT_EQ(ask(get("/livez?verbose")).body, "[+]ping ok\n[+]log ok\n[+]etcd ok\nlivez check passed\n");
+  EXPECT_EQ(ask(get("/livez/nonsense")).status, 404);
+  EXPECT_EQ(ask(get("/readyz?verbose&exclude=log&exclude=nonsense")).body,
+            "[+]log excluded: ok\nwarn: some health checks cannot be excluded: no matches for \"nonsense\"\n"
+            "[+]ping ok\n[+]etcd ok\n[+]informer-sync ok\nreadyz check passed\n");
   EXPECT_EQ(body_of(ask(get("/api"))).get("kind").string(), "APIVersions");
   EXPECT_EQ(body_of(ask(get("/apis/apps/v1"))).get("kind").string(), "APIResourceList");
   EXPECT_EQ(ask(get("/apis/nonsense")).status, 404);

@@ -76,6 +76,7 @@ ApiWorld::ApiWorld(HttpServerOptions options, Limits limits) {
       .open_socket = open_socket});
   options.error_response = ApiFront::error_response;
   options.admit_body = [this](const HttpRequest& head) { return front_->admit_body(head); };
+  options.streams_body = [this](const HttpRequest& head) { return front_->streams_body(head); };
   thread_ = std::thread([this] { control_loop_.run(); });
   server_ = std::make_unique<TestServer>(
       [this](HttpRequest request, Responder responder) {

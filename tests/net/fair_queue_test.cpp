@@ -125,6 +125,31 @@ TEST_F(Fairness, LetsARequestThatIsDearerThanItsLevelRunAlone) {
   EXPECT_THAT(served, ElementsAre("big"));
 }
 
+TEST_F(Fairness, LendsIdleSeatsUpToTheBorrowersLimit) {
+  keep_seats = true;
+  const auto borrower = std::make_shared<const control::PriorityLevel>(control::PriorityLevel{"borrower", "", false, 10, 99, 0, 100});
+  for (int i = 0; i < 30; ++i) EXPECT_TRUE(ask(borrower, "b"));
+  executor.run();
+  EXPECT_EQ(served.size(), 20u) << "ten of its own, and once more as many";
+}
+
+TEST_F(Fairness, KeepsWhatALevelDoesNotLendAndUsesNoSeatTwice) {
+  keep_seats = true;
+  const auto lender = std::make_shared<const control::PriorityLevel>(control::PriorityLevel{"lender", "", false, 60, 99, 50});
+  const auto borrower = std::make_shared<const control::PriorityLevel>(control::PriorityLevel{"borrower", "", false, 40, 99, 0, std::nullopt});
+  ask(lender, "l");
+  executor.run();
+  for (int i = 0; i < 100; ++i) ask(borrower, "b");
+  executor.run();
+  EXPECT_EQ(std::ranges::count(served, "b"), 70) << "all but the thirty that are not lendable";
+  for (int i = 0; i < 40; ++i) ask(lender, "l");
+  executor.run();
+  EXPECT_EQ(std::ranges::count(served, "l"), 30);
+  kept.clear();
+  executor.run();
+  EXPECT_EQ(std::ranges::count(served, "l"), 41) << "what comes back serves whoever waits";
+}
+
 TEST_F(Fairness, LeavesPlacesOfLongRunningRequestsToOtherUsers) {
   auto first = queue->open_long_running("a");
   auto second = queue->open_long_running("a");

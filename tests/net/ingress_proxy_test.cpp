@@ -30,7 +30,7 @@ class IngressProxyTest : public ::testing::Test {
         }),
         front([this](HttpRequest request, Responder responder) {
           proxy.handle(std::move(request), std::move(responder), IngressScheme::kHttp);
-        }) {}
+        }, {.streams_body = ingress_streams_body}) {}
 
   static uint16_t closed_port() {
     const auto listener = listen_tcp("127.0.0.1", 0);
@@ -222,6 +222,33 @@ TEST_F(IngressProxyTest, PassesAnAnswerOnThatComesBeforeTheRequestIsRead) {
   client.send("PUT / HTTP/1.1\r\nHost: web.org\r\nContent-Length: 2000000\r\n\r\n");
   client.send(std::string(2'000'000, 'x'));
   EXPECT_EQ(client.response().status, 413);
+}
+
+TEST_F(IngressProxyTest, PassesALargeBodyOnWhileItComes) {
+  std::string seen;
+  RawServer pod([&](int fd) {
+    seen = RawServer::read_until(fd, "first");
+    RawServer::say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nseen");
+  });
+  route_to({pod.port()});
+  TestConnection client(front.plain_port(), Kind::kPlain);
+  client.send("PUT / HTTP/1.1\r\nHost: web.org\r\nContent-Length: 2000000\r\n\r\nfirst");
+  EXPECT_EQ(client.response().body, "seen") << "although most has not been sent";
+}
+
+TEST_F(IngressProxyTest, HoldsASmallBodyUntilItIsWhole) {
+  std::string seen;
+  RawServer pod([&](int fd) {
+    seen = RawServer::read_until(fd, "abcd");
+    RawServer::say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nseen");
+  });
+  route_to({pod.port()});
+  TestConnection client(front.plain_port(), Kind::kPlain);
+  client.send("PUT / HTTP/1.1\r\nHost: web.org\r\nContent-Length: 4\r\n\r\nab");
+  ask("GET / HTTP/1.1\r\nHost: other.org\r\n\r\n");
+  EXPECT_EQ(pod.connections(), 0);
+  client.send("cd");
+  EXPECT_EQ(client.response().body, "seen");
 }
 
 TEST_F(IngressProxyTest, RefusesPathsThatLeaveTheRootAndHostsThatItDoesNotKnow) {

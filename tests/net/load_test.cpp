@@ -167,7 +167,7 @@ TEST_F(Load, RefusesWhatALevelHasNoPlaceForAndServesTheAdministrator) {
   start({.queue = {.seats = 10}});
   // One request at a time, and nobody waits.
   ASSERT_EQ(ask(post("/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations",
-                     R"({"metadata":{"name":"tiny"},"spec":{"type":"Limited","limited":{"nominalConcurrencyShares":1,)"
+                     R"({"metadata":{"name":"tiny"},"spec":{"type":"Limited","limited":{"nominalConcurrencyShares":1,"borrowingLimitPercent":0,)"
                      R"("limitResponse":{"type":"Reject"}}}})"))
                 .status,
             201);

@@ -252,6 +252,7 @@ Result<Value> MutatingPolicies::mutate(const WriteAttributes& request, MutationR
   std::ranges::move(refusals, std::back_inserter(unasked));
   if (unasked.empty()) return now.object;
   Error error(reason, unasked[0].message);
+  error.http = code_http(ErrorCode::kForbidden);  // whatever the reason
   error.causes = std::move(unasked);
   return error;
 }

@@ -1,5 +1,7 @@
 #include "control/admission/review.h"
 
+#include <algorithm>
+
 #include "control/base/text.h"
 #include "control/object/json.h"
 #include "control/object/keys.h"
@@ -26,19 +28,10 @@ Value body_kind(const WriteAttributes& request, const ResourceInfo& as) {
                      {keys::kKind, kind}});
 }
 
-ErrorCode code_of(const Value& status) {
-  const ErrorCode named = code_from_reason(status[keys::kReason].as_string());
-  if (named != ErrorCode::kUnknown) return named;
-  switch (status[keys::kCode].as_int(400)) {
-    case 401: return ErrorCode::kUnauthorized;
-    case 403: return ErrorCode::kForbidden;
-    case 404: return ErrorCode::kNotFound;
-    case 409: return ErrorCode::kConflict;
-    case 422: return ErrorCode::kInvalid;
-    case 429: return ErrorCode::kTooManyRequests;
-    case 500: return ErrorCode::kInternalError;
-    default: return ErrorCode::kBadRequest;
-  }
+// A webhook that says no may choose the reason and the status, but no status of success.
+int http_status_of(const Value& status) {
+  constexpr int64_t kFirst = 400, kLast = 599;
+  return static_cast<int>(std::clamp(status[keys::kCode].as_int(), kFirst, kLast));
 }
 
 }  // namespace
@@ -110,7 +103,9 @@ Error denial(std::string_view webhook, const Value& status) {
   const std::string denied = cat("admission webhook ", quoted(webhook), " denied the request");
   const std::string_view message = status[keys::kMessage].as_string(), reason = status[keys::kReason].as_string();
   const std::string_view why = message.empty() ? reason : message;
-  return Error(code_of(status), why.empty() ? cat(denied, " without explanation") : cat(denied, ": ", why));
+  Error error(code_from_reason(reason), why.empty() ? cat(denied, " without explanation") : cat(denied, ": ", why));
+  error.http = http_status_of(status);
+  return error;
 }
 
 }  // namespace minik::control

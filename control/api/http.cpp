@@ -315,7 +315,7 @@ Value status_of(const Error& error, const ResourceInfo* resource, std::string_vi
                      {keys::kMessage, as_utf8(error.message)},
                      {keys::kReason, reason.empty() ? Value() : Value(reason)},
                      {keys::kDetails, details},
-                     {keys::kCode, code_http(error.code)}});
+                     {keys::kCode, error.http_status()}});
 }
 
 namespace {
@@ -412,7 +412,7 @@ HttpReply reply_with(const Value& object, const ResponseFormat& format, int stat
 }
 
 HttpReply reply_with(const Error& error, const ResponseFormat& format) {
-  HttpReply reply = reply_with(status_of(error), format, code_http(error.code));
+  HttpReply reply = reply_with(status_of(error), format, error.http_status());
   if (error.retry_after_seconds > 0) reply.headers["retry-after"] = cat(error.retry_after_seconds);
   return reply;
 }
@@ -437,7 +437,7 @@ HttpReply reply_to(const Schema& schema, const ResourceCall& call, const Result<
         status = status.with_at({keys::kMetadata, keys::kContinue}, encode_continue(*token));
       }
     }
-    HttpReply reply = reply_with(status, call.format, code_http(error.code));
+    HttpReply reply = reply_with(status, call.format, error.http_status());
     if (error.retry_after_seconds > 0) reply.headers["retry-after"] = cat(error.retry_after_seconds);
     return reply;
   }

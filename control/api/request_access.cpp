@@ -143,7 +143,7 @@ void ApiServer::end_connection_audit(const ApiRequest& request, const Error* err
   constexpr int kSwitchingProtocols = 101;
   if (!request.audit || !options_.auditor) return;
   const auto now = executor_.wall_now();
-  const int code = error ? code_http(error->code) : request.subresource == "log" ? 200 : kSwitchingProtocols;
+  const int code = error ? error->http_status() : request.subresource == "log" ? 200 : kSwitchingProtocols;
   if (!error) options_.auditor->respond(*request.audit, code, now);
   options_.auditor->complete(*request.audit, code, error, now);
 }

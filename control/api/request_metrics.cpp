@@ -143,7 +143,7 @@ RequestMetrics::Running RequestMetrics::begin(const ApiRequest& request) {
 void RequestMetrics::end(const Running& running, const Result<ApiResponse>& result) {
   Group& group = *running.group;
   (changes(group.verb) ? changing_ : reading_).add(-1);
-  const int code = !result ? code_http(result.error().code) : result->created ? 201 : 200;
+  const int code = !result ? result.error().http_status() : result->created ? 201 : 200;
   auto counted = std::ranges::find(group.by_code, code, &std::pair<int, Counter*>::first);
   if (counted == group.by_code.end()) {
     MetricLabels labels = group.labels;

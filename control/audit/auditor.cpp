@@ -112,7 +112,7 @@ void Auditor::complete(const AuditContext& context, int code, const Error* error
 void Auditor::complete(const AuditContext& context, const ResourceInfo& resource, const Result<ApiResponse>& result,
                        WallTime now) const {
   if (!context.request) return;
-  if (!result) return complete(context, code_http(result.error().code), &result.error(), now);
+  if (!result) return complete(context, result.error().http_status(), &result.error(), now);
   AuditRecord record{.stage = AuditStage::kResponseComplete, .at = now, .code = result->created ? 201 : 200};
   const Value& object = result->object;
   if (context.request->choice.level == AuditLevel::kRequestResponse && object.is_map()) {

@@ -59,8 +59,11 @@ struct Error {
   std::string message;
   std::vector<ErrorCause> causes;
   int retry_after_seconds = 0;  // 0: none; else Status.details.retryAfterSeconds
+  int http = 0;                 // the HTTP status where somebody else than the code decides it; 0: the code's own
 
   Error(ErrorCode c, std::string text) : code(c), message(std::move(text)) {}
+
+  int http_status() const { return http != 0 ? http : code_http(code); }
 
   // The same error seen from one layer further out.
   [[nodiscard]] Error in(std::string_view context) && {

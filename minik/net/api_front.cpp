@@ -239,7 +239,7 @@ void ApiFront::audit_refusal(const Exchange& exchange, const Error& error) const
   const auto asked = control::attributes_of_path(exchange.request.method, exchange.request.path);
   const auto now = options_.control->wall_now();
   server->auditor()->begin(*exchange.audit, exchange.sender.user, asked.view(), now);
-  server->auditor()->complete(*exchange.audit, code_http(error.code), &error, now);
+  server->auditor()->complete(*exchange.audit, error.http_status(), &error, now);
 }
 
 void ApiFront::refuse_unknown(const ExchangePtr& exchange, const Error& error) const {

@@ -42,7 +42,7 @@ Result<SpdyAccept> accept_spdy(const HttpRequest& request,
 
 HttpResponse upgrade_refusal(const Error& error) {
   using control::Value;
-  const int code = code_http(error.code);
+  const int code = error.http_status();
   const Value status = Value::map({{"kind", "Status"},
                                    {"apiVersion", "v1"},
                                    {"metadata", Value::empty_map()},

@@ -129,7 +129,8 @@ TEST_F(MutatingPolicyTest, WhatTheSchemaDoesNotKnowIsNamed) {
   const std::string set = R"({"metadata":{"name":"web"},"spec":{"selector":{"matchLabels":{"a":"b"}},"template":{"metadata":)"
                           R"({"labels":{"a":"b"}},"spec":{"containers":[{"name":"c","image":"i"}]}}}})";
   const auto refused = send("POST", kSets, set);
-  EXPECT_EQ(refused.status, 422);
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_EQ(refused.at("reason").as_string(), "Invalid");
   EXPECT_EQ(refused.message(),
             "policy 'typo' with binding 'typo' denied request: error applying patch: "
             "failed to convert patch object to typed object: .spec.replica: field not declared in schema");

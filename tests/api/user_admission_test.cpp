@@ -1,4 +1,5 @@
 // Webhooks and ValidatingAdmissionPolicies, as those meet them who write.
+#include "control/admission/review.h"
 #include "tests/api/user_admission_world.h"
 
 namespace minik::control {
@@ -14,6 +15,17 @@ TEST_F(UserAdmissionTest, AWebhookThatDeniesIsQuoted) {
   EXPECT_EQ(made.status, 403);
   EXPECT_EQ(made.message(), "admission webhook \"no.example.com\" denied the request: not on a Friday");
   EXPECT_EQ(get(cat(kMaps, "/a")).status, 404);
+}
+
+TEST(WebhookDenial, HasTheReasonAndTheStatusThatTheWebhookChoseButNoSuccess) {
+  const auto of = [](std::string_view status) {
+    const Error error = denial("w", *parse_json(status));
+    return cat(error.http_status(), " ", code_reason(error.code), ": ", error.message);
+  };
+  const std::string denied = "admission webhook \"w\" denied the request";
+  EXPECT_EQ(of(R"({"code":418,"reason":"Conflict","message":"tea"})"), cat("418 Conflict: ", denied, ": tea"));
+  EXPECT_EQ(of(R"({"code":200,"reason":"Forbidden"})"), cat("400 Forbidden: ", denied, ": Forbidden"));
+  EXPECT_EQ(of("{}"), cat("400 : ", denied, " without explanation"));
 }
 
 TEST_F(UserAdmissionTest, AWebhookThatNobodyAnswersStopsTheWriteUnlessItMayBeIgnored) {

@@ -7,6 +7,7 @@
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
 #include "control/object/quantity.h"
+#include "control/object/text_hash.h"
 
 namespace minik::control {
 
@@ -243,15 +244,12 @@ std::string phase_of(const Value& spec, const PodState& state) {
 }
 
 uint64_t digest_of(const PodState& state) {
-  uint64_t digest = fnv1a_64({});
+  uint64_t digest = text_hash({});
   const auto add_number = [&](int64_t number) {
     digest = (digest ^ static_cast<uint64_t>(number)) * 0x9e3779b97f4a7c15ULL;
     digest ^= digest >> 32;
   };
-  const auto add_text = [&](std::string_view text) {
-    add_number(static_cast<int64_t>(text.size()));
-    digest = fnv1a_64(text, digest);
-  };
+  const auto add_text = [&](std::string_view text) { add_number(static_cast<int64_t>(text_hash(text))); };
   const auto add_status = [&](const ContainerStatus& status) {
     for (const auto& text : {std::string_view(status.id), std::string_view(status.reason), std::string_view(status.message),
                              std::string_view(status.image), std::string_view(status.image_id)}) {

@@ -4,7 +4,6 @@
 #include <array>
 #include <vector>
 
-#include "control/base/text.h"
 #include "control/object/text_hash.h"
 
 namespace minik::control {
@@ -44,13 +43,13 @@ class Shapes {
 };
 constexpr Shapes kShapes;
 
-// Open addressing over FNV-1a, half empty, built on first use.
+// Open addressing, half empty, built on first use.
 class SymbolIndex {
  public:
   SymbolIndex() {
     for (uint32_t i = 0; i < kCount; ++i) {
       hashes_[i] = text_hash(kSymbols[i]);
-      size_t slot = fnv1a_32(kSymbols[i]) % kSlots;
+      size_t slot = hashes_[i] % kSlots;
       while (slots_[slot] != 0) slot = (slot + 1) % kSlots;
       slots_[slot] = i + 1;
     }
@@ -58,7 +57,7 @@ class SymbolIndex {
 
   std::optional<uint32_t> find(std::string_view text) const {
     if (!kShapes.possible(text)) return {};
-    for (size_t slot = fnv1a_32(text) % kSlots; slots_[slot] != 0; slot = (slot + 1) % kSlots) {
+    for (size_t slot = text_hash(text) % kSlots; slots_[slot] != 0; slot = (slot + 1) % kSlots) {
       if (kSymbols[slots_[slot] - 1] == text) return slots_[slot] - 1;
     }
     return {};

@@ -1,7 +1,7 @@
 #include "control/quota/amounts.h"
 
 #include <algorithm>
-#include <functional>
+#include <vector>
 
 #include "control/base/text.h"
 #include "control/object/keys.h"
@@ -50,8 +50,58 @@ std::string amounts_text(const Amounts& amounts) {
 
 namespace {
 
-// `of` says what a container asks for.
-Amounts sum_of_pod(const Value& pod_spec, const Key& which, const std::function<Amounts(const Value& container)>& of) {
+const Value& status_of_container(const Value& pod, const Value& container) {
+  for (const auto& list : {keys::kContainerStatuses, keys::kInitContainerStatuses}) {
+    for (const auto& status : pod[keys::kStatus][list].items()) {
+      if (status[keys::kName] == container[keys::kName]) return status;
+    }
+  }
+  return Value::absent();
+}
+
+bool has_other_size(const Value& pod, const Value& container) {
+  const Value& given = status_of_container(pod, container)[keys::kResources];
+  return given.has_value() && !(given == container[keys::kResources]);
+}
+
+bool can_never_grow(const Value& pod) {
+  return std::ranges::any_of(pod[keys::kStatus][keys::kConditions].items(), [](const Value& condition) {
+    return condition[keys::kType].as_string() == "PodResizePending" && condition[keys::kReason].as_string() == "Infeasible";
+  });
+}
+
+}  // namespace
+
+bool changes_size(const Value& pod) {
+  return std::ranges::any_of(pod[keys::kSpec][keys::kContainers].items(),
+                             [&](const Value& container) { return has_other_size(pod, container); });
+}
+
+Value spec_in_force(const Value& pod) {
+  const Value& spec = pod[keys::kSpec];
+  if (!changes_size(pod)) return spec;
+  const bool stays = can_never_grow(pod);
+  std::vector<Value> containers;
+  for (const auto& container : spec[keys::kContainers].items()) {
+    Value next = container;
+    if (has_other_size(pod, container)) {
+      const Value& status = status_of_container(pod, container);
+      for (const auto& which : {keys::kRequests, keys::kLimits}) {
+        Amounts amounts = amounts_of(status[keys::kResources][which]);
+        if (which == keys::kRequests) raise_to(amounts, amounts_of(status[keys::kAllocatedResources]));
+        if (!stays) raise_to(amounts, amounts_of(container[keys::kResources][which]));
+        next = next.with_at({keys::kResources, which}, amounts_value(amounts));
+      }
+    }
+    containers.push_back(std::move(next));
+  }
+  return spec.with(keys::kContainers, Value::array(std::move(containers)));
+}
+
+Amounts pod_amounts(const Value& pod_spec, const Key& which) {
+  const auto of = [&which](const Value& holder) {
+    return amounts_of(holder[keys::kResources][which]);
+  };
   Amounts sum, sidecars, highest_start;
   for (const auto& container : pod_spec[keys::kContainers].items()) add_amounts(sum, of(container));
   for (const auto& container : pod_spec[keys::kInitContainers].items()) {
@@ -63,7 +113,7 @@ Amounts sum_of_pod(const Value& pod_spec, const Key& which, const std::function<
     sidecars = std::move(step);
   }
   raise_to(sum, highest_start);
-  for (const auto& [name, amount] : amounts_of(pod_spec[keys::kResources][which])) sum[name] = amount;
+  for (const auto& [name, amount] : of(pod_spec)) sum[name] = amount;
   const bool limits = which == keys::kLimits;
   for (const auto& [name, amount] : amounts_of(pod_spec[keys::kOverhead])) {
     // Without a limit of the containers there is none of the pod.
@@ -72,40 +122,6 @@ Amounts sum_of_pod(const Value& pod_spec, const Key& which, const std::function<
     own = own + amount;
   }
   return sum;
-}
-
-const Value& status_of_container(const Value& pod, const Value& container) {
-  for (const auto& list : {keys::kContainerStatuses, keys::kInitContainerStatuses}) {
-    for (const auto& status : pod[keys::kStatus][list].items()) {
-      if (status[keys::kName] == container[keys::kName]) return status;
-    }
-  }
-  return Value::absent();
-}
-
-bool can_never_grow(const Value& pod) {
-  return std::ranges::any_of(pod[keys::kStatus][keys::kConditions].items(), [](const Value& condition) {
-    return condition[keys::kType].as_string() == "PodResizePending" && condition[keys::kReason].as_string() == "Infeasible";
-  });
-}
-
-}  // namespace
-
-Amounts pod_amounts(const Value& pod_spec, const Key& which) {
-  return sum_of_pod(pod_spec, which, [&which](const Value& container) { return amounts_of(container[keys::kResources][which]); });
-}
-
-Amounts pod_amounts_in_force(const Value& pod, const Key& which) {
-  const bool stays = can_never_grow(pod);
-  return sum_of_pod(pod[keys::kSpec], which, [&](const Value& container) {
-    const Value& asked = container[keys::kResources][which];
-    const Value& status = status_of_container(pod, container);
-    if (!status[keys::kResources].has_value()) return amounts_of(asked);
-    Amounts amounts = amounts_of(status[keys::kResources][which]);
-    if (which == keys::kRequests) raise_to(amounts, amounts_of(status[keys::kAllocatedResources]));
-    if (!stays) raise_to(amounts, amounts_of(asked));
-    return amounts;
-  });
 }
 
 }  // namespace minik::control

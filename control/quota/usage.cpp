@@ -266,7 +266,9 @@ Amounts quota_usage(const ResourceInfo& resource, const Value& object, WallTime 
   if (resource.id == kinds::kPods) {
     if (!uses_compute(object, now)) return usage;
     usage["pods"] = Quantity::of(1);
-    usage.merge(compute_usage(pod_amounts_in_force(object, keys::kRequests), pod_amounts_in_force(object, keys::kLimits)));
+    const Value spec = spec_in_force(object);
+    usage.merge(
+        compute_usage(pod_amounts(spec, keys::kRequests), pod_amounts(spec, keys::kLimits)));
   } else if (resource.id == kinds::kServices) {
     add_service_usage(usage, object[keys::kSpec]);
   } else if (resource.id == kinds::kPersistentvolumeclaims) {
@@ -275,15 +277,6 @@ Amounts quota_usage(const ResourceInfo& resource, const Value& object, WallTime 
     usage[std::string(resource.plural)] = Quantity::of(1);
   }
   return usage;
-}
-
-bool changes_size(const Value& pod) {
-  const auto statuses = pod[keys::kStatus][keys::kContainerStatuses].items();
-  return std::ranges::any_of(pod[keys::kSpec][keys::kContainers].items(), [&](const Value& container) {
-    const auto status = std::ranges::find_if(statuses, [&](const Value& s) { return s[keys::kName] == container[keys::kName]; });
-    return status != statuses.end() && (*status)[keys::kResources].has_value() &&
-           !((*status)[keys::kResources] == container[keys::kResources]);
-  });
 }
 
 bool may_change_usage(const ResourceInfo& resource, const Value& before, const Value& after) {
@@ -295,7 +288,6 @@ bool may_change_usage(const ResourceInfo& resource, const Value& before, const V
     return !(before[keys::kSpec] == after[keys::kSpec]) ||
            differ({{keys::kStatus, keys::kPhase},
                    {keys::kStatus, keys::kContainerStatuses},
-                   {keys::kStatus, keys::kInitContainerStatuses},
                    {keys::kStatus, keys::kConditions},
                    {keys::kMetadata, keys::kDeletionTimestamp},
                    {keys::kMetadata, keys::kDeletionGracePeriodSeconds}});

@@ -31,8 +31,6 @@ bool quota_concerns(const Value& quota, const Value& hard, const ResourceInfo& r
 // Every name that the object uses something of, whether a quota limits it or not. A pod that has
 // ended, or is past the end of its grace at `now`, still counts as an object.
 Amounts quota_usage(const ResourceInfo& resource, const Value& object, WallTime now);
-// A container of the pod has something else than it asks for.
-bool changes_size(const Value& pod);
 // False: nothing that quotas look at differs between these two versions of an object.
 bool may_change_usage(const ResourceInfo& resource, const Value& before, const Value& after);
 // "must specify limits.cpu for: web,db; ...": what the pod's containers leave open although the

@@ -53,6 +53,30 @@ TEST_F(Queue, APodThatIsResizedToLessMakesRoom) {
   EXPECT_EQ(node_of("waits"), "a");
 }
 
+TEST_F(Queue, APodThatIsToShrinkMakesRoomWhenItsNodeHasShrunkIt) {
+  add_node("a", "2");
+  add_pod("large", requests("1500m"));
+  run();
+  const auto has = [this](const std::string& cpu) {
+    return patch(kinds::kPods, "default", "large",
+                 cat(R"({"status":{"containerStatuses":[{"name":"main","image":"demo:1","imageID":"","ready":true,"restartCount":0,)",
+                     R"("resources":{"requests":{"cpu":")", cpu, R"(","memory":"64Mi"}}}]}})"),
+                 "status");
+  };
+  const auto started = has("1500m");
+  ASSERT_TRUE(started) << started.error().message;
+  add_pod("waits", requests("1"));
+  run();
+  ASSERT_TRUE(patch(kinds::kPods, "default", "large",
+                    R"({"spec":{"containers":[{"name":"main","resources":{"requests":{"cpu":"500m"}}}]}})", "resize",
+                    PatchType::kStrategicMerge));
+  run();
+  EXPECT_EQ(node_of("waits"), "") << "it has what it had";
+  ASSERT_TRUE(has("500m"));
+  run();
+  EXPECT_EQ(node_of("waits"), "a");
+}
+
 TEST_F(Queue, OneOfAClassTriesForAllAndTheRestFollow) {
   add_node("a", "1");
   for (int i = 0; i < 20; ++i) add_pod(cat("web-", i), requests("800m"));

@@ -1,5 +1,7 @@
 #include "control/controllers/endpoint_mirroring.h"
 
+#include <algorithm>
+
 #include "decision_world.h"
 
 namespace minik::control {

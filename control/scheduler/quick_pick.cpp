@@ -56,18 +56,18 @@ int quick_best(const PodClass& pod_class, const NodeTable& table, const NodeRule
                const std::vector<int>& found) {
   if (found.size() <= 1) return found.empty() ? -1 : found.front();
   const auto& demand = pod_class.demand();
+  const auto& nodes = table.nodes();
+  const ScoreWeights weights = profile.weights;
+  const bool scores_images = !pod_class.key.images.empty();
   int best = -1;
   int64_t best_score = 0;
   for (const int node : found) {
-    const NodeEntry& entry = table.node(node);
-    int64_t score =
-        rules.score(node, profile.weights) + profile.weights.allocation * allocation_score(profile, demand, entry);
-    score += profile.weights.balance * balance_score(profile, demand, entry);
-    if (!pod_class.key.images.empty()) {
-      score += profile.weights.image * image_score(pod_class.key.images, table, node);
-    }
+    const NodeEntry& entry = nodes[static_cast<size_t>(node)];
+    int64_t score = rules.score(node, weights) + weights.allocation * allocation_score(profile, demand, entry) +
+                    weights.balance * balance_score(profile, demand, entry);
+    if (scores_images) score += weights.image * image_score(pod_class.key.images, table, node);
     const bool better = best < 0 || score > best_score ||
-                        (score == best_score && (entry.tie ^ salt) < (table.node(best).tie ^ salt));
+                        (score == best_score && (entry.tie ^ salt) < (nodes[static_cast<size_t>(best)].tie ^ salt));
     if (better) {
       best = node;
       best_score = score;

@@ -274,7 +274,7 @@ Result<Value> Admission::admit_update(const ResourceInfo& resource, Value object
   return object;
 }
 
-Value Admission::admit_status(const ResourceInfo& resource, Value object) const {
+Value Admission::admit_status(const ResourceInfo& resource, Value object) {
   return resource.id == kinds::kResourcequotas ? quota_.with_exact_usage(object) : object;
 }
 

@@ -39,7 +39,7 @@ class Admission {
   Status check_quota(const ResourceInfo& resource, const Value& object, const Value& old) const;
   Result<Value> admit_update(const ResourceInfo& resource, Value object, const Value& old);
   // Of the subresource status.
-  Value admit_status(const ResourceInfo& resource, Value object) const;
+  Value admit_status(const ResourceInfo& resource, Value object);
   Status admit_delete(const ResourceInfo& resource, const Value& object);
   Status cached_validate(const ResourceInfo& resource, const Value& object,
                          const std::function<Status()>& validate);
@@ -48,7 +48,7 @@ class Admission {
   void created(const ResourceInfo& resource, const Value& object);
   EventRetention& events() { return events_; }
   void updated(const ResourceInfo& resource, const Value& object, const Value& old);
-  void deleted(const ResourceInfo& resource, const Value& object);
+  void deleted(const ResourceInfo& resource, const Value& object);  // as it was stored
 
  private:
   struct Memo {

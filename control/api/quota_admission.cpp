@@ -4,7 +4,7 @@
 #include "control/api/metadata.h"
 #include "control/base/text.h"
 #include "control/object/keys.h"
-#include "control/quota/usage.h"
+#include "control/quota/ledger.h"
 #include "control/schema/kinds.h"
 
 namespace minik::control {
@@ -65,7 +65,7 @@ Status check_one(const Value& quota, const ResourceInfo& resource, const Value& 
 }  // namespace
 
 QuotaAdmission::QuotaAdmission(Store& store, const Schema& schema, Executor& executor)
-    : store_(store), schema_(schema), executor_(executor) {}
+    : store_(store), executor_(executor), ledger_(schema, CustomKinds::kCounted) {}
 
 void QuotaAdmission::load() {
   store_.for_each(kinds::kResourcequotas, [this](const Value& quota) {
@@ -73,16 +73,19 @@ void QuotaAdmission::load() {
   });
 }
 
-// Of most kinds only the number counts, which an update does not change.
-bool QuotaAdmission::may_charge(const ResourceInfo& resource, const Value& old) const {
+// Of most kinds only the number counts, which an update does not change; a pod may be resized.
+bool QuotaAdmission::may_charge(const ResourceInfo& resource, const Value& object, const Value& old) const {
   if (quotas_.empty() || !resource.namespaced || resource.plural == "events") return false;
+  if (resource.id == kinds::kPods && old.has_value()) {
+    return !(old[keys::kSpec][keys::kContainers] == object[keys::kSpec][keys::kContainers]);
+  }
   return old.is_absent() || resource.id == kinds::kServices ||
          resource.id == kinds::kPersistentvolumeclaims;
 }
 
 Status QuotaAdmission::check(const ResourceInfo& resource, const Value& object,
                              const Value& old) const {
-  if (!may_charge(resource, old)) return {};
+  if (!may_charge(resource, object, old)) return {};
   const auto namespace_ = object_namespace(object);
   const auto here = quotas_.find(namespace_);
   if (here == quotas_.end()) return {};
@@ -98,7 +101,8 @@ Status QuotaAdmission::check(const ResourceInfo& resource, const Value& object,
 
 void QuotaAdmission::charge(const ResourceInfo& resource, const Value& object, const Value& old) {
   const auto namespace_ = object_namespace(object);
-  if (may_charge(resource, old)) {
+  if (!quotas_.empty() && resource.namespaced) ledger_.change(resource, old, object);
+  if (may_charge(resource, object, old)) {
     const auto here = quotas_.find(namespace_);
     const auto names = here == quotas_.end() ? std::set<std::string>{} : here->second;
     for (const auto& name : names) {
@@ -122,10 +126,12 @@ Value QuotaAdmission::charged(const Value& quota, const ResourceInfo& resource, 
 }
 
 void QuotaAdmission::forget(const ResourceInfo& resource, const Value& object) {
-  if (quotas_.empty() || (resource.id != kinds::kResourcequotas && !resource.custom)) return;
   const auto here = quotas_.find(object_namespace(object));
   if (here == quotas_.end()) return;
+  ledger_.change(resource, object, Value());
   if (resource.custom) return release(resource, object, here->second);
+  if (resource.id != kinds::kResourcequotas) return;
+  ledger_.forget(object);
   here->second.erase(std::string(object_name(object)));
   if (here->second.empty()) quotas_.erase(here);
 }
@@ -144,7 +150,7 @@ void QuotaAdmission::release(const ResourceInfo& resource, const Value& object, 
   }
 }
 
-Value QuotaAdmission::with_exact_usage(const Value& quota) const {
+Value QuotaAdmission::with_exact_usage(const Value& quota) {
   const Value& hard = quota[keys::kStatus][keys::kHard];
   if (hard.empty()) return quota;
   const auto visit_all = [this](KindId kind, std::string_view namespace_,
@@ -152,8 +158,8 @@ Value QuotaAdmission::with_exact_usage(const Value& quota) const {
     const auto list = store_.list(kind, namespace_);
     for (const auto& object : list->objects) visit(object);
   };
-  return quota.with_at({keys::kStatus, keys::kUsed},
-                       counted_usage(schema_, quota, hard, executor_.wall_now(), CustomKinds::kCounted, visit_all));
+  const QuotaCount count = ledger_.count(quota, hard, executor_.wall_now(), visit_all);
+  return quota.with_at({keys::kStatus, keys::kUsed}, amounts_value(count.used));
 }
 
 }  // namespace minik::control

@@ -373,9 +373,10 @@ Value Writer::store_update(const Value& next, const Value& old) {
 }
 
 Value Writer::store_removal(const Value& object) {
+  const Value stored = server_.store_.find(resource_.id, object_namespace(object), object_name(object));
   Value last = with_revision(object, server_.store_.next_revision());
   server_.store_.erase(resource_.id, last);
-  server_.admission_->deleted(resource_, last);  // which may write on its own, as of a quota
+  server_.admission_->deleted(resource_, stored);  // which may write on its own, as of a quota
   return last;
 }
 

@@ -163,6 +163,7 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
         recorder.record(*write.event);
       }
     } else if (!is_tolerated(write, result.error())) {
+      for (const auto& note : write.failure_counts) count(note);
       if (write.failure_event) {
         replace_all(write.failure_event->message, "%error%", result.error().message);
         recorder.record(*write.failure_event);

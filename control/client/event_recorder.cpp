@@ -77,6 +77,19 @@ struct EventRecorder::Impl : std::enable_shared_from_this<Impl> {
     return true;
   }
 
+  // Most notes say the type and reason of the one before, and many its second.
+  const Value& same_text(Value& last, std::string_view text) {
+    if (last.as_string() != text) last = Value(text);
+    return last;
+  }
+  const Value& time_text(WallTime now) {
+    if (const int64_t second = now.ns / seconds(1).ns; !last_time.has_value() || second != last_second) {
+      last_second = second;
+      last_time = format_time(now);
+    }
+    return last_time;
+  }
+
   // A node has few pods and notes something about each of many that come and go.
   void forget(WallTime now) {
     if (remembered.size() + buckets.size() < forget_at) return;
@@ -95,6 +108,8 @@ struct EventRecorder::Impl : std::enable_shared_from_this<Impl> {
   Client& client;
   KindId event_kind;
   Value component, host, source;  // what each Event says of its author, once for all of them
+  Value last_type, last_reason, last_time;
+  int64_t last_second = 0;
   Rng rng;
   // By hashes of what they are about; never walked in an order that shows.
   boost::unordered_flat_map<uint64_t, Remembered> remembered;
@@ -144,7 +159,7 @@ void EventRecorder::record(const EventNote& note) {
   std::ranges::copy(impl.rng.suffix(kTail), fresh.tail.begin());
   const std::string event_name = name_of(fresh);
   impl.remembered[identity] = fresh;
-  const Value when = format_time(now);
+  const Value& when = impl.time_text(now);
   request.verb = Verb::kCreate;
   // In the order of a document, which spares it the sorting.
   request.body = Value::map(
@@ -155,11 +170,11 @@ void EventRecorder::record(const EventNote& note) {
        {keys::kLastTimestamp, when},
        {keys::kMessage, note.message},
        {keys::kMetadata, Value::map({{keys::kName, event_name}, {keys::kNamespace, namespace_}})},
-       {keys::kReason, note.reason},
+       {keys::kReason, impl.same_text(impl.last_reason, note.reason)},
        {keys::kReportingComponent, impl.component},
        {keys::kReportingInstance, impl.host},
        {keys::kSource, impl.source},
-       {keys::kType, note.type}});
+       {keys::kType, impl.same_text(impl.last_type, note.type)}});
   impl.client.send(std::move(request), [](const Result<ApiResponse>&) {});
 }
 

@@ -54,8 +54,8 @@ struct PlannedWrite {
   bool expect_empty = false;
   // Recorded when the write succeeds; %name% in its message stands for the created object's name.
   std::optional<EventNote> event;
-  // Counted when the write succeeds.
-  std::vector<MetricNote> counts;
+  // Counted when the write succeeds, or fails.
+  std::vector<MetricNote> counts, failure_counts;
   // Recorded when it fails; %error% in its message stands for the error.
   std::optional<EventNote> failure_event;
   // Sent once after the plan has stopped at this write: how its object tells of the failure. A pure

@@ -19,6 +19,7 @@
 #include "control/controllers/replica_set.h"
 #include "control/controllers/resource_quota.h"
 #include "control/controllers/service_accounts.h"
+#include "control/controllers/stale_disruption.h"
 #include "control/controllers/stateful_set.h"
 #include "control/controllers/taint_eviction.h"
 #include "control/controllers/ttl_after_finished.h"
@@ -61,6 +62,7 @@ std::vector<ControllerSpec> controller_specs(const Schema& schema,
   specs.push_back(ttl_after_finished_controller());
   specs.push_back(stateful_set_controller());
   specs.push_back(disruption_controller());
+  specs.push_back(stale_disruption_controller());
   specs.push_back(endpoint_slice_controller());
   specs.push_back(endpoints_controller());
   specs.push_back(endpoint_mirroring_controller());

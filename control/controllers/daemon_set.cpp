@@ -145,8 +145,8 @@ void settle_nodes(Rollout& rollout, bool surge, FailedDaemonPods& failed) {
   }
 }
 
-// The old and the new pod of a node during a roll-out. Not settled: one is on its way out, or there
-// are two of a kind.
+// The old and the new pod of a node during a roll-out; what is on its way out is neither, so that a
+// node that is slow to let go holds nobody up. Not settled: there are two of a kind.
 struct PodPair {
   bool settled = true;
   Value old_pod, new_pod;
@@ -155,8 +155,9 @@ struct PodPair {
 PodPair pair_on(const Rollout& rollout, const DaemonNode& node) {
   PodPair pair;
   for (const auto& pod : node.pods) {
+    if (is_deleting(pod)) continue;
     Value& place = rollout.is_new(pod) ? pair.new_pod : pair.old_pod;
-    if (is_deleting(pod) || place.has_value()) return {false, {}, {}};
+    if (place.has_value()) return {false, {}, {}};
     place = pod;
   }
   return pair;
@@ -179,41 +180,48 @@ void replace_in_place(Rollout& rollout, int64_t unavailable_max) {
       healthy.push_back(pair.old_pod);
     }
   }
-  const int64_t room = std::max<int64_t>(0, unavailable_max - unavailable);
-  const size_t count = std::min(healthy.size(), static_cast<size_t>(room));
-  rollout.surplus.insert(rollout.surplus.end(), healthy.begin(),
-                         healthy.begin() + static_cast<std::ptrdiff_t>(count));
+  const auto room = static_cast<size_t>(std::max<int64_t>(0, unavailable_max - unavailable));
+  healthy.resize(std::min(healthy.size(), room));
+  std::ranges::copy(healthy, std::back_inserter(rollout.surplus));
 }
 
 void replace_beside(Rollout& rollout, int64_t surge_max) {
-  int64_t surging = 0;
+  int64_t surging = 0, serving = 0;
   std::vector<std::string> healthy;
+  std::vector<Value> misplaced;  // they serve where the set may stay but should not run
   for (const auto& [name, node] : rollout.nodes) {
     if (node.pods.empty()) continue;
     const PodPair pair = pair_on(rollout, node);
     if (!pair.settled) {
       ++surging;
-    } else if (!pair.old_pod.has_value()) {
       continue;
-    } else if (pair.new_pod.has_value()) {
+    }
+    const Value& elder = pair.old_pod.has_value() ? pair.old_pod : pair.new_pod;
+    const bool served = elder.has_value() && rollout.available(elder);
+    if (served) ++serving;
+    if (!pair.old_pod.has_value()) continue;
+    if (pair.new_pod.has_value()) {
       if (!rollout.available(pair.new_pod)) {
         ++surging;
       } else {
         rollout.surplus.push_back(pair.old_pod);
       }
     } else if (!node.verdict.should_run) {
-      // Only tolerated here: it cannot have a successor.
-      if (!rollout.available(pair.old_pod)) rollout.surplus.push_back(pair.old_pod);
-    } else if (!rollout.available(pair.old_pod)) {
-      rollout.missing.push_back(name);
-    } else {
+      // It cannot have a successor here.
+      (served ? misplaced : rollout.surplus).push_back(pair.old_pod);
+    } else if (served) {
       healthy.push_back(name);
+    } else {
+      rollout.missing.push_back(name);
     }
   }
-  const int64_t room = std::max<int64_t>(0, surge_max - surging);
-  const size_t count = std::min(healthy.size(), static_cast<size_t>(room));
-  rollout.missing.insert(rollout.missing.end(), healthy.begin(),
-                         healthy.begin() + static_cast<std::ptrdiff_t>(count));
+  // Who surges wants as many served as before: a misplaced pod goes when one serves in its stead.
+  const auto spare = static_cast<size_t>(std::max<int64_t>(0, serving - rollout.desired()));
+  misplaced.resize(std::min(misplaced.size(), spare));
+  std::ranges::copy(misplaced, std::back_inserter(rollout.surplus));
+  const auto room = static_cast<size_t>(std::max<int64_t>(0, surge_max - surging));
+  healthy.resize(std::min(healthy.size(), room));
+  std::ranges::copy(healthy, std::back_inserter(rollout.missing));
 }
 
 void plan_pods(Rollout& rollout) {

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "control/base/text.h"
+#include "control/controllers/endpoint_subsets.h"
 #include "control/controllers/pods.h"
 #include "control/object/keys.h"
 #include "control/schema/kinds.h"
@@ -49,33 +50,28 @@ struct Mirror {
 
 Mirror mirror_of(const Value& endpoints) {
   Mirror mirror;
-  for (const auto& subset : endpoints[keys::kSubsets].items()) {
+  for (const auto& subset : plain_subsets(endpoints[keys::kSubsets])) {
     size_t added = 0;
     std::string ports_text;
-    std::vector<Value> ports;
-    for (const auto& port : subset[keys::kPorts].items()) {
-      const auto name = port[keys::kName].as_string(),
-                 protocol = port[keys::kProtocol].as_string("TCP");
-      ports_text += cat(name, "=", port[keys::kPort].as_int(), "/", protocol, ";");
-      ports.push_back(port.with(keys::kName, name).with(keys::kProtocol, protocol));
+    for (const auto& port : subset.ports) {
+      ports_text += cat(port[keys::kName].as_string(), "=", port[keys::kPort].as_int(), "/", port[keys::kProtocol].as_string(), "/",
+                        port[keys::kAppProtocol].as_string(), ";");
     }
-    for (const auto& list : {keys::kAddresses, keys::kNotReadyAddresses}) {
-      for (const auto& address : subset[list].items()) {
-        const bool v6 = address[keys::kIp].as_string().find(':') != std::string_view::npos;
-        const std::string_view family = v6 ? "IPv6" : "IPv4";
-        const std::string id =
-            cat(object_name(endpoints), "-", fnv1a_32(cat(family, ";", ports_text)));
-        Group& group = mirror.groups[id];
-        group.family = family;
-        group.ports = Value::array(ports);
-        if (added == kAddressesMax || group.endpoints.size() == kAddressesMax) {
-          ++mirror.skipped;
-          continue;
-        }
-        ++added;
-        group.endpoints.push_back(endpoint_of(address, list == keys::kAddresses));
+    const auto add = [&](const Value& address, bool ready) {
+      if (added == kAddressesMax) {
+        ++mirror.skipped;
+        return;
       }
-    }
+      ++added;
+      const bool v6 = address[keys::kIp].as_string().find(':') != std::string_view::npos;
+      const std::string_view family = v6 ? "IPv6" : "IPv4";
+      Group& group = mirror.groups[cat(object_name(endpoints), "-", fnv1a_32(cat(family, ";", ports_text)))];
+      group.family = family;
+      group.ports = Value::array(subset.ports);
+      group.endpoints.push_back(endpoint_of(address, ready));
+    };
+    for (const auto& address : subset.ready) add(address, true);
+    for (const auto& address : subset.not_ready) add(address, false);
   }
   return mirror;
 }

@@ -149,6 +149,17 @@ Value refreshed(const Value& slice, const Value& service, const Value& ports,
   return std::move(result).build();
 }
 
+EventNote slice_failure(const Value& service, std::string_view deed) {
+  const auto about = cat("Service ", key_of(service).text());
+  return {typed(service, "v1", "Service"), "Warning", "FailedToUpdateEndpointSlices",
+          cat("Error updating Endpoint Slices for ", about, ": failed to ", deed, " EndpointSlice for ", about, ": %error%")};
+}
+
+EventNote endpoints_failure(const Value& endpoints, std::string_view deed) {
+  return {typed(endpoints, "v1", "Endpoints"), "Warning", deed == "create" ? "FailedToCreateEndpoint" : "FailedToUpdateEndpoint",
+          cat("Failed to ", deed, " endpoint ", deed == "create" ? "for service " : "", key_of(endpoints).text(), ": %error%")};
+}
+
 // Puts the wanted endpoints of one set of ports into its slices: endpoints stay where they are,
 // freed places are filled, and only slices whose content differs are written.
 void plan_port_group(Plan& plan, const Value& service, const Value& ports,
@@ -185,13 +196,17 @@ void plan_port_group(Plan& plan, const Value& service, const Value& ports,
                   Value::map({{keys::kMetadata, slice_metadata(service, "")},
                               {keys::kAddressType, "IPv4"},
                               {keys::kPorts, ports},
-                              {keys::kEndpoints, Value::array(std::move(endpoints))}}));
+                              {keys::kEndpoints, Value::array(std::move(endpoints))}}))
+          .failure_event = slice_failure(service, "create");
     } else if (endpoints.empty() && (kept_one || filled.size() > 1)) {
-      plan.remove(kinds::kEndpointslices, slice);
+      plan.remove(kinds::kEndpointslices, slice).failure_event = slice_failure(service, cat("delete ", object_name(slice)));
       continue;
     } else {
       Value next_slice = refreshed(slice, service, ports, std::move(endpoints));
-      if (!(next_slice == slice)) plan.update(kinds::kEndpointslices, std::move(next_slice));
+      if (!(next_slice == slice)) {
+        plan.update(kinds::kEndpointslices, std::move(next_slice)).failure_event =
+            slice_failure(service, cat("update ", object_name(slice)));
+      }
     }
     kept_one = true;
   }
@@ -333,9 +348,10 @@ Plan reconcile_endpoints(const Snapshot& snapshot, const ObjectKey& key, Env& en
                     {keys::kNamespace, key.namespace_},
                     {keys::kLabels, labels},
                     {keys::kAnnotations, over_capacity(Value(), content.truncated)}});
-    plan.create(kinds::kEndpoints,
-                Value::map({{keys::kMetadata, metadata}, {keys::kSubsets, content.subsets}}))
-        .on_error = OnError::kTolerateExists;
+    const Value made = Value::map({{keys::kMetadata, metadata}, {keys::kSubsets, content.subsets}});
+    auto& write = plan.create(kinds::kEndpoints, made);
+    write.on_error = OnError::kTolerateExists;
+    write.failure_event = endpoints_failure(made, "create");
     return plan;
   }
   MapBuilder metadata(current[keys::kMetadata]);
@@ -344,7 +360,9 @@ Plan reconcile_endpoints(const Snapshot& snapshot, const ObjectKey& key, Env& en
                over_capacity(current[keys::kMetadata][keys::kAnnotations], content.truncated));
   Value next = current.with(keys::kMetadata, std::move(metadata).build())
                    .with(keys::kSubsets, content.subsets);
-  if (!(next == current)) plan.update(kinds::kEndpoints, std::move(next));
+  if (!(next == current)) {
+    plan.update(kinds::kEndpoints, std::move(next)).failure_event = endpoints_failure(current, "update");
+  }
   return plan;
 }
 

@@ -1,6 +1,7 @@
 #include "control/controllers/garbage_collector.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "control/base/text.h"
 #include "control/controllers/garbage_judgement.h"
@@ -14,14 +15,8 @@ namespace minik::control {
 namespace {
 
 constexpr std::string_view kOwnerUid = "owner-uid";
-constexpr std::string_view kOrphan = "orphan";
-constexpr std::string_view kForeground = "foregroundDeletion";
 constexpr Duration kRetry = seconds(1);
-
-bool has_finalizer_named(const Value& object, std::string_view name) {
-  const auto finalizers = object[keys::kMetadata][keys::kFinalizers].items();
-  return std::ranges::any_of(finalizers, [&](const Value& f) { return f.as_string() == name; });
-}
+constexpr size_t kRemembered = 10'000;  // owners that are gone, warnings given: forgotten, they are found out again
 
 // What makes the collector look: owners, finalizers and the deletion mark; status never does.
 bool concerns(const Value& before, const Value& after) {
@@ -40,6 +35,12 @@ struct GarbageCollector::Impl : std::enable_shared_from_this<Impl> {
     KindId kind;
     ObjectKey key;
     auto operator<=>(const Item&) const = default;
+  };
+  // A uid alone would not do: who says a wrong namespace must not condemn those that say the right one.
+  struct OwnerAddress {
+    Item item;
+    std::string uid;
+    auto operator<=>(const OwnerAddress&) const = default;
   };
 
   Impl(const Schema& s, Executor& e, Client& c, InformerSet& i, EventRecorder& r)
@@ -131,49 +132,66 @@ struct GarbageCollector::Impl : std::enable_shared_from_this<Impl> {
       }
       const Value object = cache(item.kind).find(item.key.namespace_, item.key.name);
       if (!object.has_value()) continue;
-      if (is_deleting(object) && has_finalizer_named(object, kOrphan)) {
+      if (is_deleting(object) && has_finalizer_named(object, kOrphanFinalizer)) {
         orphan_dependents(item, object);
-      } else if (is_deleting(object) && has_finalizer_named(object, kForeground)) {
+      } else if (is_deleting(object) && has_finalizer_named(object, kForegroundFinalizer)) {
         finish_foreground(item, object);
       }
-      if (!is_deleting(object) || !has_finalizer_named(object, kForeground))
+      if (!is_deleting(object) || !has_finalizer_named(object, kForegroundFinalizer))
         check_owners(item, object);
     }
   }
 
-  OwnerWorth worth_of(const Value& object, const Value& owner) const {
+  // Where a reference points to; none: nowhere that exists.
+  std::optional<OwnerAddress> address_of(const Value& object, const Value& owner) const {
     const auto* resource = resource_of(owner);
-    // A kind that is not served, or a namespaced owner of a cluster-wide object: never deleted on a
-    // guess.
-    if (!resource || (resource->namespaced && object_namespace(object).empty()))
-      return OwnerWorth::kSolid;
-    const ObjectKey key = owner_key(*resource, owner, object);
-    const Value& known = cache(resource->id).find(key.namespace_, key.name);
-    if (known.has_value() && object_uid(known) == owner[keys::kUid].as_string()) {
-      const bool waits = is_deleting(known) && has_finalizer_named(known, kForeground) &&
-                         owner[keys::kBlockOwnerDeletion].as_bool();
-      return waits ? OwnerWorth::kWaits : OwnerWorth::kSolid;
+    if (!resource || (resource->namespaced && object_namespace(object).empty())) return std::nullopt;
+    return OwnerAddress{{resource->id, owner_key(*resource, owner, object)}, owner[keys::kUid].string()};
+  }
+
+  OwnerWorth worth_of(const Value& object, const Value& owner) const {
+    const auto address = address_of(object, owner);
+    if (!address) return OwnerWorth::kInvalid;  // never deleted on a guess
+    const ObjectKey& key = address->item.key;
+    const Value& known = cache(address->item.kind).find(key.namespace_, key.name);
+    if (known.has_value() && object_uid(known) == address->uid) {
+      return waits_for_dependents(known) ? OwnerWorth::kWaits : OwnerWorth::kSolid;
     }
-    return gone_uids.contains(owner[keys::kUid].string()) ? OwnerWorth::kGone : OwnerWorth::kUnknown;
+    return gone.contains(*address) ? OwnerWorth::kGone : OwnerWorth::kUnknown;
+  }
+
+  static bool waits_for_dependents(const Value& object) {
+    return is_deleting(object) && has_finalizer_named(object, kForegroundFinalizer);
+  }
+
+  Dependents dependents_of(const Value& object) const {
+    auto found = Dependents::kNone;
+    for (const KindId kind : watched) {
+      for (const auto& dependent : cache(kind).indexed(kOwnerUid, object_uid(object))) {
+        if (waits_for_dependents(dependent)) return Dependents::kWaiting;
+        found = Dependents::kSome;
+      }
+    }
+    return found;
   }
 
   void check_owners(const Item& item, const Value& object) {
-    const auto decision = decide_garbage(object, [&](const Value& owner) { return worth_of(object, owner); });
+    warn_of_owners_in_namespaces(item, object);
+    const auto decision = decide_garbage(
+        object, [&](const Value& owner) { return worth_of(object, owner); }, [&] { return dependents_of(object); });
     switch (decision.action) {
       case GarbageDecision::Action::kNothing:
         return;
       case GarbageDecision::Action::kAsk:
         return ask_for_owner(item, object, decision.owner);
-      case GarbageDecision::Action::kKeepOwners:
-        return keep_owners(item, object, decision.owners);
-      case GarbageDecision::Action::kRemoveBackground:
-        return remove(item, object, PropagationPolicy::kBackground);
-      case GarbageDecision::Action::kRemoveForeground:
-        return remove(item, object, PropagationPolicy::kForeground);
+      case GarbageDecision::Action::kSetOwners:
+        return set_owners(item, object, decision.owners);
+      case GarbageDecision::Action::kRemove:
+        return remove(item, object, decision.policy);
     }
   }
 
-  void keep_owners(const Item& item, const Value& object, const Value& owners) {
+  void set_owners(const Item& item, const Value& object, const Value& owners) {
     const Value patch = Value::map(
         {{keys::kMetadata,
           Value::map({{keys::kUid, object[keys::kMetadata][keys::kUid]},
@@ -185,44 +203,50 @@ struct GarbageCollector::Impl : std::enable_shared_from_this<Impl> {
 
   // One question for each owner, however many objects wait for the answer.
   void ask_for_owner(const Item& item, const Value& object, const Value& owner) {
-    const std::string uid = owner[keys::kUid].string();
-    auto& waiting = asking[uid];
+    const OwnerAddress address = *address_of(object, owner);
+    auto& waiting = asking[address];
     waiting.push_back(item);
     if (waiting.size() > 1) return;
-    const ResourceInfo& resource = *resource_of(owner);
-    const ObjectKey key = owner_key(resource, owner, object);
     ApiRequest request;
     request.verb = Verb::kGet;
-    request.kind = resource.id;
-    request.namespace_ = key.namespace_;
-    request.name = key.name;
-    client.send(std::move(request), [weak = weak_from_this(), item, object, owner,
-                                     uid](const Result<ApiResponse>& r) {
+    request.kind = address.item.kind;
+    request.namespace_ = address.item.key.namespace_;
+    request.name = address.item.key.name;
+    client.send(std::move(request), [weak = weak_from_this(), item, object, owner, address](const Result<ApiResponse>& r) {
       const auto self = weak.lock();
       if (!self) return;
-      const auto waiting_items = std::exchange(self->asking[uid], {});
-      self->asking.erase(uid);
-      const bool gone = r ? object_uid(r->object) != uid : r.error().code == ErrorCode::kNotFound;
-      if (gone) {
-        self->remember_gone(uid);
+      const auto waiting_items = std::exchange(self->asking[address], {});
+      self->asking.erase(address);
+      const bool is_gone = r ? object_uid(r->object) != address.uid : r.error().code == ErrorCode::kNotFound;
+      if (is_gone) {
+        self->remember_gone(address);
         self->warn_of_stranger(item, object, owner);
       }
       for (const auto& other : waiting_items) {
         // Not gone: alive and only unknown here, or the API did not answer.
-        gone ? self->add(other) : self->later(other);
+        is_gone ? self->add(other) : self->later(other);
       }
     });
   }
 
-  // An owner that lives in another namespace is none: the object will be deleted, and this says
-  // why.
+  // A cluster-wide object cannot have an owner in a namespace. It stays, and this says why; once.
+  void warn_of_owners_in_namespaces(const Item& item, const Value& object) {
+    if (!object_namespace(object).empty()) return;
+    for (const auto& owner : object[keys::kMetadata][keys::kOwnerReferences].items()) {
+      const auto* resource = resource_of(owner);
+      if (!resource || !resource->namespaced) continue;
+      if (warned.size() >= kRemembered) warned.clear();
+      if (warned.emplace(object_uid(object), owner[keys::kUid].as_string()).second) warn_of_stranger(item, object, owner);
+    }
+  }
+
+  // An owner that lives in another namespace is none: an object in a namespace will be deleted, and this says why.
   void warn_of_stranger(const Item& item, const Value& object, const Value& owner) {
     const ResourceInfo& resource = *resource_of(owner);
     if (!resource.namespaced) return;
-    const auto same_uid = [&](const Value& o) {
-      return object_uid(o) == owner[keys::kUid].as_string();
-    };
-    if (!std::ranges::any_of(cache(resource.id).list(), same_uid)) return;
+    bool lives = false;
+    cache(resource.id).for_each([&](const Value& other) { lives |= object_uid(other) == owner[keys::kUid].as_string(); });
+    if (!lives) return;
     const ResourceInfo& own = schema.resource(item.kind);
     events.record(
         {typed(object, own.api_version, own.kind), "Warning", "OwnerRefInvalidNamespace",
@@ -232,10 +256,9 @@ struct GarbageCollector::Impl : std::enable_shared_from_this<Impl> {
              "] does not exist in namespace ", quoted(object_namespace(object)))});
   }
 
-  void remember_gone(const std::string& uid) {
-    constexpr size_t kMax = 10'000;
-    if (gone_uids.size() >= kMax) gone_uids.clear();
-    gone_uids.insert(uid);
+  void remember_gone(const OwnerAddress& address) {
+    if (gone.size() >= kRemembered) gone.clear();
+    gone.insert(address);
   }
 
   void later(const Item& item) {
@@ -256,9 +279,12 @@ struct GarbageCollector::Impl : std::enable_shared_from_this<Impl> {
                 });
   }
 
+  // This version of it: a newer one may have found another owner.
   void remove(const Item& item, const Value& object, PropagationPolicy policy) {
     Plan plan;
-    send(item, plan.remove(item.kind, object, policy).request);
+    auto& request = plan.remove(item.kind, object, policy).request;
+    request.options.preconditions.resource_version = object[keys::kMetadata][keys::kResourceVersion].as_string();
+    send(item, request);
   }
 
   void drop_finalizer(const Item& item, const Value& object, std::string_view name) {
@@ -283,7 +309,7 @@ struct GarbageCollector::Impl : std::enable_shared_from_this<Impl> {
         blocked |= blocks_deletion(dependent, object);
       }
     }
-    if (!blocked) drop_finalizer(item, object, kForeground);
+    if (!blocked) drop_finalizer(item, object, kForegroundFinalizer);
   }
 
   void orphan_dependents(const Item& item, const Value& object) {
@@ -308,7 +334,7 @@ struct GarbageCollector::Impl : std::enable_shared_from_this<Impl> {
     if (left) {
       later(item);
     } else {
-      drop_finalizer(item, object, kOrphan);
+      drop_finalizer(item, object, kOrphanFinalizer);
     }
   }
 
@@ -320,8 +346,9 @@ struct GarbageCollector::Impl : std::enable_shared_from_this<Impl> {
   std::vector<KindId> watched;
   std::set<KindId> custom;  // those of them that are defined at run time and served now
   std::set<Item> queue, busy;
-  std::map<std::string, std::vector<Item>> asking;  // by the owner's uid
-  std::set<std::string> gone_uids;
+  std::map<OwnerAddress, std::vector<Item>> asking;
+  std::set<OwnerAddress> gone;
+  std::set<std::pair<std::string, std::string>> warned;  // the uids of an object and of its owner
   bool scheduled = false, started = false;
 };
 
@@ -333,8 +360,7 @@ std::vector<KindId> GarbageCollector::kinds_of(const Schema& schema) {
     // Of kinds with two served forms the store has one.
     const bool alias = resource.id == kinds::kEventsEvents ||
                        resource.id == kinds::kAutoscalingV1Horizontalpodautoscalers;
-    if (plain && !alias && resource.id != kinds::kEvents && resource.id != kinds::kLeases)
-      all.push_back(resource.id);
+    if (plain && !alias && resource.id != kinds::kEvents) all.push_back(resource.id);
   }
   return all;
 }

@@ -29,8 +29,8 @@ class GarbageCollector {
   GarbageCollector& operator=(const GarbageCollector&) = delete;
 
   void start();
-  // The kinds it watches: all that can be listed, watched and deleted, but Events and Leases, which
-  // own nothing, are owned by nothing and are many.
+  // The kinds it watches: all that can be listed, watched and deleted, but Events, which own nothing, are owned by
+  // nothing and are many.
   static std::vector<KindId> kinds_of(const Schema& schema);
 
  private:

@@ -224,8 +224,12 @@ void plan_pod(Work& work, Value pod) {
   write.independent = true;
   write.event = EventNote{work.about(), "Normal", "SuccessfulCreate", "Created pod: %name%"};
   write.failure_event = EventNote{work.about(), "Warning", "FailedCreate", "Error creating: %error%"};
-  write.counts.push_back({"job_controller_job_pods_creation_total", "Pods made for Jobs, by what made them necessary.",
-                          {{"reason", creation_reason(work)}, {"status", "succeeded"}}});
+  const auto counted_as = [&](const char* status) {
+    return MetricNote{"job_controller_job_pods_creation_total", "Pods made for Jobs, by what made them necessary.",
+                      {{"reason", creation_reason(work)}, {"status", status}}};
+  };
+  write.counts.push_back(counted_as("succeeded"));
+  write.failure_counts.push_back(counted_as("failed"));
 }
 
 void plan_removal(Work& work, const Value& pod) {

@@ -120,12 +120,12 @@ Plan reconcile_namespace(const Schema& schema, const Snapshot& snapshot, const O
     plan.look_again_after(kLookAgain);
     return plan;
   }
-  // The caches may not know yet what was created last, and Events, Leases and custom kinds are not watched:
+  // The caches may not know yet what was created last, and Events and custom kinds are not watched:
   // everything is deleted once more without looking, and the server is asked whether something is
   // left.
   expect_no_pods(plan, key.name);
   auto kinds_here = content_kinds(schema);
-  kinds_here.insert(kinds_here.end(), {kinds::kEvents, kinds::kLeases});
+  kinds_here.push_back(kinds::kEvents);
   if (const KindRegistry* registry = schema.registry()) {
     for (const auto* resource : registry->stored()) {
       if (resource->namespaced) kinds_here.push_back(resource->id);

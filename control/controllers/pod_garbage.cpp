@@ -30,6 +30,8 @@ void plan_removal(Plan& plan, const Value& pod, WallTime now, std::string_view w
   write.request.options.grace_period_seconds = 0;
   write.counts.push_back({"pod_gc_collector_force_delete_pods_total",
                           "Pods that were removed by force, by the reason.", {{"reason", reason}}});
+  write.failure_counts.push_back({"pod_gc_collector_force_delete_pod_errors_total",
+                                  "Pods that could not be removed by force, by the reason.", {{"reason", reason}}});
 }
 
 bool is_out_of_service(const Value& node) {

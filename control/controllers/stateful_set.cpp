@@ -246,7 +246,7 @@ void roll_out(Rollout& rollout) {
   const int64_t most =
       bound.has_value() ? std::max<int64_t>(1, scaled(bound, rollout.wanted(), false)) : 1;
   int64_t unavailable = 0;
-  std::vector<Value> broken, well;  // of an old revision, highest first
+  std::vector<Value> well;  // of an old revision, highest first
   for (int64_t i = rollout.wanted() - 1; i >= 0; --i) {
     const Value& pod = rollout.replicas[static_cast<size_t>(i)];
     const bool healthy = pod.has_value() && rollout.healthy(pod);
@@ -254,18 +254,14 @@ void roll_out(Rollout& rollout) {
     if (!pod.has_value() || i < partition || rollout.is_latest(pod) || is_deleting(pod) || is_pod_ended(pod)) {
       continue;
     }
-    (healthy ? well : broken).push_back(pod);
+    if (healthy) {
+      well.push_back(pod);
+    } else {
+      plan_delete(rollout, pod);  // it serves nobody: replacing it makes no more unavailable than there are
+    }
   }
-  // Replacing what serves nobody makes no more unavailable than there are.
-  const auto broken_count = static_cast<int64_t>(broken.size());
-  int64_t room = std::max<int64_t>(0, most - (unavailable - broken_count));
-  for (const auto& pod : broken) {
-    if (room-- > 0) plan_delete(rollout, pod);
-  }
-  room = std::max<int64_t>(0, most - unavailable);
-  for (const auto& pod : well) {
-    if (room-- > 0) plan_delete(rollout, pod);
-  }
+  const auto room = static_cast<size_t>(std::max<int64_t>(0, most - unavailable));
+  for (size_t i = 0; i < std::min(room, well.size()); ++i) plan_delete(rollout, well[i]);
 }
 
 // ---- Status and history ----

@@ -78,6 +78,9 @@ Plan reconcile_taint_eviction(const Snapshot& snapshot, const ObjectKey& key, En
                           cat("Marking for deletion Pod ", key.text())};
   write.counts.push_back({"taint_eviction_controller_pod_deletions_total",
                           "Pods that a NoExecute taint of their node has ended."});
+  write.counts.push_back({.name = "taint_eviction_controller_pod_deletion_duration_seconds",
+                          .help = "Time from the moment when a taint should end a pod to its deletion.",
+                          .duration = env.now - *when});
   return plan;
 }
 

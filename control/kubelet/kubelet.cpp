@@ -309,6 +309,13 @@ void Kubelet::write_lease() {
   if (lease_[keys::kSpec].has_value()) {
     // Of the Lease that it has written last only the time changes: the server need not look at the rest.
     request.body = lease_.with(keys::kSpec, lease_[keys::kSpec].with(keys::kRenewTime, now));
+    // It goes with its Node, once that is known.
+    const Value& node = node_.cache().find({}, config_.node_name);
+    if (node.has_value() && lease_[keys::kMetadata][keys::kOwnerReferences].empty()) {
+      const Value owner = Value::map({{keys::kApiVersion, "v1"}, {keys::kKind, "Node"}, {keys::kName, config_.node_name},
+                                      {keys::kUid, object_uid(node)}});
+      request.body = request.body.with_at({keys::kMetadata, keys::kOwnerReferences}, Value::array({owner}));
+    }
   } else {
     // One that an earlier life has left: without a version, whatever it says now.
     request.body = Value::map({{keys::kMetadata, Value::map({{keys::kName, config_.node_name},

@@ -1,6 +1,7 @@
 #include "control/quota/amounts.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "control/base/text.h"
 #include "control/object/keys.h"
@@ -45,6 +46,56 @@ std::string amounts_text(const Amounts& amounts) {
     text += cat(text.empty() ? "" : ",", name, "=", amount.text());
   }
   return text;
+}
+
+namespace {
+
+const Value& status_of_container(const Value& pod, const Value& container) {
+  for (const auto& list : {keys::kContainerStatuses, keys::kInitContainerStatuses}) {
+    for (const auto& status : pod[keys::kStatus][list].items()) {
+      if (status[keys::kName] == container[keys::kName]) return status;
+    }
+  }
+  return Value::absent();
+}
+
+bool has_other_size(const Value& pod, const Value& container) {
+  const Value& given = status_of_container(pod, container)[keys::kResources];
+  return given.has_value() && !(given == container[keys::kResources]);
+}
+
+bool can_never_grow(const Value& pod) {
+  return std::ranges::any_of(pod[keys::kStatus][keys::kConditions].items(), [](const Value& condition) {
+    return condition[keys::kType].as_string() == "PodResizePending" && condition[keys::kReason].as_string() == "Infeasible";
+  });
+}
+
+}  // namespace
+
+bool changes_size(const Value& pod) {
+  return std::ranges::any_of(pod[keys::kSpec][keys::kContainers].items(),
+                             [&](const Value& container) { return has_other_size(pod, container); });
+}
+
+Value spec_in_force(const Value& pod) {
+  const Value& spec = pod[keys::kSpec];
+  if (!changes_size(pod)) return spec;
+  const bool stays = can_never_grow(pod);
+  std::vector<Value> containers;
+  for (const auto& container : spec[keys::kContainers].items()) {
+    Value next = container;
+    if (has_other_size(pod, container)) {
+      const Value& status = status_of_container(pod, container);
+      for (const auto& which : {keys::kRequests, keys::kLimits}) {
+        Amounts amounts = amounts_of(status[keys::kResources][which]);
+        if (which == keys::kRequests) raise_to(amounts, amounts_of(status[keys::kAllocatedResources]));
+        if (!stays) raise_to(amounts, amounts_of(container[keys::kResources][which]));
+        next = next.with_at({keys::kResources, which}, amounts_value(amounts));
+      }
+    }
+    containers.push_back(std::move(next));
+  }
+  return spec.with(keys::kContainers, Value::array(std::move(containers)));
 }
 
 Amounts pod_amounts(const Value& pod_spec, const Key& which) {

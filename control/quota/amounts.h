@@ -25,4 +25,10 @@ std::string amounts_text(const Amounts& amounts);
 // the step of its start that needs most, its overhead, and what the pod itself says instead.
 Amounts pod_amounts(const Value& pod_spec, const Key& which);
 
+// A container of the pod has something else than it asks for.
+bool changes_size(const Value& pod);
+// The pod's spec; of one that changes its size with what counts meanwhile: of what a container asks for and what it
+// still has, the larger, and what it has where its node can never grow it.
+Value spec_in_force(const Value& pod);
+
 }  // namespace minik::control

@@ -210,6 +210,7 @@ class PodUsages {
 
   const Amounts& of(const Value& pod) {
     const Value& spec = pod[keys::kSpec];
+    if (changes_size(pod)) return odd_ = quota_usage(pods_, pod, now_);
     const bool computes = uses_compute(pod, now_);
     auto& alike = known_[spec[keys::kContainers].hash()];
     for (const auto& sort : alike) {
@@ -234,6 +235,7 @@ class PodUsages {
   const ResourceInfo& pods_;
   WallTime now_;
   std::map<uint64_t, std::deque<Sort>> known_;  // by the containers' hash
+  Amounts odd_;                                 // of the last pod that is like no other
 };
 
 }  // namespace
@@ -263,8 +265,8 @@ Amounts quota_usage(const ResourceInfo& resource, const Value& object, WallTime 
   usage[cat("count/", resource.group_resource())] = Quantity::of(1);
   if (resource.id == kinds::kPods) {
     if (!uses_compute(object, now)) return usage;
-    const Value& spec = object[keys::kSpec];
     usage["pods"] = Quantity::of(1);
+    const Value spec = spec_in_force(object);
     usage.merge(
         compute_usage(pod_amounts(spec, keys::kRequests), pod_amounts(spec, keys::kLimits)));
   } else if (resource.id == kinds::kServices) {
@@ -275,6 +277,23 @@ Amounts quota_usage(const ResourceInfo& resource, const Value& object, WallTime 
     usage[std::string(resource.plural)] = Quantity::of(1);
   }
   return usage;
+}
+
+bool may_change_usage(const ResourceInfo& resource, const Value& before, const Value& after) {
+  if (!before.has_value() || !after.has_value()) return true;
+  const auto differ = [&](std::initializer_list<std::array<Key, 2>> places) {
+    return std::ranges::any_of(places, [&](const auto& place) { return !(before[place[0]][place[1]] == after[place[0]][place[1]]); });
+  };
+  if (resource.id == kinds::kPods) {
+    return !(before[keys::kSpec] == after[keys::kSpec]) ||
+           differ({{keys::kStatus, keys::kPhase},
+                   {keys::kStatus, keys::kContainerStatuses},
+                   {keys::kStatus, keys::kConditions},
+                   {keys::kMetadata, keys::kDeletionTimestamp},
+                   {keys::kMetadata, keys::kDeletionGracePeriodSeconds}});
+  }
+  if (resource.id == kinds::kServices) return !(before[keys::kSpec] == after[keys::kSpec]);
+  return resource.id == kinds::kPersistentvolumeclaims && !(before == after);
 }
 
 std::string unspecified_for_quota(const Value& quota, const Value& pod_spec) {
@@ -311,10 +330,8 @@ std::vector<KindId> quota_kinds(const Schema& schema) {
   return found;
 }
 
-namespace {
-
-void count_custom_kinds(const Schema& schema, const Value& quota, const Value& hard, CustomKinds custom,
-                        const VisitObjects& visit_all, Amounts& used) {
+void count_custom_kinds(const Schema& schema, const Value& quota, const Value& hard, CustomKinds custom, const VisitObjects& visit_all,
+                        Amounts& used) {
   if (!schema.registry() || !quota[keys::kSpec][keys::kScopes].empty() ||
       !quota[keys::kSpec][keys::kScopeSelector].empty()) {
     return;
@@ -332,10 +349,8 @@ void count_custom_kinds(const Schema& schema, const Value& quota, const Value& h
   }
 }
 
-}  // namespace
-
-Value counted_usage(const Schema& schema, const Value& quota, const Value& hard, WallTime now, CustomKinds custom,
-                    const VisitObjects& visit_all) {
+Amounts counted_usage(const Schema& schema, const Value& quota, const Value& hard, WallTime now, CustomKinds custom,
+                      const VisitObjects& visit_all) {
   Amounts used;
   count_custom_kinds(schema, quota, hard, custom, visit_all, used);
   for (const KindId kind : quota_kinds(schema)) {
@@ -358,7 +373,7 @@ Value counted_usage(const Schema& schema, const Value& quota, const Value& hard,
       }
     });
   }
-  return amounts_value(used);
+  return used;
 }
 
 }  // namespace minik::control

@@ -31,6 +31,8 @@ bool quota_concerns(const Value& quota, const Value& hard, const ResourceInfo& r
 // Every name that the object uses something of, whether a quota limits it or not. A pod that has
 // ended, or is past the end of its grace at `now`, still counts as an object.
 Amounts quota_usage(const ResourceInfo& resource, const Value& object, WallTime now);
+// False: nothing that quotas look at differs between these two versions of an object.
+bool may_change_usage(const ResourceInfo& resource, const Value& before, const Value& after);
 // "must specify limits.cpu for: web,db; ...": what the pod's containers leave open although the
 // quota limits it. Empty: nothing.
 std::string unspecified_for_quota(const Value& quota, const Value& pod_spec);
@@ -41,11 +43,14 @@ std::vector<KindId> quota_kinds(const Schema& schema);
 // Who has no cache of custom kinds takes their counts from the quota's status, which the API server keeps exact.
 enum class CustomKinds : uint8_t { kCounted, kAsStated };
 
-// status.used for these limits: everything that is there, counted anew. `visit_all` shows each
-// object of a kind in the quota's namespace.
+// Everything that is there by the names of these limits, counted anew. `visit_all` shows each object of a kind in the
+// quota's namespace.
 using VisitObjects = std::function<void(KindId, std::string_view namespace_,
                                         const std::function<void(const Value&)>& visit)>;
-Value counted_usage(const Schema& schema, const Value& quota, const Value& hard, WallTime now, CustomKinds custom,
-                    const VisitObjects& visit_all);
+Amounts counted_usage(const Schema& schema, const Value& quota, const Value& hard, WallTime now, CustomKinds custom,
+                      const VisitObjects& visit_all);
+// The part of it that is about custom kinds, put into `used`.
+void count_custom_kinds(const Schema& schema, const Value& quota, const Value& hard, CustomKinds custom, const VisitObjects& visit_all,
+                        Amounts& used);
 
 }  // namespace minik::control

@@ -92,7 +92,7 @@ void Scheduler::Impl::wake_claimants(QueueEvent event,
     if (help) helped.push_back(pod);
     at = parked && !help ? std::next(at) : claimants.erase(at);
   }
-  for (const auto& pod : helped) queue.activate(pod, event);
+  for (const auto& pod : helped) queue.wake(pod, event);
 }
 
 }  // namespace minik::control

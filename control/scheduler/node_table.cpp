@@ -151,7 +151,7 @@ void NodeTable::add_pod(const Value& pod, std::string_view node) {
 void NodeTable::add_pod(const Value& pod, int node) {
   const auto index = static_cast<size_t>(node);
   NodeEntry& e = nodes_[index];
-  auto demand = demands_.of(pod[keys::kSpec]);
+  auto demand = demands_.of_pod(pod);
   e.requested.add(demand->requests, 1);
   e.ports.insert(e.ports.end(), demand->ports.begin(), demand->ports.end());
   e.pods.push_back({pod, std::move(demand), pod[keys::kMetadata][keys::kUid].hash()});
@@ -187,7 +187,8 @@ bool NodeTable::update_pod(const Value& before, const Value& after, int node) {
   if (placed == e.pods.end()) return false;
   const Value& old = placed->pod;
   // Labels and resources may change while a pod runs, and with them where it counts.
-  if (old[keys::kMetadata][keys::kLabels] == after[keys::kMetadata][keys::kLabels] &&
+  const bool resized = placed->demand->resizing && !(old[keys::kStatus] == after[keys::kStatus]);
+  if (!resized && old[keys::kMetadata][keys::kLabels] == after[keys::kMetadata][keys::kLabels] &&
       old[keys::kSpec][keys::kContainers] == after[keys::kSpec][keys::kContainers] &&
       old[keys::kSpec][keys::kPriority] == after[keys::kSpec][keys::kPriority] &&
       controller_of(old) == controller_of(after)) {

@@ -19,6 +19,7 @@ enum class QueueEvent : uint8_t {
   kGatesEliminated,
   kAttemptFailure,
   kBackOffComplete,
+  kPopFromBackOff,
   kUnschedulableTimeout,
   kForceActivate,
   kAssignedPodAdd,
@@ -34,12 +35,13 @@ enum class QueueEvent : uint8_t {
 };
 
 // By the enumeration's order.
-inline constexpr std::array<std::string_view, 17> kQueueEventLabels = {
+inline constexpr std::array<std::string_view, 18> kQueueEventLabels = {
     "UnschedulablePodAdd",
     "UnschedulablePodUpdate",
     "UnschedulablePodUpdatePodSchedulingGatesEliminated",
     "ScheduleAttemptFailure",
     "BackoffComplete",
+    "PopFromBackoffQ",
     "UnschedulableTimeout",
     "ForceActivate",
     "AssignedPodAdd",

@@ -30,36 +30,44 @@ bool quick(const PodClass& pod_class, const Profile& profile, NodeTable& table) 
          table.counts().owned_by(pod_class.key.owner)->total() == 0;
 }
 
-int quick_pick(const PodClass& pod_class, const NodeTable& table, NodeRules& rules,
-               const Profile& profile, uint64_t salt, size_t& cursor) {
+void quick_filter(const PodClass& pod_class, const NodeTable& table, NodeRules& rules, const Profile& profile, size_t& cursor,
+                  std::vector<int>& found) {
+  found.clear();
   const auto& demand = pod_class.demand();
   const int64_t priority = pod_class.key.priority;
   if (!pod_class.pinned.empty()) {
     const int node = table.find(pod_class.pinned);
-    if (node < 0 || !rules.would_allow(table.node(node))) return -1;
-    return has_room(demand, priority, table.node(node)) ? node : -1;
+    if (node < 0 || !rules.would_allow(table.node(node))) return;
+    if (has_room(demand, priority, table.node(node))) found.push_back(node);
+    return;
   }
   rules.refresh(table);
   const auto& nodes = table.nodes();
-  size_t wanted = nodes_to_find(profile, table.count());
-  int best = -1;
-  int64_t best_score = 0;
-  for (size_t looked = 0; looked < nodes.size() && wanted > 0; ++looked) {
+  const size_t wanted = nodes_to_find(profile, table.count());
+  for (size_t looked = 0; looked < nodes.size() && found.size() < wanted; ++looked) {
     const size_t index = cursor % nodes.size();
     cursor = index + 1;
     const int node = static_cast<int>(index);
-    const NodeEntry& entry = nodes[index];
-    if (!rules.allows(node) || !has_room(demand, priority, entry)) continue;
-    --wanted;
-    int64_t score =
-        rules.score(node, profile.weights) + profile.weights.allocation * allocation_score(profile, demand, entry);
-    score += profile.weights.balance * balance_score(profile, demand, entry);
-    if (!pod_class.key.images.empty()) {
-      score += profile.weights.image * image_score(pod_class.key.images, table, node);
-    }
-    const bool better =
-        best < 0 || score > best_score ||
-        (score == best_score && (entry.tie ^ salt) < (nodes[static_cast<size_t>(best)].tie ^ salt));
+    if (rules.allows(node) && has_room(demand, priority, nodes[index])) found.push_back(node);
+  }
+}
+
+int quick_best(const PodClass& pod_class, const NodeTable& table, const NodeRules& rules, const Profile& profile, uint64_t salt,
+               const std::vector<int>& found) {
+  if (found.size() <= 1) return found.empty() ? -1 : found.front();
+  const auto& demand = pod_class.demand();
+  const auto& nodes = table.nodes();
+  const ScoreWeights weights = profile.weights;
+  const bool scores_images = !pod_class.key.images.empty();
+  int best = -1;
+  int64_t best_score = 0;
+  for (const int node : found) {
+    const NodeEntry& entry = nodes[static_cast<size_t>(node)];
+    int64_t score = rules.score(node, weights) + weights.allocation * allocation_score(profile, demand, entry) +
+                    weights.balance * balance_score(profile, demand, entry);
+    if (scores_images) score += weights.image * image_score(pod_class.key.images, table, node);
+    const bool better = best < 0 || score > best_score ||
+                        (score == best_score && (entry.tie ^ salt) < (nodes[static_cast<size_t>(best)].tie ^ salt));
     if (better) {
       best = node;
       best_score = score;

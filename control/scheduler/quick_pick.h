@@ -6,7 +6,8 @@
 // where the last such search ended, and takes the best of them. A pod that names its one node, as
 // those of a DaemonSet do, looks at that node alone.
 //
-// Only for classes without rules about other pods; whoever finds nothing here asks Candidates.
+// In two steps, so that each can be timed: which nodes could take it, and which of them is best. Only for classes
+// without rules about other pods; whoever finds nothing here asks Candidates.
 #pragma once
 
 #include "control/scheduler/node_rules.h"
@@ -18,8 +19,11 @@ namespace minik::control {
 // The class can be placed by quick_pick.
 bool quick(const PodClass& pod_class, const Profile& profile, NodeTable& table);
 
-// -1 when no node was found; `cursor` is where the next search starts.
-int quick_pick(const PodClass& pod_class, const NodeTable& table, NodeRules& rules,
-               const Profile& profile, uint64_t salt, size_t& cursor);
+// Fills `found`, which is the caller's so that it is not made anew for each pod; `cursor` is where the next search starts.
+void quick_filter(const PodClass& pod_class, const NodeTable& table, NodeRules& rules, const Profile& profile, size_t& cursor,
+                  std::vector<int>& found);
+// -1 when nothing was found.
+int quick_best(const PodClass& pod_class, const NodeTable& table, const NodeRules& rules, const Profile& profile, uint64_t salt,
+               const std::vector<int>& found);
 
 }  // namespace minik::control

@@ -4,6 +4,7 @@
 
 #include "control/object/keys.h"
 #include "control/object/quantity.h"
+#include "control/quota/amounts.h"
 
 namespace minik::control {
 
@@ -144,6 +145,12 @@ bool HostPort::conflicts_with(const HostPort& other) const {
          (ip.empty() || other.ip.empty() || ip == other.ip);
 }
 
+std::shared_ptr<const PodDemand> DemandMemo::of_pod(const Value& pod) {
+  if (!changes_size(pod)) return of(pod[keys::kSpec]);
+  const Value spec = spec_in_force(pod);
+  return std::make_shared<const PodDemand>(PodDemand{pod_requests(spec), host_ports(spec), true});
+}
+
 std::shared_ptr<const PodDemand> DemandMemo::of(const Value& spec) {
   if (entries_.empty()) entries_.resize(kMemoSize);
   const Value& containers = spec[keys::kContainers];
@@ -153,7 +160,7 @@ std::shared_ptr<const PodDemand> DemandMemo::of(const Value& spec) {
   if (!entry.demand || !(entry.containers == containers) || !(entry.init_containers == init) ||
       !(entry.overhead == spec[keys::kOverhead]) || !(entry.resources == spec[keys::kResources])) {
     entry = {containers, init, spec[keys::kOverhead], spec[keys::kResources],
-             std::make_shared<const PodDemand>(PodDemand{pod_requests(spec), host_ports(spec)})};
+             std::make_shared<const PodDemand>(PodDemand{pod_requests(spec), host_ports(spec), false})};
   }
   return entry.demand;
 }

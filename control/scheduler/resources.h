@@ -53,6 +53,7 @@ struct HostPort {
 struct PodDemand {
   Resources requests;
   std::vector<HostPort> ports;
+  bool resizing = false;  // it is what one pod has, and not what its spec asks for
   bool operator==(const PodDemand&) const = default;
 };
 
@@ -60,6 +61,8 @@ struct PodDemand {
 class DemandMemo {
  public:
   std::shared_ptr<const PodDemand> of(const Value& pod_spec);
+  // Of a pod that may have been resized: until its node has done so, the larger counts.
+  std::shared_ptr<const PodDemand> of_pod(const Value& pod);
 
  private:
   struct Entry {

@@ -67,11 +67,12 @@ Scheduler::Impl::Impl(Executor& e, Client& c, InformerSet& i, EventRecorder& r, 
                              for (const auto& placed : table.node(index).pods) visit(placed.pod);
                            }),
               [this](const Value& pod) {
-                const auto pending = queue.find(key_of(pod));
+                const auto pending = queue.find(object_namespace(pod), object_name(pod));
                 return occupies(pod) || (pending && !pending->assumed.empty());
               }),
       salt(rng.next()),
-      flush_timer(e) {}
+      flush_timer(e),
+      collector(m.collect([this] { count_cached(); })) {}
 
 const Profile* Scheduler::Impl::profile_of(const Value& pod) const {
   const auto name = pod[keys::kSpec][keys::kSchedulerName].as_string("default-scheduler");
@@ -104,7 +105,7 @@ void Scheduler::Impl::on_pod(const Value& before, const Value& after) {
   } else {
     const Value& object = after.has_value() ? after : before;
     const ObjectKey key = key_of(object);
-    gated.erase(key);
+    forget_gated(key);
     const auto pod = queue.find(key);
     if (pod) release(pod, object.with_at({keys::kMetadata, keys::kUid}, pod->uid));
   }
@@ -113,7 +114,7 @@ void Scheduler::Impl::on_pod(const Value& before, const Value& after) {
 
 void Scheduler::Impl::on_placed(const Value& after) {
   const std::string node(node_of(after));
-  const auto pod = queue.find(key_of(after));
+  const auto pod = queue.find(object_namespace(after), object_name(after));
   if (pod && pod->assumed == node && pod->uid == after[keys::kMetadata][keys::kUid]) {
     table.update_pod(after, after, pod->assumed_index);
     queue.remove(pod);
@@ -153,8 +154,7 @@ void Scheduler::Impl::release(const PendingPtr& pod, const Value& object) {
 }
 
 void Scheduler::Impl::on_waiting(const Value& before, const Value& after) {
-  const ObjectKey key = key_of(after);
-  const auto known = queue.find(key);
+  const auto known = queue.find(object_namespace(after), object_name(after));
   if (known && !(known->uid == after[keys::kMetadata][keys::kUid])) {
     // A namesake: what was known is of its predecessor.
     release(known, after.with_at({keys::kMetadata, keys::kUid}, known->uid));
@@ -164,18 +164,21 @@ void Scheduler::Impl::on_waiting(const Value& before, const Value& after) {
         !(before[keys::kSpec] == after[keys::kSpec]) ||
         !(before[keys::kMetadata][keys::kLabels] == after[keys::kMetadata][keys::kLabels]);
     if (changed && known->where == PendingPod::Where::kUnschedulable) {
-      queue.activate(known, QueueEvent::kPodUpdate);
+      queue.wake(known, QueueEvent::kPodUpdate);
     }
     return;
   }
   if (!after[keys::kSpec][keys::kSchedulingGates].empty()) {
-    if (gated.insert(key).second) metrics.incoming(QueueName::kUnschedulable, QueueEvent::kPodAdd);
+    if (!gated.emplace(key_of(after), profile_of(after)).second) return;
+    metrics.incoming(QueueName::kUnschedulable, QueueEvent::kPodAdd);
+    metrics.gated(profile_of(after)->name, 1);
     return;
   }
-  queue.add(after, gated.erase(key) > 0 ? QueueEvent::kGatesEliminated : QueueEvent::kPodAdd);
+  const bool was_gated = !gated.empty() && forget_gated(key_of(after));
+  queue.add(after, was_gated ? QueueEvent::kGatesEliminated : QueueEvent::kPodAdd);
   const auto nominated = after[keys::kStatus][keys::kNominatedNodeName].as_string();
   if (nominated.empty()) return;
-  queue.find(key)->nominated = nominated;
+  queue.find(object_namespace(after), object_name(after))->nominated = nominated;
   table.nominate(after, nominated);
 }
 
@@ -194,7 +197,7 @@ void Scheduler::Impl::on_namespace(const Value& after) {
 }
 
 void Scheduler::Impl::wake() {
-  if (wake_scheduled || !started || !queue.has_active()) return;
+  if (wake_scheduled || !started || !queue.has_next()) return;
   wake_scheduled = true;
   executor.post([weak = weak_from_this()] {
     if (const auto self = weak.lock()) {
@@ -205,13 +208,28 @@ void Scheduler::Impl::wake() {
 }
 
 void Scheduler::Impl::work() {
-  for (int i = 0; i < kBatch && queue.has_active(); ++i) place(queue.take());
+  for (int i = 0; i < kBatch && queue.has_next(); ++i) place(queue.take());
   count_pending();
   wake();
 }
 
 void Scheduler::Impl::count_pending() {
   metrics.pending(queue.active(), queue.backing_off(), queue.unschedulable(), gated.size());
+}
+
+// Somebody reads the metrics.
+void Scheduler::Impl::count_cached() {
+  size_t placed = 0;
+  for (const auto& node : table.nodes()) placed += node.pods.size();
+  metrics.cached(table.count(), placed, queue.assumed());
+}
+
+bool Scheduler::Impl::forget_gated(const ObjectKey& key) {
+  const auto found = gated.find(key);
+  if (found == gated.end()) return false;
+  metrics.gated(found->second->name, -1);
+  gated.erase(found);
+  return true;
 }
 
 int Scheduler::Impl::choose_node(const PendingPtr& pod, const Value& object, const Profile& profile,
@@ -231,9 +249,14 @@ int Scheduler::Impl::choose_node(const PendingPtr& pod, const Value& object, con
                              : std::make_shared<NodeRules>(key.node_selector, key.affinity,
                                                            profile.added_affinity, key.tolerations, key.volumes);
       const Instant begin = clocked == Clocked::kYes ? executor.now() : Instant();
-      const int node = quick_pick(pod_class, table, *rules, profile, salt, cursor);
+      quick_filter(pod_class, table, *rules, profile, cursor, quick_found);
+      const Instant filtered = clocked == Clocked::kYes ? executor.now() : Instant();
+      const int node = quick_best(pod_class, table, *rules, profile, salt, quick_found);
       if (node >= 0) {
-        if (clocked == Clocked::kYes) note_point(ExtensionPoint::kFilter, PointStatus::kSuccess, object, begin);
+        if (clocked == Clocked::kYes) {
+          metrics.extension_point(ExtensionPoint::kFilter, PointStatus::kSuccess, profile.name, filtered - begin);
+          note_point(ExtensionPoint::kScore, PointStatus::kSuccess, object, filtered);
+        }
         return node;
       }
     }

@@ -52,6 +52,8 @@ struct Scheduler::Impl : std::enable_shared_from_this<Impl> {
   void on_bound(const PendingPtr& pod, const Value& object, const std::string& node,
                 const Result<ApiResponse>& result);
   void count_pending();
+  void count_cached();
+  bool forget_gated(const ObjectKey& key);
 
   // unschedulable.cpp
   void no_room(const PendingPtr& pod, const Value& object,
@@ -98,15 +100,17 @@ struct Scheduler::Impl : std::enable_shared_from_this<Impl> {
   };
   std::map<ObjectKey, ClaimsInBinding> binding_claims;
   std::set<ObjectKey> claimants;  // pods with claims that were parked; some may have left since
-  std::set<ObjectKey> gated;
+  std::map<ObjectKey, const Profile*> gated;
   std::set<std::string, std::less<>>
       victims;  // uids of pods that are being evicted, until they are gone
   uint64_t salt;
   size_t cursor = 0;
+  std::vector<int> quick_found;  // scratch of one choice
   uint64_t cycle = 0;
   ScopedTimer flush_timer;
   bool started = false;
   bool wake_scheduled = false;
+  MetricRegistry::Collector collector;
 };
 
 // What events are about: stored objects do not say their kind.

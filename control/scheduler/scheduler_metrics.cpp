@@ -13,6 +13,15 @@ Gauge& pending_gauge(MetricRegistry& registry, const char* queue) {
                         {{"queue", queue}});
 }
 
+Gauge& cache_gauge(MetricRegistry& registry, const char* type) {
+  return registry.gauge("scheduler_cache_size", "Nodes, pods and assumed pods that the scheduler knows.", {{"type", type}});
+}
+
+Gauge& rejected_gauge(MetricRegistry& registry, std::string_view plugin, const std::string& profile) {
+  return registry.gauge("scheduler_unschedulable_pods", "Pods that wait, by the plugins that refused them; one counts for each.",
+                        {{"plugin", std::string(plugin)}, {"profile", profile}});
+}
+
 // Whole numbers stand in a histogram of durations as whole seconds.
 std::vector<Duration> powers_of_two(int count) {
   std::vector<Duration> bounds;
@@ -49,6 +58,9 @@ SchedulerMetrics::SchedulerMetrics(MetricRegistry& registry)
       back_off_(pending_gauge(registry, "backoff")),
       unschedulable_(pending_gauge(registry, "unschedulable")),
       gated_(pending_gauge(registry, "gated")),
+      cached_nodes_(cache_gauge(registry, "nodes")),
+      cached_pods_(cache_gauge(registry, "pods")),
+      assumed_pods_(cache_gauge(registry, "assumed_pods")),
       preemptions_(registry.counter("scheduler_preemption_attempts_total",
                                     "Attempts to make room by preemption that found victims.")),
       victims_(registry.histogram("scheduler_preemption_victims", "Victims of one preemption.", {},
@@ -118,6 +130,25 @@ void SchedulerMetrics::scheduled(Duration waited, int attempts) {
 void SchedulerMetrics::preemption(size_t victims) {
   preemptions_.add();
   victims_.observe(seconds(static_cast<int64_t>(victims)));
+}
+
+void SchedulerMetrics::rejected(const std::string& profile, const Rejections& by, int64_t pods) {
+  if (by.empty()) return;
+  auto& gauges = rejected_[profile][by];
+  if (gauges.empty()) {
+    for (const auto plugin : by.plugins()) gauges.push_back(&rejected_gauge(registry_, plugin, profile));
+  }
+  for (auto* gauge : gauges) gauge->add(pods);
+}
+
+void SchedulerMetrics::gated(const std::string& profile, int64_t pods) {
+  rejected_gauge(registry_, "SchedulingGates", profile).add(pods);
+}
+
+void SchedulerMetrics::cached(size_t nodes, size_t pods, size_t assumed_pods) {
+  cached_nodes_.set(static_cast<int64_t>(nodes));
+  cached_pods_.set(static_cast<int64_t>(pods));
+  assumed_pods_.set(static_cast<int64_t>(assumed_pods));
 }
 
 void SchedulerMetrics::pending(size_t active, size_t backing_off, size_t unschedulable,

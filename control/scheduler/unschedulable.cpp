@@ -36,11 +36,18 @@ void Scheduler::Impl::no_room(const PendingPtr& pod, const Value& object,
                               const std::shared_ptr<Candidates>& candidates,
                               const std::string& refusal) {
   std::string message = "no nodes available to schedule pods";
+  Rejections rejected_by;
   const std::string nominated_before = pod->nominated;
   if (table.count() > 0) {
     // Of what holds for all nodes Kubernetes counts none.
-    message = refusal.empty() ? sentence(table.count(), candidates->diagnosis(table))
-                              : cat("0/", table.count(), " nodes are available: ", refusal, ".");
+    if (refusal.empty()) {
+      const auto reasons = candidates->diagnosis(table);
+      for (const auto& [count, reason] : reasons) rejected_by.add(reason);
+      message = sentence(table.count(), reasons);
+    } else {
+      rejected_by.add(refusal);
+      message = cat("0/", table.count(), " nodes are available: ", refusal, ".");
+    }
     if (candidates->profile().preempts) {
       const Instant begin = executor.now();
       const std::string outcome = preempt(pod, object, *candidates);
@@ -57,7 +64,7 @@ void Scheduler::Impl::no_room(const PendingPtr& pod, const Value& object,
                 [](const Result<ApiResponse>&) {});
     pod->last_message = message;
   }
-  queue.park(pod, candidates);
+  queue.park(pod, candidates, rejected_by);
 }
 
 // Preemption has been done already, and its room is not free yet.
@@ -155,7 +162,7 @@ void Scheduler::Impl::help_at(QueueEvent event, const std::string& name, const V
   for (const auto& nomination : nominations) {
     const auto pod = queue.find(nomination.key);
     if (pod && pod->where == PendingPod::Where::kUnschedulable) {
-      queue.activate(pod, event);
+      queue.wake(pod, event);
     }
   }
   queue.wake_if(event, [&](Candidates& candidates) {

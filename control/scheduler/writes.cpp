@@ -47,6 +47,7 @@ Value condition(const Value& pod, std::string_view type, std::string_view status
 }  // namespace
 
 ApiRequest binding_request(const Value& pod, const std::string& node) {
+  static const Value version("v1"), kind("Node");
   ApiRequest request = about(pod, Verb::kCreate, "binding");
   const Value& metadata = pod[keys::kMetadata];
   request.body = Value::map(
@@ -54,7 +55,7 @@ ApiRequest binding_request(const Value& pod, const std::string& node) {
                                      {keys::kNamespace, metadata[keys::kNamespace]},
                                      {keys::kUid, metadata[keys::kUid]}})},
        {keys::kTarget,
-        Value::map({{keys::kApiVersion, "v1"}, {keys::kKind, "Node"}, {keys::kName, node}})}});
+        Value::map({{keys::kApiVersion, version}, {keys::kKind, kind}, {keys::kName, node}})}});
   return request;
 }
 

@@ -184,6 +184,30 @@ TEST_F(Quota, CountsWhatIsReallyThereWhenACountIsReported) {
   EXPECT_EQ(pod("b").status, 403);
 }
 
+TEST_F(Quota, ChargesAPodThatGrows) {
+  limit(R"({"requests.cpu":"2"})");
+  ASSERT_EQ(pod("a", R"({"requests":{"cpu":"1"}})").status, 201);
+  const auto resize = [this](const std::string& cpu) {
+    return call("PATCH", cat(kPods, "/a/resize"), cat(R"({"spec":{"containers":[{"name":"c","resources":{"requests":{"cpu":")", cpu, R"("}}}]}})"),
+                "application/strategic-merge-patch+json");
+  };
+  const auto refused = resize("3");
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_EQ(refused.message(), "pods \"a\" is forbidden: exceeded quota: q, requested: requests.cpu=2, used: requests.cpu=1, limited: requests.cpu=2");
+  EXPECT_EQ(resize("2").status, 200);
+  EXPECT_EQ(used("requests.cpu"), "2");
+}
+
+TEST_F(Quota, CountsWhatIsLeftAfterADeletionWhenACountIsReported) {
+  limit(R"({"pods":"2","count/configmaps":"2"})");
+  ASSERT_EQ(pod("a").status, 201);
+  ASSERT_EQ(pod("b").status, 201);
+  EXPECT_EQ(call("DELETE", cat(kPods, "/a?gracePeriodSeconds=0")).status, 200);
+  EXPECT_EQ(used("pods"), "2") << "until its controller has looked";
+  report(R"({"pods":"2","count/configmaps":"2"})");
+  EXPECT_EQ(used("pods"), "1");
+}
+
 TEST_F(Quota, LimitsNothingAnyMoreWhenItIsDeleted) {
   limit(R"({"pods":"0"})");
   EXPECT_EQ(pod("a").status, 403);

@@ -21,7 +21,10 @@ class ControllerRunnerTest : public ::testing::Test {
       ++looks;
       Plan plan;
       for (size_t i = snapshot.cache(kinds::kConfigmaps).size(); i < writes; ++i) {
-        plan.create(kinds::kConfigmaps, object_named(cat("c", i), 0)).independent = independent;
+        auto& write = plan.create(kinds::kConfigmaps, object_named(cat("c", i), 0));
+        write.independent = independent;
+        write.counts.push_back({"test_writes_total", "Writes.", {{"status", "succeeded"}}});
+        write.failure_counts.push_back({"test_writes_total", "Writes.", {{"status", "failed"}}});
       }
       return plan;
     };
@@ -79,6 +82,15 @@ TEST_F(ControllerRunnerTest, KnowsItsEarlierWritesWhenALaterOneFailed) {
   settle();
   EXPECT_EQ(looks, 2);
   EXPECT_EQ(client.pending.size(), 1U);
+}
+
+TEST_F(ControllerRunnerTest, CountsEachWriteByHowItEnded) {
+  start(2, false);
+  succeed("c0", 7);
+  client.answer(Error(ErrorCode::kForbidden, "exceeded quota"));
+  const std::string page = metrics.text();
+  EXPECT_NE(page.find("test_writes_total{status=\"succeeded\"} 1\n"), std::string::npos);
+  EXPECT_NE(page.find("test_writes_total{status=\"failed\"} 1\n"), std::string::npos);
 }
 
 TEST_F(ControllerRunnerTest, SendsDependentWritesOneAfterAnother) {

@@ -72,6 +72,13 @@ class ClusterControllers : public ::testing::Test {
     return cat("{apiVersion: v1, kind: ConfigMap, name: ", name, ", uid: ", uid,
                blocks ? ", blockOwnerDeletion: true}" : "}");
   }
+  std::string event_of(std::string_view reason, std::string_view namespace_) {
+    const auto events = cluster->store().list(kinds::kEvents, std::string(namespace_));
+    for (const auto& event : events->objects) {
+      if (event[keys::kReason].as_string() == reason) return event[keys::kMessage].string();
+    }
+    return "no such event";
+  }
   Value config_map(std::string name) {
     return cluster->store().find(kinds::kConfigmaps, "default", name);
   }
@@ -122,6 +129,77 @@ TEST_F(ClusterControllers, OrphansStayWithoutTheReference) {
   EXPECT_FALSE(config_map("owner").has_value());
   ASSERT_TRUE(config_map("child").has_value());
   EXPECT_TRUE(config_map("child")[keys::kMetadata][keys::kOwnerReferences].empty());
+}
+
+TEST_F(ClusterControllers, ForegroundDeletionTakesWhatDoesNotBlockItAsWell) {
+  const auto uid = create(config("owner", ""));
+  create(config("held", owner("owner", uid, true), "  finalizers: [example.com/hold]\n"));
+  create(config("loose", owner("owner", uid)));
+  remove(kinds::kConfigmaps, "default", "owner", PropagationPolicy::kForeground);
+  run(seconds(10));
+  EXPECT_TRUE(is_deleting(config_map("owner")));
+  EXPECT_FALSE(config_map("loose").has_value());
+}
+
+TEST_F(ClusterControllers, ForegroundDeletionGetsOutOfACircle) {
+  const auto first = create(config("first", ""));
+  const auto second = create(config("second", owner("first", first, true)));
+  ApiRequest request;
+  request.verb = Verb::kUpdate;
+  request.kind = kinds::kConfigmaps;
+  request.namespace_ = "default";
+  request.name = "first";
+  request.body = (*parse_yaml(config("first", owner("second", second, true))))[0].value;
+  ASSERT_TRUE(call(std::move(request)));
+  remove(kinds::kConfigmaps, "default", "first", PropagationPolicy::kForeground);
+  run(seconds(10));
+  EXPECT_FALSE(config_map("first").has_value());
+  EXPECT_FALSE(config_map("second").has_value());
+}
+
+TEST_F(ClusterControllers, WhoNamesAnOwnerOfAnotherNamespaceGoesAndCondemnsNobodyElse) {
+  create("apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n");
+  const auto uid = create(config("owner", ""));
+  std::string stray = config("stray", owner("owner", uid));
+  stray.replace(stray.find("default"), 7, "shop");
+  create(stray);
+  create(config("child", owner("owner", uid)));
+  run(seconds(10));
+  EXPECT_FALSE(cluster->store().find(kinds::kConfigmaps, "shop", "stray").has_value());
+  EXPECT_TRUE(config_map("child").has_value());
+  EXPECT_EQ(event_of("OwnerRefInvalidNamespace", "shop"),
+            cat("ownerRef [v1/ConfigMap, namespace: shop, name: owner, uid: ", uid, "] does not exist in namespace \"shop\""));
+}
+
+TEST_F(ClusterControllers, AClusterWideObjectWithAnOwnerInANamespaceStaysAndIsToldOf) {
+  const auto uid = create(config("owner", ""));
+  create(cat("apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: stray, ownerReferences: [", owner("owner", uid),
+             "]}\n"));
+  run(seconds(10));
+  EXPECT_TRUE(cluster->store().find(kinds::kClusterroles, "", "stray").has_value());
+  EXPECT_EQ(event_of("OwnerRefInvalidNamespace", "default"),
+            cat("ownerRef [v1/ConfigMap, namespace: , name: owner, uid: ", uid, "] does not exist in namespace \"\""));
+}
+
+TEST_F(ClusterControllers, AClusterWideOwnerTakesWhatItOwnsInNamespaces) {
+  const auto uid = create("apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: owner}\n");
+  create(config("child", cat("{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, name: owner, uid: ", uid, "}")));
+  run(seconds(10));
+  EXPECT_TRUE(config_map("child").has_value());
+  remove(kinds::kClusterroles, "", "owner", PropagationPolicy::kBackground);
+  run(seconds(10));
+  EXPECT_FALSE(config_map("child").has_value());
+}
+
+TEST_F(ClusterControllers, ANodesLeaseGoesWithIt) {
+  run(seconds(30));
+  const auto node = cluster->node_names()[1];
+  const auto lease = [&] { return cluster->store().find(kinds::kLeases, "kube-node-lease", node); };
+  const std::string before(object_uid(lease()));
+  ASSERT_FALSE(before.empty());
+  remove(kinds::kNodes, "", node, PropagationPolicy::kBackground);
+  run(seconds(30));
+  EXPECT_NE(object_uid(lease()), before) << "the node's agent may make a new one";
 }
 
 TEST_F(ClusterControllers, ANamespaceSaysWhatItWaitsFor) {

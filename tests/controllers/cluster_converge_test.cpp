@@ -231,6 +231,64 @@ spec:
   expect_convergence(story);
 }
 
+TEST(ClusterConvergence, WhatIsOwnedGoesWithItsLastOwnerWhereverThatIs) {
+  // Owners are known by their uids, which chance draws: who watches the first of them appear names it to the others.
+  ConvergenceCase story;
+  add(story, apply_at(seconds(0), R"(
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: wide}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: first}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: second}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: of-both}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: in-a-circle}
+)"));
+  const auto own = [](SimulatedCluster& cluster, KindId owner_kind, std::string_view api_version, std::string_view owner_kind_name,
+                      std::string owner, std::string owned, bool blocks) {
+    const std::string namespace_ = owner_kind == kinds::kClusterroles ? "" : "default";
+    const Value reference = Value::map({{keys::kApiVersion, api_version}, {keys::kKind, owner_kind_name}, {keys::kName, owner},
+                                        {keys::kUid, object_uid(cluster.store().find(owner_kind, namespace_, owner))},
+                                        {keys::kBlockOwnerDeletion, blocks}});
+    ApiRequest request;
+    request.verb = Verb::kPatch;
+    request.kind = kinds::kConfigmaps;
+    request.namespace_ = "default";
+    request.name = std::move(owned);
+    request.patch_type = PatchType::kStrategicMerge;
+    request.body = Value::map({{keys::kMetadata, Value::map({{keys::kOwnerReferences, Value::array({reference})}})}});
+    cluster.request(std::move(request), [](const Result<ApiResponse>&) {});
+  };
+  story.events.emplace_back(seconds(20), [own](SimulatedCluster& cluster) {
+    own(cluster, kinds::kClusterroles, "rbac.authorization.k8s.io/v1", "ClusterRole", "wide", "of-both", true);
+    own(cluster, kinds::kConfigmaps, "v1", "ConfigMap", "second", "of-both", true);
+    own(cluster, kinds::kConfigmaps, "v1", "ConfigMap", "first", "in-a-circle", true);
+    own(cluster, kinds::kConfigmaps, "v1", "ConfigMap", "in-a-circle", "first", true);
+  });
+  story.changes.push_back(remove_at(seconds(60), "configmaps", "first", PropagationPolicy::kForeground));
+  story.changes.push_back(remove_at(seconds(61), "configmaps", "second", PropagationPolicy::kForeground));
+  story.state = [](const Store& store) {
+    std::string left;
+    for (const auto* name : {"first", "second", "of-both", "in-a-circle"}) {
+      const Value& object = store.find(kinds::kConfigmaps, "default", name);
+      if (object.has_value()) left += cat(name, " of ", object[keys::kMetadata][keys::kOwnerReferences].size(), ", ");
+    }
+    return left;
+  };
+  expect_convergence(story);
+}
+
 TEST(ClusterConvergence, AnApprovedCertificateRequestIsSignedOnce) {
   ConvergenceCase story;
   add(story, apply_at(seconds(0), R"(

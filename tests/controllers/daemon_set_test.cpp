@@ -233,6 +233,45 @@ TEST_F(DaemonSet, SurgesBesideOldPodsAndRemovesThemWhenTheNewOnesServe) {
   EXPECT_EQ(deeds(decide(world + pod_of("new-a", "a", v2))), "delete pods agent-a\n");
 }
 
+TEST_F(DaemonSet, SurgesOnWhileOldPodsAreOnTheirWayOut) {
+  const SetFacts surging{.image = "agent:2", .strategy = "{maxUnavailable: 0, maxSurge: 1}"};
+  std::string going = pod_of("agent-a", "a");
+  going.replace(going.find("resourceVersion: '5'"), 20, "resourceVersion: '5'\n  deletionTimestamp: '2026-03-01T11:59:00Z'");
+  EXPECT_EQ(nodes_given_pods(decide(set_of(surging) + revision_of(v1, 1) + revision_of(v2, 2) + node_of("a") + node_of("b") + going +
+                                    pod_of("new-a", "a", v2) + pod_of("agent-b", "b"))),
+            Nodes{"b"});
+  // Without surge the node counts as one without a pod until the next is there.
+  EXPECT_EQ(deeds(decide(set_of(v2) + revision_of(v1, 1) + revision_of(v2, 2) + node_of("a") + node_of("b") + going + pod_of("agent-b", "b"))),
+            "");
+}
+
+TEST_F(DaemonSet, LetsAMisplacedPodGoWhenAnotherServesInItsStead) {
+  const SetFacts surging{.image = "agent:2", .strategy = "{maxUnavailable: 0, maxSurge: 1}"};
+  // b has a taint since that keeps new pods away and lets the old one stay.
+  const std::string world = set_of(surging) + revision_of(v1, 1) + revision_of(v2, 2) + node_of("a") +
+                            node_of("b", "", "{key: gpu, effect: NoSchedule}");
+  EXPECT_EQ(deeds(decide(world + pod_of("new-a", "a", v2, "") + pod_of("agent-b", "b"))), "");
+  EXPECT_EQ(deeds(decide(world + pod_of("new-a", "a", v2) + pod_of("agent-b", "b"))), "delete pods agent-b\n");
+  EXPECT_EQ(deeds(decide(world + pod_of("new-a", "a", v2, "") + pod_of("agent-b", "b", v1, ""))), "delete pods agent-b\n")
+      << "it serves nobody";
+}
+
+TEST_F(DaemonSet, RoundsItsBoundsUpAndTakesOneForTwoZeros) {
+  const std::string old_pods = revision_of(v1, 1) + revision_of(v2, 2) + node_of("a") + node_of("b") + node_of("c") + pod_of("agent-a", "a") +
+                               pod_of("agent-b", "b") + pod_of("agent-c", "c");
+  EXPECT_EQ(deeds(decide(set_of({.image = "agent:2", .strategy = "{maxUnavailable: 40%, maxSurge: 0}"}) + old_pods)),
+            "delete pods agent-a\ndelete pods agent-b\n");
+  EXPECT_EQ(nodes_given_pods(decide(set_of({.image = "agent:2", .strategy = "{maxUnavailable: 0, maxSurge: 40%}"}) + old_pods)),
+            (Nodes{"a", "b"}));
+  EXPECT_EQ(deeds(decide(set_of({.image = "agent:2", .strategy = "{maxUnavailable: 0%, maxSurge: 0%}"}) + old_pods)), "delete pods agent-a\n");
+}
+
+TEST_F(DaemonSet, CountsANewPodThatIsNotReadyLongEnoughAsUnavailable) {
+  EXPECT_EQ(deeds(decide(set_of({.image = "agent:2", .min_ready = 30}) + revision_of(v1, 1) + revision_of(v2, 2) + node_of("a") + node_of("b") +
+                         pod_of("new-a", "a", v2, "2026-03-01T11:59:50Z") + pod_of("agent-b", "b"))),
+            "");
+}
+
 TEST_F(DaemonSet, WaitsForTheUserUnderOnDelete) {
   const SetFacts manual{.image = "agent:2", .type = "OnDelete"};
   EXPECT_EQ(deeds(decide(set_of(manual) + revision_of(v1, 1) + revision_of(v2, 2) + node_of("a") +

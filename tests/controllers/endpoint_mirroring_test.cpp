@@ -1,5 +1,7 @@
 #include "control/controllers/endpoint_mirroring.h"
 
+#include <algorithm>
+
 #include "decision_world.h"
 
 namespace minik::control {
@@ -81,6 +83,80 @@ TEST_F(EndpointMirroring, SaysWhatItLeavesOutBeyondAThousandAddresses) {
             "A max of 1000 addresses can be mirrored to EndpointSlices per Endpoints subset. 2 addresses were skipped");
   apply(plan);
   EXPECT_TRUE(world.decide("default", "db").events.empty()) << "told with a change only";
+}
+
+TEST_F(EndpointMirroring, PutsPortsWithTheSameAddressesIntoOneSlice) {
+  world.add(cat(kService, R"(
+---
+apiVersion: v1
+kind: Endpoints
+metadata: {name: db, namespace: default, uid: e-1}
+subsets:
+  - {addresses: [{ip: 10.1.1.1}, {ip: 10.1.1.2}], ports: [{name: sql, port: 5432}]}
+  - {addresses: [{ip: 10.1.1.2}, {ip: 10.1.1.1}], ports: [{name: metrics, port: 9187, appProtocol: http}]}
+  - {addresses: [{ip: 10.1.1.1}], ports: [{name: admin, port: 80}]}
+)"));
+  const Plan plan = world.decide("default", "db");
+  std::vector<std::string> slices;
+  for (const auto& write : plan.writes) {
+    std::string text;
+    for (const auto& port : write.request.body[keys::kPorts].items())
+      text += cat(port[keys::kName].as_string(), port[keys::kAppProtocol].as_string().empty() ? " " : "/http ");
+    for (const auto& endpoint : write.request.body[keys::kEndpoints].items()) text += cat(endpoint[keys::kAddresses].items()[0].as_string(), " ");
+    slices.push_back(text);
+  }
+  std::ranges::sort(slices);
+  EXPECT_EQ(slices, (std::vector<std::string>{"admin 10.1.1.1 ", "metrics/http sql 10.1.1.1 10.1.1.2 "}));
+}
+
+TEST_F(EndpointMirroring, TakesAnAddressThatIsBothReadyAndNotForOneThatIsNot) {
+  world.add(cat(kService, R"(
+---
+apiVersion: v1
+kind: Endpoints
+metadata: {name: db, namespace: default, uid: e-1}
+subsets:
+  - {addresses: [{ip: 10.1.1.1}], ports: [{port: 5432}]}
+  - {notReadyAddresses: [{ip: 10.1.1.1}], ports: [{port: 5432}]}
+)"));
+  const Plan plan = world.decide("default", "db");
+  ASSERT_EQ(plan.writes.size(), 1U);
+  const auto endpoints = plan.writes[0].request.body[keys::kEndpoints].items();
+  ASSERT_EQ(endpoints.size(), 1U);
+  EXPECT_FALSE(endpoints[0][keys::kConditions][keys::kReady].as_bool());
+}
+
+TEST_F(EndpointMirroring, MirrorsAddressesWithoutPorts) {
+  world.add(cat(kService,
+                "\n---\napiVersion: v1\nkind: Endpoints\nmetadata: {name: db, namespace: default, uid: e-1}\n"
+                "subsets: [{addresses: [{ip: 10.1.1.1}]}]\n"));
+  const Plan plan = world.decide("default", "db");
+  ASSERT_EQ(plan.writes.size(), 1U);
+  EXPECT_TRUE(plan.writes[0].request.body[keys::kPorts].empty());
+  EXPECT_EQ(plan.writes[0].request.body[keys::kEndpoints].size(), 1U);
+}
+
+TEST_F(EndpointMirroring, CopiesWhatEndpointsSayOfThemselvesWithEachChange) {
+  world.add(cat(kService, kEndpoints));
+  apply(world.decide("default", "db"));
+  const Value endpoints = world.cache(kinds::kEndpoints).find("default", "db");
+  world.cache(kinds::kEndpoints)
+      .put(endpoints.with_at({keys::kMetadata, keys::kAnnotations},
+                             Value::map({{"team", "data"}, {"endpoints.kubernetes.io/last-change-trigger-time", "x"}})));
+  const Plan plan = world.decide("default", "db");
+  ASSERT_EQ(plan.writes.size(), 2U);
+  EXPECT_EQ(plan.writes[0].request.verb, Verb::kUpdate);
+  const Value& annotations = plan.writes[0].request.body[keys::kMetadata][keys::kAnnotations];
+  EXPECT_EQ(annotations.get("team").as_string(), "data");
+  EXPECT_EQ(annotations.size(), 1U);
+}
+
+TEST_F(EndpointMirroring, LeavesTheEndpointsOfAnElectionAlone) {
+  world.add(cat(kService, kEndpoints));
+  const Value endpoints = world.cache(kinds::kEndpoints).find("default", "db");
+  world.cache(kinds::kEndpoints)
+      .put(endpoints.with_at({keys::kMetadata, keys::kAnnotations}, Value::map({{"control-plane.alpha.kubernetes.io/leader", "{}"}})));
+  EXPECT_TRUE(world.decide("default", "db").empty());
 }
 
 TEST_F(EndpointMirroring, IsSilentWhenTheSlicesAreThere) {

@@ -88,6 +88,25 @@ endpoints: [{addresses: [10.1.0.1], targetRef: {kind: Pod, name: a, uid: uid-a}}
   EXPECT_TRUE(plan.writes[0].request.body[keys::kPorts].empty());
 }
 
+TEST(EndpointSlices, TellTheServiceWhenTheyCannotBeWritten) {
+  DecisionWorld world(endpoint_slice_controller());
+  world.add(cat(kService, pod_of("a", "10.1.0.1", true)));
+  const Plan plan = world.decide("default", "web");
+  ASSERT_TRUE(plan.writes.at(0).failure_event);
+  EXPECT_EQ(plan.writes[0].failure_event->reason, "FailedToUpdateEndpointSlices");
+  EXPECT_EQ(plan.writes[0].failure_event->message,
+            "Error updating Endpoint Slices for Service default/web: failed to create EndpointSlice for Service default/web: %error%");
+}
+
+TEST(Endpoints, TellWhenTheyCannotBeWritten) {
+  DecisionWorld world(endpoints_controller());
+  world.add(cat(kService, pod_of("a", "10.1.0.1", true)));
+  const Plan plan = world.decide("default", "web");
+  ASSERT_TRUE(plan.writes.at(0).failure_event);
+  EXPECT_EQ(plan.writes[0].failure_event->reason, "FailedToCreateEndpoint");
+  EXPECT_EQ(plan.writes[0].failure_event->message, "Failed to create endpoint for service default/web: %error%");
+}
+
 TEST(EndpointSlices, HoldAHundredEndpointsEach) {
   DecisionWorld world(endpoint_slice_controller());
   world.add(kService);

@@ -21,35 +21,72 @@ Value object_of(std::string_view owners, std::string_view metadata = "") {
 // Owners say by their uid what they are worth.
 OwnerWorth worth_of(const Value& owner) {
   const auto uid = owner[keys::kUid].as_string();
-  return uid == "solid"   ? OwnerWorth::kSolid
-         : uid == "waits" ? OwnerWorth::kWaits
-         : uid == "gone"  ? OwnerWorth::kGone
-                          : OwnerWorth::kUnknown;
+  return uid == "solid"     ? OwnerWorth::kSolid
+         : uid == "waits"   ? OwnerWorth::kWaits
+         : uid == "gone"    ? OwnerWorth::kGone
+         : uid == "invalid" ? OwnerWorth::kInvalid
+                            : OwnerWorth::kUnknown;
 }
 
-GarbageDecision decide(std::string_view owners, std::string_view metadata = "") {
-  return decide_garbage(object_of(owners, metadata), worth_of);
+GarbageDecision decide(std::string_view owners, std::string_view metadata = "", Dependents dependents = Dependents::kNone) {
+  return decide_garbage(object_of(owners, metadata), worth_of, [&] { return dependents; });
+}
+
+// "background" and the like for what goes, else what happens instead.
+std::string end_of(const GarbageDecision& decision) {
+  if (decision.action == Action::kNothing) return "stays";
+  if (decision.action == Action::kAsk) return "asks";
+  if (decision.action == Action::kSetOwners) return "keeps";
+  switch (decision.policy) {
+    case PropagationPolicy::kOrphan:
+      return "orphan";
+    case PropagationPolicy::kForeground:
+      return "foreground";
+    case PropagationPolicy::kBackground:
+      return "background";
+    case PropagationPolicy::kUnset:
+      break;
+  }
+  return "unset";
 }
 
 TEST(Garbage, IsNothingThatNobodyOwns) {
-  EXPECT_EQ(decide("").action, Action::kNothing);
-  EXPECT_EQ(decide("{uid: solid}").action, Action::kNothing);
+  EXPECT_EQ(end_of(decide("")), "stays");
+  EXPECT_EQ(end_of(decide("{uid: solid}")), "stays");
 }
 
 TEST(Garbage, IsWhatHasNoOwnerLeft) {
-  EXPECT_EQ(decide("{uid: gone}").action, Action::kRemoveBackground);
-  EXPECT_EQ(decide("{uid: gone}, {uid: gone}").action, Action::kRemoveBackground);
+  EXPECT_EQ(end_of(decide("{uid: gone}")), "background");
+  EXPECT_EQ(end_of(decide("{uid: gone}, {uid: gone}", "", Dependents::kSome)), "background");
 }
 
-TEST(Garbage, GoesInTheForegroundForAnOwnerThatWaits) {
-  EXPECT_EQ(decide("{uid: waits}").action, Action::kRemoveForeground);
-  EXPECT_EQ(decide("{uid: gone}, {uid: waits}").action, Action::kRemoveForeground);
+TEST(Garbage, GoesInTheForegroundForAnOwnerThatWaitsWhenItOwnsSomething) {
+  EXPECT_EQ(end_of(decide("{uid: waits}", "", Dependents::kSome)), "foreground");
+  EXPECT_EQ(end_of(decide("{uid: gone}, {uid: waits}", "", Dependents::kSome)), "foreground");
+  EXPECT_EQ(end_of(decide("{uid: waits, blockOwnerDeletion: true}")), "background") << "nothing has to go before it";
+}
+
+TEST(Garbage, LeavesItsOwnDependentsAsItsFinalizersSay) {
+  EXPECT_EQ(end_of(decide("{uid: gone}", ", finalizers: [orphan]", Dependents::kSome)), "orphan");
+  EXPECT_EQ(end_of(decide("{uid: gone}", ", finalizers: [foregroundDeletion]", Dependents::kSome)), "foreground");
+  EXPECT_EQ(end_of(decide("{uid: gone}", ", finalizers: [example.com/hold]", Dependents::kSome)), "background");
+}
+
+TEST(Garbage, BreaksACircleOfOwnersThatWaitForEachOther) {
+  const auto first = decide("{uid: waits, blockOwnerDeletion: true}", "", Dependents::kWaiting);
+  EXPECT_EQ(end_of(first), "keeps");
+  EXPECT_FALSE(first.owners.items()[0][keys::kBlockOwnerDeletion].as_bool());
+  EXPECT_EQ(end_of(decide("{uid: waits, blockOwnerDeletion: false}", "", Dependents::kWaiting)), "foreground");
+}
+
+TEST(Garbage, IsNotJudgedByAnOwnerThatNobodyCanKnow) {
+  EXPECT_EQ(end_of(decide("{uid: gone}, {uid: invalid}")), "stays");
 }
 
 TEST(Garbage, IsNotWhatOneOwnerKeepsAndTheOthersAreForgotten) {
   for (const auto* other : {"{uid: gone}", "{uid: waits}"}) {
     const auto decision = decide(cat(other, ", {uid: solid}"));
-    EXPECT_EQ(decision.action, Action::kKeepOwners);
+    EXPECT_EQ(end_of(decision), "keeps");
     ASSERT_EQ(decision.owners.size(), 1U);
     EXPECT_EQ(decision.owners.items()[0][keys::kUid].as_string(), "solid");
   }
@@ -57,12 +94,12 @@ TEST(Garbage, IsNotWhatOneOwnerKeepsAndTheOthersAreForgotten) {
 
 TEST(Garbage, IsNothingBeforeTheApiWasAsked) {
   const auto decision = decide("{uid: gone}, {uid: new}");
-  EXPECT_EQ(decision.action, Action::kAsk);
+  EXPECT_EQ(end_of(decision), "asks");
   EXPECT_EQ(decision.owner[keys::kUid].as_string(), "new");
 }
 
 TEST(Garbage, IsNotDeletedTwice) {
-  EXPECT_EQ(decide("{uid: gone}", ", deletionTimestamp: '2026-03-01T12:00:00Z'").action, Action::kNothing);
+  EXPECT_EQ(end_of(decide("{uid: gone}", ", deletionTimestamp: '2026-03-01T12:00:00Z'")), "stays");
 }
 
 TEST(Garbage, BlocksItsOwnerOnlyWhereTheReferenceSaysSo) {

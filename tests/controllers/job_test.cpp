@@ -88,6 +88,9 @@ TEST_F(Job, CountsThePodsThatItMakesByWhatMadeThemNecessary) {
   EXPECT_EQ(creation_reason(decide()), "recreate_terminating_or_failed");
   world.add(job_of("  parallelism: 2\n  completions: 2\n  backoffLimit: 6\n  podReplacementPolicy: Failed\n", "  failed: 1\n"));
   EXPECT_EQ(creation_reason(decide()), "recreate_failed");
+  const Plan plan = decide();
+  const auto& pod = *std::ranges::find(plan.writes, Verb::kCreate, [](const PlannedWrite& write) { return write.request.verb; });
+  EXPECT_EQ(pod.failure_counts.at(0).labels, (MetricLabels{{"reason", "recreate_failed"}, {"status", "failed"}}));
 }
 
 TEST_F(Job, StartsAsManyPodsAsMayRunAtOnce) {

@@ -69,6 +69,24 @@ subsets: [{addresses: [{ip: 10.1.1.1}], ports: [{port: 5432}]}]
   expect_convergence(story);
 }
 
+TEST(PolicyConvergence, APodThatWasToldOfItsEndAndStaysIsToldThatItStays) {
+  ConvergenceCase story;
+  story.changes = apply_at(seconds(0), R"(
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec: {containers: [{name: web, image: "web:1"}]}
+)");
+  Change told = merge_patch_at(seconds(20), "pods", "web",
+                               R"({"status":{"conditions":[{"type":"DisruptionTarget","status":"True","reason":"EvictionByEvictionAPI",
+                                  "lastTransitionTime":"2026-01-01T00:00:20Z"}]}})");
+  told.request.subresource = "status";
+  told.request.patch_type = control::PatchType::kStrategicMerge;
+  story.changes.push_back(told);
+  story.quiet = minutes(3);
+  expect_convergence(story);
+}
+
 TEST(PolicyConvergence, EveryPodHasWhatAMutatingPolicyAddsAndAPolicyItsTypeCheck) {
   ConvergenceCase story;
   story.changes = apply_at(seconds(0), R"(

@@ -73,6 +73,27 @@ TEST_F(ResourceQuota, LetsGoOfAPodWhoseGraceIsOver) {
   EXPECT_EQ(status_after(world.decide("default", "q"))[keys::kUsed].get("pods").as_string(), "0");
 }
 
+TEST_F(ResourceQuota, CountsWhatChangesWithoutCountingAnew) {
+  world.add(cat(kQuota, pod("a", "Running"), pod("b", "Running")));
+  EXPECT_EQ(status_after(world.decide("default", "q"))[keys::kUsed].get("requests.cpu").as_string(), "500m");
+  const Value b = world.cache(kinds::kPods).find("default", "b");
+  world.cache(kinds::kPods).erase("default", "b");
+  world.woken_by(kinds::kPods, b, Value());
+  EXPECT_EQ(status_after(world.decide("default", "q"))[keys::kUsed].get("requests.cpu").as_string(), "250m");
+  // What it was never told of it finds within five minutes.
+  world.add(pod("c", "Running"));
+  EXPECT_EQ(status_after(world.decide("default", "q"))[keys::kUsed].get("requests.cpu").as_string(), "250m");
+  world.now = world.now + minutes(5);
+  EXPECT_EQ(status_after(world.decide("default", "q"))[keys::kUsed].get("requests.cpu").as_string(), "500m");
+}
+
+TEST_F(ResourceQuota, LeavesAnAmountThatIsRightInTheUnitThatItWasWrittenIn) {
+  world.add(cat(kQuota, pod("a", "Running")));
+  const Value written = world.decide("default", "q").writes.at(0).request.body;
+  world.cache(kinds::kResourcequotas).put(written.with_at({keys::kStatus, keys::kUsed, Key("requests.cpu")}, "0.25"));
+  EXPECT_TRUE(world.decide("default", "q").writes.empty());
+}
+
 TEST_F(ResourceQuota, IsWokenByWhatFreesSomethingAndNotByWhatIsCharged) {
   world.add(cat(kQuota, pod("a", "Running")));
   const Value running = world.cache(kinds::kPods).find("default", "a");

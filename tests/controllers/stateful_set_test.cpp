@@ -251,6 +251,34 @@ TEST_F(StatefulSet, KeepsAllButMaxUnavailablePods) {
             "delete db-0\ndelete db-4\n");
 }
 
+TEST_F(StatefulSet, ReplacesAllThatServeNobodyAtOnceWhenParallel) {
+  SetFacts now{.image = "db:2", .policy = "Parallel", .rolling = "{partition: 1}", .replicas = 5, .status = rolling_from_v1};
+  const auto broken = [&](int ordinal, const SetFacts& made_from) {
+    return pod_of({.ordinal = ordinal, .made_from = made_from, .ready_since = ""});
+  };
+  // A first revision that never serves must not hold up the one that repairs it; below the partition it stays.
+  EXPECT_EQ(deeds(decide(set_of(now) + history + broken(0, v1) + broken(1, v1) + pods_of(v1, 2, 4) + broken(4, v2))), "delete db-1\n");
+  // Unavailable pods below the partition count, too: nobody who serves goes.
+  EXPECT_EQ(deeds(decide(set_of(now) + history + broken(0, v1) + pods_of(v1, 1, 5))), "");
+}
+
+TEST_F(StatefulSet, RoundsMaxUnavailableDownButNeverToNone) {
+  SetFacts now{.image = "db:2", .rolling = "{partition: 0, maxUnavailable: 50%}", .replicas = 5, .status = rolling_from_v1};
+  EXPECT_EQ(deeds(decide(set_of(now) + history + pods_of(v1, 0, 5))), "delete db-4\ndelete db-3\n");
+  now.rolling = "{partition: 0, maxUnavailable: 10%}";
+  EXPECT_EQ(deeds(decide(set_of(now) + history + pods_of(v1, 0, 5))), "delete db-4\n");
+  now.rolling = "{partition: 4, maxUnavailable: 3}";
+  EXPECT_EQ(deeds(decide(set_of(now) + history + pods_of(v1, 0, 5))), "delete db-4\n");
+}
+
+TEST_F(StatefulSet, CountsAPodThatIsNotReadyLongEnoughAsUnavailable) {
+  SetFacts now{.image = "db:2", .policy = "Parallel", .rolling = "{partition: 0, maxUnavailable: 2}", .replicas = 4, .min_ready = 30,
+               .status = rolling_from_v1};
+  EXPECT_EQ(deeds(decide(set_of(now) + history + pods_of(v1, 0, 3) +
+                         pod_of({.ordinal = 3, .made_from = v2, .ready_since = "2026-03-01T11:59:50Z"}))),
+            "delete db-2\n");
+}
+
 TEST_F(StatefulSet, WaitsForTheUserUnderOnDelete) {
   const SetFacts now{.image = "db:2", .type = "OnDelete", .status = rolling_from_v1};
   EXPECT_EQ(deeds(decide(set_of(now) + history + pods_of(v1, 0, 3))), "");

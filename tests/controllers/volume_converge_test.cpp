@@ -74,6 +74,21 @@ TEST(VolumeConvergence, ClaimsAreBoundAndReleasedVolumesCleaned) {
   expect_convergence(story);
 }
 
+TEST(VolumeConvergence, AnEphemeralClaimComesAndGoesWithItsPod) {
+  ConvergenceCase story;
+  std::string manifests;
+  for (const auto* name : {"stays", "goes"}) {
+    manifests += cat("apiVersion: v1\nkind: Pod\nmetadata: {name: ", name,
+                     "}\nspec:\n  containers: [{name: main, image: \"demo:1\"}]\n  volumes: [{name: data, ephemeral: {volumeClaimTemplate: "
+                     "{spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}}}]\n---\n");
+  }
+  story.changes = apply_at(seconds(5), manifests);
+  story.changes.push_back(delete_at(seconds(100), "pods", "goes"));
+  story.trouble = seconds(150);
+  story.state = [](const Store& store) { return sorted_text(volume_lines(store)); };
+  expect_convergence(story);
+}
+
 TEST(VolumeConvergence, PodsGetTheirVolumesWhereTheyAre) {
   ConvergenceCase story;
   std::string manifests;

@@ -76,6 +76,13 @@ TEST(Convergence, AParallelStatefulSetKeepsThePodsBelowItsPartition) {
                  stateful_set("Parallel", 5, "  updateStrategy: {rollingUpdate: {partition: 2}}")));
 }
 
+TEST(Convergence, StatefulSetsThatReplaceSeveralPodsAtOnceEndWithTheNewPods) {
+  for (const auto* policy : {"OrderedReady", "Parallel"}) {
+    expect_convergence(rollout_of("statefulsets", "agent",
+                                  stateful_set(policy, 5, "  updateStrategy: {rollingUpdate: {partition: 1, maxUnavailable: 50%}}")));
+  }
+}
+
 TEST(Convergence, AStatefulSetScaledUpAndDownEndsAtTheLastNumber) {
   ConvergenceCase story;
   story.changes = apply_at(seconds(0), stateful_set("OrderedReady", 2));

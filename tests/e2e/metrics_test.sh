@@ -18,6 +18,8 @@ spec:
   backoffLimit: 0
 YAML
 kc wait --for=condition=Failed job/once --timeout=60s
+kc run nowhere --image=minik/demo:latest --overrides='{"spec":{"nodeSelector":{"disk":"none"}}}'
+kc wait --for=condition=PodScheduled=false pod/nowhere --timeout=30s
 
 step "/metrics has every part under its usual name"
 kc get --raw /metrics >"$root/page"
@@ -28,8 +30,12 @@ has '^apiserver_resource_objects\{group="apps",resource="deployments"\} 1$'
 has '^apiserver_longrunning_requests\{group="",resource="pods",verb="WATCH",version="v1"\} [1-9]'
 has '^workqueue_adds_total\{name="deployment-controller"\} [1-9]'
 has '^scheduler_schedule_attempts_total\{profile="default-scheduler",result="scheduled"\} 3$'
-has '^scheduler_queue_incoming_pods_total\{event="UnschedulablePodAdd",queue="active"\} 3$'
+has '^scheduler_queue_incoming_pods_total\{event="UnschedulablePodAdd",queue="active"\} 4$'
 has '^scheduler_framework_extension_point_duration_seconds_count\{extension_point="Filter",profile="default-scheduler",status="Success"\} 1$'
+has '^scheduler_framework_extension_point_duration_seconds_count\{extension_point="Score",profile="default-scheduler",status="Success"\} 1$'
+has '^scheduler_cache_size\{type="nodes"\} 1$'
+has '^scheduler_unschedulable_pods\{plugin="NodeAffinity",profile="default-scheduler"\} 1$'
+has '^job_controller_job_pods_creation_total\{reason="new",status="succeeded"\} 1$'
 has '^job_controller_jobs_finished_total\{completion_mode="NonIndexed",reason="BackoffLimitExceeded",result="failed"\} 1$'
 has '^kubelet_running_pods 2$'
 has '^kubelet_started_pods_total 3$'

@@ -60,6 +60,31 @@ eventually failure ""
 kc -n team scale deployment web --replicas=0
 eventually used pods 0
 
+step "a pod that grows is charged, and one that no container sizes has a quota of its own"
+kc -n team run one --image=minik/demo:latest --overrides='
+  {"spec":{"containers":[{"name":"one","image":"minik/demo:latest","resources":{"requests":{"cpu":"200m"}}}]}}'
+resize() { kc -n team patch pod one --subresource=resize -p '{"spec":{"containers":[{"name":"one","resources":{"requests":{"cpu":"'"$1"'"}}}]}}'; }
+fails "exceeded quota: q, requested: requests.cpu=1800m, used: requests.cpu=200m, limited: requests.cpu=1" resize 2
+resize 300m
+eventually used 'requests\.cpu' 300m
+resize 100m
+eventually used 'requests\.cpu' 100m
+kc -n team delete pod one --now
+eventually used 'requests\.cpu' 0
+
+step "nobody owns what lives in another namespace"
+kc create configmap owner
+uid=$(kc get configmap owner -o jsonpath='{.metadata.uid}')
+owned() { printf '{apiVersion: v1, kind: ConfigMap, metadata: {name: %s, namespace: %s, ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: owner, uid: %s}]}}' "$1" "$2" "$uid" | kc apply -f -; }
+owned stray team
+owned child default
+gone() { fails "not found" kc -n "$2" get configmap "$1"; }
+eventually gone stray team
+eventually contains "does not exist in namespace \"team\"" kc -n team get events --field-selector reason=OwnerRefInvalidNamespace
+kc get configmap child
+kc delete configmap owner --cascade=foreground --timeout=30s
+gone child default
+
 step "the certificate of the cluster is put back"
 kc -n team delete configmap kube-root-ca.crt
 eventually kc -n team get configmap kube-root-ca.crt
@@ -77,7 +102,9 @@ spec: {ports: [{port: 80}]}
 apiVersion: v1
 kind: Endpoints
 metadata: {name: outside}
-subsets: [{addresses: [{ip: 10.99.0.1}], ports: [{port: 8080}]}]
+subsets:
+- {addresses: [{ip: 10.99.0.1}], ports: [{name: web, port: 8080}]}
+- {addresses: [{ip: 10.99.0.1}], ports: [{name: metrics, port: 9090}]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
@@ -91,6 +118,7 @@ aggregationRule: {clusterRoleSelectors: [{matchLabels: {to: whole}}]}
 YAML
 mirrored() { [[ $(kc get endpointslices -l kubernetes.io/service-name=outside -o jsonpath='{.items[0].endpoints[0].addresses[0]}') == 10.99.0.1 ]]; }
 eventually mirrored
+[[ $(kc get endpointslices -l kubernetes.io/service-name=outside -o jsonpath='{.items[*].ports[*].name}') == "metrics web" ]]
 collected() { [[ $(kc get clusterrole whole -o jsonpath='{.rules[0].resources[0]}') == pods ]]; }
 eventually collected
 

@@ -75,6 +75,26 @@ kc scale statefulset web --replicas=1
 eventually are "web-0 one,"
 contains "delete Pod web-2 in StatefulSet web successful" kc describe statefulset web
 
+step "a first revision that never serves does not hold up the one that repairs it"
+kc apply -f - <<'END_OF_SET'
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: broken}
+spec:
+  replicas: 2
+  podManagementPolicy: Parallel
+  updateStrategy: {rollingUpdate: {maxUnavailable: 1}}
+  selector: {matchLabels: {app: broken}}
+  template:
+    metadata: {labels: {app: broken}}
+    spec: {terminationGracePeriodSeconds: 1, containers: [{name: main, image: "minik/demo:latest", args: ["--no-such-flag"]}]}
+END_OF_SET
+failing() { contains Error kc get pods -l app=broken || contains CrashLoopBackOff kc get pods -l app=broken; }
+eventually failing
+kc patch statefulset broken --type=json -p '[{"op":"remove","path":"/spec/template/spec/containers/0/args"}]'
+kc rollout status statefulset/broken --timeout=30s
+kc delete statefulset broken
+
 step "pods outlive their set when they shall, and the next set takes them in"
 uid=$(kc get pod web-0 -o jsonpath='{.metadata.uid}')
 kc get statefulset web -o json >"$root/web.json"

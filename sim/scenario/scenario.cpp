@@ -33,6 +33,12 @@ std::vector<CustomDefinition> definitions_in(const Value& spec, const ScenarioFi
   return found;
 }
 
+std::vector<std::string> patterns_of(const std::vector<ImageBehaviour>& images) {
+  std::vector<std::string> patterns;
+  for (const auto& image : images) patterns.push_back(image.match);
+  return patterns;
+}
+
 Status read_spec(Reader& r, const Value& spec, const ScenarioFiles& files, Scenario& s) {
   MINIK_TRY(r.only(spec, "spec", {"seed", "duration", "nodes", "images", "workloads", "timeline", "faults", "convergence",
                                   "expect", "nodeMonitorGracePeriod", "chance", "apiServer", "dns"}));
@@ -62,6 +68,7 @@ Status read_spec(Reader& r, const Value& spec, const ScenarioFiles& files, Scena
   r.know_definitions(s.definitions);
   MINIK_TRY(read_list(r, spec.get("images"), "spec.images", s.images,
                       [&](const Value& v, const std::string& at) { return read_image(r, v, at); }));
+  r.know_images(patterns_of(s.images));
   if (spec.contains("workloads")) {
     Action workloads;
     workloads.text = "apply";
@@ -147,13 +154,16 @@ Result<Action> read_action_of_now(const Reader& r, const Value& v, const std::st
 
 }  // namespace
 
-Result<std::vector<Action>> parse_actions(std::string_view text, std::string_view file_name,
-                                          const std::vector<CustomDefinition>& definitions) {
+Result<std::vector<Action>> parse_actions(std::string_view text, std::string_view file_name, const Scenario* running) {
   MINIK_ASSIGN(const auto documents, control::parse_yaml(text, file_name));
   std::vector<Action> actions;
   for (const auto& document : documents) {
     Reader r(document, std::string(file_name));
-    r.know_definitions(definitions);
+    if (running) {
+      r.know_pools(running->pools);
+      r.know_definitions(running->definitions);
+      r.know_images(patterns_of(running->images));
+    }
     const auto read = [&](const Value& v, const std::string& at) { return read_action_of_now(r, v, at); };
     if (document.value.is_array()) {
       MINIK_TRY(read_list(r, document.value, "", actions, read));

@@ -202,6 +202,8 @@ constexpr std::string_view kSchema = R"({
             "cpu": {"$ref": "#/definitions/quantity"},
             "memory": {"$ref": "#/definitions/quantity"},
             "memoryGrowthPerSecond": {"$ref": "#/definitions/quantity", "description": "Until its limit, at which it is killed."},
+            "disk": {"$ref": "#/definitions/quantity", "description": "Written at its start: who is first to be evicted from a full disk."},
+            "diskGrowthPerSecond": {"$ref": "#/definitions/quantity", "description": "Written each second from then on."},
             "cpuPerRequest": {"$ref": "#/definitions/duration"},
             "memoryPerRequest": {"$ref": "#/definitions/quantity"}
           }

@@ -104,6 +104,11 @@ int64_t SimulatedRuntime::memory_of(const Container& container) const {
          behaviour.memory_per_request_bytes * share;
 }
 
+int64_t SimulatedRuntime::written_by(const Container& container) const {
+  const int64_t seconds_up = (executor_.wall_now() - container.status.started).seconds();
+  return container.behaviour->disk_bytes + container.behaviour->disk_growth_bytes * std::max<int64_t>(seconds_up, 0);
+}
+
 bool SimulatedRuntime::lacks_what_it_needs(const Container& container) const {
   const ImageBehaviour& behaviour = *container.behaviour;
   const bool names = surroundings_.dns_answers && surroundings_.names_known;
@@ -551,7 +556,8 @@ void SimulatedRuntime::stats(Done<std::vector<control::ContainerStats>> done) {
     if (container.status.state != ContainerState::kRunning) continue;
     count_cpu(container);
     const int64_t memory = memory_of(container);
-    all.push_back({id, container.status.name, container.status.sandbox_id, container.cpu_usage_ns, memory, memory, 1});
+    all.push_back({id, container.status.name, container.status.sandbox_id, container.cpu_usage_ns, memory, memory, 1,
+                   written_by(container)});
   }
   answer<std::vector<control::ContainerStats>>(Duration{}, std::move(done), std::move(all));
 }

@@ -109,6 +109,7 @@ class SimulatedRuntime : public control::ContainerRuntime {
   const ImageBehaviour& behaviour_of(std::string_view image) const;
   int64_t requests_of(const Container& container) const;
   int64_t memory_of(const Container& container) const;
+  int64_t written_by(const Container& container) const;
   bool lacks_what_it_needs(const Container& container) const;
   void count_cpu_wanted();
   void ask_api(const std::string& id);

@@ -41,6 +41,7 @@ class RealCluster {
     std::string match;
   };
 
+  void perform_all();
   void must_be_empty();
   std::string first_object();
   void perform(const sim::Action& deed);
@@ -53,7 +54,7 @@ class RealCluster {
   void act(const sim::InjectAction& action);
   template <typename Other>
   void act(const Other&);  // refused before
-  void crash_containers(const sim::PodFault& fault);
+  void strike_pods(const sim::PodFault& fault, Duration lasts);
   void stop_daemon(int signal);
   void start_daemon();
   void make_images(const std::set<std::string>& names);

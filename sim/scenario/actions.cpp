@@ -16,13 +16,13 @@ namespace {
 
 constexpr size_t kObjectsMax = 100'000;
 
-// A List stands for its items, as kubectl takes it. `at` is where it stands in the scenario, if it does.
+// A List stands for its items, as kubectl takes it. `at` is where it stands in the reader's document; empty: it is that.
 Status add_manifest(const Reader& r, const Value& object, const std::string& place, const std::string& at, std::vector<Value>& into) {
   const auto refuse = [&](std::string_view what) { return Error(ErrorCode::kBadRequest, cat(place, ": ", what)); };
   if (!object.is_map()) return refuse("needs an object or a list of objects");
   if (object[keys::kKind].as_string() == "List" && object[keys::kApiVersion].as_string() == "v1") {
     const auto items = object[keys::kItems].items();
-    for (size_t i = 0; i < items.size(); ++i) MINIK_TRY(add_manifest(r, items[i], place, at.empty() ? "" : cat(at, ".items[", i, "]"), into));
+    for (size_t i = 0; i < items.size(); ++i) MINIK_TRY(add_manifest(r, items[i], place, cat(Reader::child(at, "items"), "[", i, "]"), into));
     return {};
   }
   const auto version = object[keys::kApiVersion].as_string(), kind = object[keys::kKind].as_string();
@@ -36,7 +36,8 @@ Status add_manifest(const Reader& r, const Value& object, const std::string& pla
     if (!resource) return refuse(cat("no kind ", quoted(kind), " in version ", quoted(version)));
     if (const auto complaint = complaint_about(*resource, object)) {
       const std::string what = cat(kind, " ", control::object_name(object), ": ", complaint->what);
-      return at.empty() ? refuse(what) : Error(ErrorCode::kBadRequest, cat(r.place(cat(at, ".", complaint->path)), ": ", at, ": ", what));
+      const std::string field_at = complaint->path.empty() ? at : Reader::child(at, complaint->path);
+      return Error(ErrorCode::kBadRequest, cat(r.place(field_at), ": ", at, at.empty() ? "" : ": ", what));
     }
   }
   if (into.size() >= kObjectsMax) return refuse(cat("more than ", kObjectsMax, " objects"));
@@ -53,7 +54,9 @@ Status add_file(const Reader& r, const Value& v, const std::string& at, const Sc
   if (!text) return r.error(at, text.error().message);
   MINIK_ASSIGN(const auto documents, control::parse_yaml(*text, path == "-" ? "standard input" : path));
   for (const auto& document : documents) {
-    MINIK_TRY(add_manifest(r, document.value, cat(path == "-" ? "standard input" : path, ":", document.line), "", into));
+    Reader in_file(document, path == "-" ? "standard input" : path);
+    in_file.know_definitions(r.definitions());
+    MINIK_TRY(add_manifest(in_file, document.value, in_file.place(""), "", into));
   }
   return {};
 }

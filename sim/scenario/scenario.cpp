@@ -1,11 +1,15 @@
 #include "sim/scenario.h"
 
 #include <algorithm>
+#include <set>
 
+#include "control/base/typo.h"
+#include "control/object/keys.h"
 #include "sim/scenario/parts.h"
 
 namespace minik::sim {
 
+namespace keys = control::keys;
 using control::Value;
 
 namespace {
@@ -31,6 +35,31 @@ std::vector<CustomDefinition> definitions_in(const Value& spec, const ScenarioFi
   find_in_manifests(spec.get("workloads"), files, found);
   for (const auto& entry : spec.get("timeline").items()) find_in_manifests(entry.get("apply"), files, found);
   return found;
+}
+
+// A setImage of a container that its object has not would give it one more.
+Status check_containers(const Scenario& s) {
+  for (const auto& action : s.timeline) {
+    const auto* patch = action.text == "setImage" ? std::get_if<PatchAction>(&action.what) : nullptr;
+    if (!patch) continue;
+    std::set<std::string> known;
+    for (const auto& other : s.timeline) {
+      const auto* apply = std::get_if<ApplyAction>(&other.what);
+      if (!apply) continue;
+      for (const auto& object : apply->objects) {
+        if (object[keys::kKind].as_string() != patch->target.kind || control::object_name(object) != patch->target.name) continue;
+        if (object[keys::kMetadata][keys::kNamespace].as_string("default") != patch->target.namespace_) continue;
+        for (const auto& container : object[keys::kSpec][keys::kTemplate][keys::kSpec][keys::kContainers].items()) {
+          known.insert(container[keys::kName].string());
+        }
+      }
+    }
+    const std::string name = patch->patch[keys::kSpec][keys::kTemplate][keys::kSpec][keys::kContainers].items()[0][keys::kName].string();
+    if (known.empty() || known.contains(name)) continue;
+    return Error(ErrorCode::kBadRequest, cat(action.place, ": setImage: ", patch->target.text(), " has no container ", quoted(name),
+                                             perhaps(name, known), "; it has ", join({known.begin(), known.end()}, ", ")));
+  }
+  return {};
 }
 
 std::vector<std::string> patterns_of(const std::vector<ImageBehaviour>& images) {
@@ -85,6 +114,7 @@ Status read_spec(Reader& r, const Value& spec, const ScenarioFiles& files, Scena
                         if (!v.contains("at") && !v.contains("when")) return r.error(at, "needs `at: 2m` or `when`: the moment at which it happens");
                         return action;
                       }));
+  MINIK_TRY(check_containers(s));
   MINIK_TRY(read_list(r, spec.get("faults"), "spec.faults", s.faults,
                       [&](const Value& v, const std::string& at) -> Result<FaultRule> {
                         MINIK_ASSIGN(auto rule, read_fault_rule(r, v, at));

@@ -178,6 +178,30 @@ TEST(Scenario, RefusesALoadOfAnImageThatItDoesNotDescribe) {
   EXPECT_EQ(error_of("{match: web}", "web"), "");
 }
 
+TEST(Scenario, NamesTheLineOfAFieldInAnotherFile) {
+  const ScenarioFiles files{[](const std::string&) -> Result<std::string> {
+    return std::string("kind: Service\napiVersion: v1\nmetadata: {name: a}\n---\napiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Service\n"
+                       "  metadata: {name: b}\n  spec:\n    prots: []\n");
+  }};
+  const auto scenario = parse_scenario("apiVersion: minik.dev/v1alpha1\nkind: Scenario\nmetadata: {name: a}\nspec:\n  nodes: [{name: node, count: 1}]\n"
+                                       "  workloads: [{file: shop.yaml}]\n", "a.yaml", files);
+  ASSERT_FALSE(scenario);
+  EXPECT_EQ(scenario.error().message, "shop.yaml:12: items[0]: Service b: unknown field \"spec.prots\", perhaps ports was meant");
+}
+
+TEST(Scenario, RefusesAnImageForAContainerThatIsNotThere) {
+  const auto error_of = [](const std::string& target) {
+    const auto scenario = parse_scenario("apiVersion: minik.dev/v1alpha1\nkind: Scenario\nmetadata: {name: a}\nspec:\n  nodes: [{name: node, count: 1}]\n"
+                                         "  workloads: [{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {template: {spec: {containers: "
+                                         "[{name: web, image: a}]}}}}]\n  timeline: [{at: 1m, setImage: {kind: Deployment, image: b, " + target + "}}]\n", "a.yaml");
+    return scenario ? std::string() : scenario.error().message;
+  };
+  EXPECT_EQ(error_of("name: web, container: web"), "");
+  EXPECT_EQ(error_of("name: web, container: wbe"),
+            "a.yaml:7: setImage: Deployment default/web has no container \"wbe\", perhaps web was meant; it has web");
+  EXPECT_EQ(error_of("name: other, container: any"), "") << "somebody else may make it";
+}
+
 TEST(Scenario, TellsAnAuditLogWithoutBeingChangedByIt) {
   const auto scenario = parse_scenario(scenario_with("{within: 50s, object: {kind: Deployment, name: web}, cel: \"true\"}"), "a.yaml");
   ASSERT_TRUE(scenario.ok());

@@ -59,6 +59,8 @@ code=0; GITHUB_ACTIONS=1 "$minik" sim sweep "$work/fails.yaml" --seeds 4 >"$work
 "$minik" sim run "$work/small.yaml" -q --seed 7 --trace "$work/7" --report "$work/r.html" --metrics "$work/m" >/dev/null
 "$minik" sim run "$work/small.yaml" -q --seed 8 --trace "$work/8" >/dev/null
 [[ $("$minik" sim replay "$work/7" | tail -1) == "$first" ]]
+"$minik" sim state "$work/7" --at 9h pods 2>&1 >"$work/out" | grep -q "minik: the run ends at 3m0s: this is its end"
+[[ $(wc -l <"$work/out") -eq 11 ]]
 "$minik" sim run "$work/small.yaml" -q --seed 7 --managed-fields --trace "$work/managed" >"$work/out"
 "$minik" sim state "$work/managed" --at 40s pods -o json | grep '"manager": "kubelet"' >/dev/null
 [[ $("$minik" sim replay "$work/managed" | tail -1) == $(tail -1 "$work/out") && $(tail -1 "$work/out") != "$first" ]]

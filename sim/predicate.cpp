@@ -36,7 +36,8 @@ std::string one_line(const Value& value) {
 std::string difference(const Value& whole, const Value& part, const std::string& path) {
   if (part.is_map() && whole.is_map()) {
     for (const auto& [key, wanted] : part.entries()) {
-      if (!contains_part(whole[key], wanted)) return difference(whole[key], wanted, path.empty() ? std::string(key.text()) : cat(path, ".", key.text()));
+      if (contains_part(whole[key], wanted)) continue;
+      return difference(whole[key], wanted, path.empty() ? std::string(key.text()) : cat(path, ".", key.text()));
     }
   }
   if (part.is_array() && whole.is_array()) {

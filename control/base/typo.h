@@ -1,7 +1,7 @@
 // For a word that nobody knows: the known one that a slip of the hand may have made it of.
 //
-// Counts the letters that must be put in, taken out, changed or swapped with their neighbours, up to a third of the word and three of them. Long words are
-// not looked at: this is for names that people type. Pure.
+// Counts the letters that must be put in, taken out, changed or swapped with their neighbours, up to a third of the word and
+// three of them. Long words are not looked at: this is for names that people type. Pure.
 #pragma once
 
 #include <span>

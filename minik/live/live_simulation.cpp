@@ -78,16 +78,18 @@ struct LiveSimulation::Parts {
   Parts(const sim::Scenario& s, LiveOptions o)
       : scenario(s),
         options(std::move(o)),
-        run(scenario, {.seed = options.seed, .listeners = {&settled}, .on_action = [this](Duration at, const std::string& what) {
-                         did.emplace_back(what);
-                         if (options.on_action) options.on_action(at, what);
-                       }, .audit_policy = {}, .audit = {},
+        run(scenario, {.seed = options.seed, .listeners = {&settled},
+                       .on_action = [this](Duration at, const std::string& what) { hear(at, what); }, .audit_policy = {}, .audit = {},
                        .field_accounts = options.field_accounts, .watched = true, .custom_kinds = true}),
         gate(run.cluster().executor()),
         pace(options.speed, options.paused, real_now()),
         wall_ns(gate.wall_now().ns),
         streams(gate, [this] { return run.cluster().running_api(); }) {}
 
+  void hear(Duration at, const std::string& what) {
+    did.emplace_back(what);
+    if (options.on_action) options.on_action(at, what);
+  }
   Status listen();
   void assemble();
   void go_on();
@@ -170,7 +172,8 @@ void LiveSimulation::Parts::obey(const LiveCommand& command, const Responder& re
 }
 
 void LiveSimulation::Parts::answer(const Responder& responder, const Value& done) {
-  responder.respond({200, {{"content-type", "application/json"}}, control::to_pretty_json(done.has_value() ? status().with("did", done) : status())});
+  const Value said = done.has_value() ? status().with("did", done) : status();
+  responder.respond({200, {{"content-type", "application/json"}}, control::to_pretty_json(said)});
 }
 
 Value LiveSimulation::Parts::status() {

@@ -99,8 +99,11 @@ class Translation {
   Result<std::vector<FaultRule>> strikes_of(const FaultRule& rule) {
     if (rule.trigger.when != Trigger::When::kRandom) return std::vector<FaultRule>{rule};
     std::vector<FaultRule> strikes;
-    for (Duration at = rule.trigger.at + rule.trigger.interval.draw(rng_); at < scenario_.duration; at = at + rule.trigger.interval.draw(rng_)) {
-      if (strikes.size() == kStrikesMax) return refusal(rule.place, cat("strikes more than ", kStrikesMax, " times; make `every` longer"));
+    const auto next = [&](Duration from) { return from + rule.trigger.interval.draw(rng_); };
+    for (Duration at = next(rule.trigger.at); at < scenario_.duration; at = next(at)) {
+      if (strikes.size() == kStrikesMax) {
+        return refusal(rule.place, cat("strikes more than ", kStrikesMax, " times; make `every` longer"));
+      }
       FaultRule& strike = strikes.emplace_back(rule);
       strike.trigger = {};
       strike.trigger.at = at;
@@ -135,13 +138,17 @@ class Translation {
       for (const auto& [is_set, field] : unknown) {
         if (!is_set) continue;
         return reader_.error(at + std::string(field),
-                             "no real image behaves so; ready, neverReady, stop, ignoresSigterm, missing, startError, exitAfter, exitCode, crash "
-                             "and uses of memory can be compared");
+                             "no real image behaves so; ready, neverReady, stop, ignoresSigterm, missing, startError, exitAfter, "
+                             "exitCode, crash and uses of memory can be compared");
       }
-      if (image.milli_cpu > 0 || image.cpu_per_request > Duration{} || image.memory_per_request_bytes > 0 || image.disk_bytes > 0 || image.disk_growth_bytes > 0) {
+      const bool uses_more = image.milli_cpu > 0 || image.cpu_per_request > Duration{} || image.memory_per_request_bytes > 0 ||
+                             image.disk_bytes > 0 || image.disk_growth_bytes > 0;
+      if (uses_more) {
         return reader_.error(at + "uses", "memory and memoryGrowthPerSecond can be compared, all else is not used up for real");
       }
-      if (image.memory_bytes > kMemoryMax) return reader_.error(at + "uses.memory", "would be taken for real; it can be compared up to 1Gi");
+      if (image.memory_bytes > kMemoryMax) {
+        return reader_.error(at + "uses.memory", "would be taken for real; it can be compared up to 1Gi");
+      }
       if (image.crash_at_start > 0 && image.crash_at_start < kAlways) {
         return reader_.error(at + "crash.atStart", "a share of the starts is other starts in each world; 100% can be compared");
       }
@@ -164,8 +171,11 @@ class Translation {
                             "`count` or `list`, or give it `at`");
     }
     if (trigger.when != When::kBecomes) return {};
-    if (trigger.predicate->metric) return refusal(place, "a metric counts other things in each world; wait for an `object`, a `count` or a `list`");
-    if (trigger.predicate->selection ? is_custom(trigger.predicate->selection->kind) : is_custom(trigger.predicate->object->id)) {
+    const Predicate& awaited = *trigger.predicate;
+    if (awaited.metric) {
+      return refusal(place, "a metric counts other things in each world; wait for an `object`, a `count` or a `list`");
+    }
+    if (is_custom(awaited.selection ? awaited.selection->kind : awaited.object->id)) {
       return refusal(place, "kinds that a scenario defines cannot be compared");
     }
     return {};
@@ -180,21 +190,22 @@ class Translation {
       if (!fault) continue;
       const auto chosen = chosen_by(fault->pods, pod_templates(deeds_));
       if (fault->pods.count > 0 && chosen.size() != 1) {
-        return refusal(deed.place, cat(deed.text, " draws `count` pods, which are others in each world unless one object makes them all; namespace and "
-                                                  "labelSelector choose those of ", chosen.size()));
+        return refusal(deed.place, cat(deed.text, " draws `count` pods, which are others in each world unless one object makes them all; "
+                                                  "namespace and labelSelector choose those of ", chosen.size()));
       }
       for (const auto& pods : chosen) {
         if (fault->what == PodFault::What::kOom && !without_memory_limit(pods.spec).empty()) {
-          return refusal(deed.place, cat("oomContainers takes memory for real, until the limit of the container: ", pods.owner, " has none for ",
-                                         join(without_memory_limit(pods.spec), ", ")));
+          return refusal(deed.place, cat("oomContainers takes memory for real, until the limit of the container: ", pods.owner,
+                                         " has none for ", join(without_memory_limit(pods.spec), ", ")));
         }
         if (fault->what != PodFault::What::kFailProbes) continue;
         if (!probes_only_by_http(pods.spec)) {
-          return refusal(deed.place, cat("failProbes has the demo server answer 503, which only httpGet notices; ", pods.owner, " has other probes"));
+          return refusal(deed.place, cat("failProbes has the demo server answer 503, which only httpGet notices; ", pods.owner,
+                                         " has other probes"));
         }
         if (has_probe(pods.spec, "livenessProbe") || has_probe(pods.spec, "startupProbe")) {
-          return refusal(deed.place, cat("failProbes holds in the container that is struck and not in the next one, which the livenessProbe or startupProbe "
-                                         "of ", pods.owner, " would bring; `hangContainers` can be compared"));
+          return refusal(deed.place, cat("failProbes holds in the container that is struck and not in the next one, which the "
+                                         "livenessProbe or startupProbe of ", pods.owner, " would bring; `hangContainers` can be compared"));
         }
       }
     }
@@ -209,7 +220,8 @@ class Translation {
       for (const auto& pods : templates) {
         for (const auto& container : pods.spec[control::keys::kContainers].items()) {
           if (&behaviour_of(scenario_, container[control::keys::kImage].as_string()) != &scenario_.images[i]) continue;
-          const auto limit = control::Quantity::of_value(container[control::keys::kResources][control::keys::kLimits].get("memory")).units();
+          const auto& limits = container[control::keys::kResources][control::keys::kLimits];
+          const auto limit = control::Quantity::of_value(limits.get("memory")).units();
           if (limit > 0 && limit <= kMemoryMax) continue;
           return reader_.error(cat("spec.images[", i, "].uses.memoryGrowthPerSecond"),
                                cat("is taken for real, until the limit of the container, which may be 1Gi: ", pods.owner, " has ",
@@ -272,8 +284,9 @@ class Translation {
     if (fault.lasts) fault.lasts = Distribution::fixed(faster(fault.lasts->draw(rng_)));
     if (const auto* pods = std::get_if<PodFault>(&fault.kind)) {
       if (pods->pods.node.empty() && pods->pods.container.empty()) return {};
-      return refusal(place, cat(fault.text, " can be compared of all containers of the pods that namespace and labelSelector choose: the node has another "
-                                            "name in each world, and a request to a pod reaches whichever of its containers listens"));
+      return refusal(place, cat(fault.text, " can be compared of all containers of the pods that namespace and labelSelector choose: the "
+                                            "node has another name in each world, and a request to a pod reaches whichever of its containers "
+                                            "listens"));
     }
     if (const auto* agents = std::get_if<NodeFault>(&fault.kind); agents && ends_the_process(fault) && agents->nodes.runs) {
       return refusal(place, "`runs` chooses machines, and there is one; write `stopKubelets: all`");

@@ -22,7 +22,9 @@ Status add_manifest(const Reader& r, const Value& object, const std::string& pla
   if (!object.is_map()) return refuse("needs an object or a list of objects");
   if (object[keys::kKind].as_string() == "List" && object[keys::kApiVersion].as_string() == "v1") {
     const auto items = object[keys::kItems].items();
-    for (size_t i = 0; i < items.size(); ++i) MINIK_TRY(add_manifest(r, items[i], place, cat(Reader::child(at, "items"), "[", i, "]"), into));
+    for (size_t i = 0; i < items.size(); ++i) {
+      MINIK_TRY(add_manifest(r, items[i], place, cat(Reader::child(at, "items"), "[", i, "]"), into));
+    }
     return {};
   }
   const auto version = object[keys::kApiVersion].as_string(), kind = object[keys::kKind].as_string();

@@ -73,14 +73,16 @@ Status check_metric(const Reader& r, const std::string& at, const MetricSelectio
     }
     std::vector<std::string_view> known;
     for (const auto& one : metric_families()) known.push_back(one.name);
-    return r.error(name_at, cat("no metric ", metric.name, perhaps(metric.name, known), "; minik sim run --metrics writes all that there are"));
+    return r.error(name_at, cat("no metric ", metric.name, perhaps(metric.name, known),
+                                "; minik sim run --metrics writes all that there are"));
   }
   for (const auto& [label, value] : metric.labels) {
     const bool is_bound = label == "le" && metric.name.ends_with("_bucket");
     if (is_bound || std::ranges::find(family->labels, label) != family->labels.end()) continue;
     const std::vector<std::string> known(family->labels.begin(), family->labels.end());
-    return r.error(cat(at, ".labels.", label), known.empty() ? cat(metric.name, " has no labels")
-                                                             : cat(metric.name, " has no such label", perhaps(label, family->labels), "; it has ", join(known, ", ")));
+    const std::string label_at = cat(at, ".labels.", label);
+    if (known.empty()) return r.error(label_at, cat(metric.name, " has no labels"));
+    return r.error(label_at, cat(metric.name, " has no such label", perhaps(label, family->labels), "; it has ", join(known, ", ")));
   }
   return {};
 }

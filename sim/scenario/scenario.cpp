@@ -54,7 +54,8 @@ Status check_containers(const Scenario& s) {
         }
       }
     }
-    const std::string name = patch->patch[keys::kSpec][keys::kTemplate][keys::kSpec][keys::kContainers].items()[0][keys::kName].string();
+    const Value& changed = patch->patch[keys::kSpec][keys::kTemplate][keys::kSpec][keys::kContainers].items()[0];
+    const std::string name = changed[keys::kName].string();
     if (known.empty() || known.contains(name)) continue;
     return Error(ErrorCode::kBadRequest, cat(action.place, ": setImage: ", patch->target.text(), " has no container ", quoted(name),
                                              perhaps(name, known), "; it has ", join({known.begin(), known.end()}, ", ")));

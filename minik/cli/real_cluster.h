@@ -21,7 +21,8 @@
 namespace minik::cli {
 
 // The kinds whose objects are compared.
-inline constexpr std::string_view kCompared[] = {"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "Pod", "EndpointSlice"};
+inline constexpr std::string_view kCompared[] = {"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "Pod", "EndpointSlice",
+                                                 "PodDisruptionBudget"};
 const control::ResourceInfo& resource_of(std::string_view kind);
 // Not what every cluster has of its own.
 bool is_compared(const control::Value& object);

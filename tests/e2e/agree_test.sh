@@ -4,7 +4,7 @@
 here=$(dirname "${BASH_SOURCE[0]}")
 source "$here/lib.sh" "$1"
 run start >/dev/null
-deeds="rollout job-with-failures statefulset crash-loop failing-probe missing-image drained-node"
+deeds="rollout job-with-failures statefulset crash-loop failing-probe missing-image drained-node budget"
 faults="crashed-container hung-container out-of-memory unready bad-ends daemon-away agent-away registry-outage"
 for name in ${!2}; do
   step "$name"

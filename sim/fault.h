@@ -43,7 +43,7 @@ struct PodFault {
   enum class What : uint8_t {
     kCrash,       // one of its containers ends with `exit_code`
     kOom,         // it is killed for its memory
-    kHang,        // it answers no probe and no signal until it is killed
+    kHang,        // it answers no request and no signal until it is killed; its port takes connections
     kFailProbes,  // its probes fail; it works on
   };
   What what = What::kCrash;

@@ -18,6 +18,11 @@ namespace {
 // As long as a leader's lease runs after its last renewal.
 constexpr Duration kLease = seconds(15);
 
+// A leader that has failed to renew it for so long ends itself; its host starts it again, and it finds an API server or is
+// started once more, with a back-off.
+constexpr Duration kRenewDeadline = seconds(10);
+const Distribution kLeaderBack{seconds(1), seconds(10)};
+
 constexpr std::string_view kExhaustedQuota = "exhausted";
 constexpr Duration kLookAtQuotas = seconds(1);
 
@@ -365,12 +370,27 @@ void FaultInjector::settle_server() {
   if (stopped && !api_stopped_) cluster_.stop_api();
   if (!stopped && api_stopped_) cluster_.start_api();
   api_stopped_ = stopped;
+  settle_leases(!stopped && !full);
+}
+
+void FaultInjector::settle_leases(bool renewable) {
+  if (renewable == leases_renewable_) return;
+  leases_renewable_ = renewable;
+  if (renewable != leaders_ended_) return lease_timer_.cancel();
+  lease_timer_.arm(renewable ? kLeaderBack.draw(rng_) : kRenewDeadline, [this, renewable] {
+    const auto all = cluster_.components();
+    if (!renewable && std::ranges::none_of(all, [&](const Component& component) { return cluster_.running(component); })) return;
+    leaders_ended_ = !renewable;
+    listener_.note(leaders_ended_ ? "controllers and scheduler end: they cannot renew their leases" : "controllers and scheduler lead again");
+    cluster_.disturb();
+    settle_components();
+  });
 }
 
 void FaultInjector::settle_components() {
   for (const auto& component : cluster_.components()) {
     ComponentFaults faults;
-    bool away = false;
+    bool away = leaders_ended_;
     each<ComponentFault>([&](const ComponentFault& fault, const Active&) {
       if (!fault.component.includes(component)) return;
       away |= fault.what == ComponentFault::What::kCrash || fault.what == ComponentFault::What::kLoseLeader;

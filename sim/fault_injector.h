@@ -30,7 +30,7 @@ class FaultInjector {
     std::function<void(const std::string& what, const std::string& why)> failed;
   };
   FaultInjector(SimulatedCluster& cluster, Rng rng, Listener listener)
-      : cluster_(cluster), rng_(rng), listener_(std::move(listener)) {}
+      : cluster_(cluster), rng_(rng), listener_(std::move(listener)), lease_timer_(cluster.executor()) {}
 
   using Id = uint64_t;
   // It ends after its time, if it has one. 0: it could not begin, or was over at once.
@@ -68,6 +68,8 @@ class FaultInjector {
   void settle_links();
   void settle_server();
   void settle_components();
+  // Leaders that cannot renew their leases end, and begin anew when they can.
+  void settle_leases(bool renewable);
   void settle_surroundings();
   // Level by level: what is stored is compared with what should be, again and again until both agree.
   void settle_quotas();
@@ -80,6 +82,8 @@ class FaultInjector {
   std::map<Id, Active> active_;
   Id next_ = 1;
   bool api_stopped_ = false, store_full_ = false, quotas_unsettled_ = false;
+  bool leases_renewable_ = true, leaders_ended_ = false;
+  ScopedTimer lease_timer_;
   std::vector<std::string> troubled_nodes_;  // by link faults
 };
 

@@ -36,6 +36,9 @@ struct ImageBehaviour {
   int64_t memory_bytes = 0;
   // It grows by so much each second; at the container's limit it is killed.
   int64_t memory_growth_bytes = 0;
+  // What it has written to its machine's disk at its start, and writes each second from then on; gone with the container.
+  int64_t disk_bytes = 0;
+  int64_t disk_growth_bytes = 0;
   // Work that the running containers of this image share evenly, in thousandths of a CPU.
   int64_t load_milli_cpu = 0;
   // Requests a second that they share, what each costs, and how many one container can answer; beyond that its

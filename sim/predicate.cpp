@@ -25,6 +25,31 @@ bool holds_expression(const control::cel::Program& expression, control::cel::Dat
   return result && result->is_true();
 }
 
+std::string one_line(const Value& value) {
+  constexpr size_t kMost = 200;
+  std::string text = value.has_value() ? control::to_json(value) : "absent";
+  if (text.size() > kMost) text = cat(text.substr(0, kMost), "…");
+  return text;
+}
+
+// The first field that is not as it must be: "status.readyReplicas is 3 and not 4".
+std::string difference(const Value& whole, const Value& part, const std::string& path) {
+  if (part.is_map() && whole.is_map()) {
+    for (const auto& [key, wanted] : part.entries()) {
+      if (contains_part(whole[key], wanted)) continue;
+      return difference(whole[key], wanted, path.empty() ? std::string(key.text()) : cat(path, ".", key.text()));
+    }
+  }
+  if (part.is_array() && whole.is_array()) {
+    for (const auto& wanted : part.items()) {
+      const bool found = std::ranges::any_of(whole.items(), [&](const Value& item) { return contains_part(item, wanted); });
+      if (!found) return cat("no item of ", path, " has ", one_line(wanted), ": it is ", one_line(whole));
+    }
+    return cat(path, " has ", whole.size(), " items and not ", part.size());
+  }
+  return cat(path.empty() ? "it" : path, " is ", one_line(whole), " and not ", one_line(part));
+}
+
 Judgement judge_object(const Predicate& p, const control::Store& store) {
   const Value& object = store.find(p.object->id, p.object->namespace_, p.object->name);
   std::string failure;
@@ -32,6 +57,7 @@ Judgement judge_object(const Predicate& p, const control::Store& store) {
                                   : contains_part(object, p.matches);
   if (holds) return {true, {}};
   if (!object.has_value()) return {false, "it does not exist"};
+  if (!p.expression) return {false, cat(kDiffers, difference(object, p.matches, ""))};
   return {false, cat(failure, failure.empty() ? "" : "; ", "its status is ", control::to_json(object[keys::kStatus]))};
 }
 

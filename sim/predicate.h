@@ -41,6 +41,9 @@ struct Predicate {
   Bounds bounds;
 };
 
+// Before what is wrong with an object that has not the part: from run to run it is another field.
+inline constexpr std::string_view kDiffers = "it differs: ";
+
 struct Judgement {
   bool holds = false;
   std::string detail;  // why not

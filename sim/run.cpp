@@ -118,7 +118,7 @@ void Run::advance(Duration until, const std::function<bool()>& interrupt) {
 }
 
 Status Run::inject(std::string_view text, std::string_view name) {
-  MINIK_ASSIGN(auto actions, parse_actions(text, name, scenario_.definitions));
+  MINIK_ASSIGN(auto actions, parse_actions(text, name, &scenario_));
   for (auto& action : actions) {
     // Drains and upgrades go on for longer than this call.
     injected_.push_back(std::make_unique<Action>(std::move(action)));

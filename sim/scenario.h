@@ -75,8 +75,7 @@ struct ScenarioFiles {
 
 Result<Scenario> parse_scenario(std::string_view text, std::string_view file_name, const ScenarioFiles& files = {});
 // What a timeline or a list of faults has, written without a moment: one or a list of them, with the same strictness.
-// Custom kinds may be named that are defined already.
-Result<std::vector<Action>> parse_actions(std::string_view text, std::string_view file_name,
-                                          const std::vector<CustomDefinition>& definitions = {});
+// With the scenario that runs, its machines, images and custom kinds are known, and others are refused.
+Result<std::vector<Action>> parse_actions(std::string_view text, std::string_view file_name, const Scenario* running = nullptr);
 
 }  // namespace minik::sim

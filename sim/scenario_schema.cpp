@@ -5,6 +5,7 @@
 
 #include "control/base/text.h"
 #include "control/controllers/controller_manager.h"
+#include "sim/scenario/metric_families.h"
 
 namespace minik::sim {
 
@@ -202,6 +203,8 @@ constexpr std::string_view kSchema = R"({
             "cpu": {"$ref": "#/definitions/quantity"},
             "memory": {"$ref": "#/definitions/quantity"},
             "memoryGrowthPerSecond": {"$ref": "#/definitions/quantity", "description": "Until its limit, at which it is killed."},
+            "disk": {"$ref": "#/definitions/quantity", "description": "Written at its start: who is first to be evicted from a full disk."},
+            "diskGrowthPerSecond": {"$ref": "#/definitions/quantity", "description": "Written each second from then on."},
             "cpuPerRequest": {"$ref": "#/definitions/duration"},
             "memoryPerRequest": {"$ref": "#/definitions/quantity"}
           }
@@ -309,7 +312,7 @@ constexpr std::string_view kSchema = R"({
     },
     "count": {"type": "object", "required": ["kind"], "additionalProperties": false, "properties": {"kind": {"type": "string"}, "namespace": {"type": "string"}, "labelSelector": {"type": "string"}, "fieldSelector": {"type": "string"}, "condition": {"type": "string", "description": "Only objects on which it is True count."}, "equals": {"type": "integer"}, "atLeast": {"type": "integer"}, "atMost": {"type": "integer"}}},
     "list": {"type": "object", "required": ["kind"], "additionalProperties": false, "properties": {"kind": {"type": "string"}, "namespace": {"type": "string"}, "labelSelector": {"type": "string"}, "fieldSelector": {"type": "string"}, "condition": {"type": "string"}}},
-    "metric": {"type": "object", "required": ["name"], "additionalProperties": false, "properties": {"name": {"type": "string", "description": "A family of /metrics."}, "labels": {"type": "object", "additionalProperties": {"type": "string"}}, "equals": {"type": "integer"}, "atLeast": {"type": "integer"}, "atMost": {"type": "integer"}}},
+    "metric": {"type": "object", "required": ["name"], "additionalProperties": false, "properties": {"name": {"description": "A family of /metrics.", "anyOf": [{"enum": [@metrics@]}, {"type": "string", "pattern": "_(count|sum|bucket)$"}]}, "labels": {"type": "object", "additionalProperties": {"type": "string"}}, "equals": {"type": "integer"}, "atLeast": {"type": "integer"}, "atMost": {"type": "integer"}}},
     "expectation": {
       "type": "object",
       "description": "One of object (with matches or cel), count, list (with cel) and metric.",
@@ -345,6 +348,12 @@ std::string controllers() {
   return join(names, ", ");
 }
 
+std::string metrics() {
+  std::vector<std::string> names;
+  for (const auto& family : metric_families()) names.push_back(cat("\"", family.name, "\""));
+  return join(names, ", ");
+}
+
 std::string replaced(std::string text, std::string_view mark, std::string_view by) {
   for (size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at + by.size())) text.replace(at, mark.size(), by);
   return text;
@@ -354,7 +363,7 @@ std::string replaced(std::string text, std::string_view mark, std::string_view b
 
 std::string_view scenario_schema() {
   static const std::string schema =
-      replaced(replaced(std::string(kSchema), "@faults@", kFaults.substr(1)), "@controllers@", controllers());
+      replaced(replaced(replaced(std::string(kSchema), "@faults@", kFaults.substr(1)), "@controllers@", controllers()), "@metrics@", metrics());
   return schema;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "control/base/text.h"
+#include "sim/predicate.h"
 
 namespace minik::sim {
 
@@ -55,7 +56,9 @@ std::optional<Value> twin_of(const Value& document, Twin twin) {
 std::string shape_of(const Finding& finding) {
   std::string shape = cat(finding.what, ": ");
   bool in_number = false;
-  for (const char c : std::string_view(finding.detail).substr(0, finding.detail.find('{'))) {
+  const std::string_view detail = finding.detail;
+  const size_t end = detail.starts_with(kDiffers) ? kDiffers.size() : detail.find('{');
+  for (const char c : detail.substr(0, end)) {
     const bool digit = c >= '0' && c <= '9';
     if (!digit) shape += c;
     if (digit && !in_number) shape += '#';

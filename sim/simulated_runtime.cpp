@@ -104,6 +104,11 @@ int64_t SimulatedRuntime::memory_of(const Container& container) const {
          behaviour.memory_per_request_bytes * share;
 }
 
+int64_t SimulatedRuntime::written_by(const Container& container) const {
+  const int64_t seconds_up = (executor_.wall_now() - container.status.started).seconds();
+  return container.behaviour->disk_bytes + container.behaviour->disk_growth_bytes * std::max<int64_t>(seconds_up, 0);
+}
+
 bool SimulatedRuntime::lacks_what_it_needs(const Container& container) const {
   const ImageBehaviour& behaviour = *container.behaviour;
   const bool names = surroundings_.dns_answers && surroundings_.names_known;
@@ -183,7 +188,7 @@ void SimulatedRuntime::stop_pod_sandbox(const std::string& id, Done<Unit> done) 
   const auto found = sandboxes_.find(id);
   if (found != sandboxes_.end()) {
     found->second.status.ready = false;
-    for (const auto* container : found->second.containers) exit_container(container->status.id, kKilled, 9);
+    for (const auto* container : found->second.containers) exit_container(container->status.id, kKilled);
   }
   answer<Unit>(milliseconds(10), std::move(done), Unit{});
 }
@@ -266,7 +271,7 @@ void SimulatedRuntime::started(const std::string& id, Container& c) {
   c.ready_at = executor_.now() + behaviour.ready.draw(rng_) * slowness_;
   const auto end_after = [&](Duration after, int code) {
     executor_.after(after, [this, alive = alive_, id, code] {
-      if (*alive) exit_container(id, code, 0);
+      if (*alive) exit_container(id, code);
     });
   };
   if (behaviour.exit_after) end_after(behaviour.exit_after->draw(rng_) * slowness_, behaviour.exit_code);
@@ -298,7 +303,7 @@ void SimulatedRuntime::look_after(const std::string& id) {
   }
   const bool lacks = (c.behaviour->crashes_without || c.behaviour->spin_milli_cpu > 0) && lacks_what_it_needs(c);
   if (lacks && c.behaviour->crashes_without) {
-    exit_container(id, c.behaviour->crash_code, 0);
+    exit_container(id, c.behaviour->crash_code);
     return;
   }
   if (c.spins != (lacks && c.behaviour->spin_milli_cpu > 0)) {
@@ -320,11 +325,11 @@ void SimulatedRuntime::forget_container(const std::string& id) {
   count_cpu_wanted();
 }
 
-void SimulatedRuntime::exit_container(const std::string& id, int exit_code, int signal) {
-  end_container(id, exit_code, signal, exit_code == 0 ? "Completed" : "Error");
+void SimulatedRuntime::exit_container(const std::string& id, int exit_code) {
+  end_container(id, exit_code, exit_code == 0 ? "Completed" : "Error");
 }
 
-void SimulatedRuntime::end_container(const std::string& id, int exit_code, int signal, std::string_view reason) {
+void SimulatedRuntime::end_container(const std::string& id, int exit_code, std::string_view reason) {
   const auto found = containers_.find(id);
   if (found == containers_.end() || found->second.status.state != ContainerState::kRunning) return;
   auto& status = found->second.status;
@@ -333,7 +338,6 @@ void SimulatedRuntime::end_container(const std::string& id, int exit_code, int s
   status.state = ContainerState::kExited;
   status.finished = executor_.wall_now();
   status.exit_code = exit_code;
-  status.signal = signal;
   status.reason = reason;
   count_cpu_wanted();
   if (!listener_) return;
@@ -347,11 +351,11 @@ void SimulatedRuntime::end_container(const std::string& id, int exit_code, int s
 bool SimulatedRuntime::crash_container(const std::string& id, int exit_code) {
   const auto found = containers_.find(id);
   if (found == containers_.end() || found->second.status.state != ContainerState::kRunning) return false;
-  exit_container(id, exit_code, 0);
+  exit_container(id, exit_code);
   return true;
 }
 
-void SimulatedRuntime::kill_for_memory(const std::string& id) { end_container(id, kKilled, 9, "OOMKilled"); }
+void SimulatedRuntime::kill_for_memory(const std::string& id) { end_container(id, kKilled, "OOMKilled"); }
 
 void SimulatedRuntime::hang_container(const std::string& id, bool hung) {
   const auto found = containers_.find(id);
@@ -392,7 +396,7 @@ void SimulatedRuntime::stop_container(const std::string& id, Duration grace, Don
     // A server ends well, a program with an end of its own is interrupted before it. Of the signal itself neither
     // dies: the first process of a container does not unless it wants to.
     const bool interrupted = containers_.contains(id) && containers_.at(id).behaviour->exit_after;
-    exit_container(id, !in_time ? kKilled : interrupted ? kTerminated : 0, in_time ? 0 : 9);
+    exit_container(id, !in_time ? kKilled : interrupted ? kTerminated : 0);
     done(Unit{});
   });
 }
@@ -456,6 +460,13 @@ bool SimulatedRuntime::answers(const Sandbox& sandbox) {
   return std::ranges::any_of(sandbox.containers, [&](const Container* c) { return answers(sandbox, *c); });
 }
 
+// Whether it would answer, if all that hangs did not.
+bool SimulatedRuntime::hangs(const Sandbox& sandbox) const {
+  return std::ranges::any_of(sandbox.containers, [&](const Container* c) {
+    return c->hung && c->status.state == ContainerState::kRunning && !c->behaviour->never_ready && executor_.now() >= c->ready_at;
+  });
+}
+
 Duration SimulatedRuntime::probe_time(const Sandbox& sandbox) const {
   Duration longest = kProbeTime;
   for (const auto* container : sandbox.containers) longest = std::max(longest, probe_time(*container));
@@ -481,7 +492,7 @@ void SimulatedRuntime::http_get(const std::string& sandbox_id, control::HttpProb
   const auto sandbox = sandboxes_.find(sandbox_id);
   const bool there = sandbox != sandboxes_.end();
   const Duration takes = there ? probe_time(sandbox->second) : kProbeTime;
-  if (takes * slowness_ > timeout) {
+  if (takes * slowness_ > timeout || (there && hangs(sandbox->second))) {
     executor_.after(timeout, [done = std::move(done), alive = alive_] {
       if (*alive) done(Error(ErrorCode::kTimeout, "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"));
     });
@@ -495,7 +506,8 @@ void SimulatedRuntime::http_get(const std::string& sandbox_id, control::HttpProb
 void SimulatedRuntime::tcp_connect(const std::string& sandbox_id, const std::string&, int, Duration, Done<Unit> done) {
   Result<Unit> result = Error(ErrorCode::kServiceUnavailable, "dial tcp: connection refused");
   const auto sandbox = sandboxes_.find(sandbox_id);
-  if (sandbox != sandboxes_.end() && answers(sandbox->second)) result = Unit{};
+  // The kernel takes connections for a program that hangs.
+  if (sandbox != sandboxes_.end() && (answers(sandbox->second) || hangs(sandbox->second))) result = Unit{};
   answer<Unit>(milliseconds(1), std::move(done), std::move(result));
 }
 
@@ -551,7 +563,8 @@ void SimulatedRuntime::stats(Done<std::vector<control::ContainerStats>> done) {
     if (container.status.state != ContainerState::kRunning) continue;
     count_cpu(container);
     const int64_t memory = memory_of(container);
-    all.push_back({id, container.status.name, container.status.sandbox_id, container.cpu_usage_ns, memory, memory, 1});
+    all.push_back({id, container.status.name, container.status.sandbox_id, container.cpu_usage_ns, memory, memory, 1,
+                   written_by(container)});
   }
   answer<std::vector<control::ContainerStats>>(Duration{}, std::move(done), std::move(all));
 }

@@ -48,7 +48,7 @@ class SimulatedRuntime : public control::ContainerRuntime {
   // Ends a running container with this code, as if it had crashed.
   bool crash_container(const std::string& id, int exit_code);
   void kill_for_memory(const std::string& id);
-  // It answers no probe and no signal: only SIGKILL ends it.
+  // It answers no request and no signal: only SIGKILL ends it. Its port takes connections.
   void hang_container(const std::string& id, bool hung);
   // Of all containers of a pod, also those to come, until it is set back.
   void set_probes_fail(const std::string& pod_uid, bool fail);
@@ -109,17 +109,20 @@ class SimulatedRuntime : public control::ContainerRuntime {
   const ImageBehaviour& behaviour_of(std::string_view image) const;
   int64_t requests_of(const Container& container) const;
   int64_t memory_of(const Container& container) const;
+  int64_t written_by(const Container& container) const;
   bool lacks_what_it_needs(const Container& container) const;
   void count_cpu_wanted();
   void ask_api(const std::string& id);
   void started(const std::string& id, Container& container);
   void look_after(const std::string& id);
   void forget_container(const std::string& id);
-  void exit_container(const std::string& id, int exit_code, int signal);
-  void end_container(const std::string& id, int exit_code, int signal, std::string_view reason);
+  // Of the signal that ended it a container runtime says nothing but the exit code.
+  void exit_container(const std::string& id, int exit_code);
+  void end_container(const std::string& id, int exit_code, std::string_view reason);
   // Whether a probe of this container succeeds, and how long it takes.
   bool answers(const Sandbox& sandbox, const Container& container);
   bool answers(const Sandbox& sandbox);
+  bool hangs(const Sandbox& sandbox) const;
   Duration probe_time(const Container& container) const;
   Duration probe_time(const Sandbox& sandbox) const;
   Error disk_full_error(std::string_view what) const;

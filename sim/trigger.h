@@ -27,7 +27,7 @@ struct Trigger {
     kAt,       // virtual time since the start
     kWrite,    // the count-th successful write of this kind
     kBetween,  // a component has written `write` and is about to write `before`, which is lost
-    kBecomes,  // the predicate holds; looked at every virtual second
+    kBecomes,  // the predicate holds; looked at every virtual second from `at` on
     kRandom,   // at random, until the faults end
   };
   When when = When::kAt;

@@ -105,6 +105,7 @@ void Triggers::look() {
   if (stopped_) return;
   for (const auto& waiting : waiting_) {
     if (waiting->fired || waiting->trigger.when != Trigger::When::kBecomes) continue;
+    if (cluster_.executor().now() < Instant{waiting->trigger.at.ns}) continue;
     if (judge(*waiting->trigger.predicate, cluster_.store(), cluster_.metrics()).holds) fire_later(*waiting);
   }
 }

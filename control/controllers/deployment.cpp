@@ -141,6 +141,12 @@ bool plan_next_collision(DeploymentRollout& rollout, const Snapshot& snapshot) {
   return true;
 }
 
+// No more than the set is to keep: right after it was shrunk its status still counts pods that are about to go, and whoever
+// takes these for available stops the last ones that serve.
+int64_t lasting_available(const Value& set) {
+  return std::min(spec_replicas(set), status_count(set, keys::kAvailableReplicas));
+}
+
 // Pods of old sets that may go now: what is above the least that must be available, first those
 // that are not available anyway.
 void scale_down_old(DeploymentRollout& rollout) {
@@ -149,21 +155,20 @@ void scale_down_old(DeploymentRollout& rollout) {
   if (old_wanted == 0) return;
   const int64_t least_available = rollout.wanted() - rollout.bounds.unavailable;
   const int64_t new_wanted = spec_replicas(rollout.new_set);
-  const int64_t new_unavailable =
-      new_wanted - status_count(rollout.new_set, keys::kAvailableReplicas);
+  const int64_t new_unavailable = new_wanted - lasting_available(rollout.new_set);
   int64_t may_go = rollout.total_wanted() - least_available - new_unavailable;
   if (may_go <= 0) return;
   std::vector<std::pair<Value, int64_t>> sizes;
   for (const auto& set : rollout.old_sets) sizes.emplace_back(set, spec_replicas(set));
   for (auto& [set, size] : sizes) {  // unhealthy pods first: deleting them costs nothing
-    const int64_t unhealthy =
-        std::max<int64_t>(0, size - status_count(set, keys::kAvailableReplicas));
+    const int64_t unhealthy = size - lasting_available(set);
     const int64_t gone = std::min(unhealthy, may_go);
     size -= gone;
     may_go -= gone;
   }
   // Healthy ones only as far as availability, as it is now, allows.
-  int64_t healthy_may_go = rollout.total(keys::kAvailableReplicas) - least_available;
+  int64_t healthy_may_go = -least_available;
+  for (const auto& set : rollout.all_sets()) healthy_may_go += lasting_available(set);
   for (auto& [set, size] : sizes) {
     const int64_t gone = std::max<int64_t>(0, std::min({size, may_go, healthy_may_go}));
     size -= gone;

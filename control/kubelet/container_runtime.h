@@ -168,6 +168,7 @@ struct ContainerStats {
   int64_t memory_working_set_bytes = 0;
   int64_t memory_usage_bytes = 0;
   int64_t pids = 0;
+  int64_t written_bytes = 0;  // to its writable layer and log; 0 where nobody measures it
 };
 
 // What happened without being asked for.

@@ -149,14 +149,26 @@ void Kubelet::set_disk_pressure(bool full) {
 
 void Kubelet::evict_next() {
   eviction_timer_.arm(config_.eviction_period, [this] { evict_next(); });
+  runtime_.stats([this, alive = alive_](Result<std::vector<ContainerStats>> measured) {
+    // Who cannot be measured has written nothing.
+    if (*alive && disk_full_) evict_one(measured ? *measured : std::vector<ContainerStats>());
+  });
+}
+
+void Kubelet::evict_one(const std::vector<ContainerStats>& measured) {
   std::vector<std::shared_ptr<PodWorker>> running;
-  std::vector<Value> pods;
+  std::vector<EvictionCandidate> candidates;
   for (const auto& [uid, worker] : workers_) {
     if (!worker->is_active()) continue;
     running.push_back(worker);
-    pods.push_back(worker->pod());
+    EvictionCandidate& candidate = candidates.emplace_back();
+    candidate.pod = worker->pod();
+    const auto& sandbox = worker->state().sandbox;
+    for (const auto& container : measured) {
+      if (sandbox && container.sandbox_id == sandbox->id) candidate.written_bytes[container.name] += container.written_bytes;
+    }
   }
-  if (const auto next = next_to_evict(pods)) running[*next]->evict("The node was low on resource: ephemeral-storage.");
+  if (const auto next = next_to_evict(candidates)) running[*next]->evict(eviction_message(candidates[*next]));
 }
 
 void Kubelet::start() {

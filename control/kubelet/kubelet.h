@@ -103,6 +103,7 @@ class Kubelet {
   // Whether the stored status says what this agent would say.
   bool is_as_said(const Value& status) const;
   void evict_next();
+  void evict_one(const std::vector<ContainerStats>& measured);
   void recover();
   void on_pod(const Value& before, const Value& after);
   std::vector<RunningContainer> running_containers() const;

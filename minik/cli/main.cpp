@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "control/base/text.h"
+#include "control/base/typo.h"
 #include "minik/cli/command.h"
 #include "minik/cli/huge_pages.h"
 #include "runtime/container/shim.h"
@@ -36,6 +37,52 @@ std::vector<std::string> take_kubectl_words(std::vector<std::string>& words) {
   return {};
 }
 
+// The command that these words lead to, and the first word behind it that is neither a flag nor a command of it.
+std::pair<CLI::App*, std::string> command_of(CLI::App& app, const std::vector<std::string>& words) {
+  CLI::App* command = &app;
+  for (size_t i = 1; i < words.size(); ++i) {
+    if (words[i].starts_with('-')) {
+      // What follows may be its value.
+      if (words[i] == "-p" || words[i] == "--profile") ++i;
+      continue;
+    }
+    const auto next = command->get_subcommands([&](const CLI::App* one) { return one->get_name() == words[i]; });
+    if (next.empty()) return {command, words[i]};
+    command = next.front();
+  }
+  return {command, ""};
+}
+
+std::string full_name(const CLI::App* command) {
+  return command->get_parent() ? cat(full_name(command->get_parent()), " ", command->get_name()) : command->get_name();
+}
+
+// What people do wrong most: a slip in a command's or a flag's name.
+void explain(const CLI::ParseError& error, CLI::App& app, const std::vector<std::string>& words) {
+  const auto [command, word] = command_of(app, words);
+  const std::string name = full_name(command);
+  std::vector<std::string> commands;
+  for (const auto* one : command->get_subcommands([](const CLI::App*) { return true; })) commands.push_back(one->get_name());
+  std::string what = error.what();
+  if (!commands.empty() && !word.empty()) {
+    what = cat("there is no command ", name, " ", word, perhaps(word, commands));
+  } else if (!commands.empty()) {
+    what = cat(name, " needs a command: ", join(commands, ", "));
+  } else if (dynamic_cast<const CLI::ExtrasError*>(&error)) {
+    for (const auto& flag : words) {
+      const std::string given = flag.substr(0, flag.find('='));
+      if (!given.starts_with('-') || command->get_option_no_throw(given) || app.get_option_no_throw(given)) continue;
+      std::vector<std::string> known;
+      for (const auto* option : command->get_options()) {
+        if (!option->get_lnames().empty()) known.push_back("--" + option->get_lnames().front());
+      }
+      what = cat(name, " has no flag ", given, perhaps(given, known));
+      break;
+    }
+  }
+  std::fprintf(stderr, "minik: %s\nRun %s --help for more.\n", what.c_str(), name.c_str());
+}
+
 int run(int argc, char** argv) {
   CLI::App app("A whole Kubernetes in one binary, and the same control plane in virtual time.",
                "minik");
@@ -57,6 +104,7 @@ int run(int argc, char** argv) {
   add_sim(app, globals);
   std::vector<std::string> words(argv, argv + argc);
   globals.kubectl_words = take_kubectl_words(words);
+  const std::vector<std::string> given = words;
   // CLI11 takes the words without the program, last first.
   words.erase(words.begin());
   std::reverse(words.begin(), words.end());
@@ -65,7 +113,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& success) {
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
-    app.exit(error);
+    explain(error, app, given);
     return 2;
   } catch (const Exit& exit) {
     return exit.code;

@@ -19,6 +19,7 @@
 #include "control/schema/schema.h"
 #include "minik/cli/api_connection.h"
 #include "minik/cli/command.h"
+#include "minik/cli/real_moments.h"
 #include "minik/cli/simulation.h"
 #include "runtime/image/image_maker.h"
 #include "runtime/image/image_store.h"
@@ -35,15 +36,8 @@ namespace {
 
 constexpr useconds_t kLookAgain = 50'000;
 
-std::string path_of(const control::ResourceInfo& resource, std::string_view namespace_, std::string_view name) {
-  std::string path = resource.group.empty() ? cat("/api/", resource.version) : cat("/apis/", resource.group, "/", resource.version);
-  if (resource.namespaced && !namespace_.empty()) path += cat("/namespaces/", namespace_);
-  path += cat("/", resource.plural);
-  return name.empty() ? path : cat(path, "/", name);
-}
-
 std::string path_of(const sim::ObjectReference& target) {
-  return path_of(control::Schema::builtin().resource(target.id), target.namespace_, target.name);
+  return api_path(control::Schema::builtin().resource(target.id), target.namespace_, target.name);
 }
 
 std::string pod_path(const Value& pod) {
@@ -114,7 +108,7 @@ class RealCluster::Watches {
     for (;;) {
       const auto connection = current(i);
       if (!connection) return;
-      const std::string path = cat(path_of(resource_of(kCompared[i]), "", ""), "?watch=true", from.empty() ? "" : cat("&resourceVersion=", from));
+      const std::string path = cat(api_path(resource_of(kCompared[i]), "", ""), "?watch=true", from.empty() ? "" : cat("&resourceVersion=", from));
       (void)connection->watch(path, [&](const Value& event) { see(i, event); }).ok();
       do {
         usleep(kLookAgain);
@@ -132,7 +126,7 @@ class RealCluster::Watches {
   bool come_back(size_t i, std::string& from) {
     auto asking = ApiConnection::open(profile_);
     if (!asking) return false;
-    const auto list = asking->call({"GET", path_of(resource_of(kCompared[i]), "", ""), "", ""});
+    const auto list = asking->call({"GET", api_path(resource_of(kCompared[i]), "", ""), "", ""});
     auto connection = ApiConnection::open(profile_);
     if (!list || !connection) return false;
     from = (*list)[keys::kMetadata][keys::kResourceVersion].string();
@@ -190,15 +184,43 @@ sim::WorldHistory RealCluster::live_through() {
   must_be_empty();
   watches_ = std::make_unique<Watches>(profile_);
   begin_ms_ = real_ms();
-  for (const auto& deed : comparable_.deeds) {
-    wait_until(deed.trigger.at);
-    perform(deed);
-  }
+  perform_all();
   wait_until(comparable_.duration);
   auto history = watches_->end();
   if (daemon_back_) start_daemon();
   remove_all();
   return history;
+}
+
+// Those with a moment at it, those that wait for a state after the full second in which it is there.
+void RealCluster::perform_all() {
+  std::multimap<Duration, const sim::Action*> due;
+  std::vector<const sim::Action*> waiting;
+  for (const auto& deed : comparable_.deeds) {
+    if (deed.trigger.when == sim::Trigger::When::kBecomes) {
+      waiting.push_back(&deed);
+    } else {
+      due.emplace(deed.trigger.at, &deed);
+    }
+  }
+  for (Duration look;;) {
+    const Duration next = due.empty() ? comparable_.duration : due.begin()->first;
+    if (!waiting.empty() && look <= next && look < comparable_.duration) {
+      wait_until(look);
+      std::erase_if(waiting, [&](const sim::Action* deed) {
+        if (!holds_now(profile_, *deed->trigger.predicate)) return false;
+        due.emplace(now_ + deed->trigger.delay, deed);
+        return true;
+      });
+      look = look + seconds(1);
+      continue;
+    }
+    if (due.empty() || next >= comparable_.duration) return;
+    wait_until(next);
+    const sim::Action& deed = *due.begin()->second;
+    due.erase(due.begin());
+    perform(deed);
+  }
 }
 
 void RealCluster::wait_until(Duration at) {
@@ -233,7 +255,7 @@ void RealCluster::must_be_empty() {
 
 std::string RealCluster::first_object() {
   for (const auto kind : kCompared) {
-    const auto list = call(profile_, {"GET", path_of(resource_of(kind), "", ""), "", ""});
+    const auto list = call(profile_, {"GET", api_path(resource_of(kind), "", ""), "", ""});
     for (const auto& object : list[keys::kItems].items()) {
       if (is_compared(object)) return cat(kind, " ", control::object_name(object));
     }
@@ -257,7 +279,7 @@ void RealCluster::act(const sim::ApplyAction& action) {
     const auto* resource = control::Schema::builtin().find_kind(object[keys::kApiVersion].as_string(), object[keys::kKind].as_string());
     CHECK(resource) << "comparable() takes no kind " << object[keys::kKind].as_string();
     const Value& namespace_ = object[keys::kMetadata][keys::kNamespace];
-    const std::string path = path_of(*resource, namespace_.as_string("default"), control::object_name(object));
+    const std::string path = api_path(*resource, namespace_.as_string("default"), control::object_name(object));
     call(profile_, {"PATCH", path + "?fieldManager=minik-compare&force=true", "application/apply-patch+yaml", control::to_json(object)});
     applied_.push_back(path);
   }
@@ -317,7 +339,10 @@ void RealCluster::act(const sim::RestartAction&) {
 void RealCluster::act(const sim::InjectAction& action) {
   Rng unused(0);
   const Duration end = now_ + (action.fault.lasts ? action.fault.lasts->draw(unused) : Duration{});
-  if (const auto* pods = std::get_if<sim::PodFault>(&action.fault.kind)) return crash_containers(*pods);
+  if (const auto* pods = std::get_if<sim::PodFault>(&action.fault.kind)) {
+    // Without an end of its own it lasts to the story's.
+    return strike_pods(*pods, action.fault.lasts ? end - now_ : comparable_.duration);
+  }
   if (const auto* registry = std::get_if<sim::RegistryFault>(&action.fault.kind)) {
     take_images(registry->match);
     outages_.push_back({end, registry->match});
@@ -327,13 +352,20 @@ void RealCluster::act(const sim::InjectAction& action) {
   daemon_back_ = std::max(daemon_back_.value_or(end), end);
 }
 
-// The demo server ends with the code that it is asked for, and answers nothing any more.
-void RealCluster::crash_containers(const sim::PodFault& fault) {
+// The demo server does to itself what it is asked for.
+void RealCluster::strike_pods(const sim::PodFault& fault, Duration lasts) {
+  using What = sim::PodFault::What;
+  const std::string deed = fault.what == What::kCrash  ? cat("crash?code=", fault.exit_code)
+                           : fault.what == What::kOom  ? "oom"
+                           : fault.what == What::kHang ? cat("hang?for=", format_duration(lasts))
+                                                       : cat("unready?for=", format_duration(lasts));
   const auto pods = call(profile_, {"GET", "/api/v1/pods", "", ""});
+  int64_t struck = 0;
   for (const auto& pod : pods[keys::kItems].items()) {
-    if (!is_compared(pod) || !fault.pods.labels.matches(pod[keys::kMetadata][keys::kLabels])) continue;
+    if (!is_compared(pod) || !control::is_pod_active(pod) || !fault.pods.labels.matches(pod[keys::kMetadata][keys::kLabels])) continue;
     if (!fault.pods.namespace_.empty() && control::object_namespace(pod) != fault.pods.namespace_) continue;
-    try_call(profile_, {"GET", cat(pod_path(pod), ":8080/proxy/crash?code=", fault.exit_code), "", ""});
+    if (fault.pods.count > 0 && struck++ == fault.pods.count) return;
+    try_call(profile_, {"GET", cat(pod_path(pod), ":8080/proxy/", deed), "", ""});
   }
 }
 
@@ -378,6 +410,13 @@ void RealCluster::make_images(const std::set<std::string>& names) {
     text("READY_AFTER", behaviour.never_ready ? hours(24 * 365) : behaviour.ready.draw(unused));
     if (behaviour.exit_after) text("EXIT_AFTER", behaviour.exit_after->draw(unused));
     image.env.push_back(cat("EXIT_CODE=", behaviour.exit_code));
+    if (behaviour.crash_after) text("CRASH_AFTER", behaviour.crash_after->draw(unused));
+    image.env.push_back(cat("CRASH_CODE=", behaviour.crash_code));
+    image.env.push_back(cat("MEMORY=", behaviour.memory_bytes));
+    image.env.push_back(cat("MEMORY_PER_SECOND=", behaviour.memory_growth_bytes));
+    text("STOP_AFTER", behaviour.stop.draw(unused));
+    if (behaviour.ignores_sigterm) image.env.push_back("IGNORE_SIGTERM=1");
+    if (!behaviour.start_error.empty()) image.entrypoint = {"/no-such-program"};
     (void)value_or_fail(runtime::make_image(*store, image));
   }
 }

@@ -21,7 +21,8 @@
 namespace minik::cli {
 
 // The kinds whose objects are compared.
-inline constexpr std::string_view kCompared[] = {"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "Pod", "EndpointSlice"};
+inline constexpr std::string_view kCompared[] = {"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "Pod", "EndpointSlice",
+                                                 "PodDisruptionBudget"};
 const control::ResourceInfo& resource_of(std::string_view kind);
 // Not what every cluster has of its own.
 bool is_compared(const control::Value& object);
@@ -41,6 +42,7 @@ class RealCluster {
     std::string match;
   };
 
+  void perform_all();
   void must_be_empty();
   std::string first_object();
   void perform(const sim::Action& deed);
@@ -53,7 +55,7 @@ class RealCluster {
   void act(const sim::InjectAction& action);
   template <typename Other>
   void act(const Other&);  // refused before
-  void crash_containers(const sim::PodFault& fault);
+  void strike_pods(const sim::PodFault& fault, Duration lasts);
   void stop_daemon(int signal);
   void start_daemon();
   void make_images(const std::set<std::string>& names);

@@ -97,7 +97,7 @@ void add_compare(CLI::App& sim, Globals& globals) {
   auto* command = sim.add_subcommand(
       "compare", "Run a scenario in a real cluster and in the simulator, and compare the states of every object field by field");
   command->footer("Example: minik start -p agree && minik sim compare rollout.yaml -p agree\n"
-                  "Images become the demo server, which behaves as the scenario says; stopApi and restart end the daemon.\n"
+                  "Images become the demo server, which behaves as the scenario says; stopApi, stopKubelets, crashComponent and restart end the daemon.\n"
                   "What a real cluster cannot be given is refused with its line.");
   command->add_option("file", flags.path, "The scenario: what is applied, changed and drained, and what fails, at a time")->required();
   command->add_option("--speed", flags.speed,

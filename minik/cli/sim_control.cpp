@@ -26,6 +26,10 @@ Error nobody(const std::string& name) {
 }
 
 void print(const Value& status) {
+  if (status.contains("did")) {
+    for (const auto& what : status["did"].items()) std::printf("did:       %s\n", what.string().c_str());
+    if (status["did"].empty()) std::printf("did:       nothing yet; where nodes or pods are chosen, none fits\n");
+  }
   std::printf("scenario:  %s, seed %s\nstate:     %s at %s\ntime:      %s of %s (%s)\nnodes:     %lld of %lld running\n"
               "pods:      %lld\napi:       %s\n",
               status["scenario"].string().c_str(), status["seed"].string().c_str(), status["state"].string().c_str(),

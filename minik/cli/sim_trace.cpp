@@ -111,15 +111,19 @@ class Moment : public sim::RunListener {
         put ? record.object : control::Value());
   }
 
-  void read(TraceLines& lines, Duration until) {
+  // The moment that was reached: the trace's end where that comes first.
+  Duration read(TraceLines& lines, Duration until) {
+    Duration reached;
     while (const auto entry = lines.next_entry()) {
-      if (entry->at > until) break;
+      if (entry->at > until) return until;
+      reached = entry->at;
       if (entry->what != sim::TraceEntry::What::kPut && entry->what != sim::TraceEntry::What::kDelete) continue;
       const sim::TracedKey key{entry->resource, entry->key};
       const control::Value before = state_.find(key);
       check(state_.apply(*entry));
       tell(key, entry->at, before);
     }
+    return reached;
   }
 
   const sim::TraceState& state() const { return state_; }
@@ -159,8 +163,7 @@ void show_state(const StateFlags& flags) {
   if (is_trace(flags.path)) {
     TraceLines lines(flags.path);
     begin = lines.header().begin;
-    until = at.value_or(Duration{INT64_MAX});
-    moment.read(lines, until);
+    until = moment.read(lines, at.value_or(Duration{INT64_MAX}));
   } else {
     sim::Scenario scenario = load_scenario(flags.path);
     until = std::min(at.value_or(scenario.duration), scenario.duration);
@@ -172,6 +175,7 @@ void show_state(const StateFlags& flags) {
     options.listeners = {&moment};
     (void)value_or_fail(sim::run_scenario(scenario, options));
   }
+  if (at && until < *at) std::fprintf(stderr, "minik: the run ends at %s: this is its end\n", format_duration(until).c_str());
   if (!watched) print_objects(moment.state(), selection, flags.output, begin + until);
 }
 

@@ -58,6 +58,7 @@ struct LiveSimulation::Parts {
   LiveOptions options;
   ClusterPki pki;
   Settled settled;
+  std::vector<Value> did;  // in this turn
   sim::Run run;
   OutsideGate gate;
   Pace pace;
@@ -77,20 +78,26 @@ struct LiveSimulation::Parts {
   Parts(const sim::Scenario& s, LiveOptions o)
       : scenario(s),
         options(std::move(o)),
-        run(scenario, {.seed = options.seed, .listeners = {&settled}, .on_action = options.on_action, .audit_policy = {}, .audit = {},
+        run(scenario, {.seed = options.seed, .listeners = {&settled},
+                       .on_action = [this](Duration at, const std::string& what) { hear(at, what); }, .audit_policy = {}, .audit = {},
                        .field_accounts = options.field_accounts, .watched = true, .custom_kinds = true}),
         gate(run.cluster().executor()),
         pace(options.speed, options.paused, real_now()),
         wall_ns(gate.wall_now().ns),
         streams(gate, [this] { return run.cluster().running_api(); }) {}
 
+  void hear(Duration at, const std::string& what) {
+    did.emplace_back(what);
+    if (options.on_action) options.on_action(at, what);
+  }
   Status listen();
   void assemble();
   void go_on();
   void obey(const LiveCommand& command, const Responder& responder);
   Status may_handle(const control::ApiRequest& request) const;
   Value status();
-  void answer(const Responder& responder);
+  // `done`: what came at once of what was injected.
+  void answer(const Responder& responder, const Value& done = {});
 };
 
 Status LiveSimulation::Parts::listen() {
@@ -155,16 +162,18 @@ void LiveSimulation::Parts::obey(const LiveCommand& command, const Responder& re
       steppers.push_back(responder);
       return;
     case LiveCommand::What::kInject: {
+      did.clear();
       const Status injected = run.inject(command.document, "inject");
       if (!injected) return responder.respond(refusal(injected.error()));
-      break;
+      return answer(responder, Value::array(std::exchange(did, {})));
     }
   }
   answer(responder);
 }
 
-void LiveSimulation::Parts::answer(const Responder& responder) {
-  responder.respond({200, {{"content-type", "application/json"}}, control::to_pretty_json(status())});
+void LiveSimulation::Parts::answer(const Responder& responder, const Value& done) {
+  const Value said = done.has_value() ? status().with("did", done) : status();
+  responder.respond({200, {{"content-type", "application/json"}}, control::to_pretty_json(said)});
 }
 
 Value LiveSimulation::Parts::status() {
@@ -205,6 +214,7 @@ void LiveSimulation::Parts::go_on() {
     hash_at_end = outcome.trace_hash;
     if (options.on_end) options.on_end(outcome);
   }
+  did.clear();
   gate.let_in();
   if (!pace.stepping() || gate.now() >= *pace.step_end()) {
     for (const auto& responder : std::exchange(steppers, {})) {

@@ -6,6 +6,7 @@
 #include "control/object/keys.h"
 #include "control/object/yaml.h"
 #include "control/schema/schema.h"
+#include "sim/agreement/pod_templates.h"
 #include "sim/scenario/reader.h"
 
 namespace minik::sim {
@@ -13,7 +14,13 @@ namespace minik::sim {
 namespace {
 
 constexpr std::string_view kActions = "apply, setImage, scale, patch, delete, cordon, uncordon, drain, restart";
-constexpr std::string_view kFaults = "crashContainers, stopApi, registryOutage";
+constexpr std::string_view kFaults =
+    "crashContainers, oomContainers, hangContainers, failProbes, stopApi, stopKubelets, crashComponent, registryOutage";
+// Of a crash right after the start.
+constexpr Duration kAtStart = milliseconds(100);
+constexpr uint32_t kAlways = 1'000'000;  // of a million
+constexpr size_t kStrikesMax = 100;
+constexpr int64_t kMemoryMax = 1LL << 30;
 
 void find_images(const control::Value& value, std::set<std::string>& into) {
   for (const auto& item : value.items()) find_images(item, into);
@@ -33,27 +40,12 @@ class Translation {
   Result<Comparable> both() {
     MINIK_TRY(machines());
     MINIK_TRY(images());
+    MINIK_TRY(actions());
+    MINIK_TRY(faults());
     const Duration duration = faster(scenario_.duration);
     scenario_.duration = duration;
-    for (auto& action : scenario_.timeline) {
-      MINIK_TRY(moment(action.trigger, action.place));
-      const bool is_workload = &action == scenario_.timeline.data() && action.place == reader_.place("spec.workloads");
-      if (!is_workload) action.trigger.at = faster(action.trigger.at);
-      MINIK_TRY(std::visit([&](auto& what) { return check(action, what); }, action.what));
-      deeds_.push_back(action);
-      if (is_workload) deeds_.back().trigger.at = action.trigger.at = {};
-    }
-    for (auto& rule : scenario_.faults) {
-      MINIK_TRY(moment(rule.trigger, rule.place));
-      rule.trigger.at = faster(rule.trigger.at);
-      MINIK_TRY(check_fault(rule.fault, rule.place));
-      Action deed;
-      deed.trigger = rule.trigger;
-      deed.text = rule.fault.text;
-      deed.place = rule.place;
-      deed.what = InjectAction{rule.fault};
-      deeds_.push_back(std::move(deed));
-    }
+    MINIK_TRY(struck_pods());
+    MINIK_TRY(memory());
     MINIK_TRY(registries());
     boot_first();
     whole_process();
@@ -62,6 +54,68 @@ class Translation {
   }
 
  private:
+  Status actions() {
+    std::vector<Action> all;
+    for (auto& action : std::exchange(scenario_.timeline, {})) {
+      if (!happens(action.trigger)) continue;
+      MINIK_TRY(moment(action.trigger, action.place));
+      const bool is_workload = all.empty() && action.place == reader_.place("spec.workloads");
+      if (!is_workload) faster(action.trigger);
+      MINIK_TRY(std::visit([&](auto& what) { return check(action, what); }, action.what));
+      deeds_.push_back(action);
+      if (is_workload) deeds_.back().trigger.at = action.trigger.at = {};
+      all.push_back(std::move(action));
+    }
+    scenario_.timeline = std::move(all);
+    return {};
+  }
+
+  Status faults() {
+    std::vector<FaultRule> all;
+    for (const auto& rule : std::exchange(scenario_.faults, {})) {
+      if (!happens(rule.trigger)) continue;
+      MINIK_ASSIGN(auto strikes, strikes_of(rule));
+      for (auto& strike : strikes) {
+        MINIK_TRY(moment(strike.trigger, strike.place));
+        faster(strike.trigger);
+        MINIK_TRY(check_fault(strike.fault, strike.place));
+        Action deed;
+        deed.trigger = strike.trigger;
+        deed.text = strike.fault.text;
+        deed.place = strike.place;
+        deed.what = InjectAction{strike.fault};
+        deeds_.push_back(std::move(deed));
+        all.push_back(std::move(strike));
+      }
+    }
+    scenario_.faults = std::move(all);
+    return {};
+  }
+
+  // What `inRuns` says is drawn once for both worlds.
+  bool happens(const Trigger& trigger) { return trigger.in_runs == kAlways || rng_.chance_ppm(trigger.in_runs); }
+
+  // So are the moments of what strikes at random.
+  Result<std::vector<FaultRule>> strikes_of(const FaultRule& rule) {
+    if (rule.trigger.when != Trigger::When::kRandom) return std::vector<FaultRule>{rule};
+    std::vector<FaultRule> strikes;
+    const auto next = [&](Duration from) { return from + rule.trigger.interval.draw(rng_); };
+    for (Duration at = next(rule.trigger.at); at < scenario_.duration; at = next(at)) {
+      if (strikes.size() == kStrikesMax) {
+        return refusal(rule.place, cat("strikes more than ", kStrikesMax, " times; make `every` longer"));
+      }
+      FaultRule& strike = strikes.emplace_back(rule);
+      strike.trigger = {};
+      strike.trigger.at = at;
+    }
+    return strikes;
+  }
+
+  void faster(Trigger& trigger) const {
+    trigger.in_runs = kAlways;
+    trigger.at = faster(trigger.at);
+    trigger.delay = faster(trigger.delay);
+  }
   Duration faster(Duration length) const { return Duration{length.ns / speed_}; }
 
   Status machines() const {
@@ -75,30 +129,106 @@ class Translation {
   Status images() {
     for (size_t i = 0; i < scenario_.images.size(); ++i) {
       ImageBehaviour& image = scenario_.images[i];
+      const std::string at = cat("spec.images[", i, "].");
       const std::pair<bool, std::string_view> unknown[] = {
-          {!image.start_error.empty(), "startError"},
-          {image.ignores_sigterm, "ignoresSigterm"},
-          {image.crash_at_start > 0 || image.crash_after.has_value(), "crash"},
-          {image.memory_growth_bytes > 0 || image.memory_per_request_bytes > 0, "uses"},
           {image.load_milli_cpu > 0 || image.load_requests > 0, "load"},
           {image.capacity_requests > 0, "capacity"},
           {!image.lists.empty(), "asks"},
           {image.needs_dns || !image.needs_service.empty(), "needs"}};
       for (const auto& [is_set, field] : unknown) {
         if (!is_set) continue;
-        return reader_.error(cat("spec.images[", i, "].", field),
-                             "no real image behaves so; ready, neverReady, missing, exitAfter and exitCode can be compared");
+        return reader_.error(at + std::string(field),
+                             "no real image behaves so; ready, neverReady, stop, ignoresSigterm, missing, startError, exitAfter, "
+                             "exitCode, crash and uses of memory can be compared");
+      }
+      const bool uses_more = image.milli_cpu > 0 || image.cpu_per_request > Duration{} || image.memory_per_request_bytes > 0 ||
+                             image.disk_bytes > 0 || image.disk_growth_bytes > 0;
+      if (uses_more) {
+        return reader_.error(at + "uses", "memory and memoryGrowthPerSecond can be compared, all else is not used up for real");
+      }
+      if (image.memory_bytes > kMemoryMax) {
+        return reader_.error(at + "uses.memory", "would be taken for real; it can be compared up to 1Gi");
+      }
+      if (image.crash_at_start > 0 && image.crash_at_start < kAlways) {
+        return reader_.error(at + "crash.atStart", "a share of the starts is other starts in each world; 100% can be compared");
+      }
+      if (image.exit_after && (image.crash_after || image.crash_at_start > 0)) {
+        return reader_.error(at + "crash", "beside exitAfter cannot be compared: which of them comes first is drawn for each container");
       }
       image.ready = Distribution::fixed(faster(image.ready.draw(rng_)));
+      image.stop = Distribution::fixed(faster(image.stop.draw(rng_)));
       if (image.exit_after) image.exit_after = Distribution::fixed(faster(image.exit_after->draw(rng_)));
+      if (image.crash_after) image.crash_after = Distribution::fixed(faster(image.crash_after->draw(rng_)));
+      if (std::exchange(image.crash_at_start, 0) > 0) image.crash_after = Distribution::fixed(kAtStart);
     }
     return {};
   }
 
-  static Status moment(const Trigger& trigger, const std::string& place) {
-    if (trigger.when == Trigger::When::kRandom) return refusal(place, "`random` strikes at other moments in each world; give it `at`");
-    if (trigger.when != Trigger::When::kAt) return refusal(place, "`when` comes at a moment of its own in each world; give it `at`");
-    if (trigger.in_runs != 1'000'000) return refusal(place, "`inRuns` draws whether it happens at all; leave it out");
+  Status moment(const Trigger& trigger, const std::string& place) const {
+    using When = Trigger::When;
+    if (trigger.when == When::kWrite || trigger.when == When::kBetween) {
+      return refusal(place, "a single write is seen in the simulator only; wait for what comes of it, with `when: {object: …}`, "
+                            "`count` or `list`, or give it `at`");
+    }
+    if (trigger.when != When::kBecomes) return {};
+    const Predicate& awaited = *trigger.predicate;
+    if (awaited.metric) {
+      return refusal(place, "a metric counts other things in each world; wait for an `object`, a `count` or a `list`");
+    }
+    if (is_custom(awaited.selection ? awaited.selection->kind : awaited.object->id)) {
+      return refusal(place, "kinds that a scenario defines cannot be compared");
+    }
+    return {};
+  }
+  static bool is_custom(control::KindId kind) { return control::Schema::builtin().resources().size() <= kind.value; }
+
+  // Of pods that a fault chooses.
+  Status struck_pods() const {
+    for (const auto& deed : deeds_) {
+      const auto* inject = std::get_if<InjectAction>(&deed.what);
+      const auto* fault = inject ? std::get_if<PodFault>(&inject->fault.kind) : nullptr;
+      if (!fault) continue;
+      const auto chosen = chosen_by(fault->pods, pod_templates(deeds_));
+      if (fault->pods.count > 0 && chosen.size() != 1) {
+        return refusal(deed.place, cat(deed.text, " draws `count` pods, which are others in each world unless one object makes them all; "
+                                                  "namespace and labelSelector choose those of ", chosen.size()));
+      }
+      for (const auto& pods : chosen) {
+        if (fault->what == PodFault::What::kOom && !without_memory_limit(pods.spec).empty()) {
+          return refusal(deed.place, cat("oomContainers takes memory for real, until the limit of the container: ", pods.owner,
+                                         " has none for ", join(without_memory_limit(pods.spec), ", ")));
+        }
+        if (fault->what != PodFault::What::kFailProbes) continue;
+        if (!probes_only_by_http(pods.spec)) {
+          return refusal(deed.place, cat("failProbes has the demo server answer 503, which only httpGet notices; ", pods.owner,
+                                         " has other probes"));
+        }
+        if (has_probe(pods.spec, "livenessProbe") || has_probe(pods.spec, "startupProbe")) {
+          return refusal(deed.place, cat("failProbes holds in the container that is struck and not in the next one, which the "
+                                         "livenessProbe or startupProbe of ", pods.owner, " would bring; `hangContainers` can be compared"));
+        }
+      }
+    }
+    return {};
+  }
+
+  // What grows needs an end.
+  Status memory() const {
+    const auto templates = pod_templates(deeds_);
+    for (size_t i = 0; i < scenario_.images.size(); ++i) {
+      if (scenario_.images[i].memory_growth_bytes == 0) continue;
+      for (const auto& pods : templates) {
+        for (const auto& container : pods.spec[control::keys::kContainers].items()) {
+          if (&behaviour_of(scenario_, container[control::keys::kImage].as_string()) != &scenario_.images[i]) continue;
+          const auto& limits = container[control::keys::kResources][control::keys::kLimits];
+          const auto limit = control::Quantity::of_value(limits.get("memory")).units();
+          if (limit > 0 && limit <= kMemoryMax) continue;
+          return reader_.error(cat("spec.images[", i, "].uses.memoryGrowthPerSecond"),
+                               cat("is taken for real, until the limit of the container, which may be 1Gi: ", pods.owner, " has ",
+                                   limit > 0 ? "more" : "none", " for ", container[control::keys::kName].as_string()));
+        }
+      }
+    }
     return {};
   }
 
@@ -152,19 +282,28 @@ class Translation {
 
   Status check_fault(Fault& fault, const std::string& place) {
     if (fault.lasts) fault.lasts = Distribution::fixed(faster(fault.lasts->draw(rng_)));
-    if (const auto* pods = std::get_if<PodFault>(&fault.kind); pods && pods->what == PodFault::What::kCrash) {
-      if (pods->pods.count == 0 && pods->pods.node.empty() && pods->pods.container.empty()) return {};
-      return refusal(place, "crashContainers can be compared of all containers of a namespace and labelSelector: count, node "
-                            "and container draw or name what is different in both");
+    if (const auto* pods = std::get_if<PodFault>(&fault.kind)) {
+      if (pods->pods.node.empty() && pods->pods.container.empty()) return {};
+      return refusal(place, cat(fault.text, " can be compared of all containers of the pods that namespace and labelSelector choose: the "
+                                            "node has another name in each world, and a request to a pod reaches whichever of its containers "
+                                            "listens"));
     }
-    const auto* api = std::get_if<ApiFault>(&fault.kind);
-    const bool is_known = (api && api->what == ApiFault::What::kStop) ||
-                          (std::holds_alternative<RegistryFault>(fault.kind) && std::get<RegistryFault>(fault.kind).pulls_per_minute == 0);
-    if (is_known) {
+    if (const auto* agents = std::get_if<NodeFault>(&fault.kind); agents && ends_the_process(fault) && agents->nodes.runs) {
+      return refusal(place, "`runs` chooses machines, and there is one; write `stopKubelets: all`");
+    }
+    const auto* registry = std::get_if<RegistryFault>(&fault.kind);
+    if (ends_the_process(fault) || (registry && registry->pulls_per_minute == 0)) {
       if (fault.lasts) return {};
       return refusal(place, cat(fault.text, " needs `for` to be compared: how long it lasts; in the timeline faults have none, in `faults` they do"));
     }
     return refusal(place, cat(fault.text, " cannot be done to a real cluster, which is one machine and one process; faults that can be compared are ", kFaults));
+  }
+
+  static bool ends_the_process(const Fault& fault) {
+    if (const auto* api = std::get_if<ApiFault>(&fault.kind)) return api->what == ApiFault::What::kStop;
+    if (const auto* agents = std::get_if<NodeFault>(&fault.kind)) return agents->what == NodeFault::What::kStopKubelet;
+    const auto* component = std::get_if<ComponentFault>(&fault.kind);
+    return component && component->what == ComponentFault::What::kCrash;
   }
 
   // The real machine runs when its story begins; the simulated one boots before it.
@@ -175,13 +314,14 @@ class Translation {
     for (auto& rule : scenario_.faults) rule.trigger.at = rule.trigger.at + kBoot;
   }
 
-  // What takes the API server or a component takes all that is in its process.
+  // What takes the API server, the node agent or a component takes all that is in its process.
   void whole_process() {
-    std::vector<FaultRule> more;
-    const auto take_with_it = [&](const Trigger& trigger, const std::optional<Distribution>& lasts, const std::string& place) {
+    std::vector<FaultRule> all;
+    const auto end = [&](const Trigger& trigger, const std::optional<Distribution>& lasts, const std::string& place) {
       const auto add = [&](FaultKind kind, std::string_view text) {
-        more.push_back({"", trigger, {std::move(kind), std::string(text), lasts}, place});
+        all.push_back({"", trigger, {std::move(kind), std::string(text), lasts}, place});
       };
+      add(ApiFault{}, "stopApi");
       NodeFault agents;
       agents.what = NodeFault::What::kStopKubelet;
       add(agents, "stopKubelets");
@@ -191,17 +331,20 @@ class Translation {
         add(away, "crashComponent");
       }
     };
-    for (const auto& rule : scenario_.faults) {
-      if (std::holds_alternative<ApiFault>(rule.fault.kind)) take_with_it(rule.trigger, rule.fault.lasts, rule.place);
+    for (auto& rule : scenario_.faults) {
+      if (ends_the_process(rule.fault)) {
+        end(rule.trigger, rule.fault.lasts, rule.place);
+      } else {
+        all.push_back(std::move(rule));
+      }
     }
     constexpr Duration kRestart = seconds(1);
     std::erase_if(scenario_.timeline, [&](const Action& action) {
       if (!std::holds_alternative<RestartAction>(action.what)) return false;
-      take_with_it(action.trigger, Distribution::fixed(kRestart), action.place);
-      more.push_back({"", action.trigger, {ApiFault{}, "stopApi", Distribution::fixed(kRestart)}, action.place});
+      end(action.trigger, Distribution::fixed(kRestart), action.place);
       return true;
     });
-    scenario_.faults.insert(scenario_.faults.end(), more.begin(), more.end());
+    scenario_.faults = std::move(all);
   }
 
   const Reader& reader_;

@@ -2,8 +2,9 @@
 //
 // The real cluster is one machine whose node agent, API server, controllers and scheduler are one process: a fault of one
 // of them is the end of that process, and so it is in the simulator when it is compared. Whatever is drawn (how long an
-// image takes, how long a fault lasts) is drawn here, once for both. Everything else is refused with its line: machines
-// that a laptop does not have, moments that depend on the run, behaviour that the demo server cannot show.
+// image takes, when and how often something strikes at random, how long it lasts) is drawn here, once for both. Moments that
+// wait for a state of objects come when each world has it. Everything else is refused with its line: machines that a laptop
+// does not have, moments between two writes, behaviour that the demo server cannot show.
 //
 // Plain values and a pure function.
 #pragma once
@@ -19,7 +20,8 @@ namespace minik::sim {
 
 struct Comparable {
   Scenario scenario;          // as the simulator runs it, later by the five seconds in which its machine boots
-  std::vector<Action> deeds;  // for the real cluster, in the order of their moments; faults are InjectActions
+  // For the real cluster, in the order of their moments, those that wait for a state among the first; faults are InjectActions.
+  std::vector<Action> deeds;
   Duration duration;          // of the real one's story
 };
 

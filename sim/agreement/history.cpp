@@ -29,7 +29,8 @@ constexpr std::string_view kCounts[] = {
     "replicas", "readyReplicas", "availableReplicas", "updatedReplicas", "unavailableReplicas", "terminatingReplicas",
     "fullyLabeledReplicas", "currentReplicas", "active", "ready", "succeeded", "failed", "terminating",
     "uncountedTerminatedPods", "numberReady", "numberAvailable", "numberUnavailable", "updatedNumberScheduled",
-    "desiredNumberScheduled", "currentNumberScheduled", "observedGeneration", "endpoints"};
+    "desiredNumberScheduled", "currentNumberScheduled", "observedGeneration", "endpoints", "currentHealthy", "desiredHealthy",
+    "disruptionsAllowed", "disruptedPods", "expectedPods"};
 
 // What a registry or a kernel said to a runtime; each says it in words of its own.
 constexpr std::string_view kOthersWords[] = {"ErrImagePull", "ImagePullBackOff", "StartError", "RunContainerError"};

@@ -8,6 +8,7 @@
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
 #include "control/object/yaml.h"
+#include "control/schema/decode.h"
 
 namespace minik::sim {
 
@@ -221,6 +222,22 @@ bool makes_itself(const Value& object) {
   return false;
 }
 
+namespace {
+
+// A newer cluster has fields that this one does not know, and a scenario would be refused for them.
+std::optional<Value> as_known_here(const control::ResourceInfo& resource, Value manifest, const std::string& title, Notes& notes) {
+  if (!resource.type) return manifest;
+  auto decoded = control::decode(*resource.type, manifest);
+  if (!decoded) {
+    notes.add(cat("objects that cannot be read are left out (", decoded.error().message, ")"), title);
+    return std::nullopt;
+  }
+  for (const auto& unknown : decoded->unknown_fields) notes.add(cat("what Kubernetes 1.35 does not know is left out, the ", unknown), title);
+  return decoded->unknown_fields.empty() ? std::move(manifest) : std::move(decoded->object);
+}
+
+}  // namespace
+
 std::optional<Value> manifest_of(const Value& object, Notes& notes) {
   const std::string title = title_of(object);
   const std::string kind = object[keys::kKind].string();
@@ -265,7 +282,7 @@ std::optional<Value> manifest_of(const Value& object, Notes& notes) {
   // Its own secrets are made, or are not there.
   if (kind == "ServiceAccount") manifest.erase(keys::kSecrets);
   if (kind == "Namespace") manifest.erase(keys::kSpec);
-  return std::move(manifest).build();
+  return as_known_here(*resource, std::move(manifest).build(), title, notes);
 }
 
 bool is_created_first(const Value& manifest) {

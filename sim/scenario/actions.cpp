@@ -1,8 +1,10 @@
 // What users and administrators do: spec.workloads and spec.timeline.
 #include <algorithm>
 
+#include "control/base/typo.h"
 #include "control/object/keys.h"
 #include "control/schema/schema.h"
+#include "sim/scenario/manifest_fields.h"
 #include "sim/scenario/parts.h"
 
 namespace minik::sim {
@@ -14,12 +16,15 @@ namespace {
 
 constexpr size_t kObjectsMax = 100'000;
 
-// A List stands for its items, as kubectl takes it.
-Status add_manifest(const Reader& r, const Value& object, const std::string& place, std::vector<Value>& into) {
+// A List stands for its items, as kubectl takes it. `at` is where it stands in the reader's document; empty: it is that.
+Status add_manifest(const Reader& r, const Value& object, const std::string& place, const std::string& at, std::vector<Value>& into) {
   const auto refuse = [&](std::string_view what) { return Error(ErrorCode::kBadRequest, cat(place, ": ", what)); };
   if (!object.is_map()) return refuse("needs an object or a list of objects");
   if (object[keys::kKind].as_string() == "List" && object[keys::kApiVersion].as_string() == "v1") {
-    for (const auto& item : object[keys::kItems].items()) MINIK_TRY(add_manifest(r, item, place, into));
+    const auto items = object[keys::kItems].items();
+    for (size_t i = 0; i < items.size(); ++i) {
+      MINIK_TRY(add_manifest(r, items[i], place, cat(Reader::child(at, "items"), "[", i, "]"), into));
+    }
     return {};
   }
   const auto version = object[keys::kApiVersion].as_string(), kind = object[keys::kKind].as_string();
@@ -28,9 +33,14 @@ Status add_manifest(const Reader& r, const Value& object, const std::string& pla
       return version == cat(definition.group, "/", served);
     });
   });
-  if (!custom && !control::Schema::builtin().find_kind(version, kind)) {
-    return refuse(cat("no kind ", quoted(object[keys::kKind].as_string()), " in version ",
-                      quoted(object[keys::kApiVersion].as_string())));
+  if (!custom) {
+    const auto* resource = control::Schema::builtin().find_kind(version, kind);
+    if (!resource) return refuse(cat("no kind ", quoted(kind), " in version ", quoted(version)));
+    if (const auto complaint = complaint_about(*resource, object)) {
+      const std::string what = cat(kind, " ", control::object_name(object), ": ", complaint->what);
+      const std::string field_at = complaint->path.empty() ? at : Reader::child(at, complaint->path);
+      return Error(ErrorCode::kBadRequest, cat(r.place(field_at), ": ", at, at.empty() ? "" : ": ", what));
+    }
   }
   if (into.size() >= kObjectsMax) return refuse(cat("more than ", kObjectsMax, " objects"));
   into.push_back(object);
@@ -46,7 +56,9 @@ Status add_file(const Reader& r, const Value& v, const std::string& at, const Sc
   if (!text) return r.error(at, text.error().message);
   MINIK_ASSIGN(const auto documents, control::parse_yaml(*text, path == "-" ? "standard input" : path));
   for (const auto& document : documents) {
-    MINIK_TRY(add_manifest(r, document.value, cat(path == "-" ? "standard input" : path, ":", document.line), into));
+    Reader in_file(document, path == "-" ? "standard input" : path);
+    in_file.know_definitions(r.definitions());
+    MINIK_TRY(add_manifest(in_file, document.value, in_file.place(""), "", into));
   }
   return {};
 }
@@ -133,6 +145,11 @@ Result<SetLoadAction> set_load(const Reader& r, const Value& v, const std::strin
   if (action.image.empty() || (!action.milli_cpu && !action.requests)) {
     return r.error(at, "needs an image (an entry of `images` by its `match`), and cpu or requests");
   }
+  if (r.images() && std::ranges::find(*r.images(), action.image) == r.images()->end()) {
+    const std::vector<std::string_view> known(r.images()->begin(), r.images()->end());
+    return r.error(Reader::child(at, "image"), cat("no entry of `images` has `match: ", action.image, "`", perhaps(action.image, known),
+                                                   known.empty() ? "" : "; there are ", join(*r.images(), ", ")));
+  }
   return action;
 }
 
@@ -202,7 +219,7 @@ Result<std::vector<Value>> read_manifests(const Reader& r, const Value& v, const
   std::vector<Value> objects;
   const auto add = [&](const Value& item, const std::string& item_at) -> Status {
     if (item.is_map() && item.contains("file")) return add_file(r, item, item_at, files, objects);
-    return add_manifest(r, item, cat(r.place(item_at), ": ", item_at), objects);
+    return add_manifest(r, item, cat(r.place(item_at), ": ", item_at), item_at, objects);
   };
   if (!v.is_array()) {
     MINIK_TRY(add(v, at));

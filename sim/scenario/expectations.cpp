@@ -1,4 +1,8 @@
 // What must hold: spec.expect and spec.convergence; and predicates, which triggers share.
+#include <algorithm>
+
+#include "control/base/typo.h"
+#include "sim/scenario/metric_families.h"
 #include "sim/scenario/parts.h"
 
 namespace minik::sim {
@@ -56,6 +60,33 @@ Status read_count(const Reader& r, const Value& v, const std::string& at, Predic
   return read_bounds(r, count, count_at, p.bounds);
 }
 
+Status check_metric(const Reader& r, const std::string& at, const MetricSelection& metric) {
+  const MetricFamily* family = find_metric_family(metric.name);
+  if (!family) {
+    const std::string name_at = Reader::child(at, "name");
+    if (metric.name.starts_with("minik_sim_")) {
+      return r.error(name_at, cat(metric.name, " is only written by --metrics; `count` says the same of stored objects"));
+    }
+    if (metric.name.starts_with("kubelet_") || metric.name.starts_with("container_") || metric.name.starts_with("process_")) {
+      return r.error(name_at, cat(metric.name, " is not counted in the simulator, which has the metrics of the API server, the "
+                                               "controllers and the scheduler"));
+    }
+    std::vector<std::string_view> known;
+    for (const auto& one : metric_families()) known.push_back(one.name);
+    return r.error(name_at, cat("no metric ", metric.name, perhaps(metric.name, known),
+                                "; minik sim run --metrics writes all that there are"));
+  }
+  for (const auto& [label, value] : metric.labels) {
+    const bool is_bound = label == "le" && metric.name.ends_with("_bucket");
+    if (is_bound || std::ranges::find(family->labels, label) != family->labels.end()) continue;
+    const std::vector<std::string> known(family->labels.begin(), family->labels.end());
+    const std::string label_at = cat(at, ".labels.", label);
+    if (known.empty()) return r.error(label_at, cat(metric.name, " has no labels"));
+    return r.error(label_at, cat(metric.name, " has no such label", perhaps(label, family->labels), "; it has ", join(known, ", ")));
+  }
+  return {};
+}
+
 Status read_metric(const Reader& r, const Value& v, const std::string& at, Predicate& p) {
   const Value& metric = v.get("metric");
   const std::string metric_at = at + ".metric";
@@ -65,6 +96,7 @@ Status read_metric(const Reader& r, const Value& v, const std::string& at, Predi
   if (p.metric->name.empty()) return r.error(metric_at, "needs the name of a family, such as apiserver_request_total");
   MINIK_ASSIGN(const auto labels, r.text_map(metric, metric_at, "labels"));
   p.metric->labels.assign(labels.begin(), labels.end());
+  MINIK_TRY(check_metric(r, metric_at, *p.metric));
   return read_bounds(r, metric, metric_at, p.bounds);
 }
 

@@ -42,15 +42,19 @@ Status read_crash(const Reader& r, const Value& v, const std::string& at, ImageB
 
 Status read_uses(const Reader& r, const Value& v, const std::string& at, ImageBehaviour& image) {
   if (!v.has_value()) return {};
-  MINIK_TRY(r.only(v, at, {"cpu", "memory", "memoryGrowthPerSecond", "cpuPerRequest", "memoryPerRequest"}));
+  MINIK_TRY(r.only(v, at, {"cpu", "memory", "memoryGrowthPerSecond", "disk", "diskGrowthPerSecond", "cpuPerRequest", "memoryPerRequest"}));
   MINIK_ASSIGN(const auto cpu, r.quantity(v, at, "cpu", "0"));
   MINIK_ASSIGN(const auto memory, r.quantity(v, at, "memory", "0"));
   MINIK_ASSIGN(const auto growth, r.quantity(v, at, "memoryGrowthPerSecond", "0"));
+  MINIK_ASSIGN(const auto disk, r.quantity(v, at, "disk", "0"));
+  MINIK_ASSIGN(const auto disk_growth, r.quantity(v, at, "diskGrowthPerSecond", "0"));
   MINIK_ASSIGN(image.cpu_per_request, r.duration(v, at, "cpuPerRequest", {}));
   MINIK_ASSIGN(const auto per_request, r.quantity(v, at, "memoryPerRequest", "0"));
   image.milli_cpu = cpu.milli();
   image.memory_bytes = memory.units();
   image.memory_growth_bytes = growth.units();
+  image.disk_bytes = disk.units();
+  image.disk_growth_bytes = disk_growth.units();
   image.memory_per_request_bytes = per_request.units();
   return {};
 }

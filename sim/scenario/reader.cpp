@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "control/base/typo.h"
 #include "control/controllers/controller_manager.h"
 #include "control/schema/schema.h"
 #include "sim/component.h"
@@ -23,36 +24,6 @@ std::optional<Duration> duration_of(const Value& value) {
   return parsed && *parsed <= kLongest && Duration{} - *parsed <= kLongest ? parsed : std::nullopt;
 }
 
-// How many letters must be put in, taken out or changed.
-size_t distance(std::string_view from, std::string_view to) {
-  std::vector<size_t> row(to.size() + 1);
-  for (size_t j = 0; j < row.size(); ++j) row[j] = j;
-  for (size_t i = 0; i < from.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i + 1);
-    for (size_t j = 0; j < to.size(); ++j) {
-      const size_t change = diagonal + (from[i] == to[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({row[j + 1] + 1, row[j] + 1, change});
-    }
-  }
-  return row.back();
-}
-
-// For a word that a slip of the hand may have made of one of these.
-template <typename Names>
-std::string perhaps(std::string_view word, const Names& known) {
-  constexpr size_t kWordMax = 40;
-  if (word.size() > kWordMax) return "";
-  size_t least = 1 + std::min<size_t>(word.size() / 3, 3);
-  std::string_view nearest;
-  for (const std::string_view name : known) {
-    const size_t away = distance(word, name);
-    if (away >= least) continue;
-    nearest = name;
-    least = away;
-  }
-  return nearest.empty() ? "" : cat(", perhaps ", nearest, " was meant");
-}
 }  // namespace
 
 std::string Reader::place(const std::string& path) const {

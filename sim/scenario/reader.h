@@ -3,6 +3,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -69,6 +70,9 @@ class Reader {
   void know_pools(const std::vector<NodePool>& pools) { pools_ = pools; }
   void know_definitions(std::vector<CustomDefinition> definitions) { definitions_ = std::move(definitions); }
   const std::vector<CustomDefinition>& definitions() const { return definitions_; }
+  // The entries of `images`, by their patterns; without them any will do.
+  void know_images(std::vector<std::string> patterns) { images_ = std::move(patterns); }
+  const std::optional<std::vector<std::string>>& images() const { return images_; }
   // "controllers", "scheduler" or a controller's name, in its full form.
   Result<std::string> component(const std::string& path, std::string_view name) const;
   // The same, "nodes", or the name of a node.
@@ -86,6 +90,7 @@ class Reader {
   std::string file_;
   std::vector<NodePool> pools_;
   std::vector<CustomDefinition> definitions_;
+  std::optional<std::vector<std::string>> images_;
 };
 
 // Each item of a list through `read(item, path)`.

@@ -1,11 +1,15 @@
 #include "sim/scenario.h"
 
 #include <algorithm>
+#include <set>
 
+#include "control/base/typo.h"
+#include "control/object/keys.h"
 #include "sim/scenario/parts.h"
 
 namespace minik::sim {
 
+namespace keys = control::keys;
 using control::Value;
 
 namespace {
@@ -31,6 +35,38 @@ std::vector<CustomDefinition> definitions_in(const Value& spec, const ScenarioFi
   find_in_manifests(spec.get("workloads"), files, found);
   for (const auto& entry : spec.get("timeline").items()) find_in_manifests(entry.get("apply"), files, found);
   return found;
+}
+
+// A setImage of a container that its object has not would give it one more.
+Status check_containers(const Scenario& s) {
+  for (const auto& action : s.timeline) {
+    const auto* patch = action.text == "setImage" ? std::get_if<PatchAction>(&action.what) : nullptr;
+    if (!patch) continue;
+    std::set<std::string> known;
+    for (const auto& other : s.timeline) {
+      const auto* apply = std::get_if<ApplyAction>(&other.what);
+      if (!apply) continue;
+      for (const auto& object : apply->objects) {
+        if (object[keys::kKind].as_string() != patch->target.kind || control::object_name(object) != patch->target.name) continue;
+        if (object[keys::kMetadata][keys::kNamespace].as_string("default") != patch->target.namespace_) continue;
+        for (const auto& container : object[keys::kSpec][keys::kTemplate][keys::kSpec][keys::kContainers].items()) {
+          known.insert(container[keys::kName].string());
+        }
+      }
+    }
+    const Value& changed = patch->patch[keys::kSpec][keys::kTemplate][keys::kSpec][keys::kContainers].items()[0];
+    const std::string name = changed[keys::kName].string();
+    if (known.empty() || known.contains(name)) continue;
+    return Error(ErrorCode::kBadRequest, cat(action.place, ": setImage: ", patch->target.text(), " has no container ", quoted(name),
+                                             perhaps(name, known), "; it has ", join({known.begin(), known.end()}, ", ")));
+  }
+  return {};
+}
+
+std::vector<std::string> patterns_of(const std::vector<ImageBehaviour>& images) {
+  std::vector<std::string> patterns;
+  for (const auto& image : images) patterns.push_back(image.match);
+  return patterns;
 }
 
 Status read_spec(Reader& r, const Value& spec, const ScenarioFiles& files, Scenario& s) {
@@ -62,6 +98,7 @@ Status read_spec(Reader& r, const Value& spec, const ScenarioFiles& files, Scena
   r.know_definitions(s.definitions);
   MINIK_TRY(read_list(r, spec.get("images"), "spec.images", s.images,
                       [&](const Value& v, const std::string& at) { return read_image(r, v, at); }));
+  r.know_images(patterns_of(s.images));
   if (spec.contains("workloads")) {
     Action workloads;
     workloads.text = "apply";
@@ -78,6 +115,7 @@ Status read_spec(Reader& r, const Value& spec, const ScenarioFiles& files, Scena
                         if (!v.contains("at") && !v.contains("when")) return r.error(at, "needs `at: 2m` or `when`: the moment at which it happens");
                         return action;
                       }));
+  MINIK_TRY(check_containers(s));
   MINIK_TRY(read_list(r, spec.get("faults"), "spec.faults", s.faults,
                       [&](const Value& v, const std::string& at) -> Result<FaultRule> {
                         MINIK_ASSIGN(auto rule, read_fault_rule(r, v, at));
@@ -147,13 +185,16 @@ Result<Action> read_action_of_now(const Reader& r, const Value& v, const std::st
 
 }  // namespace
 
-Result<std::vector<Action>> parse_actions(std::string_view text, std::string_view file_name,
-                                          const std::vector<CustomDefinition>& definitions) {
+Result<std::vector<Action>> parse_actions(std::string_view text, std::string_view file_name, const Scenario* running) {
   MINIK_ASSIGN(const auto documents, control::parse_yaml(text, file_name));
   std::vector<Action> actions;
   for (const auto& document : documents) {
     Reader r(document, std::string(file_name));
-    r.know_definitions(definitions);
+    if (running) {
+      r.know_pools(running->pools);
+      r.know_definitions(running->definitions);
+      r.know_images(patterns_of(running->images));
+    }
     const auto read = [&](const Value& v, const std::string& at) { return read_action_of_now(r, v, at); };
     if (document.value.is_array()) {
       MINIK_TRY(read_list(r, document.value, "", actions, read));

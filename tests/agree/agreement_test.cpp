@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "control/object/json.h"
@@ -119,6 +120,9 @@ TEST(Agreement, OfRestartsTheLongerHistoryGoesOnWhereTheShorterEnds) {
   };
   EXPECT_TRUE(disagreements(recorded(2, "Error"), recorded(4, "Error")).empty());
   EXPECT_FALSE(disagreements(recorded(2, "Error"), recorded(4, "OOMKilled")).empty());
+  const auto of_one_world = disagreements(recorded(2, "Error"), recorded(2, "Error, signal: 9"));
+  ASSERT_EQ(of_one_world.size(), 1U) << "a field that one world never has is no beginning";
+  EXPECT_EQ(of_one_world[0].path, "status.containerStatuses[c].lastState.terminated.signal");
 }
 
 TEST(Agreement, DeletionsCount) {
@@ -147,16 +151,25 @@ std::string refused(const std::string& lines) {
 TEST(Comparable, WhatARealClusterCannotBeGivenIsRefusedWithItsLine) {
   const std::pair<const char*, const char*> refusals[] = {
       {"  timeline:\n  - {at: 1m, upgradePool: {pool: node}}", "upgradePool cannot be done"},
-      {"  timeline:\n  - {at: 1m, crashContainers: {count: 1}}", "count, node and container"},
+      {"  timeline:\n  - {at: 1m, crashContainers: {count: 1}}", "draws `count` pods"},
+      {"  timeline:\n  - {at: 1m, hangContainers: {container: web}}", "hangContainers can be compared of all containers"},
+      {"  faults:\n  - {at: 1m, for: 1m, stopKubelets: {runs: app=web}}", "`runs` chooses machines, and there is one; write `stopKubelets: all`"},
       {"  timeline:\n  - {at: 1m, stopApi: {}}", "needs `for`"},
       {"  faults:\n  - {at: 1m, for: 1m, freezeNodes: all}", "freezeNodes cannot be done to a real cluster, which is one machine"},
-      {"  faults:\n  - {at: 1m, for: 1m, crashComponent: {component: scheduler}}", "and one process; faults that can be compared are"},
-      {"  faults:\n  - {random: {every: 1m}, for: 1m, stopApi: {}}", "`random` strikes at other moments"},
-      {"  faults:\n  - {when: {write: {kind: Pod}}, for: 1m, stopApi: {}}", "`when` comes at a moment of its own"},
+      {"  faults:\n  - {at: 1m, for: 1m, loseLeader: {component: scheduler}}", "and one process; faults that can be compared are"},
+      {"  faults:\n  - {random: {every: 1s}, for: 1m, stopApi: {}}", "strikes more than 100 times; make `every` longer"},
+      {"  faults:\n  - {when: {write: {kind: Pod}}, for: 1m, stopApi: {}}", "a single write is seen in the simulator only"},
+      {"  faults:\n  - {when: {metric: {name: minik_store_objects, atLeast: 1}}, for: 1m, stopApi: {}}", "a metric counts other things in each world"},
       {"  timeline:\n  - {at: 1m, apply: [{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: widgets.example.com}, spec: "
        "{group: example.com, scope: Namespaced, names: {plural: widgets, singular: widget, kind: Widget}, versions: [{name: v1, served: true, storage: true, "
        "schema: {openAPIV3Schema: {type: object}}}]}}, {apiVersion: example.com/v1, kind: Widget, metadata: {name: a}}]}", "as Widget, cannot be compared"},
-      {"  images:\n  - {match: web, crash: {atStart: 5%}}", "spec.images[0].crash: no real image behaves so"},
+      {"  images:\n  - {match: web, crash: {atStart: 5%}}", "spec.images[0].crash.atStart: a share of the starts"},
+      {"  images:\n  - {match: web, exitAfter: 5s, crash: {after: 5s}}", "spec.images[0].crash: beside exitAfter cannot be compared"},
+      {"  images:\n  - {match: web, load: {requests: 5}}", "spec.images[0].load: no real image behaves so"},
+      {"  images:\n  - {match: web, uses: {cpu: 1}}", "spec.images[0].uses: memory and memoryGrowthPerSecond can be compared"},
+      {"  images:\n  - {match: web, uses: {memory: 2Gi}}", "would be taken for real; it can be compared up to 1Gi"},
+      {"  images:\n  - {match: web, uses: {memoryGrowthPerSecond: 1Mi}}\n  timeline:\n  - {at: 1s, apply: {apiVersion: v1, kind: Pod, metadata: {name: a}, "
+       "spec: {containers: [{name: c, image: web}]}}}", "Pod default/a has none for c"},
   };
   for (const auto& [lines, why] : refusals) {
     const std::string message = refused(lines);
@@ -167,6 +180,57 @@ TEST(Comparable, WhatARealClusterCannotBeGivenIsRefusedWithItsLine) {
   const auto many = comparable(*parse_scenario(text, "a.yaml"), text, "a.yaml", 1);
   ASSERT_FALSE(many);
   EXPECT_TRUE(many.error().message.starts_with("a.yaml:5: spec.nodes: a real cluster of minik has one node, this scenario 3")) << many.error().message;
+}
+
+// Of two pods, one of which has what its fault needs.
+TEST(Comparable, AFaultOfPodsNeedsPodsThatCanShowIt) {
+  const std::string pods =
+      "  workloads:\n  - {apiVersion: v1, kind: Pod, metadata: {name: bare, labels: {app: bare}}, spec: {containers: [{name: c, image: web, livenessProbe: "
+      "{tcpSocket: {port: 80}}}]}}\n  - {apiVersion: batch/v1, kind: CronJob, metadata: {name: good}, spec: {schedule: \"* * * * *\", jobTemplate: {spec: "
+      "{template: {metadata: {labels: {app: good}}, spec: {restartPolicy: Never, containers: [{name: c, image: web, resources: {limits: {memory: 1Mi}}}]}}}}}}\n";
+  const std::pair<const char*, const char*> refusals[] = {
+      {"oomContainers: {}", "Pod default/bare has none for c"},
+      {"oomContainers: {labelSelector: app=good}", ""},
+      {"failProbes: {labelSelector: app=bare}", "which only httpGet notices; Pod default/bare has other probes"},
+      {"failProbes: {labelSelector: app=good}", ""},
+      {"crashContainers: {count: 1}", "namespace and labelSelector choose those of 2"},
+      {"crashContainers: {labelSelector: app=good, count: 1}", ""},
+      {"hangContainers: {}", ""},
+  };
+  for (const auto& [fault, why] : refusals) {
+    const std::string message = refused(pods + "  faults:\n  - {at: 1m, " + fault + "}\n");
+    EXPECT_EQ(message.empty(), std::string_view(why).empty()) << fault << ": " << message;
+    EXPECT_NE(message.find(why), std::string::npos) << message;
+  }
+}
+
+TEST(Comparable, WhatIsDrawnIsDrawnOnceForBoth) {
+  const auto both = both_of("  duration: 2m\n  faults:\n  - {random: {every: {min: 10s, max: 20s}, from: 1m}, for: {min: 1s, max: 5s}, stopApi: {}}\n"
+                            "  - {at: 10s, for: 1s, inRuns: 50%, registryOutage: {}}\n", 2);
+  ASSERT_TRUE(both) << both.error().message;
+  std::vector<Duration> real;
+  std::set<Duration> simulated;
+  for (const auto& deed : both->deeds) {
+    if (deed.text == "stopApi") real.push_back(deed.trigger.at);
+  }
+  for (const auto& rule : both->scenario.faults) {
+    EXPECT_EQ(rule.trigger.when, Trigger::When::kAt);
+    EXPECT_EQ(rule.trigger.in_runs, 1'000'000U);
+    if (rule.fault.text == "stopApi") simulated.insert(rule.trigger.at - seconds(5));
+  }
+  ASSERT_GE(real.size(), 3U);
+  EXPECT_GE(real[0], seconds(35)) << "twice as fast";
+  EXPECT_EQ(std::set<Duration>(real.begin(), real.end()), simulated);
+}
+
+TEST(Comparable, WhatWaitsForAStateWaitsInBothWorldsFromTheStoryOn) {
+  const auto both = both_of("  timeline: [{when: {count: {kind: Pod, equals: 0}}, after: 4s, restart: controllers}]\n", 2);
+  ASSERT_TRUE(both) << both.error().message;
+  ASSERT_EQ(both->deeds.size(), 1U);
+  EXPECT_EQ(both->deeds[0].trigger.delay, seconds(2));
+  ASSERT_EQ(both->scenario.faults.size(), 4U);
+  EXPECT_EQ(both->scenario.faults[0].trigger.when, Trigger::When::kBecomes);
+  EXPECT_EQ(both->scenario.faults[0].trigger.at, seconds(5)) << "not while its machine boots";
 }
 
 TEST(Comparable, BothWorldsGetTheSameMomentsAndLengths) {
@@ -199,6 +263,13 @@ TEST(Comparable, AFaultOfTheApiServerIsOneOfItsWholeProcess) {
                                                 "crashComponent", "crashComponent"}));
   EXPECT_TRUE(both->scenario.timeline.empty()) << "the restart among them";
   EXPECT_EQ(both->deeds.size(), 2U);
+}
+
+TEST(Comparable, AFaultOfTheNodeAgentIsOneOfItsWholeProcess) {
+  const auto both = both_of("  faults: [{at: 10s, for: 5s, stopKubelets: all}, {at: 20s, for: 5s, crashComponent: {component: deployment}}]\n");
+  ASSERT_TRUE(both) << both.error().message;
+  EXPECT_EQ(std::ranges::count_if(both->scenario.faults, [](const FaultRule& rule) { return rule.fault.text == "stopApi"; }), 2);
+  EXPECT_EQ(both->scenario.faults.size(), 8U);
 }
 
 }  // namespace

@@ -227,6 +227,16 @@ constexpr std::string_view kProgressing =
     "status: 'True', reason: ReplicaSetUpdated, message: ReplicaSet \"web-new\" is progressing., "
     "lastUpdateTime: '2026-03-01T11:51:00Z', lastTransitionTime: '2026-03-01T11:40:00Z'}]}\n";
 
+TEST_F(Deployment, CountsNoPodsThatAreOnTheirWayOutWhenItShrinksOldSets) {
+  // Both sets have just been shrunk, and their statuses do not know yet.
+  world.add(deployment_of(10, "web:2") + set_of("web-old", "web:1", 8, 18) + with_revision(set_of("web-new", "web:2", 5, 9), 2));
+  stands_at_revision(world, "2");
+  const Plan plan = world.decide("default", "web");
+  ASSERT_FALSE(plan.writes.empty());
+  EXPECT_EQ(object_name(plan.writes[0].request.body), "web-old");
+  EXPECT_EQ(plan.writes[0].request.body[keys::kSpec][keys::kReplicas].as_int(), 3) << "eight must stay, five of them new";
+}
+
 TEST_F(Deployment, CountsItsDeadlineFromTheLastStepForward) {
   // Nine minutes ago something moved, now one pod more is available.
   world.add(cat(deployment_of(4, "web:2"), kProgressing, with_revision(set_of("web-new", "web:2", 4, 3), 2)));

@@ -71,6 +71,7 @@ contains "0/3" kubectl get deployment api
 fails "time stands still" kubectl top nodes
 fails "timed out" kubectl wait --for=condition=Available deployment/api --timeout=1s
 fails "unknown field" "$minik" sim inject 'crashNodez: {count: 3}'
+fails 'there is no node "node-777"' "$minik" sim inject 'crashNodes: {names: [node-777]}'
 fails "must be a duration" "$minik" sim step soon
 
 step "it moves on as it is told"
@@ -98,7 +99,7 @@ helm install shop "$root/chart" --wait --timeout 30s >/dev/null
 contains "2/2" kubectl get deployment shop
 
 step "faults from outside"
-"$minik" sim inject 'crashNodes: {names: [node-7]}' >/dev/null
+contains "did:       crashNodes node-7" "$minik" sim inject 'crashNodes: {names: [node-7]}'
 "$minik" sim step 2m >/dev/null
 contains "NotReady" kubectl get node node-7
 

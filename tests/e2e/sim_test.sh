@@ -34,6 +34,19 @@ other=$("$minik" sim run "$work/small.yaml" --seed 8 -q | tail -1)
 sed 's/availableReplicas: 10/availableReplicas: 11/' "$work/small.yaml" >"$work/fails.yaml"
 code=0; "$minik" sim run "$work/fails.yaml" -q >"$work/out" || code=$?
 [[ $code -eq 1 ]] && grep -q FAILED "$work/out" && grep -q "reproduce:" "$work/out"
+# Slips of the hand are answered with what was meant.
+refuses() {
+  local what=$1 said code=0
+  shift
+  said=$("$minik" "$@" 2>&1) || code=$?
+  [[ $code -eq 2 && $said == *"$what"* ]] || { echo "minik $* says: $said"; return 1; }
+}
+refuses "there is no command minik sim rum, perhaps run was meant" sim rum "$work/small.yaml"
+refuses "minik sim needs a command: run, " sim
+refuses "minik sim run has no flag --sed, perhaps --seed was meant" sim run "$work/small.yaml" --sed 7
+refuses "there is no command minik strat, perhaps start was meant" strat
+sed 's/replicas: 10/replcas: 10/' "$work/small.yaml" >"$work/slip.yaml"
+refuses 'slip.yaml:14: spec.timeline[0].apply: Deployment web: unknown field "spec.replcas", perhaps replicas was meant' sim validate "$work/slip.yaml"
 "$minik" sim run "$work/small.yaml" -q --check-determinism --junit "$work/run.xml" | grep -q "the same trace twice"
 "$minik" sim sweep "$work/small.yaml" --seeds 3..12 --jobs 2 --junit "$work/sweep.xml" --results "$work/lines" | grep -q "10 of 10 seeds passed"
 for report in run sweep; do python3 -c 'import sys, xml.dom.minidom as x; x.parse(sys.argv[1])' "$work/$report.xml"; done
@@ -46,6 +59,8 @@ code=0; GITHUB_ACTIONS=1 "$minik" sim sweep "$work/fails.yaml" --seeds 4 >"$work
 "$minik" sim run "$work/small.yaml" -q --seed 7 --trace "$work/7" --report "$work/r.html" --metrics "$work/m" >/dev/null
 "$minik" sim run "$work/small.yaml" -q --seed 8 --trace "$work/8" >/dev/null
 [[ $("$minik" sim replay "$work/7" | tail -1) == "$first" ]]
+"$minik" sim state "$work/7" --at 9h pods 2>&1 >"$work/out" | grep -q "minik: the run ends at 3m0s: this is its end"
+[[ $(wc -l <"$work/out") -eq 11 ]]
 "$minik" sim run "$work/small.yaml" -q --seed 7 --managed-fields --trace "$work/managed" >"$work/out"
 "$minik" sim state "$work/managed" --at 40s pods -o json | grep '"manager": "kubelet"' >/dev/null
 [[ $("$minik" sim replay "$work/managed" | tail -1) == $(tail -1 "$work/out") && $(tail -1 "$work/out") != "$first" ]]

@@ -148,6 +148,17 @@ TEST(Import, TheAuditLogsUserWritesAreTheTimeline) {
   EXPECT_TRUE(noted("does not say what was written"));
 }
 
+TEST(Import, FieldsOfANewerClusterAreLeftOut) {
+  const auto imported = import_texts(
+      "{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: Node, metadata: {name: a}}, {apiVersion: apps/v1, kind: Deployment, metadata: {name: "
+      "web}, spec: {novel: 1, selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: w}]}}}}]}");
+  EXPECT_EQ(imported.yaml.find("novel: 1"), std::string::npos);
+  EXPECT_TRUE(parse_scenario(imported.yaml, "imported.yaml").ok());
+  EXPECT_TRUE(std::ranges::any_of(imported.notes, [](const std::string& note) {
+    return note == "what Kubernetes 1.35 does not know is left out, the unknown field \"spec.novel\": Deployment web";
+  }));
+}
+
 TEST(Import, WhatIsLostIsSaidInWords) {
   EXPECT_TRUE(noted("the kind Certificate of cert-manager.io/v1: tls"));
   EXPECT_TRUE(noted("simulated machines have no nvidia.com/gpu: ip-10-0-1-17"));

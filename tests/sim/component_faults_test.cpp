@@ -104,6 +104,9 @@ TEST(Scenarios, WhatIsMistypedIsAnsweredByWhatMayHaveBeenMeant) {
   const auto injected = parse_actions("{partitionNods: {zone: a}, for: 2m}", "inject");
   ASSERT_FALSE(injected);
   EXPECT_NE(injected.error().message.find("perhaps partitionNodes was meant"), std::string::npos) << injected.error().message;
+  const auto running = parse_scenario("apiVersion: minik.dev/v1alpha1\nkind: Scenario\nmetadata: {name: a}\nspec: {nodes: [{name: node, count: 3}]}", "a.yaml");
+  EXPECT_TRUE(parse_actions("{crashNodes: {names: [node-2]}}", "inject", &*running).ok());
+  EXPECT_NE(parse_actions("{crashNodes: {names: [node-3]}}", "inject", &*running).error().message.find("there is no node \"node-3\""), std::string::npos);
   EXPECT_NE(parse_actions("{cordon: all, for: 2m}", "inject").error().message.find("an action does not last"), std::string::npos);
 }
 

@@ -26,6 +26,26 @@ TEST(ApiFaults, NothingHappensWhileTheServerIsAwayAndAllOfItAfterwards) {
   EXPECT_EQ(run.restarts(), 0) << "containers do not need the server";
 }
 
+TEST(ApiFaults, LeadersEndAfterTenSecondsWithoutAServerAndComeBackAfterIt) {
+  FaultyRun run(R"(  faults:
+  - {at: 2m, for: 9s, stopApi: {}}
+  - {at: 4m, for: 30s, stopApi: {}}
+  - {at: 4m20s, for: 15s, crashComponent: {component: scheduler}})");
+  auto& cluster = run.run->cluster();
+  run.to(minutes(2) + seconds(20));
+  EXPECT_FALSE(run.noted("cannot renew their leases")) << "nine seconds are no matter";
+  run.to(minutes(4) + seconds(9));
+  EXPECT_TRUE(cluster.running(Component::kControllers));
+  run.to(minutes(4) + seconds(11));
+  EXPECT_FALSE(cluster.running(Component::kControllers));
+  EXPECT_FALSE(cluster.running(Component::kScheduler));
+  run.to(minutes(4) + seconds(30));
+  EXPECT_FALSE(cluster.running(Component::kControllers));
+  run.to(minutes(4) + seconds(41));
+  EXPECT_TRUE(cluster.running(Component::kControllers));
+  EXPECT_TRUE(cluster.running(Component::kScheduler)) << "its own fault is over, too";
+}
+
 TEST(ApiFaults, LatencyErrorsAndThrottlingMakeItSlowButRight) {
   const Duration usual = scaled_after("{at: 59m, expireWatches: {}}");
   EXPECT_GT(scaled_after("{at: 1m, for: 10m, slowApi: {latency: 2s}}"), usual);

@@ -139,27 +139,43 @@ TEST(NodeFaults, AFullDiskKeepsPodsAwayAndEvictsThoseThatAreThere) {
   EXPECT_EQ(run.condition("node-1", "DiskPressure"), "False");
 }
 
-TEST(NodeFaults, ANodeGivesUpItsNewestAndLeastImportantPodsFirst) {
-  const auto pod = [](std::string_view name, int64_t priority, std::string_view created, bool asks_for_disk) {
-    control::Value value = control::Value::map(
-        {{"metadata", control::Value::map({{"name", name}, {"namespace", "shop"}, {"creationTimestamp", created}})},
-         {"spec", control::Value::map({{"priority", priority}, {"containers", control::Value::array({control::Value::map({{"name", "c"}})})}})}});
-    if (!asks_for_disk) return value;
-    const control::Value requests = control::Value::map({{"ephemeral-storage", "1Gi"}});
+TEST(NodeFaults, AFullDiskTakesWhoWroteMoreThanTheyAskedForThenTheLeastImportant) {
+  constexpr int64_t kMebibyte = 1 << 20;
+  const auto pod = [](std::string_view name, int64_t priority, std::string_view asks, int64_t written) {
+    const control::Value requests = control::Value::map({{"ephemeral-storage", asks}});
     const control::Value container = control::Value::map({{"name", "c"}, {"resources", control::Value::map({{"requests", requests}})}});
-    return value.with_at({"spec", "containers"}, control::Value::array({container}));
+    return control::EvictionCandidate{
+        control::Value::map({{"metadata", control::Value::map({{"name", name}, {"namespace", "shop"}, {"creationTimestamp", "2026-01-01T00:00:03Z"}})},
+                             {"spec", control::Value::map({{"priority", priority}, {"containers", control::Value::array({container})}})}}),
+        {{"c", written * kMebibyte}}};
   };
-  std::vector<control::Value> pods{pod("critical", 2'000'000'000, "2026-01-01T00:00:09Z", false),
-                                   pod("asks", 0, "2026-01-01T00:00:08Z", true),
-                                   pod("important", 10, "2026-01-01T00:00:05Z", false),
-                                   pod("old", 0, "2026-01-01T00:00:01Z", false),
-                                   pod("new", 0, "2026-01-01T00:00:03Z", false)};
+  std::vector<control::EvictionCandidate> pods{
+      pod("critical", 2'000'000'000, "0", 900), pod("modest", 0, "1Gi", 900),          pod("important", 10, "0", 500),
+      pod("little", 0, "100Mi", 101),           pod("much", 0, "100Mi", 600),          pod("idle", 0, "0", 0),
+      pod("important-and-modest", 10, "1Gi", 0)};
+  EXPECT_EQ(control::eviction_message(pods[4]),
+            "The node was low on resource: ephemeral-storage. Container c was using 600Mi, request is 100Mi, has larger consumption of "
+            "ephemeral-storage. ");
+  EXPECT_EQ(control::eviction_message(pods[1]), "The node was low on resource: ephemeral-storage. ");
+  auto newer = pod("newer", 0, "0", 0);
+  newer.pod = newer.pod.with_at({"metadata", "creationTimestamp"}, "2026-01-01T00:00:04Z");
+  pods.push_back(newer);
   std::string order;
   while (const auto next = control::next_to_evict(pods)) {
-    order += cat(control::object_name(pods[*next]), " ");
+    order += cat(control::object_name(pods[*next].pod), " ");
     pods.erase(pods.begin() + static_cast<ptrdiff_t>(*next));
   }
-  EXPECT_EQ(order, "new old important asks ");
+  EXPECT_EQ(order, "much little important newer idle modest important-and-modest ");
+}
+
+TEST(NodeFaults, WhatContainersWriteDecidesWhoIsEvictedFirst) {
+  FaultyRun run("  timeline:\n  - {at: 20s, apply: {apiVersion: v1, kind: Pod, metadata: {name: log}, spec: {nodeName: node-0, containers: [{name: log, "
+                "image: \"log:1\"}]}}}\n  faults:\n  - {at: 2m, for: 5m, fillDisks: {names: [node-0]}}", 1,
+                "{match: \"web:*\", preloaded: true}\n  - {match: \"log:*\", preloaded: true, uses: {disk: 10Mi, diskGrowthPerSecond: 1Mi}}");
+  run.to(minutes(2) + seconds(12));
+  const auto& log = run.run->cluster().store().find(control::kinds::kPods, "default", "log");
+  EXPECT_EQ(log["status"]["reason"].as_string(), "Evicted");
+  EXPECT_NE(log["status"]["message"].as_string().find("Container log was using 1"), std::string::npos) << log["status"]["message"].as_string();
 }
 
 TEST(NodeFaults, NodesMayBeChosenByThePodsThatTheyRun) {

@@ -88,6 +88,30 @@ TEST(Scenario, SaysWhyAnExpressionDoesNotHold) {
   EXPECT_TRUE(missing.detail.starts_with("no such key: nothing; its status is ")) << missing.detail;
 }
 
+TEST(Scenario, NamesTheFieldThatIsNotAsItMustBe) {
+  const auto detail = [](const std::string& matches) {
+    return finding_of("{within: 40s, object: {kind: Deployment, name: web}, matches: " + matches + "}").detail;
+  };
+  EXPECT_EQ(detail("{status: {replicas: 3, readyReplicas: 4}}"), "it differs: status.readyReplicas is 3 and not 4");
+  EXPECT_EQ(detail("{spec: {paused: true}}"), "it differs: spec.paused is absent and not true");
+  const auto conditions = detail("{status: {conditions: [{type: Nothing}]}}");
+  EXPECT_TRUE(conditions.starts_with("it differs: no item of status.conditions has {\"type\":\"Nothing\"}: it is [{")) << conditions;
+}
+
+TEST(Scenario, RefusesManifestsThatTheApiServerWouldNotTakeAsTheyAre) {
+  const auto error_of = [](const std::string& more) {
+    const auto scenario = parse_scenario("apiVersion: minik.dev/v1alpha1\nkind: Scenario\nmetadata: {name: a}\nspec:\n  nodes: [{name: node, count: 1}]\n"
+                                         "  workloads:\n  - apiVersion: apps/v1\n    kind: Deployment\n    metadata: {name: web}\n    spec:\n      " + more + "\n", "a.yaml");
+    return scenario ? std::string() : scenario.error().message;
+  };
+  EXPECT_EQ(error_of("replicas: 3"), "");
+  EXPECT_EQ(error_of("replcas: 3"), "a.yaml:11: spec.workloads[0]: Deployment web: unknown field \"spec.replcas\", perhaps replicas was meant");
+  EXPECT_EQ(error_of("template: {spec: {containers: [{name: a, imag: b}]}}"),
+            "a.yaml:11: spec.workloads[0]: Deployment web: unknown field \"spec.template.spec.containers[0].imag\", perhaps image was meant");
+  EXPECT_EQ(error_of("replicas: three"), "a.yaml:7: spec.workloads[0]: Deployment web: json: cannot unmarshal string into Go struct field "
+                                         "DeploymentSpec.spec.replicas of type int32");
+}
+
 TEST(Scenario, LetsAnExpressionDemandThatAnObjectIsGone) {
   EXPECT_TRUE(
       finding_of("{within: 5s, object: {kind: Deployment, name: api}, cel: object == null}").held);
@@ -121,6 +145,61 @@ TEST(Scenario, RefusesExpectationsThatSayTwoThings) {
   EXPECT_EQ(
       refusal("{within: 5s, count: {kind: Pod, labelSelector: \"a in\", equals: 1}}"),
       "a.yaml:24: spec.expect[0].count.labelSelector: must be one such as app=web,tier!=back");
+}
+
+TEST(Scenario, RefusesMetricsAndLabelsThatNothingCounts) {
+  const std::string place = "a.yaml:24: spec.expect[0].metric";
+  EXPECT_EQ(refusal("{within: 5s, metric: {name: apiserver_requests_total, atLeast: 1}}"),
+            place + ".name: no metric apiserver_requests_total, perhaps apiserver_request_total was meant; minik sim run --metrics "
+                    "writes all that there are");
+  EXPECT_EQ(refusal("{within: 5s, metric: {name: workqueue_depth, labels: {nam: deployment}, atLeast: 1}}"),
+            place + ".labels.nam: workqueue_depth has no such label, perhaps name was meant; it has name");
+  EXPECT_EQ(refusal("{within: 5s, metric: {name: minik_store_objects, labels: {kind: Pod}, atLeast: 1}}"),
+            place + ".labels.kind: minik_store_objects has no labels");
+  EXPECT_EQ(refusal("{within: 5s, metric: {name: kubelet_running_pods, atLeast: 1}}"),
+            place + ".name: kubelet_running_pods is not counted in the simulator, which has the metrics of the API server, the "
+                    "controllers and the scheduler");
+  EXPECT_EQ(refusal("{within: 5s, metric: {name: minik_sim_pods, atLeast: 1}}"),
+            place + ".name: minik_sim_pods is only written by --metrics; `count` says the same of stored objects");
+  EXPECT_EQ(refusal("{within: 5s, metric: {name: minik_store_objects_count, atLeast: 1}}").substr(0, place.size() + 42),
+            place + ".name: no metric minik_store_objects_count") << "no histogram";
+  EXPECT_EQ(refusal("{within: 5s, metric: {name: workqueue_queue_duration_seconds_bucket, labels: {name: job, le: \"0.1\"}, atLeast: 1}}"), "taken");
+}
+
+TEST(Scenario, RefusesALoadOfAnImageThatItDoesNotDescribe) {
+  const auto error_of = [](const std::string& images, const std::string& image) {
+    const auto scenario = parse_scenario("apiVersion: minik.dev/v1alpha1\nkind: Scenario\nmetadata: {name: a}\nspec:\n  nodes: [{name: node, count: 1}]\n"
+                                         "  images: [" + images + "]\n  timeline: [{at: 1m, setLoad: {image: \"" + image + "\", requests: 5}}]\n", "a.yaml");
+    return scenario ? std::string() : scenario.error().message;
+  };
+  EXPECT_EQ(error_of("{match: \"web:*\"}, {match: \"*\"}", "wbe:*"),
+            "a.yaml:7: spec.timeline[0].setLoad.image: no entry of `images` has `match: wbe:*`, perhaps web:* was meant; there are web:*, *");
+  EXPECT_EQ(error_of("", "web"), "a.yaml:7: spec.timeline[0].setLoad.image: no entry of `images` has `match: web`");
+  EXPECT_EQ(error_of("{match: web}", "web"), "");
+}
+
+TEST(Scenario, NamesTheLineOfAFieldInAnotherFile) {
+  const ScenarioFiles files{[](const std::string&) -> Result<std::string> {
+    return std::string("kind: Service\napiVersion: v1\nmetadata: {name: a}\n---\napiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Service\n"
+                       "  metadata: {name: b}\n  spec:\n    prots: []\n");
+  }};
+  const auto scenario = parse_scenario("apiVersion: minik.dev/v1alpha1\nkind: Scenario\nmetadata: {name: a}\nspec:\n  nodes: [{name: node, count: 1}]\n"
+                                       "  workloads: [{file: shop.yaml}]\n", "a.yaml", files);
+  ASSERT_FALSE(scenario);
+  EXPECT_EQ(scenario.error().message, "shop.yaml:12: items[0]: Service b: unknown field \"spec.prots\", perhaps ports was meant");
+}
+
+TEST(Scenario, RefusesAnImageForAContainerThatIsNotThere) {
+  const auto error_of = [](const std::string& target) {
+    const auto scenario = parse_scenario("apiVersion: minik.dev/v1alpha1\nkind: Scenario\nmetadata: {name: a}\nspec:\n  nodes: [{name: node, count: 1}]\n"
+                                         "  workloads: [{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {template: {spec: {containers: "
+                                         "[{name: web, image: a}]}}}}]\n  timeline: [{at: 1m, setImage: {kind: Deployment, image: b, " + target + "}}]\n", "a.yaml");
+    return scenario ? std::string() : scenario.error().message;
+  };
+  EXPECT_EQ(error_of("name: web, container: web"), "");
+  EXPECT_EQ(error_of("name: web, container: wbe"),
+            "a.yaml:7: setImage: Deployment default/web has no container \"wbe\", perhaps web was meant; it has web");
+  EXPECT_EQ(error_of("name: other, container: any"), "") << "somebody else may make it";
 }
 
 TEST(Scenario, TellsAnAuditLogWithoutBeingChangedByIt) {

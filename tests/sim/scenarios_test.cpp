@@ -8,7 +8,10 @@
 #include <sstream>
 
 #include "control/base/text.h"
+#include "control/object/yaml.h"
+#include "sim/cluster.h"
 #include "sim/run.h"
+#include "sim/scenario/metric_families.h"
 
 namespace minik::sim {
 namespace {
@@ -28,6 +31,27 @@ std::vector<std::string> library() {
   return names;
 }
 
+// Whether expectations may name whatever the run counts, by the labels that it has.
+class KnowsItsMetrics : public RunListener {
+ public:
+  void on_second(Duration now, SimulatedCluster& cluster) override {
+    if (now.ns % minutes(5).ns != 0) return;
+    const std::string page = cluster.metrics().text();
+    for (const auto sample : split(page, '\n')) {
+      if (sample.empty() || sample.front() == '#') continue;
+      const auto name = sample.substr(0, sample.find_first_of("{ "));
+      const MetricFamily* family = find_metric_family(name);
+      ASSERT_TRUE(family) << name;
+      const std::string labels = sample.starts_with(cat(name, "{")) ? std::string(sample.substr(name.size() + 1)) : "";
+      size_t count = 0;
+      for (const auto label : family->labels) count += labels.find(cat(label, "=\"")) != std::string::npos;
+      const auto written = static_cast<size_t>(std::ranges::count(labels, '=')) - (labels.starts_with("le=") || labels.find(",le=") != std::string::npos);
+      EXPECT_EQ(count, family->labels.size()) << sample;
+      EXPECT_EQ(written, family->labels.size()) << sample;
+    }
+  }
+};
+
 RunOutcome run(const std::string& name, std::optional<uint64_t> seed = {}) {
   const std::string path = cat("scenarios/", name, ".yaml");
   const ScenarioFiles files{[](const std::string& file) -> Result<std::string> { return read(cat("scenarios/", file)); }};
@@ -39,6 +63,8 @@ RunOutcome run(const std::string& name, std::optional<uint64_t> seed = {}) {
   EXPECT_FALSE(scenario->expectations.empty());
   RunOptions options;
   options.seed = seed.value_or(scenario->seed);
+  KnowsItsMetrics metrics;
+  options.listeners.push_back(&metrics);
   const auto outcome = run_scenario(*scenario, options);
   EXPECT_TRUE(outcome.ok());
   return outcome ? *outcome : RunOutcome{};
@@ -58,8 +84,13 @@ TEST_P(Library, HoldsWithItsOwnSeed) { expect_all_held(run(GetParam())); }
 // An answer that came after the news of a later write hid that write from the node agent, for good.
 TEST(SeedsThatFoundBugs, APodThatSomebodyElseMarkedUnreadyIsSaidToBeReadyAnew) { expect_all_held(run("a-bad-day", 5)); }
 
-TEST_P(Library, StandsInTheTable) {
-  EXPECT_NE(read("scenarios/README.md").find(cat("| ", GetParam(), ".yaml | ")), std::string::npos);
+TEST_P(Library, StandsInTheTableInItsOwnWords) {
+  const auto document = control::parse_yaml(read(cat("scenarios/", GetParam(), ".yaml")));
+  ASSERT_TRUE(document);
+  const control::Value& metadata = (*document)[0].value.get("metadata");
+  EXPECT_NE(read("scenarios/README.md").find(cat("| ", GetParam(), ".yaml | ", metadata.get("description").string(), " | ", metadata.get("source").string(), " |\n")),
+            std::string::npos)
+      << metadata.get("description").string();
 }
 
 INSTANTIATE_TEST_SUITE_P(Scenarios, Library, ::testing::ValuesIn(library()), [](const auto& of) {

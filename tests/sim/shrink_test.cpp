@@ -134,6 +134,8 @@ TEST(Shrink, OfARealRunKeepsTheCrashAndLittleElse) {
 TEST(ShrinkTarget, TellsFailuresApartByTheirWordsAndNotTheirNumbers) {
   EXPECT_EQ(shape_of({"a", false, {}, "the count is 17"}), shape_of({"a", false, {}, "the count is 3"}));
   EXPECT_EQ(shape_of({"a", false, {}, "its status is {\"x\":1}"}), shape_of({"a", false, {}, "its status is {}"}));
+  EXPECT_EQ(shape_of({"a", false, {}, "it differs: status.replicas is 3 and not 4"}), shape_of({"a", false, {}, "it differs: status is absent and not {}"}));
+  EXPECT_NE(shape_of({"a", false, {}, "it differs: spec is 3 and not 4"}), shape_of({"a", false, {}, "it does not exist"}));
   EXPECT_NE(shape_of({"a", false, {}, "its status is {}"}), shape_of({"a", false, {}, "it does not exist"}));
 }
 

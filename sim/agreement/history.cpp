@@ -185,7 +185,10 @@ void HistoryRecorder::see(std::string_view kind, const Value& object) {
   if (seen.states.empty()) {
     seen.kind = std::string(kind);
     seen.name = metadata[keys::kName].string();
-    seen.group = metadata[keys::kGenerateName].has_value() ? metadata[keys::kGenerateName].string() + "*" : seen.name;
+    const std::string prefix = metadata[keys::kGenerateName].string();
+    // Pods of a StatefulSet have a generateName, too, but numbers for names.
+    const bool is_drawn = !prefix.empty() && seen.name.starts_with(prefix) && seen.name.size() == prefix.size() + kDrawnEnd;
+    seen.group = is_drawn ? prefix + "*" : seen.name;
   }
   seen.states.push_back(object);
 }

@@ -460,7 +460,8 @@ bool SimulatedRuntime::answers(const Sandbox& sandbox) {
   return std::ranges::any_of(sandbox.containers, [&](const Container* c) { return answers(sandbox, *c); });
 }
 
-// Whether it would answer, if all that hangs did not.
+// One that would answer hangs. Whose port a request goes to is not known here: it is taken for the port of the one that
+// hangs, so that HTTP probes of its neighbours fail with it.
 bool SimulatedRuntime::hangs(const Sandbox& sandbox) const {
   return std::ranges::any_of(sandbox.containers, [&](const Container* c) {
     return c->hung && c->status.state == ContainerState::kRunning && !c->behaviour->never_ready && executor_.now() >= c->ready_at;

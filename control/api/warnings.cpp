@@ -62,7 +62,7 @@ void add_old_annotation(Warnings& warnings, const FieldPath& annotations, const 
 void add_fractions(Warnings& warnings, const FieldPath& at, const Value& amounts, std::string_view resource) {
   const std::string_view text = amounts.get(resource).as_string();
   const auto amount = Quantity::parse(text);
-  if (text.empty() || !amount || amount->milli() % 1000 == 0) return;
+  if (text.empty() || !amount || *amount == Quantity::of(amount->units())) return;
   add(warnings, at.key(resource), cat("fractional byte value ", quoted(text), " is invalid, must be an integer"));
 }
 
@@ -127,15 +127,17 @@ class PortWarnings {
   explicit PortWarnings(Warnings& warnings) : warnings_(warnings) {}
 
   void add_container(const FieldPath& container, const Value& ports) {
+    // Each pair of equal ports is a warning: of a large body more than an answer carries, and than memory holds.
+    constexpr size_t kWarningsMax = 200, kComparedMax = 16;
     const FieldPath at = container.field("ports");
-    for (size_t i = 0; i < ports.size(); ++i) {
+    for (size_t i = 0; i < ports.size() && warnings_.size() < kWarningsMax; ++i) {
       const Value& port = ports.items()[i];
       const std::string text = at.index(i).text();
       auto& others = known_[{port[keys::kContainerPort].as_int(), port[keys::kProtocol].string()}];
       for (const auto& [where, other] : others) {
         if (const auto what = collision(port, other); !what.empty()) warnings_.push_back(cat(text, ": ", what, " port definition with ", where));
       }
-      others.emplace_back(text, port);
+      if (others.size() < kComparedMax) others.emplace_back(text, port);
     }
   }
 

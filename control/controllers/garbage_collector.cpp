@@ -217,7 +217,9 @@ struct GarbageCollector::Impl : std::enable_shared_from_this<Impl> {
       if (!self) return;
       const auto waiting_items = std::exchange(self->asking[address], {});
       self->asking.erase(address);
-      const bool is_gone = r ? object_uid(r->object) != address.uid : r.error().code == ErrorCode::kNotFound;
+      // Of a kind that is served no more nobody can tell, whatever the answer.
+      const bool is_gone = self->address_of(object, owner) &&
+                           (r ? object_uid(r->object) != address.uid : r.error().code == ErrorCode::kNotFound);
       if (is_gone) {
         self->remember_gone(address);
         self->warn_of_stranger(item, object, owner);

@@ -25,7 +25,9 @@ Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, Env& env) {
   if (env.now < stale) {
     plan.look_again_after(stale - env.now);
   } else {
-    const Value taken_back = with_condition(pod, target.with(keys::kStatus, "False"), env.now);
+    // As Kubernetes does it: why it was to be deleted is taken back, too.
+    const Value nothing = Value::map({{keys::kType, kDisruptionTarget}, {keys::kStatus, "False"}});
+    const Value taken_back = with_condition(pod, nothing, env.now);
     plan.update_status(kinds::kPods, taken_back).on_error = OnError::kTolerateNotFound;
   }
   return plan;

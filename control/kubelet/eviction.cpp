@@ -19,8 +19,11 @@ Quantity asked_by(const Value& container) {
 }
 
 int64_t bytes_above_request(const EvictionCandidate& candidate) {
-  int64_t bytes = 0;
-  for (const auto& container : candidate.pod[keys::kSpec][keys::kContainers].items()) bytes -= asked_by(container).units();
+  const Value& spec = candidate.pod[keys::kSpec];
+  int64_t asked = 0;
+  for (const auto& container : spec[keys::kContainers].items()) asked += asked_by(container).units();
+  for (const auto& container : spec[keys::kInitContainers].items()) asked = std::max(asked, asked_by(container).units());
+  int64_t bytes = -asked;
   for (const auto& [name, written] : candidate.written_bytes) bytes += written;
   return bytes;
 }

@@ -185,8 +185,10 @@ void PodWorker::sync() {
                         !is_initialized(pod_[keys::kSpec], state_) || run_containers();
   if (!starting) resize_containers();
   // Between its sandbox and its containers a pod says nothing: the end of the step that is on its way says it all in one
-  // write. What takes long, the pull of an image, says where the pod stands before it begins.
-  if (starting && busy_ && state_.sandbox && state_.sandbox->ready) return;
+  // write. What takes long, the pull of an image, says where the pod stands before it begins; and a container that has
+  // ended serves nobody from now on, however soon it comes back.
+  const bool one_ended = std::ranges::any_of(state_.containers, [](const auto& entry) { return entry.second.exited(); });
+  if (starting && busy_ && !one_ended && state_.sandbox && state_.sandbox->ready) return;
   write_status();
 }
 

@@ -64,7 +64,7 @@ bool QuotaLedger::knows(const Account& account, const Value& quota, const Value&
   // A kind that was defined since is not in the account.
   return std::ranges::all_of(schema_.registry()->stored(), [&](const ResourceInfo* resource) {
     const std::string name = cat("count/", resource->group_resource());
-    return !hard.contains(name) || account.used.contains(name);
+    return !resource->namespaced || !hard.contains(name) || account.used.contains(name);
   });
 }
 

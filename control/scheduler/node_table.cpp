@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "control/object/keys.h"
+#include "control/quota/amounts.h"
 
 namespace minik::control {
 
@@ -187,7 +188,7 @@ bool NodeTable::update_pod(const Value& before, const Value& after, int node) {
   if (placed == e.pods.end()) return false;
   const Value& old = placed->pod;
   // Labels and resources may change while a pod runs, and with them where it counts.
-  const bool resized = placed->demand->resizing && !(old[keys::kStatus] == after[keys::kStatus]);
+  const bool resized = !(old[keys::kStatus] == after[keys::kStatus]) && (placed->demand->resizing || changes_size(after));
   if (!resized && old[keys::kMetadata][keys::kLabels] == after[keys::kMetadata][keys::kLabels] &&
       old[keys::kSpec][keys::kContainers] == after[keys::kSpec][keys::kContainers] &&
       old[keys::kSpec][keys::kPriority] == after[keys::kSpec][keys::kPriority] &&

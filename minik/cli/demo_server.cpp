@@ -171,10 +171,13 @@ void answer(HttpRequest request, Responder responder) {
 
 bool ignores_signals() { return hung_until > now_ns() || !variable("IGNORE_SIGTERM", "").empty(); }
 
+void go_on_for_a_while() {
+  if (const auto wait = duration("STOP_AFTER")) sleep_for(*wait);
+}
+
 // The exit code of one that would have ended by itself and was not let.
 int told_to_stop() {
   constexpr int kTerminated = 143;
-  if (const auto wait = duration("STOP_AFTER")) sleep_for(*wait);
   return duration("EXIT_AFTER") ? kTerminated : 0;
 }
 
@@ -195,7 +198,9 @@ int run_demo_server() {
     const int64_t end = now_ns() + wait->ns;
     for (int64_t left = wait->ns; left > 0; left = end - now_ns()) {
       const timespec length = time_of(Duration{left});
-      if (sigtimedwait(&ends, nullptr, &length) > 0 && !ignores_signals()) return told_to_stop();
+      if (sigtimedwait(&ends, nullptr, &length) <= 0 || ignores_signals()) continue;
+      go_on_for_a_while();
+      return told_to_stop();
     }
   }
   auto listener = listen_tcp("0.0.0.0", static_cast<uint16_t>(port));
@@ -212,6 +217,7 @@ int run_demo_server() {
   do {
     sigwait(&ends, &received);
   } while (ignores_signals());
+  go_on_for_a_while();
   std::printf("stopping\n");
   server.stop(seconds(5));
   return told_to_stop();

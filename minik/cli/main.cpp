@@ -57,6 +57,24 @@ std::string full_name(const CLI::App* command) {
   return command->get_parent() ? cat(full_name(command->get_parent()), " ", command->get_name()) : command->get_name();
 }
 
+// The first flag in front of `word`, or of all words where that is empty, that neither the command nor minik has.
+std::string unknown_flag(const CLI::App& command, const CLI::App& app, const std::vector<std::string>& words, std::string_view word) {
+  for (size_t i = 1; i < words.size() && (word.empty() || words[i] != word); ++i) {
+    const std::string given = words[i].substr(0, words[i].find('='));
+    const bool is_long = given.starts_with("--") && given.size() > 2;
+    if (is_long && !command.get_option_no_throw(given) && !app.get_option_no_throw(given)) return given;
+  }
+  return "";
+}
+
+std::vector<std::string> flags_of(const CLI::App& command) {
+  std::vector<std::string> known;
+  for (const auto* option : command.get_options()) {
+    if (!option->get_lnames().empty()) known.push_back("--" + option->get_lnames().front());
+  }
+  return known;
+}
+
 // What people do wrong most: a slip in a command's or a flag's name.
 void explain(const CLI::ParseError& error, CLI::App& app, const std::vector<std::string>& words) {
   const auto [command, word] = command_of(app, words);
@@ -64,21 +82,12 @@ void explain(const CLI::ParseError& error, CLI::App& app, const std::vector<std:
   std::vector<std::string> commands;
   for (const auto* one : command->get_subcommands([](const CLI::App*) { return true; })) commands.push_back(one->get_name());
   std::string what = error.what();
-  if (!commands.empty() && !word.empty()) {
+  if (const auto flag = unknown_flag(*command, app, words, word); !flag.empty()) {
+    what = cat(name, " has no flag ", flag, perhaps(flag, flags_of(*command)));
+  } else if (!commands.empty() && !word.empty()) {
     what = cat("there is no command ", name, " ", word, perhaps(word, commands));
   } else if (!commands.empty()) {
     what = cat(name, " needs a command: ", join(commands, ", "));
-  } else if (dynamic_cast<const CLI::ExtrasError*>(&error)) {
-    for (const auto& flag : words) {
-      const std::string given = flag.substr(0, flag.find('='));
-      if (!given.starts_with('-') || command->get_option_no_throw(given) || app.get_option_no_throw(given)) continue;
-      std::vector<std::string> known;
-      for (const auto* option : command->get_options()) {
-        if (!option->get_lnames().empty()) known.push_back("--" + option->get_lnames().front());
-      }
-      what = cat(name, " has no flag ", given, perhaps(given, known));
-      break;
-    }
   }
   std::fprintf(stderr, "minik: %s\nRun %s --help for more.\n", what.c_str(), name.c_str());
 }

@@ -1,11 +1,14 @@
 #include "minik/net/api_front.h"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 #include <utility>
 #include <variant>
 
 #include "control/api/proxy_target.h"
 #include "control/base/text.h"
+#include "control/base/utf8.h"
 #include "control/object/json.h"
 #include "control/object/keys.h"
 #include "control/schema/kinds.h"
@@ -24,17 +27,29 @@ using control::Verb;
 constexpr const char* kAnonymous = "system:anonymous";
 constexpr const char* kAuthenticated = "system:authenticated";
 
+void add_warnings(HttpResponse& response, const std::vector<std::string>& warnings) {
+  std::set<std::string_view> seen;
+  std::vector<std::string_view> once;
+  size_t bytes = 0;
+  for (const std::string_view warning : warnings) {
+    if (!seen.insert(warning).second) continue;
+    once.push_back(warning);
+    bytes += warning.size();
+  }
+  const bool cut = bytes > kApiWarningBytesMax;
+  bytes = 0;
+  for (const std::string_view warning : once) {
+    std::string_view text = warning.substr(0, cut ? kApiWarningCutBytes : warning.npos);
+    text = text.substr(0, utf8_prefix(text));
+    if ((bytes += text.size()) > kApiWarningBytesMax) break;
+    response.headers.push_back({"warning", cat("299 - ", quoted(text))});
+  }
+}
+
 HttpResponse to_http(control::HttpReply reply) {
   HttpResponse response{reply.status, {{"content-type", std::move(reply.content_type)}}, {}};
   for (auto& [name, value] : reply.headers) response.headers.push_back({name, std::move(value)});
-  size_t warning_bytes = 0;
-  for (size_t i = 0; i < reply.warnings.size(); ++i) {
-    const std::string& warning = reply.warnings[i];
-    const auto before = reply.warnings.begin() + static_cast<ptrdiff_t>(i);
-    if (std::find(reply.warnings.begin(), before, warning) != before) continue;
-    if ((warning_bytes += warning.size()) > kApiWarningBytesMax) break;
-    response.headers.push_back({"warning", cat("299 - ", quoted(warning))});
-  }
+  add_warnings(response, reply.warnings);
   // Lists change at any moment; a proxy or browser must not keep them.
   response.headers.push_back({"cache-control", "no-cache, private"});
   response.body = std::move(reply.body);
@@ -503,6 +518,7 @@ bool ApiFront::begin_long_list(const control::Schema& schema, const Exchange& ex
   if (!ListAnswer::is_long(list)) return false;  // a Table has rows
   control::HttpReply head;
   head.warnings = result->warnings;
+  head.warnings.insert(head.warnings.end(), exchange.call.warnings.begin(), exchange.call.warnings.end());
   const size_t estimated_bytes = control::to_json(list[control::keys::kItems].items()[0]).size() *
                                  list[control::keys::kItems].size();
   const bool compress = estimated_bytes >= kHttpGzipBytesMin &&

@@ -31,8 +31,6 @@ struct ApiPagesOptions {
   std::string jwks = {};
   // Of other API servers, whose groups are told of beside ours; null: there are none. It outlives the pages.
   const HttpsExtensionServers* extension_servers = nullptr;
-  // Empty while the API may be used; else why not. Called on I/O threads.
-  std::function<std::string()> not_ready = {};
 };
 
 class ApiPages {

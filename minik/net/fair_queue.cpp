@@ -53,7 +53,9 @@ bool FairQueue::has_room(const Level& level, int64_t seats) const {
   int64_t free = limits_.seats;
   for (const auto& [_, other] : levels_) {
     if (other.settings->exempt || &other == &level) continue;
-    free -= std::max(other.in_use, other.kept);
+    // Settings that only this queue still holds were changed or deleted since the level's last request: it keeps nothing.
+    const bool is_current = other.settings.use_count() > 1;
+    free -= is_current ? std::max(other.in_use, other.kept) : other.in_use;
   }
   return wanted <= free;
 }

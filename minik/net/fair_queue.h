@@ -12,7 +12,7 @@
 //
 // Of its seats a level keeps those that are not lendable, whatever others do. Lendable ones that are idle anybody may
 // use, the level itself first of all in its turn, others up to their borrowing limit; all levels together use no more
-// than there are.
+// than there are, but that one request of a level with none in work always runs. A level counts from its first request on.
 //
 // The cluster's own components do not come this way: they are on the control thread, and have their say between
 // any two turns. Control thread only, but for the release of a LongRunning, which any thread may do.

@@ -420,6 +420,7 @@ void HttpConnection::flush() {
 // Everything has left for the kernel.
 void HttpConnection::flushed(bool was_blocked) {
   if (was_blocked) clear_deadline();
+  if (was_blocked && body_ && body_->wanted()) set_deadline(server_->options.progress_timeout);
   if (close_after_flush_) return linger();
   if (answered_) return exchange_done();
   if (was_blocked && upgraded_) upgraded_->drained();

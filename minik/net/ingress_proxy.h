@@ -6,8 +6,8 @@
 //
 // A small request is passed on when it has come whole, so that a slow visitor holds no endpoint; a large
 // body goes on as it comes. A connection that fails is made to another endpoint; what was sent to one is
-// not sent to a second, but for a read (GET, HEAD, OPTIONS) whose endpoint left without a word. Both bodies
-// stream with back-pressure and keep their length. Upgrades (WebSocket) become two byte streams.
+// not sent to a second, but for a read (GET, HEAD, OPTIONS) whose endpoint left without a word. What streams has
+// back-pressure, and keeps its length or goes in chunks where the client gave none. Upgrades (WebSocket) become two byte streams.
 // The client's Host stays; X-Forwarded-* say where it came from; headers of the hop are removed.
 // Endpoints of one route take turns.
 //

@@ -50,8 +50,10 @@ constexpr Duration kHttpLingerTimeout = seconds(2);
 // resourceVersion). A burst of 10,000 pod events is about 20 MiB.
 constexpr size_t kStreamBacklogBytesMax = 32 * 1024 * 1024;
 
-// Warnings of one answer together, each said once, as kube-apiserver has it: an object may earn thousands.
+// Warnings of one answer together, each said once, and the length that each is cut to where they are more, as
+// kube-apiserver has it: an object may earn thousands.
 constexpr size_t kApiWarningBytesMax = 4 * 1024;
+constexpr size_t kApiWarningCutBytes = 256;
 
 // Requests that may be in work at once, divided among the priority levels by their shares: kube-apiserver's 400
 // reads and 200 writes. A long list takes a seat for each hundred objects, as there.
@@ -102,7 +104,7 @@ constexpr Duration kDnsTcpIdleTimeout = seconds(10);
 constexpr size_t kIngressHeldBodyBytesMax = 1024 * 1024;
 // An endpoint is on this machine: it answers a connection at once, or is on its way out.
 constexpr Duration kIngressConnectTimeout = seconds(3);
-// Between two pieces of an answer.
+// Between two pieces of an answer, or until an endpoint takes more of a request.
 constexpr Duration kIngressAnswerTimeout = seconds(60);
 
 // Discovery and OpenAPI of another API server: a kube-apiserver's own OpenAPI v2 is 4 MiB.

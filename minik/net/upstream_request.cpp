@@ -68,28 +68,37 @@ void UpstreamRequest::on_connected(std::shared_ptr<ByteStream> endpoint) {
   ByteStream::Events events;
   events.on_bytes = [self](std::string_view bytes) { self->on_bytes(bytes); };
   events.on_close = [self] { self->on_end(); };
-  if (order_.body) events.on_drain = [body = order_.body] { body->resume(); };
+  if (order_.body) {
+    events.on_drain = [self] {
+      if (!self->stream_) self->timer_.cancel();
+      self->order_.body->resume();
+    };
+  }
   endpoint_->start(std::move(events));
   endpoint_->send(order_.bytes);
+  if (order_.body) return send_body();
   wait_for_more();
-  if (order_.body) send_body();
 }
 
-// Each piece gives the endpoint its time anew: it may answer once it has all of them.
+// While the client is waited for, its own connection keeps the time; the endpoint's runs when it takes no more, or has all.
 void UpstreamRequest::send_body() {
   const auto self = shared_from_this();
   const bool chunks = order_.body_framing == UpstreamOrder::Framing::kChunks;
   RequestBody::Events events;
   events.on_bytes = [self, chunks](std::string_view bytes) {
     if (!self->endpoint_) return;
-    self->wait_for_more();
+    self->timer_.cancel();
     std::string chunk;
     if (chunks) append_http_chunk(chunk, bytes);
     self->endpoint_->send(chunks ? chunk : bytes);
-    if (self->endpoint_ && self->endpoint_->backlog() > kPumpRequestBytesMax) self->order_.body->pause();
+    if (!self->endpoint_ || self->endpoint_->backlog() <= kPumpRequestBytesMax) return;
+    self->order_.body->pause();
+    self->wait_for_more();
   };
   events.on_end = [self, chunks] {
-    if (self->endpoint_ && chunks) self->endpoint_->send(kHttpLastChunk);
+    if (!self->endpoint_) return;
+    if (chunks) self->endpoint_->send(kHttpLastChunk);
+    self->wait_for_more();
   };
   order_.body->start(std::move(events));
 }

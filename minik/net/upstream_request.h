@@ -5,9 +5,9 @@
 //       ^                                     |        `-> 101: two byte streams
 //       `-- no byte of an answer, and repeatable
 //
-// Lives on the loop of the client's connection, kept by its own callbacks until the answer is
-// complete or either side is gone. An answer that is complete before the request is ends both. The answer when no endpoint can be reached is 502 or what the order says, when
-// none answers in time 504.
+// Lives on the loop of the client's connection, kept by its own callbacks until the answer is complete or either side is
+// gone; an answer that is complete before the request is ends both. When no endpoint can be reached the answer is 502 or
+// what the order says, when none answers in time 504.
 #pragma once
 
 #include <functional>

@@ -17,7 +17,8 @@ using control::Value;
 namespace {
 
 constexpr std::string_view kAbsent = "absent";
-constexpr size_t kDrawnEnd = 5;  // characters that the API server draws for a generateName
+constexpr size_t kDrawnEnd = 5;       // characters that the API server draws for a generateName…
+constexpr size_t kDrawnBaseMax = 58;  // …of which it keeps so many
 
 // Left out wherever they stand.
 constexpr std::string_view kLeftOut[] = {"uid", "resourceVersion", "managedFields", "creationTimestamp", "generateName",
@@ -187,7 +188,8 @@ void HistoryRecorder::see(std::string_view kind, const Value& object) {
     seen.name = metadata[keys::kName].string();
     const std::string prefix = metadata[keys::kGenerateName].string();
     // Pods of a StatefulSet have a generateName, too, but numbers for names.
-    const bool is_drawn = !prefix.empty() && seen.name.starts_with(prefix) && seen.name.size() == prefix.size() + kDrawnEnd;
+    const auto kept = std::string_view(prefix).substr(0, kDrawnBaseMax);
+    const bool is_drawn = !prefix.empty() && seen.name.starts_with(kept) && seen.name.size() == kept.size() + kDrawnEnd;
     seen.group = is_drawn ? prefix + "*" : seen.name;
   }
   seen.states.push_back(object);

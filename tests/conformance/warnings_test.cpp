@@ -70,6 +70,13 @@ TEST_F(Warns, OfWhatGoesOutOfUse) {
             Lines{"v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"});
 }
 
+// Each pair of equal ports earns one: ten million of them here.
+TEST_F(Warns, OfAFewOfAFlood) {
+  std::string ports;
+  for (int i = 0; i < 5000; ++i) ports += "{containerPort: 80}, ";
+  EXPECT_LT(of(kPods, cat("{metadata: {name: flood}, spec: {containers: [{name: c, image: i, ports: [", ports, "]}]}}")).size(), 300U);
+}
+
 TEST_F(Warns, NobodyOfWhatIsWell) {
   EXPECT_EQ(of(kPods, "{metadata: {name: p}, spec: {containers: [{name: c, image: i, env: [{name: A, value: a}]}]}}"), Lines());
 }

@@ -150,6 +150,18 @@ TEST_F(Fairness, KeepsWhatALevelDoesNotLendAndUsesNoSeatTwice) {
   EXPECT_EQ(std::ranges::count(served, "l"), 41) << "what comes back serves whoever waits";
 }
 
+TEST_F(Fairness, KeepsNothingForALevelThatIsNoMore) {
+  auto gone = level("gone", 60, 99);
+  const auto borrower = std::make_shared<const control::PriorityLevel>(control::PriorityLevel{"borrower", "", false, 40, 99, 0, std::nullopt});
+  ask(gone, "g");
+  executor.run();
+  gone.reset();
+  keep_seats = true;
+  for (int i = 0; i < 99; ++i) ask(borrower, "b");
+  executor.run();
+  EXPECT_EQ(std::ranges::count(served, "b"), 99);
+}
+
 TEST_F(Fairness, LeavesPlacesOfLongRunningRequestsToOtherUsers) {
   auto first = queue->open_long_running("a");
   auto second = queue->open_long_running("a");

@@ -96,6 +96,26 @@ TEST_F(RunningPod, StaysAsItWasWhereTheNodeNeverHasSoMuch) {
   EXPECT_EQ(pending("web"), "");
 }
 
+// Whoever routes to it must hear of it, however soon it comes back.
+TEST_F(RunningPod, IsNotReadyWhileItsContainerComesBack) {
+  make_pod("web", "100m");
+  std::vector<std::string> ready;
+  const auto told = store.watch(kinds::kPods, store.revision(), {}, [&](const StoreEvent& event) {
+    for (const auto& condition : event.object[keys::kStatus][keys::kConditions].items()) {
+      if (condition[keys::kType].as_string() == "Ready") ready.push_back(condition[keys::kStatus].string());
+    }
+  });
+  ASSERT_TRUE(told);
+  const auto id = container("web")[keys::kContainerID].string();
+  ASSERT_TRUE(runtime.crash_container(id.substr(id.find("//") + 2), 3));
+  run(minutes(1));
+  store.unwatch(*told);
+  EXPECT_EQ(container("web")[keys::kRestartCount].as_int(), 1);
+  ASSERT_GE(ready.size(), 2U);
+  EXPECT_EQ(ready.front(), "False");
+  EXPECT_EQ(ready.back(), "True");
+}
+
 TEST_F(RunningPod, IsLookedIntoByAContainerThatComesOnce) {
   make_pod("web", "100m");
   patch_spec("ephemeralcontainers", "web", R"({"ephemeralContainers":[{"name":"looker","image":"tools:1","targetContainerName":"main"}]})");

@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <bit>
-#include <map>
+#include <tuple>
 
 #include "control/base/text.h"
 #include "control/controllers/pods.h"
 #include "control/object/keys.h"
 #include "control/object/selector.h"
 #include "control/schema/kinds.h"
-#include "control/schema/views/core.h"
 
 namespace minik::control {
 
@@ -68,20 +67,21 @@ Value pod_of(const ReplicaKind& of, const Value& set) {
                      {keys::kSpec, template_[keys::kSpec]}});
 }
 
-// How many live pods each node has of this set and of the other sets of its Deployment: a rollout's
-// pods crowd a node together.
+std::string_view node_of(const Value& pod) { return pod[keys::kSpec][keys::kNodeName].as_string(); }
+
+// How many live pods each node has of this set, all of them in `active`, and of the other sets of its Deployment: a
+// rollout's pods crowd a node together. The names are those in the pods of the cache.
 PodsByNode pods_by_node(const ReplicaKind& of, const Snapshot& snapshot, const Value& set,
                         const std::vector<Value>& active) {
   PodsByNode counts;
-  const auto count = [&](const Value& pod) {
-    if (is_pod_active(pod)) ++counts[std::string(PodView(pod).spec().nodeName())];
-  };
-  std::ranges::for_each(active, count);
+  for (const auto& pod : active) ++counts[node_of(pod)];
   const Value& controller = controller_of(set);
   if (!controller.has_value()) return counts;
   for (const auto& sibling : snapshot.owned_by(of.kind, controller[keys::kUid].as_string())) {
     if (object_uid(sibling) == object_uid(set)) continue;
-    for (const auto& pod : snapshot.owned_by(kinds::kPods, object_uid(sibling))) count(pod);
+    for (const auto& pod : snapshot.owned_by(kinds::kPods, object_uid(sibling))) {
+      if (is_pod_active(pod)) ++counts[node_of(pod)];
+    }
   }
   return counts;
 }
@@ -233,50 +233,54 @@ Value new_status(const ReplicaKind& of, const Value& set, const Counts& counts) 
 
 }  // namespace
 
-std::vector<Value> by_deletion_rank(std::vector<Value> pods, const PodsByNode& pods_on_node,
-                                    WallTime now, size_t first) {
+std::vector<Value> by_deletion_rank(std::span<const Value> pods, const PodsByNode& pods_on_node, WallTime now, size_t first) {
   struct Ranked {
-    Value pod;
+    const Value* pod;
     bool assigned, ready;
     int phase;
     int64_t cost, crowd;
-    std::optional<WallTime> ready_since, created;
-    int64_t restart_count;
+    // Of the finalists only: the rest need not be asked.
+    std::optional<WallTime> ready_since = {}, created = {};
+    int64_t restart_count = 0;
   };
   std::vector<Ranked> ranked;
   ranked.reserve(pods.size());
-  for (auto& pod : pods) {
-    const PodView view(pod);
-    const bool ready = is_pod_ready(pod);
-    const auto crowd = pods_on_node.find(view.spec().nodeName());
-    ranked.push_back(
-        {pod, !view.spec().nodeName().empty(), ready, phase_rank(view.status().phase()),
-         deletion_cost(pod), crowd == pods_on_node.end() ? 0 : crowd->second,
-         ready ? time_of(condition(pod, "Ready")[keys::kLastTransitionTime]) : std::nullopt,
-         time_of(pod[keys::kMetadata][keys::kCreationTimestamp]), restarts(pod)});
+  for (const auto& pod : pods) {
+    const std::string_view node = node_of(pod);
+    const auto crowd = pods_on_node.find(node);
+    ranked.push_back({&pod, !node.empty(), is_pod_ready(pod), phase_rank(pod[keys::kStatus][keys::kPhase].as_string()),
+                      deletion_cost(pod), crowd == pods_on_node.end() ? 0 : crowd->second});
+  }
+  const auto place = [](const Ranked& r) { return std::tuple(r.assigned, r.phase, r.ready, r.cost, -r.crowd); };
+  first = std::min(first, ranked.size());
+  if (first == 0) return {};
+  // Of twenty thousand pods a rollout takes a few at a time: whoever comes behind the last place that counts is out.
+  const auto last_place = ranked.begin() + static_cast<ptrdiff_t>(first - 1);
+  std::ranges::nth_element(ranked, last_place, {}, place);
+  const auto out = std::partition(last_place, ranked.end(),
+                                  [&, last = place(*last_place)](const Ranked& r) { return place(r) <= last; });
+  ranked.erase(out, ranked.end());
+  for (auto& r : ranked) {
+    if (r.ready) r.ready_since = time_of(condition(*r.pod, "Ready")[keys::kLastTransitionTime]);
+    r.created = time_of((*r.pod)[keys::kMetadata][keys::kCreationTimestamp]);
+    r.restart_count = restarts(*r.pod);
   }
   // Two times of one magnitude count as equal, and then the uid decides at once, without the rest.
-  const auto younger = [now](const Ranked& a, const Ranked& b, std::optional<WallTime> ta,
-                             std::optional<WallTime> tb) {
+  const auto younger = [now](const Ranked& a, const Ranked& b, std::optional<WallTime> ta, std::optional<WallTime> tb) {
     const int ma = magnitude(ta, now), mb = magnitude(tb, now);
-    return ma == mb ? object_uid(a.pod) < object_uid(b.pod) : ma < mb;
+    return ma == mb ? object_uid(*a.pod) < object_uid(*b.pod) : ma < mb;
   };
-  first = std::min(first, ranked.size());
   const auto goes_before = [&](const Ranked& a, const Ranked& b) {
-    if (a.assigned != b.assigned) return !a.assigned;
-    if (a.phase != b.phase) return a.phase < b.phase;
-    if (a.ready != b.ready) return !a.ready;
-    if (a.cost != b.cost) return a.cost < b.cost;
-    if (a.crowd != b.crowd) return a.crowd > b.crowd;
+    if (place(a) != place(b)) return place(a) < place(b);
     if (a.ready_since != b.ready_since) return younger(a, b, a.ready_since, b.ready_since);
     if (a.restart_count != b.restart_count) return a.restart_count > b.restart_count;
     return younger(a, b, a.created, b.created);
   };
-  // Of two thousand pods a rollout takes a few at a time.
   std::ranges::partial_sort(ranked, ranked.begin() + static_cast<ptrdiff_t>(first), goes_before);
-  pods.clear();
-  for (size_t i = 0; i < first; ++i) pods.push_back(std::move(ranked[i].pod));
-  return pods;
+  std::vector<Value> ordered;
+  ordered.reserve(first);
+  for (size_t i = 0; i < first; ++i) ordered.push_back(*ranked[i].pod);
+  return ordered;
 }
 
 Plan reconcile_replicas(const ReplicaKind& of, const Snapshot& snapshot, const ObjectKey& key,

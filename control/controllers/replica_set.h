@@ -8,7 +8,8 @@
 #pragma once
 
 #include <map>
-#include <string>
+#include <span>
+#include <string_view>
 #include <vector>
 
 #include "control/client/controller.h"
@@ -32,8 +33,9 @@ ControllerSpec replication_controller_controller();
 // Pods in the order in which they would be deleted: unassigned, pending, not ready, cheap, crowded,
 // recently ready, often restarted, young first; the `first` of them.
 // `pods_on_node` are the live pods of the set and its siblings: the fuller node loses one first.
-using PodsByNode = std::map<std::string, int64_t, std::less<>>;
-std::vector<Value> by_deletion_rank(std::vector<Value> pods, const PodsByNode& pods_on_node,
-                                    WallTime now, size_t first = SIZE_MAX);
+// The texts of the names live elsewhere.
+using PodsByNode = std::map<std::string_view, int64_t>;
+std::vector<Value> by_deletion_rank(std::span<const Value> pods, const PodsByNode& pods_on_node, WallTime now,
+                                    size_t first = SIZE_MAX);
 
 }  // namespace minik::control

@@ -262,9 +262,9 @@ bool PodWorker::restart_or_wait(const Value& container, bool init) {
       if (now - record.last_start > kBackOffReset) record.back_off = {};
       // The first restart is at once, the next ones wait.
       record.next_start = record.restart_count == 0 ? now : now + record.back_off;
-      record.waiting_reason = "CrashLoopBackOff";
       if (record.back_off.ns == 0) record.back_off = kBackOffFirst;
       if (record.next_start > now) {
+        record.waiting_reason = "CrashLoopBackOff";
         record.waiting_message = cat("back-off ", format_duration(record.back_off),
                                      " restarting failed container=", container[keys::kName].as_string(),
                                      " pod=", pod_text(pod_));

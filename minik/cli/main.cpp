@@ -82,7 +82,8 @@ void explain(const CLI::ParseError& error, CLI::App& app, const std::vector<std:
   std::vector<std::string> commands;
   for (const auto* one : command->get_subcommands([](const CLI::App*) { return true; })) commands.push_back(one->get_name());
   std::string what = error.what();
-  if (const auto flag = unknown_flag(*command, app, words, word); !flag.empty()) {
+  // Behind a word that is no command a flag may belong to what was meant; behind a file it is this command's.
+  if (const auto flag = unknown_flag(*command, app, words, commands.empty() ? "" : word); !flag.empty()) {
     what = cat(name, " has no flag ", flag, perhaps(flag, flags_of(*command)));
   } else if (!commands.empty() && !word.empty()) {
     what = cat("there is no command ", name, " ", word, perhaps(word, commands));

@@ -1,5 +1,6 @@
 // How one container comes up: image, configuration, start, and what happens when one of them fails.
 #include <algorithm>
+#include <utility>
 
 #include "control/base/text.h"
 #include "control/kubelet/pod_worker.h"
@@ -183,6 +184,8 @@ void PodWorker::on_started(const Value& container, const ContainerStatus& status
   record.ready = record.started && !container[keys::kReadinessProbe].has_value();
   count_start(container);
   event("Normal", "Started", cat("Started container ", name), container);
+  const auto ended = std::exchange(early_ends_, {});
+  if (const auto found = ended.find(status.id); found != ended.end()) return on_exited(name, found->second);
   start_probes(container, status.id);
   run_post_start(container, status.id);
 }

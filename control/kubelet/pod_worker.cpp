@@ -331,11 +331,15 @@ void PodWorker::on_container_event(const std::string& id) { refresh_container(id
 void PodWorker::refresh_container(const std::string& id) {
   context_.runtime.container_status(id, [this, alive = alive_, id](Result<ContainerStatus> status) {
     if (!*alive || !status || status->state != ContainerState::kExited) return;
-    for (auto& [name, record] : state_.containers) {
-      if (!record.current || record.current->id != id || record.exited()) continue;
-      on_exited(name, *std::move(status));
+    const auto mine = std::ranges::find_if(state_.containers, [&id](const auto& entry) {
+      return entry.second.current && entry.second.current->id == id;
+    });
+    if (mine == state_.containers.end()) {
+      // The shortest lives are over before it is known that they began.
+      if (busy_) early_ends_.insert_or_assign(id, *std::move(status));
+    } else if (!mine->second.exited()) {
+      on_exited(mine->first, *std::move(status));
       sync();
-      return;
     }
   });
 }

@@ -179,6 +179,8 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   Value written_status_;       // as the server has it, as far as this node knows
   Revision written_revision_;  // of this node's last word about it
   std::optional<uint64_t> said_;  // the digest of a state about which nothing more is to be written
+  // Of containers that ended before the answer to their start came, by id.
+  std::map<std::string, ContainerStatus> early_ends_;
   std::vector<std::shared_ptr<ProbeRun>> probes_;
   ScopedTimer wake_;
   ScopedTimer deadline_;

@@ -46,7 +46,8 @@ kc set env daemonset/agent VERSION=three
 two_at_once() { [[ $(pods | grep -c Running) == 2 ]]; }
 eventually two_at_once
 kc rollout status daemonset/agent --timeout=30s
-[[ $(image) == three ]]
+three() { [[ $(image) == three ]]; }  # the old one may still be on its way out
+eventually three
 
 step "under OnDelete the user decides when"
 kc patch daemonset agent --type=json -p '[{"op":"replace","path":"/spec/updateStrategy","value":{"type":"OnDelete"}}]'

@@ -96,6 +96,33 @@ TEST_F(RunningPod, StaysAsItWasWhereTheNodeNeverHasSoMuch) {
   EXPECT_EQ(pending("web"), "");
 }
 
+// A machine that is so busy that a container has ended before it is said to have started.
+class LateRuntime : public SimulatedRuntime {
+ public:
+  using SimulatedRuntime::SimulatedRuntime;
+  void start_container(const std::string& id, Done<control::ContainerStatus> done) override {
+    SimulatedRuntime::start_container(id, [this, id, done = std::move(done)](Result<control::ContainerStatus> started) {
+      crash_container(id, 0);
+      held.emplace_back([done, started = std::move(started)] { done(started); });
+    });
+  }
+  std::vector<std::function<void()>> held;
+};
+
+class BusyNode : public OneNode<LateRuntime> {};
+
+TEST_F(BusyNode, TellsOfAContainerThatEndedBeforeItsStartWasAnswered) {
+  add("{apiVersion: v1, kind: ServiceAccount, metadata: {name: default, namespace: default}}");
+  run(seconds(5));
+  add("{apiVersion: v1, kind: Pod, metadata: {name: short, namespace: default}, spec: {nodeName: a, restartPolicy: Never, "
+      "automountServiceAccountToken: false, containers: [{name: main, image: 'web:1'}]}}");
+  run(seconds(10));
+  ASSERT_EQ(runtime.held.size(), 1U);
+  runtime.held[0]();
+  run(seconds(10));
+  EXPECT_EQ(store.find(kinds::kPods, "default", "short")[keys::kStatus][keys::kPhase].string(), "Succeeded");
+}
+
 // Whoever routes to it must hear of it, however soon it comes back.
 TEST_F(RunningPod, IsNotReadyWhileItsContainerComesBack) {
   make_pod("web", "100m");

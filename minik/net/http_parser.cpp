@@ -137,6 +137,10 @@ size_t HttpRequestParser::feed(std::string_view bytes) {
     }
     if (got == 0) break;
   }
+  // What is left of a body is the line of a chunk or the trailer, which may be as long as a head.
+  if (state() == State::kBody && bytes.size() - taken > impl_->limits.header_bytes_max) {
+    impl_->refuse(431, cat("a chunk's extension or the trailer has more than ", impl_->limits.header_bytes_max, " bytes"));
+  }
   if (!impl_->head_checked && (state() == State::kBody || state() == State::kComplete)) {
     impl_->head_checked = true;
     impl_->check_head();

@@ -114,6 +114,19 @@ TEST(HttpServer, ReadsBodiesWithALengthAndInChunks) {
               HasSubstr("POST /b? 11 "));
 }
 
+TEST(HttpRequestParser, RefusesALineOfAChunkWithoutEnd) {
+  HttpRequestParser parser({.header_bytes_max = 2048, .body_bytes_max = 512});
+  const std::string head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+  EXPECT_EQ(parser.feed(head), head.size());
+  std::string line = cat("0;", std::string(2000, 'x'));
+  line.erase(0, parser.feed(line));
+  EXPECT_EQ(parser.state(), HttpRequestParser::State::kBody);
+  line += std::string(100, 'x');
+  parser.feed(line);
+  EXPECT_EQ(parser.state(), HttpRequestParser::State::kFailed);
+  EXPECT_EQ(parser.error_status(), 431);
+}
+
 TEST(HttpRequestParser, ReadsALastChunkThatComesByteByByte) {
   HttpRequestParser parser({.header_bytes_max = 1024, .body_bytes_max = 1024});
   std::string pending;

@@ -24,8 +24,8 @@ constexpr size_t kHttpTotalUnsentBytesMax = 256 * 1024 * 1024;
 constexpr size_t kHttpUnsentBytesFree = 64 * 1024;
 // A request that was pipelined behind one in work waits in memory up to here, then in the socket.
 constexpr size_t kHttpPipelinedBytesMax = 64 * 1024;
-// Each idle connection holds some 45 KiB (measured with 4,096 of them); kubectl, informers and tests need a few dozen. When there are this
-// many, the one that has waited longest without a request makes room for a new one.
+// Each idle connection holds some 45 KiB (measured with 4,096 of them); kubectl, informers and tests need a few dozen.
+// When there are this many, the one that has waited longest without a request makes room for a new one.
 constexpr size_t kHttpConnectionsMax = 4096;
 // New ones that may stand beside them until that has happened.
 constexpr size_t kHttpConnectionsSpare = 32;

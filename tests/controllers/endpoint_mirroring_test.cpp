@@ -44,6 +44,15 @@ class EndpointMirroring : public ::testing::Test {
       }
     }
   }
+  // The Service with these Endpoints.
+  void add_subsets(std::string_view subsets) {
+    world.add(cat(kService, R"(
+---
+apiVersion: v1
+kind: Endpoints
+metadata: {name: db, namespace: default, uid: e-1}
+subsets:)", subsets));
+  }
   DecisionWorld world{endpoint_mirroring_controller()};
 };
 
@@ -86,16 +95,11 @@ TEST_F(EndpointMirroring, SaysWhatItLeavesOutBeyondAThousandAddresses) {
 }
 
 TEST_F(EndpointMirroring, PutsPortsWithTheSameAddressesIntoOneSlice) {
-  world.add(cat(kService, R"(
----
-apiVersion: v1
-kind: Endpoints
-metadata: {name: db, namespace: default, uid: e-1}
-subsets:
+  add_subsets(R"(
   - {addresses: [{ip: 10.1.1.1}, {ip: 10.1.1.2}], ports: [{name: sql, port: 5432}]}
   - {addresses: [{ip: 10.1.1.2}, {ip: 10.1.1.1}], ports: [{name: metrics, port: 9187, appProtocol: http}]}
   - {addresses: [{ip: 10.1.1.1}], ports: [{name: admin, port: 80}]}
-)"));
+)");
   const Plan plan = world.decide("default", "db");
   std::vector<std::string> slices;
   for (const auto& write : plan.writes) {
@@ -110,15 +114,10 @@ subsets:
 }
 
 TEST_F(EndpointMirroring, TakesAnAddressThatIsBothReadyAndNotForOneThatIsNot) {
-  world.add(cat(kService, R"(
----
-apiVersion: v1
-kind: Endpoints
-metadata: {name: db, namespace: default, uid: e-1}
-subsets:
+  add_subsets(R"(
   - {addresses: [{ip: 10.1.1.1}], ports: [{port: 5432}]}
   - {notReadyAddresses: [{ip: 10.1.1.1}], ports: [{port: 5432}]}
-)"));
+)");
   const Plan plan = world.decide("default", "db");
   ASSERT_EQ(plan.writes.size(), 1U);
   const auto endpoints = plan.writes[0].request.body[keys::kEndpoints].items();

@@ -36,6 +36,7 @@ void WatchedKind::declare_in(ObjectCache& cache) const {
   });
   for (const auto& [name, function] : indexes) cache.add_index(name, function);
   for (const auto& [name, function] : tallies) cache.add_tally(name, function);
+  for (const auto& [name, make] : views) cache.add_view(name, make());
   if (by_labels) cache.group_by_labels();
 }
 

@@ -57,6 +57,8 @@ struct WatchedKind {
   std::vector<std::pair<std::string, IndexFunction>> indexes;
   std::vector<std::pair<std::string, TallyFunction>> tallies = {};
   bool by_labels = false;  // the decision selects by labels
+  // Views that the decision keeps beside the cache.
+  std::vector<std::pair<std::string_view, std::function<std::unique_ptr<CacheView>()>>> views = {};
 
   void declare_in(ObjectCache& cache) const;
 };

@@ -83,11 +83,13 @@ struct ObjectCache::Impl {
   ObjectTable objects;
   std::vector<Index> indexes;
   std::vector<Tally> tallies;
+  std::vector<std::pair<std::string, std::unique_ptr<CacheView>>> views;
   std::optional<LabelGroups> groups;
 
   void change(const Value& before, const Value& after) {
     for (auto& index : indexes) index.change(before, after);
     for (auto& tally : tallies) tally.change(before, after);
+    for (auto& [name, view] : views) view->change(before, after);
     if (groups) groups->change(before, after);
   }
 };
@@ -165,6 +167,18 @@ const std::vector<Tallied>& ObjectCache::tally(std::string_view name, std::strin
   return found == tally->counts.end() ? none : found->second;
 }
 
+void ObjectCache::add_view(std::string_view name, std::unique_ptr<CacheView> view) {
+  if (std::ranges::find(impl_->views, name, [](const auto& v) -> std::string_view { return v.first; }) != impl_->views.end())
+    return;
+  impl_->views.emplace_back(name, std::move(view));
+}
+
+CacheView& ObjectCache::view_named(std::string_view name) const {
+  const auto found = std::ranges::find(impl_->views, name, [](const auto& v) -> std::string_view { return v.first; });
+  CHECK(found != impl_->views.end()) << "no view " << name << " of kind " << kind_.value;
+  return *found->second;
+}
+
 std::vector<std::string> ObjectCache::index_values(std::string_view name) const {
   const auto index = std::ranges::find(impl_->indexes, name, &Index::name);
   CHECK(index != impl_->indexes.end()) << "no index " << name << " of kind " << kind_.value;
@@ -189,6 +203,7 @@ void ObjectCache::clear() {
   impl_->objects.clear();
   for (auto& index : impl_->indexes) index.members.clear();
   for (auto& tally : impl_->tallies) tally.counts.clear();
+  for (auto& [name, view] : impl_->views) view->clear();
   if (impl_->groups) impl_->groups->clear();
 }
 

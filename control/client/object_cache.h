@@ -40,6 +40,15 @@ struct TallyEntry {
 };
 using TallyFunction = std::function<TallyEntry(const Value& object)>;
 
+// What a decision keeps beside a cache for itself, told of each change as the indexes are.
+class CacheView {
+ public:
+  virtual ~CacheView() = default;
+  // Absent: the object is new, or gone.
+  virtual void change(const Value& before, const Value& after) = 0;
+  virtual void clear() = 0;
+};
+
 // By the uid of the controlling owner: the index that every controller of owned objects uses.
 inline constexpr std::string_view kByController = "controller";
 
@@ -78,6 +87,14 @@ class ObjectCache {
   // Valid until the next change.
   const std::vector<Tallied>& tally(std::string_view name, std::string_view value) const;
 
+  // Declares a view; it learns of changes from now on. Declaring a name twice keeps the first.
+  void add_view(std::string_view name, std::unique_ptr<CacheView> view);
+  // CHECKs that the view exists; View::kName is its name. A view may remember what it was asked, so it is not const.
+  template <typename View>
+  View& view() const {
+    return static_cast<View&>(view_named(View::kName));
+  }
+
   // The values that an index has now, sorted, without listing the objects under them.
   std::vector<std::string> index_values(std::string_view index) const;
 
@@ -88,6 +105,7 @@ class ObjectCache {
 
  private:
   struct Impl;
+  CacheView& view_named(std::string_view name) const;
   KindId kind_;
   std::unique_ptr<Impl> impl_;
 };

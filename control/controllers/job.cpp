@@ -5,10 +5,10 @@
 
 #include "control/base/text.h"
 #include "control/controllers/claims.h"
+#include "control/controllers/deletion_order.h"
 #include "control/controllers/job_policy.h"
 #include "control/controllers/job_tally.h"
 #include "control/controllers/pods.h"
-#include "control/controllers/replica_set.h"
 #include "control/object/keys.h"
 #include "control/object/selector.h"
 #include "control/schema/kinds.h"

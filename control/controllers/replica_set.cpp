@@ -1,10 +1,9 @@
 #include "control/controllers/replica_set.h"
 
 #include <algorithm>
-#include <bit>
-#include <tuple>
 
 #include "control/base/text.h"
+#include "control/controllers/deletion_order.h"
 #include "control/controllers/pods.h"
 #include "control/object/keys.h"
 #include "control/object/selector.h"
@@ -27,30 +26,6 @@ constexpr ReplicaKind kReplicationController{
 
 constexpr size_t kBurstReplicas = 500;  // creations and deletions of one reconcile, as Kubernetes
 constexpr std::string_view kReplicaFailure = "ReplicaFailure";
-constexpr std::string_view kDeletionCost = "controller.kubernetes.io/pod-deletion-cost";
-
-int64_t deletion_cost(const Value& pod) {
-  return parse_int64(pod[keys::kMetadata][keys::kAnnotations].get(kDeletionCost).as_string())
-      .value_or(0);
-}
-
-int64_t restarts(const Value& pod) {
-  int64_t most = 0;
-  for (const auto& status : pod[keys::kStatus][keys::kContainerStatuses].items()) {
-    most = std::max(most, status[keys::kRestartCount].as_int());
-  }
-  return most;
-}
-
-// Ages count by magnitude: of two pods that have been ready for about as long, none is the younger.
-int magnitude(std::optional<WallTime> since, WallTime now) {
-  if (!since || *since >= now) return 0;
-  return static_cast<int>(std::bit_width(static_cast<uint64_t>((now - *since).ns)));
-}
-
-int phase_rank(std::string_view phase) {
-  return phase == "Pending" ? 0 : phase == "Unknown" ? 1 : 2;
-}
 
 // A child's labels and spec come from the template, as shared nodes; the name is the API's to make.
 Value pod_of(const ReplicaKind& of, const Value& set) {
@@ -65,25 +40,6 @@ Value pod_of(const ReplicaKind& of, const Value& set) {
                                   {keys::kOwnerReferences, Value::array({controller_reference(
                                                                set, of.api_version, of.name)})}})},
                      {keys::kSpec, template_[keys::kSpec]}});
-}
-
-std::string_view node_of(const Value& pod) { return pod[keys::kSpec][keys::kNodeName].as_string(); }
-
-// How many live pods each node has of this set, all of them in `active`, and of the other sets of its Deployment: a
-// rollout's pods crowd a node together. The names are those in the pods of the cache.
-PodsByNode pods_by_node(const ReplicaKind& of, const Snapshot& snapshot, const Value& set,
-                        const std::vector<Value>& active) {
-  PodsByNode counts;
-  for (const auto& pod : active) ++counts[node_of(pod)];
-  const Value& controller = controller_of(set);
-  if (!controller.has_value()) return counts;
-  for (const auto& sibling : snapshot.owned_by(of.kind, controller[keys::kUid].as_string())) {
-    if (object_uid(sibling) == object_uid(set)) continue;
-    for (const auto& pod : snapshot.owned_by(kinds::kPods, object_uid(sibling))) {
-      if (is_pod_active(pod)) ++counts[node_of(pod)];
-    }
-  }
-  return counts;
 }
 
 // The condition that says why pods are missing or too many; its first reason stays until it is
@@ -120,11 +76,23 @@ void plan_creations(Plan& plan, const ReplicaKind& of, const Value& set, size_t 
   }
 }
 
-void plan_deletions(Plan& plan, const ReplicaKind& of, const Snapshot& snapshot, const Value& set,
-                    const std::vector<Value>& active, size_t surplus, const Env& env) {
+// The other sets of its Deployment, whose pods crowd the nodes as well.
+std::vector<std::string> siblings_of(const ReplicaKind& of, const Snapshot& snapshot, const Value& set) {
+  std::vector<std::string> uids;
+  const Value& controller = controller_of(set);
+  if (!controller.has_value()) return uids;
+  for (const auto& sibling : snapshot.owned_by(of.kind, controller[keys::kUid].as_string())) {
+    if (object_uid(sibling) != object_uid(set)) uids.emplace_back(object_uid(sibling));
+  }
+  return uids;
+}
+
+void plan_deletions(Plan& plan, const ReplicaKind& of, const Snapshot& snapshot, const Value& set, size_t surplus,
+                    const Env& env) {
   const Value about = typed(set, of.api_version, of.name);
-  const auto ranked = by_deletion_rank(active, pods_by_node(of, snapshot, set, active), env.now,
-                                       std::min(surplus, kBurstReplicas));
+  const auto& pods = snapshot.cache(kinds::kPods);
+  const auto ranked = pods.view<DeletionOrder>().first(pods, object_uid(set), siblings_of(of, snapshot, set), env.now,
+                                                       std::min(surplus, kBurstReplicas));
   const auto amends = failure_condition(of, set, "FailedDelete", env.now);
   for (const auto& pod : ranked) {
     auto& write = plan.remove(kinds::kPods, pod);
@@ -233,56 +201,6 @@ Value new_status(const ReplicaKind& of, const Value& set, const Counts& counts) 
 
 }  // namespace
 
-std::vector<Value> by_deletion_rank(std::span<const Value> pods, const PodsByNode& pods_on_node, WallTime now, size_t first) {
-  struct Ranked {
-    const Value* pod;
-    bool assigned, ready;
-    int phase;
-    int64_t cost, crowd;
-    // Of the finalists only: the rest need not be asked.
-    std::optional<WallTime> ready_since = {}, created = {};
-    int64_t restart_count = 0;
-  };
-  std::vector<Ranked> ranked;
-  ranked.reserve(pods.size());
-  for (const auto& pod : pods) {
-    const std::string_view node = node_of(pod);
-    const auto crowd = pods_on_node.find(node);
-    ranked.push_back({&pod, !node.empty(), is_pod_ready(pod), phase_rank(pod[keys::kStatus][keys::kPhase].as_string()),
-                      deletion_cost(pod), crowd == pods_on_node.end() ? 0 : crowd->second});
-  }
-  const auto place = [](const Ranked& r) { return std::tuple(r.assigned, r.phase, r.ready, r.cost, -r.crowd); };
-  first = std::min(first, ranked.size());
-  if (first == 0) return {};
-  // Of twenty thousand pods a rollout takes a few at a time: whoever comes behind the last place that counts is out.
-  const auto last_place = ranked.begin() + static_cast<ptrdiff_t>(first - 1);
-  std::ranges::nth_element(ranked, last_place, {}, place);
-  const auto out = std::partition(last_place, ranked.end(),
-                                  [&, last = place(*last_place)](const Ranked& r) { return place(r) <= last; });
-  ranked.erase(out, ranked.end());
-  for (auto& r : ranked) {
-    if (r.ready) r.ready_since = time_of(condition(*r.pod, "Ready")[keys::kLastTransitionTime]);
-    r.created = time_of((*r.pod)[keys::kMetadata][keys::kCreationTimestamp]);
-    r.restart_count = restarts(*r.pod);
-  }
-  // Two times of one magnitude count as equal, and then the uid decides at once, without the rest.
-  const auto younger = [now](const Ranked& a, const Ranked& b, std::optional<WallTime> ta, std::optional<WallTime> tb) {
-    const int ma = magnitude(ta, now), mb = magnitude(tb, now);
-    return ma == mb ? object_uid(*a.pod) < object_uid(*b.pod) : ma < mb;
-  };
-  const auto goes_before = [&](const Ranked& a, const Ranked& b) {
-    if (place(a) != place(b)) return place(a) < place(b);
-    if (a.ready_since != b.ready_since) return younger(a, b, a.ready_since, b.ready_since);
-    if (a.restart_count != b.restart_count) return a.restart_count > b.restart_count;
-    return younger(a, b, a.created, b.created);
-  };
-  std::ranges::partial_sort(ranked, ranked.begin() + static_cast<ptrdiff_t>(first), goes_before);
-  std::vector<Value> ordered;
-  ordered.reserve(first);
-  for (size_t i = 0; i < first; ++i) ordered.push_back(*ranked[i].pod);
-  return ordered;
-}
-
 Plan reconcile_replicas(const ReplicaKind& of, const Snapshot& snapshot, const ObjectKey& key,
                         Env& env) {
   const Value& set = snapshot.find(of.kind, key.namespace_, key.name);
@@ -291,18 +209,17 @@ Plan reconcile_replicas(const ReplicaKind& of, const Snapshot& snapshot, const O
   if (!selector) return Plan::done();  // validation keeps such a set out
   const int64_t wanted = set[keys::kSpec][keys::kReplicas].as_int(1);
   Plan plan;
-  std::vector<Value> owned;
   std::optional<Duration> look_again;
   auto counts = tallied_pods(of, snapshot, set, *selector);
-  // Which pods they are matters where one has to change hands or to go.
+  // Which pods they are matters where one has to change hands.
   if (!counts) {
-    owned = snapshot.owned_by(kinds::kPods, object_uid(set));
+    auto owned = snapshot.owned_by(kinds::kPods, object_uid(set));
     plan_claims(plan, snapshot, kinds::kPods, {set, of.api_version, of.name, *selector},
                 is_pod_active, owned);
     counts = count_pods(set, owned, env.now, look_again);
-  } else if (counts->active > wanted && !is_deleting(set)) {
-    owned = snapshot.owned_by(kinds::kPods, object_uid(set));
   }
+  // Pods that change hands first: this is decided again when they have.
+  const bool owned_as_cached = plan.empty();
   const Value status = new_status(of, set, *counts);
   // The status first: it is what is, and the writes that follow change it again.
   if (!(status == set[keys::kStatus])) {
@@ -311,9 +228,8 @@ Plan reconcile_replicas(const ReplicaKind& of, const Snapshot& snapshot, const O
   }
   if (!is_deleting(set) && counts->active < wanted) {
     plan_creations(plan, of, set, static_cast<size_t>(wanted - counts->active), env);
-  } else if (!is_deleting(set) && counts->active > wanted) {
-    std::erase_if(owned, [](const Value& pod) { return !is_pod_active(pod); });
-    plan_deletions(plan, of, snapshot, set, owned, static_cast<size_t>(counts->active - wanted), env);
+  } else if (!is_deleting(set) && counts->active > wanted && owned_as_cached) {
+    plan_deletions(plan, of, snapshot, set, static_cast<size_t>(counts->active - wanted), env);
   }
   if (look_again) plan.look_again_after(*look_again + milliseconds(1));
   return plan;
@@ -329,7 +245,9 @@ ControllerSpec controller_of_replicas(const ReplicaKind& of) {
                   {kinds::kPods,
                    claimant_keys(of.kind, std::string(of.name), of.selector_of),
                    {{std::string(kOrphans), orphans_by_namespace()}},
-                   {{std::string(of.name), pods_by_set(of.name)}}}};
+                   {{std::string(of.name), pods_by_set(of.name)}},
+                   false,
+                   {{DeletionOrder::kName, &DeletionOrder::make}}}};
   spec.decide = [&of](const Snapshot& snapshot, const ObjectKey& key, Env& env) {
     return reconcile_replicas(of, snapshot, key, env);
   };

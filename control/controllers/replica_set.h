@@ -7,10 +7,7 @@
 // nothing is missing any more. Pure decisions on a snapshot.
 #pragma once
 
-#include <map>
-#include <span>
 #include <string_view>
-#include <vector>
 
 #include "control/client/controller.h"
 #include "control/controllers/claims.h"
@@ -29,13 +26,5 @@ Plan reconcile_replicas(const ReplicaKind& of, const Snapshot& snapshot, const O
                         Env& env);
 ControllerSpec replica_set_controller();
 ControllerSpec replication_controller_controller();
-
-// Pods in the order in which they would be deleted: unassigned, pending, not ready, cheap, crowded,
-// recently ready, often restarted, young first; the `first` of them.
-// `pods_on_node` are the live pods of the set and its siblings: the fuller node loses one first.
-// The texts of the names live elsewhere.
-using PodsByNode = std::map<std::string_view, int64_t>;
-std::vector<Value> by_deletion_rank(std::span<const Value> pods, const PodsByNode& pods_on_node, WallTime now,
-                                    size_t first = SIZE_MAX);
 
 }  // namespace minik::control

@@ -111,12 +111,11 @@ TEST_F(ReplicaSet, TakesThePodThatRestartedMost) {
   EXPECT_EQ(victim({.name = "a"}, {.name = "b", .restarts = 3}), "b");
 }
 
-TEST_F(ReplicaSet, ThinsOutTheNodeThatSiblingSetsCrowd) {
-  DecisionWorld fresh(replica_set_controller());
-  fresh.add(set_of(1) + pod_of({.name = "a"}) + pod_of({.name = "b", .node = "node-2"}));
-  const auto pods = fresh.cache(kinds::kPods).list();
-  EXPECT_EQ(object_name(by_deletion_rank(pods, {{"node-1", 1}, {"node-2", 2}}, fresh.now)[0]), "b");
-  EXPECT_EQ(object_name(by_deletion_rank(pods, {{"node-1", 2}, {"node-2", 1}}, fresh.now)[0]), "a");
+TEST_F(ReplicaSet, ChoosesOnlyWhenPodsThatChangeHandsHaveDoneSo) {
+  world.add(set_of(0) + pod_of({.name = "stray", .owned = false}) + pod_of({.name = "other", .label = "db"}) +
+            pod_of({.name = "mine"}));
+  EXPECT_EQ(text_of(world.decide("default", "web")),
+            "patch pods other\npatch pods stray\nupdate replicasets web/status\n");
 }
 
 TEST_F(ReplicaSet, AdoptsOrphansThatMatchAndReleasesPodsThatDoNot) {

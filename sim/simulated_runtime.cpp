@@ -340,12 +340,20 @@ void SimulatedRuntime::end_container(const std::string& id, int exit_code, std::
   status.exit_code = exit_code;
   status.reason = reason;
   count_cpu_wanted();
+  tell({reason == "OOMKilled" ? RuntimeEvent::Kind::kContainerOomKilled : RuntimeEvent::Kind::kContainerExited,
+        status.sandbox_id, id});
+}
+
+void SimulatedRuntime::tell(const RuntimeEvent& event) {
   if (!listener_) return;
-  const auto kind = reason == "OOMKilled" ? RuntimeEvent::Kind::kContainerOomKilled : RuntimeEvent::Kind::kContainerExited;
-  const RuntimeEvent event{kind, status.sandbox_id, id};
   executor_.post([this, alive = alive_, event] {
     if (*alive && listener_) listener_(event);
   });
+}
+
+void SimulatedRuntime::set_slowness(int64_t factor) {
+  slowness_ = factor;
+  for (const auto& [id, sandbox] : sandboxes_) unsettle_probes(id);
 }
 
 bool SimulatedRuntime::crash_container(const std::string& id, int exit_code) {
@@ -359,7 +367,9 @@ void SimulatedRuntime::kill_for_memory(const std::string& id) { end_container(id
 
 void SimulatedRuntime::hang_container(const std::string& id, bool hung) {
   const auto found = containers_.find(id);
-  if (found != containers_.end()) found->second.hung = hung;
+  if (found == containers_.end()) return;
+  found->second.hung = hung;
+  unsettle_probes(found->second.status.sandbox_id);
 }
 
 void SimulatedRuntime::set_probes_fail(const std::string& pod_uid, bool fail) {
@@ -367,6 +377,9 @@ void SimulatedRuntime::set_probes_fail(const std::string& pod_uid, bool fail) {
     failing_probes_.insert(pod_uid);
   } else {
     failing_probes_.erase(pod_uid);
+  }
+  for (const auto& [id, sandbox] : sandboxes_) {
+    if (sandbox.status.uid == pod_uid) unsettle_probes(id);
   }
 }
 
@@ -510,6 +523,22 @@ void SimulatedRuntime::tcp_connect(const std::string& sandbox_id, const std::str
   // The kernel takes connections for a program that hangs.
   if (sandbox != sandboxes_.end() && (answers(sandbox->second) || hangs(sandbox->second))) result = Unit{};
   answer<Unit>(milliseconds(1), std::move(done), std::move(result));
+}
+
+// They are when nothing that an answer depends on changes by itself: containers that come and go are the node agent's to
+// know, and what troubles them from outside unsettles them.
+bool SimulatedRuntime::probes_settled(const std::string& sandbox_id) const {
+  const auto found = sandboxes_.find(sandbox_id);
+  if (found == sandboxes_.end() || failing_probes_.contains(found->second.status.uid)) return false;
+  return std::ranges::all_of(found->second.containers, [](const Container* c) {
+    const ImageBehaviour& behaviour = *c->behaviour;
+    return !c->hung && behaviour.capacity_requests == 0 && !behaviour.needs_dns && !behaviour.needs_api &&
+           behaviour.needs_service.empty();
+  });
+}
+
+void SimulatedRuntime::unsettle_probes(const std::string& sandbox_id) {
+  tell({RuntimeEvent::Kind::kProbesUnsettled, sandbox_id, {}});
 }
 
 ImageStatus SimulatedRuntime::image_status(const std::string& reference) const {

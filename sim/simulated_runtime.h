@@ -38,7 +38,7 @@ class SimulatedRuntime : public control::ContainerRuntime {
   ~SimulatedRuntime() override;
 
   // Everything takes this many times as long: a slow machine. 1 is normal.
-  void set_slowness(int64_t factor) { slowness_ = factor; }
+  void set_slowness(int64_t factor);
   // Pulls, creations and starts take so many times as long besides.
   void set_disk_slowness(int64_t factor) { disk_slowness_ = factor; }
   // Nothing can be pulled or made.
@@ -74,6 +74,7 @@ class SimulatedRuntime : public control::ContainerRuntime {
   void http_get(const std::string& sandbox_id, control::HttpProbe probe, Duration timeout, Done<int> done) override;
   void tcp_connect(const std::string& sandbox_id, const std::string& host, int port, Duration timeout,
                    Done<Unit> done) override;
+  bool probes_settled(const std::string& sandbox_id) const override;
   void find_image(const std::string& reference, Done<control::ImageStatus> done) override;
   void pull_image(const std::string& reference, std::optional<control::PullCredentials> credentials,
                   Done<control::ImageStatus> done) override;
@@ -123,6 +124,8 @@ class SimulatedRuntime : public control::ContainerRuntime {
   bool answers(const Sandbox& sandbox, const Container& container);
   bool answers(const Sandbox& sandbox);
   bool hangs(const Sandbox& sandbox) const;
+  void unsettle_probes(const std::string& sandbox_id);
+  void tell(const control::RuntimeEvent& event);
   Duration probe_time(const Container& container) const;
   Duration probe_time(const Sandbox& sandbox) const;
   Error disk_full_error(std::string_view what) const;

@@ -173,7 +173,7 @@ struct ContainerStats {
 
 // What happened without being asked for.
 struct RuntimeEvent {
-  enum class Kind : uint8_t { kContainerExited, kContainerOomKilled, kSandboxLost };
+  enum class Kind : uint8_t { kContainerExited, kContainerOomKilled, kSandboxLost, kProbesUnsettled };
   Kind kind = Kind::kContainerExited;
   std::string sandbox_id, container_id;
 };
@@ -224,6 +224,13 @@ class ContainerRuntime {
                         Done<int> done) = 0;
   virtual void tcp_connect(const std::string& sandbox_id, const std::string& host, int port,
                            Duration timeout, Done<Unit> done) = 0;
+
+  // Whether probes of this sandbox that succeed now succeed until an event about it says that they are unsettled, so that
+  // asking again is in vain. A runtime that watches real programs can't know.
+  virtual bool probes_settled(const std::string& sandbox_id) const {
+    static_cast<void>(sandbox_id);
+    return false;
+  }
 
   // Not found is an error of code kNotFound.
   virtual void find_image(const std::string& reference, Done<ImageStatus> done) = 0;

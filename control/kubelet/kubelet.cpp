@@ -178,6 +178,7 @@ void Kubelet::start() {
       const auto& sandbox = worker->state().sandbox;
       if (sandbox && sandbox->id == event.sandbox_id) {
         const auto keep = worker;
+        if (event.kind == RuntimeEvent::Kind::kProbesUnsettled) return keep->wake_probes();
         keep->on_container_event(event.container_id);
         return;
       }

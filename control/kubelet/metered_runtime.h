@@ -38,6 +38,7 @@ class MeteredRuntime : public ContainerRuntime {
   void http_get(const std::string& sandbox_id, HttpProbe probe, Duration timeout, Done<int> done) override;
   void tcp_connect(const std::string& sandbox_id, const std::string& host, int port, Duration timeout,
                    Done<Unit> done) override;
+  bool probes_settled(const std::string& sandbox_id) const override { return runtime_.probes_settled(sandbox_id); }
   void find_image(const std::string& reference, Done<ImageStatus> done) override;
   void pull_image(const std::string& reference, std::optional<PullCredentials> credentials,
                   Done<ImageStatus> done) override;

@@ -1,5 +1,6 @@
 // The probing half of PodWorker: when to ask, how, and what an answer does to the container.
 #include <algorithm>
+#include <utility>
 
 #include "control/base/text.h"
 #include "control/kubelet/pod_worker.h"
@@ -23,6 +24,7 @@ int port_of(const Value& port, const Value& container) {
 void PodWorker::start_probes(const Value& container, const std::string& id) {
   const std::string name = container[keys::kName].string();
   stop_probes(name);
+  wake_probes();
   for (const auto& [kind, key] : {std::pair{ProbeKind::kStartup, keys::kStartupProbe},
                                   std::pair{ProbeKind::kReadiness, keys::kReadinessProbe},
                                   std::pair{ProbeKind::kLiveness, keys::kLivenessProbe}}) {
@@ -56,6 +58,19 @@ void PodWorker::arm_probe(ProbeRun& run, Duration delay) {
   run.timer = context_.executor.after(delay, [this, armed = &run] { ask_probe(*armed); });
 }
 
+// At the next beat of its period, as a ticker does, however long the answer took.
+void PodWorker::arm_next(ProbeRun& run) {
+  const Duration period = run.probe.period(), since = context_.executor.now() - run.asked_at;
+  const bool on_the_beat = since.ns > 0 && since.ns % period.ns == 0;
+  arm_probe(run, on_the_beat ? Duration{} : Duration{period.ns - since.ns % period.ns});
+}
+
+void PodWorker::wake_probes() {
+  for (const auto& run : probes_) {
+    if (std::exchange(run->resting, false)) arm_next(*run);
+  }
+}
+
 void PodWorker::ask_probe(ProbeRun& run) {
   const auto& record = state_.containers[run.container];
   const Value* container = find_container(run.container);
@@ -66,6 +81,7 @@ void PodWorker::ask_probe(ProbeRun& run) {
   }
   if (run.kind == ProbeKind::kStartup && record.started) return;
   run.asking = true;
+  run.asked_at = context_.executor.now();
   const auto answer = [this, weak = run.weak_from_this()](const std::optional<std::string>& failure) {
     const auto asked = weak.lock();
     if (!asked) return;
@@ -114,7 +130,9 @@ void PodWorker::on_probe(const std::shared_ptr<ProbeRun>& run, const std::option
     event("Warning", "Unhealthy", cat(title, " probe failed: ", *failure), container ? *container : Value());
   }
   const auto verdict = run->probe.observe(!failure);
-  arm_probe(*run, run->probe.period());
+  run->resting = !failure && run->probe.verdict() == Probe::Verdict::kSuccess && state_.sandbox &&
+                 context_.runtime.probes_settled(state_.sandbox->id);
+  if (!run->resting) arm_next(*run);
   if (!verdict) return;
   const bool good = *verdict == Probe::Verdict::kSuccess;
   if (run->kind == ProbeKind::kReadiness) {
@@ -128,6 +146,7 @@ void PodWorker::on_probe(const std::shared_ptr<ProbeRun>& run, const std::option
       record.started = true;
       record.ready = !readiness;
       context_.executor.cancel(run->timer);
+      run->resting = false;
       if (readiness) arm_probe(*readiness, Duration{});
       sync();
     }

@@ -326,7 +326,10 @@ bool PodWorker::run_containers() {
   return false;
 }
 
-void PodWorker::on_container_event(const std::string& id) { refresh_container(id); }
+void PodWorker::on_container_event(const std::string& id) {
+  wake_probes();
+  refresh_container(id);
+}
 
 void PodWorker::refresh_container(const std::string& id) {
   context_.runtime.container_status(id, [this, alive = alive_, id](Result<ContainerStatus> status) {

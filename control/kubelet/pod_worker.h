@@ -67,6 +67,8 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void adopt_container(ContainerStatus container);
   // Something in the runtime changed without being asked for.
   void on_container_event(const std::string& container_id);
+  // Probes that rest are asked again, each at the next beat of its period.
+  void wake_probes();
   void sync();
   // The node gives the pod up: its containers are killed without grace, and it has Failed for this reason.
   void evict(std::string message);
@@ -87,6 +89,8 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
     ProbeKind kind;
     Probe probe;
     bool asking = false;
+    bool resting = false;  // the runtime tells when it is worth asking again
+    Instant asked_at;
     TimerId timer;
 
     ProbeRun(std::string name, std::string id, ProbeKind k, const Value& spec)
@@ -138,6 +142,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void stop_probes(const std::string& container_name);
   ProbeRun* find_probe(const std::string& container_name, ProbeKind kind) const;
   void arm_probe(ProbeRun& run, Duration delay);
+  void arm_next(ProbeRun& run);
   void ask_probe(ProbeRun& run);
   // `failure` says what was wrong; none: it succeeded.
   void on_probe(const std::shared_ptr<ProbeRun>& run, const std::optional<std::string>& failure);

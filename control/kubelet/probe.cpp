@@ -5,7 +5,10 @@
 namespace minik::control {
 
 Duration Probe::initial_delay() const { return seconds(spec_[keys::kInitialDelaySeconds].as_int()); }
-Duration Probe::period() const { return seconds(spec_[keys::kPeriodSeconds].as_int(10)); }
+Duration Probe::period() const {
+  const int64_t period = spec_[keys::kPeriodSeconds].as_int();
+  return seconds(period > 0 ? period : 10);
+}
 Duration Probe::timeout() const { return seconds(spec_[keys::kTimeoutSeconds].as_int(1)); }
 
 std::optional<Probe::Verdict> Probe::observe(bool success) {

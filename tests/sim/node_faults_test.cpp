@@ -1,4 +1,6 @@
 // What each fault of machines and containers does to a cluster, and that it ends.
+#include <algorithm>
+
 #include "control/kubelet/eviction.h"
 #include "tests/sim/faulty_run.h"
 
@@ -225,6 +227,27 @@ TEST(PodFaults, FailingProbesEndWithTheFault) {
   EXPECT_EQ(run.ready_pods(), 0);
   run.to(minutes(3));
   EXPECT_EQ(run.ready_pods(), 6);
+}
+
+// Who has a capacity may be overloaded at any moment, and is asked at every beat.
+TEST(PodFaults, ProbesThatRestFailAtTheBeatAtWhichTheyWouldHaveBeenAsked) {
+  const auto ready_at_each_moment = [](const std::string& images) {
+    FaultyRun run(R"(  faults:
+  - {at: 2m, for: 8s, failProbes: {labelSelector: app=web}}
+  - {at: 3m, for: 7s, slowNodes: {count: 2, factor: 2000}}
+  - {at: 4m, hangContainers: {labelSelector: app=web, count: 2}})",
+                  1, images);
+    std::vector<int64_t> ready;
+    for (Duration at = minutes(2); at < minutes(6); at = at + milliseconds(100)) {
+      run.to(at);
+      ready.push_back(run.ready_pods());
+    }
+    return ready;
+  };
+  const auto resting = ready_at_each_moment("{match: \"*\"}");
+  EXPECT_EQ(resting, ready_at_each_moment("{match: \"*\", capacity: 1000000}"));
+  EXPECT_EQ(std::ranges::min(resting), 0);
+  EXPECT_EQ(resting.back(), 6);
 }
 
 TEST(RegistryFaults, AnOutageStopsNewImagesAndNotWhatRuns) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <set>
 #include <tuple>
 
 #include "control/base/text.h"
@@ -52,53 +51,53 @@ Place place_of(const Value& pod) {
           deletion_cost(pod)};
 }
 
+// What decides between pods of one place and equally full nodes.
+struct Ages {
+  std::optional<WallTime> ready_since, created;
+  int64_t restart_count = 0;
+  Value uid;
+};
+
+Ages ages_of(const Value& pod, bool ready) {
+  return {ready ? time_of(condition(pod, "Ready")[keys::kLastTransitionTime]) : std::nullopt,
+          time_of(pod[keys::kMetadata][keys::kCreationTimestamp]), restarts(pod), pod[keys::kMetadata][keys::kUid]};
+}
+
+// Two times of one magnitude count as equal, and then the uid decides at once, without the rest.
+bool goes_before(const Ages& a, const Ages& b, WallTime now) {
+  const auto younger = [&](std::optional<WallTime> of_a, std::optional<WallTime> of_b) {
+    const int ma = magnitude(of_a, now), mb = magnitude(of_b, now);
+    return ma == mb ? a.uid.as_string() < b.uid.as_string() : ma < mb;
+  };
+  if (a.ready_since != b.ready_since) return younger(a.ready_since, b.ready_since);
+  if (a.restart_count != b.restart_count) return a.restart_count > b.restart_count;
+  return younger(a.created, b.created);
+}
+
+using Standing = std::tuple<Place, int64_t>;
+Standing standing(const Place& place, int64_t crowd) { return {place, -crowd}; }
+
 }  // namespace
 
-std::vector<Value> by_deletion_rank(std::span<const Value> pods, const PodsByNode& pods_on_node, WallTime now,
-                                    size_t first) {
+std::vector<Value> by_deletion_rank(std::span<const Value> pods, const PodsByNode& pods_on_node, WallTime now) {
   struct Ranked {
     const Value* pod;
-    Place place;
-    int64_t crowd;
-    // Of the finalists only: the rest need not be asked.
-    std::optional<WallTime> ready_since = {}, created = {};
-    int64_t restart_count = 0;
+    Standing standing;
+    Ages ages;
   };
   std::vector<Ranked> ranked;
   ranked.reserve(pods.size());
   for (const auto& pod : pods) {
     const auto crowd = pods_on_node.find(node_of(pod));
-    ranked.push_back({&pod, place_of(pod), crowd == pods_on_node.end() ? 0 : crowd->second});
+    const Place place = place_of(pod);
+    ranked.push_back({&pod, standing(place, crowd == pods_on_node.end() ? 0 : crowd->second), ages_of(pod, place.ready)});
   }
-  const auto standing = [](const Ranked& r) { return std::tuple(r.place, -r.crowd); };
-  first = std::min(first, ranked.size());
-  if (first == 0) return {};
-  // Whoever comes behind the last place that counts is out.
-  const auto last_place = ranked.begin() + static_cast<ptrdiff_t>(first - 1);
-  std::ranges::nth_element(ranked, last_place, {}, standing);
-  const auto out = std::partition(last_place, ranked.end(),
-                                  [&, last = standing(*last_place)](const Ranked& r) { return standing(r) <= last; });
-  ranked.erase(out, ranked.end());
-  for (auto& r : ranked) {
-    if (r.place.ready) r.ready_since = time_of(condition(*r.pod, "Ready")[keys::kLastTransitionTime]);
-    r.created = time_of((*r.pod)[keys::kMetadata][keys::kCreationTimestamp]);
-    r.restart_count = restarts(*r.pod);
-  }
-  // Two times of one magnitude count as equal, and then the uid decides at once, without the rest.
-  const auto younger = [now](const Ranked& a, const Ranked& b, std::optional<WallTime> ta, std::optional<WallTime> tb) {
-    const int ma = magnitude(ta, now), mb = magnitude(tb, now);
-    return ma == mb ? object_uid(*a.pod) < object_uid(*b.pod) : ma < mb;
-  };
-  const auto goes_before = [&](const Ranked& a, const Ranked& b) {
-    if (standing(a) != standing(b)) return standing(a) < standing(b);
-    if (a.ready_since != b.ready_since) return younger(a, b, a.ready_since, b.ready_since);
-    if (a.restart_count != b.restart_count) return a.restart_count > b.restart_count;
-    return younger(a, b, a.created, b.created);
-  };
-  std::ranges::partial_sort(ranked, ranked.begin() + static_cast<ptrdiff_t>(first), goes_before);
+  std::ranges::sort(ranked, [now](const Ranked& a, const Ranked& b) {
+    return a.standing != b.standing ? a.standing < b.standing : goes_before(a.ages, b.ages, now);
+  });
   std::vector<Value> ordered;
-  ordered.reserve(first);
-  for (size_t i = 0; i < first; ++i) ordered.push_back(*ranked[i].pod);
+  ordered.reserve(ranked.size());
+  for (const auto& r : ranked) ordered.push_back(*r.pod);
   return ordered;
 }
 
@@ -106,7 +105,7 @@ std::vector<Value> by_deletion_rank(std::span<const Value> pods, const PodsByNod
 struct DeletionOrder::Set {
   struct Alike {
     Place place;
-    std::set<Key> names;
+    std::map<Key, Ages> pods;  // by name
   };
   std::string namespace_;
   size_t live = 0;
@@ -117,22 +116,22 @@ struct DeletionOrder::Set {
     auto& places = on_node[node];
     auto alike = std::ranges::find(places, place, &Alike::place);
     if (alike == places.end()) alike = places.insert(places.end(), {place, {}});
-    alike->names.emplace(pod[keys::kMetadata][keys::kName]);
+    alike->pods.emplace(pod[keys::kMetadata][keys::kName], ages_of(pod, place.ready));
     ++live;
   }
 
   void remove(size_t node, const Place& place, const Value& pod) {
     auto& places = on_node[node];
     const auto alike = std::ranges::find(places, place, &Alike::place);
-    alike->names.erase(Key(pod[keys::kMetadata][keys::kName]));
-    if (alike->names.empty()) places.erase(alike);
+    alike->pods.erase(Key(pod[keys::kMetadata][keys::kName]));
+    if (alike->pods.empty()) places.erase(alike);
     --live;
   }
 
   void count_into(std::vector<int64_t>& crowds) const {
     if (crowds.size() < on_node.size()) crowds.resize(on_node.size());
     for (size_t node = 0; node < on_node.size(); ++node) {
-      for (const auto& alike : on_node[node]) crowds[node] += static_cast<int64_t>(alike.names.size());
+      for (const auto& alike : on_node[node]) crowds[node] += static_cast<int64_t>(alike.pods.size());
     }
   }
 };
@@ -159,11 +158,9 @@ void DeletionOrder::change(const Value& before, const Value& after) {
   };
   const auto old_set = set_of(before), new_set = set_of(after);
   if (old_set == followed_.end() && new_set == followed_.end()) return;
-  if (old_set == new_set && node_of(before) == node_of(after) && place_of(before) == place_of(after)) return;
+  if (old_set != followed_.end()) old_set->second.remove(number_of(node_of(before)), place_of(before), before);
   if (new_set != followed_.end()) new_set->second.add(number_of(node_of(after)), place_of(after), after);
-  if (old_set == followed_.end()) return;
-  old_set->second.remove(number_of(node_of(before)), place_of(before), before);
-  if (old_set->second.live == 0) followed_.erase(old_set);
+  if (old_set != followed_.end() && old_set->second.live == 0) followed_.erase(old_set);
   if (followed_.empty()) numbers_of_nodes_.clear();
 }
 
@@ -182,37 +179,45 @@ const DeletionOrder::Set* DeletionOrder::follow(const ObjectCache& pods, std::st
 std::vector<Value> DeletionOrder::first(const ObjectCache& pods, std::string_view set_uid,
                                         std::span<const std::string> sibling_uids, WallTime now, size_t number) {
   const Set* set = follow(pods, set_uid);
-  if (!set) return {};
+  if (!set || number == 0) return {};
   std::vector<int64_t> crowds;
   set->count_into(crowds);
   for (const auto& uid : sibling_uids) {
     if (const Set* sibling = follow(pods, uid)) sibling->count_into(crowds);
   }
 
-  // All that stand like the last one that counts may go; which of them do, their ages say.
+  // From the place and the fullest nodes that go first; all that stand like the last one that counts may go, and which
+  // of them do, their ages say.
   struct Candidates {
-    Place place;
-    int64_t crowd;
-    const std::set<Key>* names;
+    Standing standing;
+    const std::map<Key, Ages>* pods;
   };
-  const auto standing = [](const Candidates& c) { return std::tuple(c.place, -c.crowd); };
   std::vector<Candidates> candidates;
   for (size_t node = 0; node < set->on_node.size(); ++node) {
-    for (const auto& alike : set->on_node[node]) candidates.push_back({alike.place, crowds[node], &alike.names});
+    for (const auto& alike : set->on_node[node]) candidates.push_back({standing(alike.place, crowds[node]), &alike.pods});
   }
-  std::ranges::make_heap(candidates, std::greater{}, standing);
-  std::vector<Value> finalists;
-  PodsByNode pods_on_node;
-  std::optional<std::tuple<Place, int64_t>> last;
-  while (!candidates.empty() && (!last || standing(candidates.front()) == *last)) {
+  std::ranges::make_heap(candidates, std::greater{}, &Candidates::standing);
+  struct Finalist {
+    const Standing* standing;
+    const std::pair<const Key, Ages>* pod;
+  };
+  std::vector<Finalist> finalists;
+  std::vector<Standing> standings;
+  standings.reserve(candidates.size());
+  while (!candidates.empty() && (finalists.size() < number || candidates.front().standing == standings.back())) {
     const Candidates& best = candidates.front();
-    for (const auto& name : *best.names) finalists.push_back(pods.find(set->namespace_, name.text()));
-    if (finalists.size() >= number) last = standing(best);
-    pods_on_node[node_of(finalists.back())] = best.crowd;
-    std::ranges::pop_heap(candidates, std::greater{}, standing);
+    standings.push_back(best.standing);
+    for (const auto& pod : *best.pods) finalists.push_back({&standings.back(), &pod});
+    std::ranges::pop_heap(candidates, std::greater{}, &Candidates::standing);
     candidates.pop_back();
   }
-  return by_deletion_rank(finalists, pods_on_node, now, number);
+  const auto end = finalists.begin() + static_cast<ptrdiff_t>(std::min(number, finalists.size()));
+  std::ranges::partial_sort(finalists, end, [now](const Finalist& a, const Finalist& b) {
+    return *a.standing != *b.standing ? *a.standing < *b.standing : goes_before(a.pod->second, b.pod->second, now);
+  });
+  std::vector<Value> ordered;
+  for (auto f = finalists.begin(); f != end; ++f) ordered.push_back(pods.find(set->namespace_, f->pod->first.text()));
+  return ordered;
 }
 
 }  // namespace minik::control

@@ -17,9 +17,7 @@ namespace minik::control {
 
 // The texts of the names live elsewhere.
 using PodsByNode = std::map<std::string_view, int64_t>;
-// The `first` of these pods, in order.
-std::vector<Value> by_deletion_rank(std::span<const Value> pods, const PodsByNode& pods_on_node, WallTime now,
-                                    size_t first = SIZE_MAX);
+std::vector<Value> by_deletion_rank(std::span<const Value> pods, const PodsByNode& pods_on_node, WallTime now);
 
 // The same order kept up with each change of the cache of pods, for sets that shrink by a few of ten thousand pods
 // again and again, as those of a rollout do: a question costs what the set's nodes cost, not its pods.

@@ -61,7 +61,9 @@ class DeletionOrders : public ::testing::Test {
     for (const auto* of_set : {&own, &others}) {
       for (const auto& pod : *of_set) ++crowds[pod[keys::kSpec][keys::kNodeName].as_string()];
     }
-    return names(by_deletion_rank(own, crowds, kNow, number));
+    auto ordered = by_deletion_rank(own, crowds, kNow);
+    if (ordered.size() > number) ordered.resize(number);
+    return names(ordered);
   }
 
   std::string kept_up(const std::string& set, const std::string& sibling, size_t number) const {

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <boost/json/basic_parser_impl.hpp>
-#include <charconv>
-#include <cmath>
 
 #include "control/base/text.h"
 
@@ -155,129 +153,6 @@ std::string position_of(std::string_view text, size_t offset) {
   return cat("line ", line, ", column ", column);
 }
 
-void write_string(std::string_view text, std::string& out) {
-  constexpr char kHex[] = "0123456789abcdef";
-  out += '"';
-  size_t plain = 0;
-  const auto escape = [&](size_t at, std::string_view replacement, size_t length = 1) {
-    out.append(text.substr(plain, at - plain));
-    out.append(replacement);
-    plain = at + length;
-  };
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (c == '"') {
-      escape(i, "\\\"");
-    } else if (c == '\\') {
-      escape(i, "\\\\");
-    } else if (c < 0x20) {
-      if (c == '\n') {
-        escape(i, "\\n");
-      } else if (c == '\r') {
-        escape(i, "\\r");
-      } else if (c == '\t') {
-        escape(i, "\\t");
-      } else {
-        const char code[] = {'\\', 'u', '0', '0', kHex[c >> 4], kHex[c & 15]};
-        escape(i, {code, sizeof code});
-      }
-    } else if (c == '<') {
-      escape(i, "\\u003c");
-    } else if (c == '>') {
-      escape(i, "\\u003e");
-    } else if (c == '&') {
-      escape(i, "\\u0026");
-    } else if (c == 0xe2 && text.substr(i, 3) == "\xe2\x80\xa8") {
-      escape(i, "\\u2028", 3);
-    } else if (c == 0xe2 && text.substr(i, 3) == "\xe2\x80\xa9") {
-      escape(i, "\\u2029", 3);
-    }
-  }
-  out.append(text.substr(plain));
-  out += '"';
-}
-
-void write_number(double number, std::string& out) {
-  if (!std::isfinite(number)) {
-    out += "null";  // JSON has no other way to say it
-    return;
-  }
-  if (number == 0) {
-    out += '0';  // minus zero would come back as an integer, which has none
-    return;
-  }
-  // As Go: digits up to 21 places, an exponent without leading zeros beyond.
-  const double magnitude = std::abs(number);
-  const bool exponent = magnitude < 1e-6 || magnitude >= 1e21;
-  char digits[64];
-  const auto format = exponent ? std::chars_format::scientific : std::chars_format::fixed;
-  const auto end = std::to_chars(digits, digits + sizeof digits, number, format).ptr;
-  std::string_view text(digits, static_cast<size_t>(end - digits));
-  const size_t sign = text.find_last_of("+-");
-  if (exponent && text.size() - sign == 3 && text[sign + 1] == '0') {
-    out.append(text.substr(0, text.size() - 2));
-    text.remove_prefix(text.size() - 1);
-  }
-  out.append(text);
-}
-
-void write(const Value& value, std::string& out, int indent) {
-  const auto new_line = [&](int depth) {
-    if (indent < 0) return;
-    out += '\n';
-    out.append(static_cast<size_t>(depth) * 2, ' ');
-  };
-  const int inner = indent < 0 ? -1 : indent + 1;
-  switch (value.type()) {
-    case ValueType::kAbsent:
-    case ValueType::kNull:
-      out += "null";
-      break;
-    case ValueType::kBool:
-      out += value.as_bool() ? "true" : "false";
-      break;
-    case ValueType::kInt: {
-      char digits[24];
-      out.append(digits, std::to_chars(digits, digits + sizeof digits, value.as_int()).ptr);
-      break;
-    }
-    case ValueType::kDouble:
-      write_number(value.as_double(), out);
-      break;
-    case ValueType::kString:
-      write_string(value.as_string(), out);
-      break;
-    case ValueType::kArray: {
-      out += '[';
-      bool first = true;
-      for (const auto& item : value.items()) {
-        if (!first) out += ',';
-        first = false;
-        new_line(indent + 1);
-        write(item, out, inner);
-      }
-      if (!first) new_line(indent);
-      out += ']';
-      break;
-    }
-    case ValueType::kMap: {
-      out += '{';
-      bool first = true;
-      for (const auto& [key, item] : value.entries()) {
-        if (!first) out += ',';
-        first = false;
-        new_line(indent + 1);
-        write_string(key.text(), out);
-        out += indent < 0 ? ":" : ": ";
-        write(item, out, inner);
-      }
-      if (!first) new_line(indent);
-      out += '}';
-      break;
-    }
-  }
-}
-
 }  // namespace
 
 Result<Value> parse_json(std::string_view text, std::vector<std::string>* duplicate_fields) {
@@ -294,23 +169,6 @@ Result<Value> parse_json(std::string_view text, std::vector<std::string>* duplic
                  cat("invalid JSON at ", position_of(text, used), ": ", error.message()));
   }
   return std::move(parser.handler().values.back());
-}
-
-void write_json(const Value& value, std::string& out) {
-  write(value, out, -1);
-}
-
-std::string to_json(const Value& value) {
-  std::string out;
-  write_json(value, out);
-  return out;
-}
-
-std::string to_pretty_json(const Value& value) {
-  std::string out;
-  write(value, out, 0);
-  out += '\n';
-  return out;
 }
 
 }  // namespace minik::control

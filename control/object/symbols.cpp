@@ -80,6 +80,7 @@ const SymbolIndex& symbol_index() {
 
 std::optional<uint32_t> find_symbol(std::string_view text) { return symbol_index().find(text); }
 std::string_view symbol_text(uint32_t index) { return kSymbols[index]; }
+uint32_t symbol_count() { return kCount; }
 uint64_t symbol_hash(uint32_t index) { return symbol_index().hash(index); }
 
 }  // namespace minik::control

@@ -14,6 +14,7 @@ namespace minik::control {
 
 std::optional<uint32_t> find_symbol(std::string_view text);
 std::string_view symbol_text(uint32_t index);
+uint32_t symbol_count();
 // Value::hash() of the text.
 uint64_t symbol_hash(uint32_t index);
 

@@ -23,6 +23,18 @@ TEST(Json, EscapesWhatHtmlAndJavaScriptWouldMisread) {
   EXPECT_EQ(rewritten(R"("\ud83d\ude00 \u00e4")"), "\"\xf0\x9f\x98\x80 \xc3\xa4\"");
 }
 
+// The writer works in pieces of some thousand bytes: what is escaped may stand at the end of one.
+TEST(Json, WritesLongTextsAsShortOnes) {
+  for (size_t before = 4'080; before < 4'100; ++before) {
+    const std::string text = cat(std::string(before, 'x'), "\"<\n\x01\xe2\x80\xa8\xe2\x82\xac", std::string(9'000, 'y'));
+    const Value document = Value::map({{"metadata", Value::array({text, "Running"})}, {text, 1}});
+    const auto read = parse_json(to_json(document));
+    ASSERT_TRUE(read) << before << ": " << read.error().message;
+    EXPECT_EQ(*read, document) << before;
+    EXPECT_EQ(*parse_json(to_pretty_json(document)), document) << before;
+  }
+}
+
 TEST(Json, NamesThePlaceOfAnError) {
   EXPECT_EQ(parse_json("{\"a\":\n  [1,,2]}").error().message,
             "invalid JSON at line 2, column 6: syntax error");

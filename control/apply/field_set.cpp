@@ -87,14 +87,12 @@ const FieldSet* FieldSet::find(std::string_view element) const {
   return found == children_.end() || found->second.empty() ? nullptr : &found->second;
 }
 
-FieldSet FieldSet::united(const FieldSet& other) const {
-  FieldSet result = *this;
-  result.member_ = member_ || other.member_;
+void FieldSet::unite(const FieldSet& other) {
+  member_ = member_ || other.member_;
   for (const auto& [element, child] : other.children_) {
-    auto& mine = result.children_[element];
-    mine = mine.united(child);
+    const auto [mine, is_new] = children_.try_emplace(element, child);
+    if (!is_new) mine->second.unite(child);
   }
-  return result;
 }
 
 FieldSet FieldSet::intersected(const FieldSet& other) const {
@@ -110,6 +108,7 @@ FieldSet FieldSet::intersected(const FieldSet& other) const {
 }
 
 FieldSet FieldSet::without(const FieldSet& other) const {
+  if (other.empty()) return *this;
   FieldSet result;
   result.member_ = member_ && !other.member_;
   for (const auto& [element, child] : children_) {

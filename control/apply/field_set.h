@@ -32,11 +32,20 @@ class FieldSet {
   void insert() { member_ = true; }
   // Made when it is not there; an element that stays empty is not a part of the set.
   FieldSet& at(const std::string& element) { return children_[element]; }
+  // With all that is below it.
+  void erase(std::string_view element) {
+    if (const auto found = children_.find(element); found != children_.end()) children_.erase(found);
+  }
   // Null when nothing at or below the element is in the set.
   const FieldSet* find(std::string_view element) const;
   const std::map<std::string, FieldSet, std::less<>>& children() const { return children_; }
 
-  FieldSet united(const FieldSet& other) const;
+  void unite(const FieldSet& other);
+  FieldSet united(const FieldSet& other) const {
+    FieldSet both = *this;
+    both.unite(other);
+    return both;
+  }
   FieldSet intersected(const FieldSet& other) const;
   FieldSet without(const FieldSet& other) const;
   bool operator==(const FieldSet&) const = default;

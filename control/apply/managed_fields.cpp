@@ -63,40 +63,26 @@ Value write_managers(std::vector<Manager> managers) {
   return list.empty() ? Value() : Value::array(std::move(list));
 }
 
-// What nobody manages: the server's own part of metadata, and what this way of writing does not reach.
-FieldSet unmanaged(const ResourceInfo& resource, const Value& document, std::string_view subresource) {
-  FieldSet set;
-  auto& metadata = set.at("f:metadata");
-  for (const auto* name : {"name", "namespace", "creationTimestamp", "selfLink", "uid", "generation",
-                           "resourceVersion", "managedFields", "generateName", "deletionTimestamp",
-                           "deletionGracePeriodSeconds"}) {
-    metadata.at(FieldSet::field(name)).insert();
+// Without what nobody manages: the server's own part of metadata, and what this way of writing does not reach.
+FieldSet managed_part(const ResourceInfo& resource, const FieldWriter& writer, FieldSet set) {
+  constexpr std::string_view kMetadata = "f:metadata", kStatus = "f:status";
+  set.erase("f:apiVersion");
+  set.erase("f:kind");
+  if (writer.subresource == "status" || writer.subresource == "approval") {
+    FieldSet status;
+    if (const FieldSet* there = set.find(kStatus)) status.at(std::string(kStatus)) = *there;
+    return status;
   }
-  set.at("f:apiVersion").insert();
-  set.at("f:kind").insert();
-  const bool status_apart = resource.subresource("status") != nullptr;
-  const bool writes_status = subresource == "status" || subresource == "approval";
-  for (const auto& [key, value] : document.entries()) {
-    const bool is_status = key == keys::kStatus;
-    if (writes_status != is_status && (is_status ? status_apart : writes_status))
-      set.at(FieldSet::field(key.text())).insert();
+  if (resource.subresource("status")) set.erase(kStatus);
+  if (!set.find(kMetadata)) return set;
+  FieldSet& metadata = set.at(std::string(kMetadata));
+  for (const auto* name : {"f:name", "f:namespace", "f:creationTimestamp", "f:selfLink", "f:uid", "f:generation",
+                           "f:resourceVersion", "f:managedFields", "f:generateName", "f:deletionTimestamp",
+                           "f:deletionGracePeriodSeconds"}) {
+    metadata.erase(name);
   }
+  if (metadata.empty()) set.erase(kMetadata);
   return set;
-}
-
-// Everything at and below the members of `roots`.
-FieldSet below(const FieldSet& set, const FieldSet& roots) {
-  if (roots.is_member()) return set;
-  FieldSet result;
-  for (const auto& [element, root] : roots.children()) {
-    if (const FieldSet* there = set.find(element)) result.at(element) = below(*there, root);
-  }
-  return result;
-}
-
-FieldSet managed_part(const ResourceInfo& resource, const Value& document, const FieldWriter& writer,
-                      const FieldSet& set) {
-  return set.without(below(set, unmanaged(resource, document, writer.subresource)));
 }
 
 Value without_managers(const Value& object) {
@@ -189,7 +175,7 @@ Result<std::vector<Manager>> managers_before_apply(const ResourceInfo& resource,
   if (!managers.empty()) return managers;
   const FieldWriter before{std::string(kBeforeFirstApply), "", writer.now};
   MINIK_ASSIGN(const auto all, field_set_of(*resource.type, without_managers(live), true));
-  manager_of(managers, resource, before, kUpdate).fields = managed_part(resource, live, before, all);
+  manager_of(managers, resource, before, kUpdate).fields = managed_part(resource, before, all);
   return managers;
 }
 
@@ -205,9 +191,9 @@ Result<Value> updated_managers(const ResourceInfo& resource, const Value& before
   if (!managers) return std::move(managers).error();
   const Value bare_before = without_managers(before), bare_next = without_managers(next);
   Differences changes = differences(*resource.type, bare_before, bare_next);
-  const auto part = [&](const FieldSet& set) { return managed_part(resource, bare_next, writer, set); };
-  const FieldSet taken = part(changes.modified.united(changes.added));
-  const FieldSet gone = changes.removed;
+  changes.added.unite(changes.modified);
+  const FieldSet taken = managed_part(resource, writer, std::move(changes.added));
+  const FieldSet& gone = changes.removed;
   if (!taken.empty()) manager_of(*managers, resource, writer, kUpdate);
   for (auto& manager : *managers) {
     if (manager.is(writer, kUpdate)) {
@@ -224,7 +210,7 @@ Result<AppliedObject> apply_configuration(const ResourceInfo& resource, const Va
                                           const FieldWriter& writer, bool force) {
   const TypeInfo& type = *resource.type;
   MINIK_ASSIGN(const auto all, field_set_of(type, config));
-  const FieldSet wanted = managed_part(resource, config, writer, all);
+  const FieldSet wanted = managed_part(resource, writer, all);
   if (live.is_absent()) {
     std::vector<Manager> managers;
     manager_of(managers, resource, writer, kApply).fields = wanted;

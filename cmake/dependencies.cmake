@@ -36,6 +36,12 @@ minik_static_library(archive archive.h ARCHIVES archive zstd DEPS minik_zlib)
 target_link_options(minik_archive INTERFACE -Wl,--gc-sections)
 minik_static_library(ldns ldns/ldns.h ARCHIVES ldns DEPS minik_openssl)
 minik_static_library(re2 re2/re2.h ARCHIVES re2 DEPS Threads::Threads)
+minik_static_library(jemalloc jemalloc/jemalloc.h ARCHIVES jemalloc_pic DEPS Threads::Threads m)
+# For programs that are measured and shipped: malloc from jemalloc. Sanitizers bring their own.
+add_library(minik_malloc INTERFACE)
+if(NOT MINIK_SANITIZE AND NOT MINIK_FUZZ)
+  target_link_libraries(minik_malloc INTERFACE minik_jemalloc)
+endif()
 
 add_library(minik_gtest INTERFACE)
 target_link_libraries(minik_gtest INTERFACE GTest::gmock GTest::gtest GTest::gtest_main)

@@ -9,10 +9,9 @@
 namespace minik::cli {
 
 namespace {
-constexpr const char* kVariable = "GLIBC_TUNABLES";
-// Huge pages by madvise, not reserved ones; and freed blocks of each size at hand for whoever asks next: documents are
-// made and dropped by the dozen at each step.
-constexpr const char* kWish = "glibc.malloc.hugetlb=1:glibc.malloc.tcache_count=200";
+// jemalloc reads it once, before main.
+constexpr const char* kVariable = "MALLOC_CONF";
+constexpr const char* kWish = "thp:always";
 }  // namespace
 
 void start_with_huge_pages(char** argv) {

@@ -4,8 +4,8 @@
 
 namespace minik::cli {
 
-// glibc asks for huge pages only where its environment says so when a program starts: the program starts itself once
-// more, in place, with the same arguments. To be called first thing in main. Where that cannot be had, or the
+// The allocator asks for huge pages only where its environment says so when a program starts: the program starts itself
+// once more, in place, with the same arguments. To be called first thing in main. Where that cannot be had, or the
 // environment has wishes of its own, everything goes on as it is.
 void start_with_huge_pages(char** argv);
 

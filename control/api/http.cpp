@@ -9,6 +9,7 @@
 #include "control/api/warnings.h"
 #include "control/base/text.h"
 #include "control/base/utf8.h"
+#include "control/object/given_status.h"
 #include "control/object/json.h"
 #include "control/object/keys.h"
 #include "control/object/yaml.h"
@@ -288,6 +289,7 @@ Result<ParsedCall> parse_call(const Schema& schema, const HttpCall& call) {
 
 // Messages quote what clients sent, which need not be text.
 Value status_of(const Error& error, const ResourceInfo* resource, std::string_view name) {
+  if (Value given = given_status(error); given.is_map()) return given;
   std::vector<Value> causes;
   for (const auto& cause : error.causes) {
     causes.push_back(Value::map({{keys::kReason, cause.reason.empty() ? Value() : Value(cause.reason)},

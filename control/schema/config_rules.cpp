@@ -6,6 +6,7 @@
 #include "control/object/json.h"
 #include "control/object/keys.h"
 #include "control/object/quantity.h"
+#include "control/schema/certificate_request.h"
 #include "control/schema/names.h"
 #include "control/schema/validation_rules.h"
 
@@ -360,6 +361,11 @@ void check_certificate_request(const Value& spec, const FieldPath& at, FieldErro
     errors.invalid(at.field("signerName"), spec[keys::kSignerName],
                    "must be a fully qualified domain and path of the form 'example.com/signer-name'");
   }
+  const Value& request = spec[keys::kRequest];
+  if (request.as_string().empty()) return;
+  const auto pem = from_base64(request.as_string());
+  const auto subject = read_certificate_subject(pem ? *pem : "");
+  if (!subject) errors.invalid(at.field("request"), request, subject.error().message);
 }
 
 constexpr NamedCheckRule kRules[] = {

@@ -1,4 +1,5 @@
 // CertificateSigningRequests at the API: who asked, and who may decide.
+#include "tests/api/certificate_requests.h"
 #include "tests/api/http_world.h"
 
 namespace minik::control {
@@ -10,10 +11,12 @@ constexpr const char* kMerge = "application/merge-patch+json";
 class CertificateRequests : public HttpWorld {
  protected:
   Answer create() {
-    return call(
-        "POST", std::string(kRequests),
-        R"({"metadata":{"name":"jane"},"spec":{"request":"cGVt","signerName":"example.com/s","username":"god",
-                "usages":["client auth"]}})");
+    return request("jane", kJanesRequest, "example.com/s");
+  }
+  Answer request(const std::string& name, const std::string& pem, const std::string& signer, std::optional<UserInfo> user = {}) {
+    const std::string body = cat(R"({"metadata":{"name":")", name, R"("},"spec":{"request":")", pem, R"(","signerName":")", signer,
+                                 R"(","username":"god","usages":["client auth"]}})");
+    return user ? call_as(*user, "POST", std::string(kRequests), body) : call("POST", std::string(kRequests), body);
   }
 };
 
@@ -46,9 +49,37 @@ TEST_F(CertificateRequests, AreNotApprovedAndDenied) {
   EXPECT_EQ(both.status, 422);
 }
 
+TEST_F(CertificateRequests, AreRequestsOfCertificates) {
+  const auto refused = request("x", "cGVt", "example.com/s");
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_EQ(refused.cause(0), "spec.request FieldValueInvalid");
+  EXPECT_NE(refused.message().find("PEM block type must be CERTIFICATE REQUEST"), std::string::npos) << refused.message();
+}
+
+TEST_F(CertificateRequests, MakeNobodyAMaster) {
+  const auto refused = request("root", kMastersRequest, "kubernetes.io/kube-apiserver-client");
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_EQ(refused.message(), "certificatesigningrequests.certificates.k8s.io \"root\" is forbidden: use of "
+                               "kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed");
+  EXPECT_EQ(request("root", kMastersRequest, "example.com/s").status, 201) << "whose groups mean nothing here";
+}
+
+TEST_F(CertificateRequests, OfANodesAgentAreForItself) {
+  const UserInfo n1{"system:node:n1", "", {"system:nodes", "system:authenticated"}, {}};
+  for (const std::string signer : {"kubernetes.io/kubelet-serving", "kubernetes.io/kube-apiserver-client-kubelet"}) {
+    const auto refused = request("theirs", kN2sRequest, signer, n1);
+    EXPECT_EQ(refused.status, 403);
+    EXPECT_EQ(refused.message(), "certificatesigningrequests.certificates.k8s.io \"theirs\" is forbidden: can only create a node CSR "
+                                 "with CN=system:node:n1");
+    EXPECT_EQ(request(cat("mine-", signer.substr(signer.find('/') + 1)), kN1sRequest, signer, n1).status, 201);
+  }
+  EXPECT_EQ(request("for-n2", kN2sRequest, "kubernetes.io/kubelet-serving").status, 201) << "from who is no node's agent";
+}
+
 TEST_F(CertificateRequests, SayALifetimeAndASignerThatThereMayBe) {
   const auto refused = call("POST", std::string(kRequests),
-                            R"({"metadata":{"name":"x"},"spec":{"request":"cGVt","signerName":"nobody","expirationSeconds":60,"usages":["client auth"]}})");
+                            cat(R"({"metadata":{"name":"x"},"spec":{"request":")", kJanesRequest,
+                                R"(","signerName":"nobody","expirationSeconds":60,"usages":["client auth"]}})"));
   EXPECT_EQ(refused.status, 422);
   EXPECT_EQ(refused.cause(0), "spec.expirationSeconds FieldValueInvalid");
   EXPECT_EQ(refused.cause(1), "spec.signerName FieldValueInvalid");

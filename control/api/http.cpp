@@ -208,8 +208,11 @@ Result<ParsedCall> parse_resource(const Schema& schema, const HttpCall& call, st
     return no_such_method();
   }
   if (request.subresource.empty() && !resource->has_verb(verb_name(request.verb))) return no_such_method();
-  if (resource->namespaced && request.namespace_.empty() && (!request.name.empty() || request.verb == Verb::kCreate) && !log) {
-    return no_such_resource();
+  if (resource->namespaced && request.namespace_.empty() && !log) {
+    // Across namespaces there are lists and watches alone.
+    const bool reads = request.verb == Verb::kList || request.verb == Verb::kWatch;
+    if (!request.name.empty() || (!reads && resource->custom)) return no_such_resource();
+    if (!reads) return no_such_method();
   }
   for (const auto& [name, value] : result.parameters) {
     if (name != "includeObject" || value.empty()) continue;

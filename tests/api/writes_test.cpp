@@ -95,5 +95,17 @@ TEST_F(Writes, OrphanByAFinalizer) {
   EXPECT_EQ(held.body[keys::kMetadata][keys::kFinalizers].items()[0].as_string(), "orphan");
 }
 
+TEST_F(Writes, AreNotMadeInAllNamespacesAtOnce) {
+  ASSERT_EQ(create_config_map("a").status, 201);
+  for (const std::string method : {"DELETE", "POST"}) {
+    const auto refused = call(method, "/api/v1/configmaps", R"({"metadata":{"name":"b"}})");
+    EXPECT_EQ(refused.status, 405) << method;
+    EXPECT_EQ(refused.reason(), "MethodNotAllowed") << method;
+  }
+  EXPECT_EQ(call("GET", path("a")).status, 200);
+  EXPECT_EQ(call("DELETE", std::string(kConfigMaps)).status, 200) << "of one namespace";
+  EXPECT_EQ(call("GET", path("a")).status, 404);
+}
+
 }  // namespace
 }  // namespace minik::control

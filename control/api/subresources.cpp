@@ -320,6 +320,8 @@ Result<ApiResponse> Subresources::approve() {
                      "status.conditions"}});
   }
   Value next = old.with_at({keys::kStatus, keys::kConditions}, Value::array(std::move(conditions)));
+  if (auto removed = decisions_only_in(old, next, "remove"); !removed.empty())
+    return invalid(resource_, request_.name, std::move(removed));
   MINIK_TRY(Writer(server_, request_).allowed_by_users(Operation::kUpdate, next, old));
   MINIK_ASSIGN(next, Writer(server_, request_).accounted(next, old));
   if (!request_.options.dry_run) next = Writer(server_, request_).store_update(next, old);

@@ -1,12 +1,14 @@
 // The validating admission plugins that ask who writes: nobody grants what he has not, node agents keep to their node,
 // pods to their namespace's standard, and certificates are signed by who may.
 #include <algorithm>
+#include <iterator>
 
 #include "control/api/errors.h"
 #include "control/api/grants.h"
 #include "control/api/node_restriction.h"
 #include "control/api/param_rights.h"
 #include "control/api/pod_security.h"
+#include "control/api/strategy.h"
 #include "control/api/subresources.h"
 #include "control/api/writer.h"
 #include "control/base/text.h"
@@ -39,9 +41,11 @@ Status Writer::check_rules(const Value& object, const Value& old) {
   const bool certificate_request = request_.kind == kinds::kCertificatesigningrequests;
   if (certificate_request && request_.subresource.empty() && old.is_absent()) MINIK_TRY(check_certificate_subject(resource_, object));
   if (certificate_request && request_.subresource == "status") {
-    const Key& certificate = keys::kCertificate;
-    if (!(object[keys::kStatus][certificate] == old[keys::kStatus][certificate]))
-      MINIK_TRY(Subresources(server_, request_).may_decide(old, "sign"));
+    auto causes = decisions_only_in(object, old, "add");
+    std::ranges::move(decisions_only_in(old, object, "remove"), std::back_inserter(causes));
+    if (!causes.empty()) return invalid(resource_, request_.name, std::move(causes));
+    const auto differs = [&](const Key& field) { return object[keys::kStatus][field] != old[keys::kStatus][field]; };
+    if (differs(keys::kCertificate) || differs(keys::kConditions)) MINIK_TRY(Subresources(server_, request_).may_decide(old, "sign"));
   }
   return check_pod_security(server_.store_, resource_, request_, object, old, warnings_);
 }

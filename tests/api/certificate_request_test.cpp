@@ -49,6 +49,42 @@ TEST_F(CertificateRequests, AreNotApprovedAndDenied) {
   EXPECT_EQ(both.status, 422);
 }
 
+// Whoever may write the status, as signers do, may not decide by it.
+TEST_F(CertificateRequests, AreNotDecidedOnByTheirStatus) {
+  create();
+  const auto by_status = [&](const std::string& conditions) {
+    return call("PATCH", cat(kRequests, "/jane/status"), cat(R"({"status":{"conditions":[)", conditions, "]}}"), kMerge);
+  };
+  const auto added = by_status(R"({"type":"Approved","status":"True","reason":"Mine"})");
+  EXPECT_EQ(added.status, 422);
+  EXPECT_NE(added.message().find(R"(updates may not add a condition of type "Approved")"), std::string::npos) << added.message();
+  ASSERT_EQ(call("PATCH", cat(kRequests, "/jane/approval"), R"({"status":{"conditions":[{"type":"Approved","status":"True","reason":"Yes"}]}})",
+                 kMerge).status, 200);
+  EXPECT_EQ(by_status("").status, 422) << "nor taken back";
+  EXPECT_EQ(call("PATCH", cat(kRequests, "/jane/approval"), R"({"status":{"conditions":[]}})", kMerge).status, 422);
+  const auto failed = by_status(R"({"type":"Approved","status":"True","reason":"Mine"},{"type":"Failed","status":"True","reason":"No"})");
+  ASSERT_EQ(failed.status, 200) << failed.message();
+  const Value told = failed.body[keys::kStatus][keys::kConditions];
+  EXPECT_EQ(told.items()[0][keys::kReason].as_string(), "Yes");
+  EXPECT_EQ(told.items()[1][keys::kType].as_string(), "Failed");
+}
+
+TEST_F(CertificateRequests, FailOnlyByWhoMaySign) {
+  create();
+  const std::string rbac = "/apis/rbac.authorization.k8s.io/v1/";
+  call("POST", cat(rbac, "clusterroles"),
+       R"({"metadata":{"name":"w"},"rules":[{"apiGroups":["certificates.k8s.io"],"resources":["certificatesigningrequests/status"],"verbs":["*"]}]})");
+  call("POST", cat(rbac, "clusterrolebindings"),
+       R"({"metadata":{"name":"w"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"w"},
+           "subjects":[{"apiGroup":"rbac.authorization.k8s.io","kind":"User","name":"ann"}]})");
+  const UserInfo ann{"ann", "", {"system:authenticated"}, {}};
+  const auto refused = call_as(ann, "PATCH", cat(kRequests, "/jane/status"),
+                               R"({"status":{"conditions":[{"type":"Failed","status":"True","reason":"No"}]}})", kMerge);
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_EQ(refused.message(), "certificatesigningrequests.certificates.k8s.io \"jane\" is forbidden: user not permitted to sign requests "
+                               "with signerName \"example.com/s\"");
+}
+
 TEST_F(CertificateRequests, AreRequestsOfCertificates) {
   const auto refused = request("x", "cGVt", "example.com/s");
   EXPECT_EQ(refused.status, 422);

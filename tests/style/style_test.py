@@ -133,7 +133,7 @@ def check_exceptions(tree):
 
 # What scenarios may name; the node agents' metrics are not counted in the simulator.
 COUNTED_IN = ("control/api", "control/client", "control/controllers", "control/scheduler")
-COUNTS = re.compile(r'(?:counter|gauge|histogram)\(\s*"(\w+)"|"([a-z]+_\w+_(?:total|seconds))"')
+COUNTS = re.compile(r'(?:counter|gauge|histogram)\(\s*"(\w+)"|"([a-z]+_\w+_(?:total|seconds|changes|syncs))"')
 
 
 def check_metric_families(tree):

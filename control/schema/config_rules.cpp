@@ -1,5 +1,6 @@
 // Validation of the small kinds: ConfigMap, Secret, Event, Lease, RBAC, quotas, classes.
 #include <algorithm>
+#include <set>
 #include <span>
 
 #include "control/base/text.h"
@@ -348,7 +349,27 @@ void check_volume_spec(const Value& spec, const FieldPath& at, FieldErrors& erro
   check_amounts(spec[keys::kCapacity], capacity, errors);
 }
 
+// In the order in which they are told.
+constexpr std::string_view kKeyUsages[] = {
+    "any", "cert sign", "client auth", "code signing", "content commitment", "crl sign", "data encipherment", "decipher only",
+    "digital signature", "email protection", "encipher only", "ipsec end system", "ipsec tunnel", "ipsec user", "key agreement",
+    "key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", "s/mime", "server auth", "signing", "timestamping"};
+
+void check_usages(const Value& usages, const FieldPath& at, FieldErrors& errors) {
+  if (usages.empty()) errors.required(at);
+  // One more than there are: among so many one is wrong, and a long list of them makes no long answer.
+  const auto items = usages.items().first(std::min(usages.size(), std::size(kKeyUsages) + 1));
+  std::set<std::string_view> seen;
+  for (size_t i = 0; i < items.size(); ++i) {
+    const FieldPath here = at.index(i);
+    if (!seen.insert(items[i].as_string()).second) errors.duplicate(here, items[i]);
+    if (std::ranges::find(kKeyUsages, items[i].as_string()) == std::end(kKeyUsages)) errors.not_supported(here, items[i], kKeyUsages);
+  }
+}
+
 void check_certificate_request(const Value& spec, const FieldPath& at, FieldErrors& errors) {
+  const FieldPath usages = at.field("usages");
+  check_usages(spec.get("usages"), usages, errors);
   constexpr int64_t kSecondsMin = 600;
   const Value& seconds = spec[keys::kExpirationSeconds];
   if (seconds.is_int() && seconds.as_int() < kSecondsMin) {

@@ -95,6 +95,19 @@ TEST_F(Writes, OrphanByAFinalizer) {
   EXPECT_EQ(held.body[keys::kMetadata][keys::kFinalizers].items()[0].as_string(), "orphan");
 }
 
+TEST_F(Writes, LeaveANodeTheRangeAndTheProviderThatItWasGiven) {
+  call("POST", "/api/v1/nodes", R"({"metadata":{"name":"n"}})");
+  const auto change = [&](const std::string& spec) {
+    return call("PATCH", "/api/v1/nodes/n", cat(R"({"spec":)", spec, "}"), "application/merge-patch+json");
+  };
+  EXPECT_EQ(change(R"({"podCIDR":"10.1.0.0/24","providerID":"a"})").status, 200);
+  const auto refused = change(R"({"podCIDR":"10.2.0.0/24","providerID":"b"})");
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_EQ(refused.cause(0), "spec.podCIDRs FieldValueForbidden");
+  EXPECT_EQ(refused.cause(1), "spec.providerID FieldValueForbidden");
+  EXPECT_EQ(change(R"({"unschedulable":true})").status, 200);
+}
+
 TEST_F(Writes, AreNotMadeInAllNamespacesAtOnce) {
   ASSERT_EQ(create_config_map("a").status, 201);
   for (const std::string method : {"DELETE", "POST"}) {

@@ -242,6 +242,11 @@ Result<ParsedCall> parse_resource(const Schema& schema, const HttpCall& call, st
     if (request.verb == Verb::kCreate && !request.body.is_map()) {
       return Error(ErrorCode::kBadRequest, "the request needs an object in its body");
     }
+    // What is built in is known by the URL; a custom object says itself what it is.
+    const bool whole = request.verb == Verb::kCreate || request.verb == Verb::kUpdate;
+    if (whole && resource->custom && request.subresource != "scale" && request.body[keys::kKind].as_string().empty()) {
+      return Error(ErrorCode::kBadRequest, cat("Object 'Kind' is missing in '", to_json(request.body), "'"));
+    }
   }
   return ParsedCall(std::move(result));
 }

@@ -108,6 +108,16 @@ TEST_F(Writes, LeaveANodeTheRangeAndTheProviderThatItWasGiven) {
   EXPECT_EQ(change(R"({"unschedulable":true})").status, 200);
 }
 
+TEST_F(Writes, SayToOperatorsThatTheNamespaceIsOnItsWayOut) {
+  call("POST", "/api/v1/namespaces", R"({"metadata":{"name":"lab"}})");
+  call("DELETE", "/api/v1/namespaces/lab");
+  const auto refused = call("POST", "/api/v1/namespaces/lab/configmaps", R"({"metadata":{"name":"a"}})");
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_EQ(refused.message(),
+            "configmaps \"a\" is forbidden: unable to create new content in namespace lab because it is being terminated");
+  EXPECT_EQ(refused.cause(0), "metadata.namespace NamespaceTerminating");
+}
+
 TEST_F(Writes, AreNotMadeInAllNamespacesAtOnce) {
   ASSERT_EQ(create_config_map("a").status, 201);
   for (const std::string method : {"DELETE", "POST"}) {

@@ -19,7 +19,9 @@ std::string reviewed(const WebhookBehaviour& behaviour, const std::string& body)
   control::MapBuilder response;
   response.set(keys::kUid, uid);
   response.set("allowed", behaviour.answer != WebhookBehaviour::Answer::kDeny);
-  if (!behaviour.message.empty()) {
+  if (const auto status = control::parse_json(behaviour.status); status && !behaviour.status.empty()) {
+    response.set(keys::kStatus, *status);
+  } else if (!behaviour.message.empty()) {
     response.set(keys::kStatus, Value::map({{keys::kMessage, behaviour.message}, {keys::kCode, 403}}));
   }
   if (behaviour.answer == WebhookBehaviour::Answer::kPatch) {

@@ -34,6 +34,7 @@ struct WebhookBehaviour {
   Answer answer = Answer::kAllow;
   Duration delay = milliseconds(2);
   std::string message = {};  // of a denial
+  std::string status = {};   // instead of a message: the Status of a denial, as JSON
   std::string patch = {};    // a JSON patch, as text
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "control/base/text.h"
+#include "control/object/given_status.h"
 #include "control/object/json.h"
 #include "control/object/keys.h"
 
@@ -28,10 +29,30 @@ Value body_kind(const WriteAttributes& request, const ResourceInfo& as) {
                      {keys::kKind, kind}});
 }
 
-// A webhook that says no may choose the reason and the status, but no status of success.
-int http_status_of(const Value& status) {
+// A webhook that says no may choose the HTTP status, but none of success.
+int64_t http_status_of(const Value& status) {
   constexpr int64_t kFirst = 400, kLast = 599;
-  return static_cast<int>(std::clamp(status[keys::kCode].as_int(), kFirst, kLast));
+  return std::clamp(status[keys::kCode].as_int(), kFirst, kLast);
+}
+
+Value text_or_absent(const Value& given) { return given.as_string().empty() ? Value() : Value(given.as_string()); }
+
+// What metav1.StatusDetails has room for; absent when nothing of it is given.
+Value details_of(const Value& given) {
+  std::vector<Value> causes;
+  for (const auto& cause : given[keys::kCauses].items()) {
+    causes.push_back(Value::map({{keys::kReason, text_or_absent(cause[keys::kReason])},
+                                 {keys::kMessage, text_or_absent(cause[keys::kMessage])},
+                                 {keys::kField, text_or_absent(cause[keys::kField])}}));
+  }
+  const int64_t retry = given[keys::kRetryAfterSeconds].as_int();
+  const Value details = Value::map({{keys::kName, text_or_absent(given[keys::kName])},
+                                    {keys::kGroup, text_or_absent(given[keys::kGroup])},
+                                    {keys::kKind, text_or_absent(given[keys::kKind])},
+                                    {keys::kUid, text_or_absent(given[keys::kUid])},
+                                    {keys::kCauses, causes.empty() ? Value() : Value::array(std::move(causes))},
+                                    {keys::kRetryAfterSeconds, retry > 0 ? Value(retry) : Value()}});
+  return given.is_map() ? details : Value();
 }
 
 }  // namespace
@@ -103,9 +124,15 @@ Error denial(std::string_view webhook, const Value& status) {
   const std::string denied = cat("admission webhook ", quoted(webhook), " denied the request");
   const std::string_view message = status[keys::kMessage].as_string(), reason = status[keys::kReason].as_string();
   const std::string_view why = message.empty() ? reason : message;
-  Error error(code_from_reason(reason), why.empty() ? cat(denied, " without explanation") : cat(denied, ": ", why));
-  error.http = http_status_of(status);
-  return error;
+  return error_of_given_status(
+      Value::map({{keys::kApiVersion, "v1"},
+                  {keys::kKind, "Status"},
+                  {keys::kMetadata, Value::empty_map()},
+                  {keys::kStatus, "Failure"},
+                  {keys::kMessage, why.empty() ? cat(denied, " without explanation") : cat(denied, ": ", why)},
+                  {keys::kReason, text_or_absent(status[keys::kReason])},
+                  {keys::kDetails, details_of(status[keys::kDetails])},
+                  {keys::kCode, http_status_of(status)}}));
 }
 
 }  // namespace minik::control

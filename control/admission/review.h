@@ -25,7 +25,8 @@ struct ReviewAnswer {
 // The error names what is wrong with the answer.
 Result<ReviewAnswer> read_review(std::string_view body, std::string_view uid);
 
-// `admission webhook "x" denied the request: …`.
+// `admission webhook "x" denied the request: …`, with the reason, the details and the HTTP status of the webhook's own
+// Status (control/object/given_status.h).
 Error denial(std::string_view webhook, const Value& status);
 
 }  // namespace minik::control

@@ -171,9 +171,11 @@ Result<Value> Admission::admit_create(const ResourceInfo& resource, Value object
     const Value& home = store_.find(kinds::kNamespaces, "", namespace_);
     if (home.is_absent()) return not_found(schema_.resource(kinds::kNamespaces), namespace_);
     if (is_deleting(home) && resource.id != kinds::kEvents && resource.id != kinds::kEventsEvents) {
-      return forbidden(resource, object_name(object),
-                       cat("unable to create new content in namespace ", namespace_,
-                           " because it is being terminated"));
+      Error error = forbidden(resource, object_name(object),
+                              cat("unable to create new content in namespace ", namespace_, " because it is being terminated"));
+      // By this operators know that there is nothing to try again.
+      error.causes.push_back({"NamespaceTerminating", cat("namespace ", namespace_, " is being terminated"), "metadata.namespace"});
+      return error;
     }
   }
   return complete_new(resource, std::move(object));

@@ -34,21 +34,34 @@ bool is_subject(const SubjectView& subject, const UserInfo& user) {
          (account.name() == kAll || std::string_view(user.name).substr(prefix.size()) == account.name());
 }
 
-bool rule_matches(const ResourcePolicyRuleView& rule, const ApiRequest& request, const ResourceInfo& resource) {
-  if (!names(rule.verbs(), verb_name(request.verb)) || !names(rule.apiGroups(), resource.group)) return false;
+bool rule_matches(const ResourcePolicyRuleView& rule, const Attributes& asked) {
+  if (!names(rule.verbs(), asked.verb) || !names(rule.apiGroups(), asked.group)) return false;
   const std::string subresource =
-      request.subresource.empty() ? std::string(resource.plural) : cat(resource.plural, "/", request.subresource);
+      asked.subresource.empty() ? std::string(asked.resource) : cat(asked.resource, "/", asked.subresource);
   if (!names(rule.resources(), subresource)) return false;
-  return request.namespace_.empty() ? rule.clusterScope() : names(rule.namespaces(), request.namespace_);
+  return asked.namespace_.empty() ? rule.clusterScope() : names(rule.namespaces(), asked.namespace_);
 }
 
-bool matches(const FlowSchemaView& schema, const ApiRequest& request, const ResourceInfo& resource) {
+bool rule_matches(const NonResourcePolicyRuleView& rule, const Attributes& asked) {
+  const auto leads_to = [&](std::string_view url) {
+    return url.ends_with('*') ? asked.path.starts_with(url.substr(0, url.size() - 1)) : asked.path == url;
+  };
+  return names(rule.verbs(), asked.verb) && std::ranges::any_of(rule.nonResourceURLs(), leads_to);
+}
+
+bool matches(const FlowSchemaView& schema, const UserInfo& user, const Attributes& asked) {
   for (const auto& rule : schema.spec().rules()) {
-    const bool subject = std::ranges::any_of(
-        rule.subjects(), [&](const SubjectView& one) { return is_subject(one, request.user); });
+    const bool subject =
+        std::ranges::any_of(rule.subjects(), [&](const SubjectView& one) { return is_subject(one, user); });
     if (!subject) continue;
+    if (!asked.path.empty()) {
+      for (const auto& target : rule.nonResourceRules()) {
+        if (rule_matches(target, asked)) return true;
+      }
+      continue;
+    }
     for (const auto& target : rule.resourceRules()) {
-      if (rule_matches(target, request, resource)) return true;
+      if (rule_matches(target, asked)) return true;
     }
   }
   return false;
@@ -125,20 +138,25 @@ int64_t FlowClassifier::total_shares() {
 }
 
 FlowClass FlowClassifier::classify(const ApiRequest& request) {
-  if (!loaded_) load();
   const ResourceInfo& resource = schema_.resource(request.kind);
+  return classify(request.user, {verb_name(request.verb), resource.group, resource.plural, request.subresource,
+                                 request.namespace_, request.name});
+}
+
+FlowClass FlowClassifier::classify(const UserInfo& user, const Attributes& asked) {
+  if (!loaded_) load();
   for (const auto& [object, level] : schemas_) {
     const FlowSchemaView schema(object);
-    if (!matches(schema, request, resource)) continue;
+    if (!matches(schema, user, asked)) continue;
     FlowClass found{level, std::string(schema.metadata().name()), std::string(schema.metadata().uid()), {}};
     const auto method = schema.spec().distinguisherMethod().type();
     // Exempt requests are not held back, but even among them each user has his turn.
     const bool by_user = method == "ByUser" || level->exempt;
-    found.flow = cat(schema.metadata().name(), "/", by_user ? std::string_view(request.user.name)
-                     : method == "ByNamespace" ? std::string_view(request.namespace_) : std::string_view());
+    found.flow = cat(schema.metadata().name(), "/", by_user ? std::string_view(user.name)
+                     : method == "ByNamespace" ? asked.namespace_ : std::string_view());
     return found;
   }
-  return {last_resort_, "catch-all", {}, request.user.name};
+  return {last_resort_, "catch-all", {}, user.name};
 }
 
 namespace {

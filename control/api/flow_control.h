@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "control/access/attributes.h"
 #include "control/client/request.h"
 #include "control/object/object_ref.h"
 #include "control/schema/schema.h"
@@ -45,6 +46,8 @@ class FlowClassifier {
   FlowClassifier& operator=(const FlowClassifier&) = delete;
 
   FlowClass classify(const ApiRequest& request);
+  // The same of what another server answers, by the shape of its path.
+  FlowClass classify(const UserInfo& user, const Attributes& asked);
   // Of all limited levels together.
   int64_t total_shares();
 

@@ -9,6 +9,7 @@
 #include "control/api/warnings.h"
 #include "control/base/text.h"
 #include "control/base/utf8.h"
+#include "control/object/given_status.h"
 #include "control/object/json.h"
 #include "control/object/keys.h"
 #include "control/object/yaml.h"
@@ -207,8 +208,11 @@ Result<ParsedCall> parse_resource(const Schema& schema, const HttpCall& call, st
     return no_such_method();
   }
   if (request.subresource.empty() && !resource->has_verb(verb_name(request.verb))) return no_such_method();
-  if (resource->namespaced && request.namespace_.empty() && (!request.name.empty() || request.verb == Verb::kCreate) && !log) {
-    return no_such_resource();
+  if (resource->namespaced && request.namespace_.empty() && !log) {
+    // Across namespaces there are lists and watches alone.
+    const bool reads = request.verb == Verb::kList || request.verb == Verb::kWatch;
+    if (!request.name.empty() || (!reads && resource->custom)) return no_such_resource();
+    if (!reads) return no_such_method();
   }
   for (const auto& [name, value] : result.parameters) {
     if (name != "includeObject" || value.empty()) continue;
@@ -237,6 +241,11 @@ Result<ParsedCall> parse_resource(const Schema& schema, const HttpCall& call, st
     // Objects that name their namespace only on the URL, or their name only in the body, are one.
     if (request.verb == Verb::kCreate && !request.body.is_map()) {
       return Error(ErrorCode::kBadRequest, "the request needs an object in its body");
+    }
+    // What is built in is known by the URL; a custom object says itself what it is.
+    const bool whole = request.verb == Verb::kCreate || request.verb == Verb::kUpdate;
+    if (whole && resource->custom && request.subresource != "scale" && request.body[keys::kKind].as_string().empty()) {
+      return Error(ErrorCode::kBadRequest, cat("Object 'Kind' is missing in '", to_json(request.body), "'"));
     }
   }
   return ParsedCall(std::move(result));
@@ -288,6 +297,7 @@ Result<ParsedCall> parse_call(const Schema& schema, const HttpCall& call) {
 
 // Messages quote what clients sent, which need not be text.
 Value status_of(const Error& error, const ResourceInfo* resource, std::string_view name) {
+  if (Value given = given_status(error); given.is_map()) return given;
   std::vector<Value> causes;
   for (const auto& cause : error.causes) {
     causes.push_back(Value::map({{keys::kReason, cause.reason.empty() ? Value() : Value(cause.reason)},

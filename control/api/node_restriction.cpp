@@ -8,6 +8,7 @@
 #include "control/api/pod_references.h"
 #include "control/base/text.h"
 #include "control/object/keys.h"
+#include "control/schema/certificate_request.h"
 #include "control/schema/kinds.h"
 
 namespace minik::control {
@@ -182,6 +183,20 @@ Status check_token(const Asked& asked) {
   return {};
 }
 
+// Of a certificate for node agents the name is what the API server and other agents go by.
+Status check_certificate(const Asked& asked) {
+  const Value& spec = asked.object[keys::kSpec];
+  const std::string_view signer = spec[keys::kSignerName].as_string();
+  if (signer != "kubernetes.io/kubelet-serving" && signer != "kubernetes.io/kube-apiserver-client-kubelet") return {};
+  const auto pem = from_base64(spec[keys::kRequest].as_string());
+  const auto subject = read_certificate_subject(pem ? *pem : "");
+  if (!subject) return asked.refuse(cat("unable to parse csr: ", subject.error().message));
+  const std::string wanted = cat("system:node:", asked.node);
+  // Of several names readers take the first or the last.
+  if (subject->common_names == std::vector{wanted}) return {};
+  return asked.refuse(cat("can only create a node CSR with CN=", wanted));
+}
+
 }  // namespace
 
 Status check_node_restriction(const Store& store, const ResourceInfo& resource, const ApiRequest& request,
@@ -193,6 +208,8 @@ Status check_node_restriction(const Store& store, const ResourceInfo& resource, 
   if (resource.id == kinds::kNodes) return check_node(asked);
   if (resource.id == kinds::kPersistentvolumeclaims) return check_claim(asked);
   if (resource.id == kinds::kServiceaccounts && request.subresource == "token") return check_token(asked);
+  if (resource.id == kinds::kCertificatesigningrequests && request.subresource.empty() && old.is_absent())
+    return check_certificate(asked);
   const bool lease = resource.id == kinds::kLeases;
   if (lease || resource.id == kinds::kCsinodes) {
     if (lease && request.namespace_ != "kube-node-lease")

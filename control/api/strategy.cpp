@@ -1,5 +1,7 @@
 #include "control/api/strategy.h"
 
+#include <algorithm>
+
 #include "control/admission/policy_validation.h"
 #include "control/admission/webhooks.h"
 #include "control/api/errors.h"
@@ -154,9 +156,42 @@ Value prepare_for_update(const ResourceInfo& resource, const Value& updated, con
   return std::move(object).build();
 }
 
+namespace {
+
+bool is_decision(const Value& condition) {
+  return condition[keys::kType].as_string() == "Approved" || condition[keys::kType].as_string() == "Denied";
+}
+
+// Whether a certificate request was approved is the subresource approval's to say: the words of it stay as they are.
+Value with_decisions_of(const Value& status, const Value& old) {
+  const auto before = old[keys::kConditions].items();
+  std::vector<Value> conditions;
+  for (const auto& condition : status[keys::kConditions].items()) {
+    const auto same = std::ranges::find_if(before, [&](const Value& known) { return known[keys::kType] == condition[keys::kType]; });
+    conditions.push_back(is_decision(condition) && same != before.end() ? *same : condition);
+  }
+  return conditions.empty() ? status : status.with(keys::kConditions, Value::array(std::move(conditions)));
+}
+
+}  // namespace
+
+std::vector<ErrorCause> decisions_only_in(const Value& one, const Value& other, std::string_view deed) {
+  std::vector<ErrorCause> causes;
+  const auto others = other[keys::kStatus][keys::kConditions].items();
+  for (const auto& condition : one[keys::kStatus][keys::kConditions].items()) {
+    const bool shared = std::ranges::any_of(others, [&](const Value& known) { return known[keys::kType] == condition[keys::kType]; });
+    if (!is_decision(condition) || shared) continue;
+    causes.push_back({"FieldValueForbidden",
+                      cat("Forbidden: updates may not ", deed, " a condition of type ", quoted(condition[keys::kType].as_string())),
+                      "status.conditions"});
+  }
+  return causes;
+}
+
 Value prepare_for_status_update(const ResourceInfo& resource, const Value& updated, const Value& old) {
   MapBuilder object(old);
-  object.set(keys::kStatus, updated[keys::kStatus]);
+  const bool certificate = resource.id == kinds::kCertificatesigningrequests;
+  object.set(keys::kStatus, certificate ? with_decisions_of(updated[keys::kStatus], old[keys::kStatus]) : updated[keys::kStatus]);
   if (resource.id == kinds::kCustomresourcedefinitions) return with_stored_form(std::move(object).build(), stored_form(old));
   if (resource.id == kinds::kPods || resource.id == kinds::kNodes) {
     // The node agent reports labels and annotations of what it runs together with the status.

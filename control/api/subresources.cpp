@@ -5,6 +5,7 @@
 #include "control/api/errors.h"
 #include "control/api/metadata.h"
 #include "control/api/node_restriction.h"
+#include "control/api/options.h"
 #include "control/api/scale.h"
 #include "control/api/strategy.h"
 #include "control/api/writer.h"
@@ -250,8 +251,7 @@ Result<ApiResponse> Subresources::evict() {
   ApiRequest removal = request_;
   removal.verb = Verb::kDelete;
   removal.subresource.clear();
-  const auto& grace = eviction[keys::kDeleteOptions][keys::kGracePeriodSeconds];
-  if (grace.is_int()) removal.options.grace_period_seconds = grace.as_int();
+  if (const Value& options = eviction[keys::kDeleteOptions]; options.is_map()) MINIK_TRY(read_delete_options(options, removal.options));
   // Who was to see it has seen the eviction; the deletion that it becomes is the server's own.
   AdmissionGate* const gate = std::exchange(server_.gate_, nullptr);
   auto removed = Writer(server_, removal).remove();
@@ -320,6 +320,8 @@ Result<ApiResponse> Subresources::approve() {
                      "status.conditions"}});
   }
   Value next = old.with_at({keys::kStatus, keys::kConditions}, Value::array(std::move(conditions)));
+  if (auto removed = decisions_only_in(old, next, "remove"); !removed.empty())
+    return invalid(resource_, request_.name, std::move(removed));
   MINIK_TRY(Writer(server_, request_).allowed_by_users(Operation::kUpdate, next, old));
   MINIK_ASSIGN(next, Writer(server_, request_).accounted(next, old));
   if (!request_.options.dry_run) next = Writer(server_, request_).store_update(next, old);

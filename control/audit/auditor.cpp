@@ -1,6 +1,7 @@
 #include "control/audit/auditor.h"
 
 #include "control/base/text.h"
+#include "control/object/given_status.h"
 #include "control/object/keys.h"
 
 namespace minik::control {
@@ -26,6 +27,7 @@ std::string path_of(const ResourceInfo& resource, const ApiRequest& request) {
 }
 
 Value status_of_error(const Error& error) {
+  if (Value given = given_status(error); given.is_map()) return given;
   return Value::map({{keys::kStatus, "Failure"},
                      {keys::kMessage, error.message},
                      {keys::kReason, code_reason(error.code)}});

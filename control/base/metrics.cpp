@@ -1,6 +1,7 @@
 #include "control/base/metrics.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "control/base/check.h"
 #include "control/base/text.h"
@@ -8,6 +9,10 @@
 namespace minik {
 
 namespace {
+
+constexpr std::string_view kTotal = "_total";
+// Counters whose names Kubernetes left without the ending.
+constexpr std::string_view kKubernetesOwn[] = {"endpoint_slice_controller_changes", "endpoint_slice_controller_syncs"};
 
 const std::vector<Duration>& default_bounds() {
   static const std::vector<Duration> bounds{
@@ -97,7 +102,7 @@ MetricRegistry::Family& MetricRegistry::family(std::string_view name, std::strin
 
 Counter& MetricRegistry::counter(std::string_view name, std::string_view help, MetricLabels labels,
                                  MetricUnit unit) {
-  CHECK(name.ends_with("_total")) << name;
+  CHECK(name.ends_with(kTotal) || std::ranges::find(kKubernetesOwn, name) != std::end(kKubernetesOwn)) << name;
   return family(name, help, "counter", unit).counters[std::move(labels)];
 }
 
@@ -122,10 +127,12 @@ void MetricRegistry::Family::print(const std::string& name, MetricFormat format,
                                    std::string& page) const {
   // OpenMetrics names a counter's family without the ending of its samples.
   const bool bare = format == MetricFormat::kOpenMetrics && type == "counter";
-  const std::string title = bare ? name.substr(0, name.size() - std::string_view("_total").size()) : name;
+  const bool ends = name.ends_with(kTotal);
+  const std::string title = bare && ends ? name.substr(0, name.size() - kTotal.size()) : name;
+  const std::string sample = bare && !ends ? cat(name, kTotal) : name;
   page += cat("# HELP ", title, " ", help, "\n# TYPE ", title, " ", type, "\n");
   for (const auto& [labels, counter] : counters) {
-    page += cat(name, label_text(labels), " ", number(static_cast<int64_t>(counter.value())), "\n");
+    page += cat(sample, label_text(labels), " ", number(static_cast<int64_t>(counter.value())), "\n");
   }
   for (const auto& [labels, gauge] : gauges) {
     page += cat(name, label_text(labels), " ", number(gauge.value()), "\n");

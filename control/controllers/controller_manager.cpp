@@ -9,6 +9,7 @@
 #include "control/controllers/deployment.h"
 #include "control/controllers/disruption.h"
 #include "control/controllers/endpoint_mirroring.h"
+#include "control/controllers/endpoint_slice_metrics.h"
 #include "control/controllers/endpoints.h"
 #include "control/controllers/ephemeral_volume.h"
 #include "control/controllers/flow_schema_status.h"
@@ -34,6 +35,7 @@ namespace {
 // Those that are no decision on a snapshot. The volume cleaner is the half of its provisioner that acts on nodes.
 constexpr std::string_view kGarbageCollector = "garbage-collector-controller", kNodeLifecycle = "node-controller",
                            kAutoscaler = "horizontal-pod-autoscaler", kVolumeCleaner = "local-path-provisioner";
+constexpr std::string_view kEndpointSlices = "endpointslice-controller";
 
 }  // namespace
 
@@ -100,7 +102,12 @@ ControllerManager::ControllerManager(const Schema& schema, Executor& executor, C
     return *recorders_.back();
   };
   for (auto& spec : controller_specs(schema, options)) {
-    if (runs(spec.name)) add(std::move(spec));
+    if (!runs(spec.name)) continue;
+    if (spec.name == kEndpointSlices) {
+      slice_metrics_ = std::make_unique<EndpointSliceMetrics>(metrics, informers_);
+      spec = slice_metrics_->counted(std::move(spec));
+    }
+    add(std::move(spec));
   }
   if (runs(kGarbageCollector)) {
     garbage_collector_ = std::make_unique<GarbageCollector>(schema, executor, client, informers_,

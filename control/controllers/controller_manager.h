@@ -55,6 +55,7 @@ class ControllerManager {
   MetricRegistry& metrics_;
   Rng rng_;
   InformerSet informers_;
+  std::unique_ptr<class EndpointSliceMetrics> slice_metrics_;
   std::vector<std::unique_ptr<EventRecorder>> recorders_;
   std::vector<std::unique_ptr<ControllerRunner>> runners_;
   std::unique_ptr<GarbageCollector> garbage_collector_;

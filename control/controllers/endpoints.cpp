@@ -113,11 +113,6 @@ std::vector<Value> selected_pods(const Snapshot& snapshot, const Value& service)
   return pods;
 }
 
-bool has_selector(const Value& service) {
-  return !service[keys::kSpec][keys::kSelector].empty() &&
-         service[keys::kSpec][keys::kType].as_string() != "ExternalName";
-}
-
 Value slice_metadata(const Value& service, std::string_view name) {
   MapBuilder labels(service[keys::kMetadata][keys::kLabels]);
   labels.set(kServiceLabel, object_name(service));
@@ -294,9 +289,27 @@ void plan_server_check(Plan& plan, const ObjectKey& service) {
 
 }  // namespace
 
+bool has_endpoints(const Value& service) {
+  return !service[keys::kSpec][keys::kSelector].empty() &&
+         service[keys::kSpec][keys::kType].as_string() != "ExternalName";
+}
+
+SliceDemand slice_demand(const Snapshot& snapshot, const Value& service) {
+  std::map<std::string, int64_t> groups;
+  SliceDemand demand;
+  for (const auto& pod : selected_pods(snapshot, service)) {
+    ++demand.endpoints;
+    ++groups[ports_id(resolved_ports(service, pod))];
+  }
+  constexpr auto kMax = static_cast<int64_t>(kSliceMax);
+  for (const auto& [id, endpoints] : groups) demand.slices += (endpoints + kMax - 1) / kMax;
+  demand.slices = std::max<int64_t>(demand.slices, 1);  // an empty one
+  return demand;
+}
+
 Plan reconcile_endpoint_slices(const Snapshot& snapshot, const ObjectKey& key, Env&) {
   const Value& service = snapshot.find(kinds::kServices, key.namespace_, key.name);
-  if (!service.has_value() || is_deleting(service) || !has_selector(service)) return Plan::done();
+  if (!service.has_value() || is_deleting(service) || !has_endpoints(service)) return Plan::done();
   std::map<std::string, std::pair<Value, std::vector<Value>>> groups;  // by the ports' content
   for (const auto& pod : selected_pods(snapshot, service)) {
     const Value ports = resolved_ports(service, pod);
@@ -339,7 +352,7 @@ Plan reconcile_endpoints(const Snapshot& snapshot, const ObjectKey& key, Env& en
     }
     return plan;
   }
-  if (is_deleting(service) || !has_selector(service)) return plan;
+  if (is_deleting(service) || !has_endpoints(service)) return plan;
   const EndpointsContent content = endpoints_content(snapshot, service);
   const Value labels = endpoints_labels(service);
   if (!current.has_value()) {
@@ -386,7 +399,7 @@ void services_of_pod(const Snapshot& snapshot, const Value& before, const Value&
   if (!concerns_endpoints(before, after)) return;
   const Value& object = after.has_value() ? after : before;
   for (const auto& service : snapshot.list(kinds::kServices, object_namespace(object))) {
-    if (!has_selector(service)) continue;
+    if (!has_endpoints(service)) continue;
     const auto selector = LabelSelector::from_map(service[keys::kSpec][keys::kSelector]);
     if (selector.matches(before[keys::kMetadata][keys::kLabels]) ||
         selector.matches(after[keys::kMetadata][keys::kLabels])) {

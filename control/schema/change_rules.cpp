@@ -314,12 +314,24 @@ void check_finalizers(const Value& metadata, const Value& old, FieldErrors& erro
                        join(added, ", "), "}"));
 }
 
+// What a node was given by its network and by its cloud it keeps.
+void check_node(const Value& object, const Value& old, FieldErrors& errors) {
+  constexpr std::pair<std::string_view, std::string_view> kGivenOnce[] = {{"podCIDR", "podCIDRs"}, {"providerID", "providerID"}};
+  const FieldPath at("spec");
+  for (const auto& [field, shown] : kGivenOnce) {
+    const Value &now = object[keys::kSpec].get(field), &before = old[keys::kSpec].get(field);
+    if (before.as_string().empty() || now == before) continue;
+    errors.forbidden(at.field(shown), cat("node updates may not change ", field, " except from \"\" to valid"));
+  }
+}
+
 struct ChangeRule {
   KindId kind;
   void (*check)(const Value& object, const Value& old, FieldErrors& errors);
 };
 
 constexpr ChangeRule kRules[] = {
+    {kinds::kNodes, check_node},
     {kinds::kPods, check_pod},
     {kinds::kServices, check_service},
     {kinds::kConfigmaps, check_config_map},

@@ -1,11 +1,13 @@
 // Validation of the small kinds: ConfigMap, Secret, Event, Lease, RBAC, quotas, classes.
 #include <algorithm>
+#include <set>
 #include <span>
 
 #include "control/base/text.h"
 #include "control/object/json.h"
 #include "control/object/keys.h"
 #include "control/object/quantity.h"
+#include "control/schema/certificate_request.h"
 #include "control/schema/names.h"
 #include "control/schema/validation_rules.h"
 
@@ -347,7 +349,27 @@ void check_volume_spec(const Value& spec, const FieldPath& at, FieldErrors& erro
   check_amounts(spec[keys::kCapacity], capacity, errors);
 }
 
+// In the order in which they are told.
+constexpr std::string_view kKeyUsages[] = {
+    "any", "cert sign", "client auth", "code signing", "content commitment", "crl sign", "data encipherment", "decipher only",
+    "digital signature", "email protection", "encipher only", "ipsec end system", "ipsec tunnel", "ipsec user", "key agreement",
+    "key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", "s/mime", "server auth", "signing", "timestamping"};
+
+void check_usages(const Value& usages, const FieldPath& at, FieldErrors& errors) {
+  if (usages.empty()) errors.required(at);
+  // One more than there are: among so many one is wrong, and a long list of them makes no long answer.
+  const auto items = usages.items().first(std::min(usages.size(), std::size(kKeyUsages) + 1));
+  std::set<std::string_view> seen;
+  for (size_t i = 0; i < items.size(); ++i) {
+    const FieldPath here = at.index(i);
+    if (!seen.insert(items[i].as_string()).second) errors.duplicate(here, items[i]);
+    if (std::ranges::find(kKeyUsages, items[i].as_string()) == std::end(kKeyUsages)) errors.not_supported(here, items[i], kKeyUsages);
+  }
+}
+
 void check_certificate_request(const Value& spec, const FieldPath& at, FieldErrors& errors) {
+  const FieldPath usages = at.field("usages");
+  check_usages(spec.get("usages"), usages, errors);
   constexpr int64_t kSecondsMin = 600;
   const Value& seconds = spec[keys::kExpirationSeconds];
   if (seconds.is_int() && seconds.as_int() < kSecondsMin) {
@@ -360,6 +382,11 @@ void check_certificate_request(const Value& spec, const FieldPath& at, FieldErro
     errors.invalid(at.field("signerName"), spec[keys::kSignerName],
                    "must be a fully qualified domain and path of the form 'example.com/signer-name'");
   }
+  const Value& request = spec[keys::kRequest];
+  if (request.as_string().empty()) return;
+  const auto pem = from_base64(request.as_string());
+  const auto subject = read_certificate_subject(pem ? *pem : "");
+  if (!subject) errors.invalid(at.field("request"), request, subject.error().message);
 }
 
 constexpr NamedCheckRule kRules[] = {

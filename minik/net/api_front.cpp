@@ -294,25 +294,45 @@ void ApiFront::serve_remote(const ExchangePtr& exchange, const control::RemoteAp
     if (!user) return refuse(exchange, user.error());
     auto asked = control::attributes_of_path(exchange->request.method, exchange->request.path);
     if (asked.verb == "list" && wants_watch(exchange->request.query)) asked.verb = "watch";
-    if (const Status allowed = server->may_ask(*user, asked, exchange->audit); !allowed.ok())
-      return finish_page(exchange, to_http(allowed.error()));
-    // How long it takes is the other server's business, so each counts as one that lasts.
+    // How long its answer takes is the other server's and the client's business, so each counts as one that lasts.
     auto place = queue_->open_long_running(user->name);
-    if (!place) return finish_page(exchange, to_http(too_many_requests()));
+    if (!place) return refuse(exchange, too_many_requests());
     exchange->responder.hold(std::move(place));
     exchange->call.request.user = *std::move(user);
-    if (!forward(exchange, api, *server)) finish_page(exchange, HttpResponse::text(503, "service unavailable\n"));
+    exchange->flow = server->flow_classifier().classify(exchange->call.request.user, asked.view());
+    const bool queued = submit(exchange, *server, 1, [this, exchange, api, asked](FairQueue::Seat seat) {
+      begin_remote(exchange, api, asked, std::move(seat));
+    });
+    if (!queued) refuse(exchange, too_many_requests());
   });
 }
 
-Status ApiFront::forward(const ExchangePtr& exchange, const control::RemoteApi& api, control::ApiServer& server) const {
+void ApiFront::begin_remote(const ExchangePtr& exchange, const control::RemoteApi& api, const control::PathAttributes& asked,
+                            FairQueue::Seat seat) const {
+  control::ApiServer* server = options_.server();
+  if (server == nullptr) return exchange->responder.respond(to_http(no_server()));
+  if (const Status allowed = server->may_ask(exchange->call.request.user, asked, exchange->audit); !allowed.ok())
+    return finish_page(exchange, to_http(allowed.error()));
+  if (!forward(exchange, api, *server, std::move(seat)))
+    finish_page(exchange, HttpResponse::text(503, "service unavailable\n"));
+}
+
+Status ApiFront::forward(const ExchangePtr& exchange, const control::RemoteApi& api, control::ApiServer& server,
+                         FairQueue::Seat seat) const {
   if (!api.available) return Error(ErrorCode::kServiceUnavailable, "service unavailable");
   HttpsExtensionServers::Forward how;
   how.user = exchange->call.request.user;
   MINIK_ASSIGN(how.endpoints, control::service_endpoints(server.store(), api.namespace_, api.service, cat(api.port)));
   std::rotate(how.endpoints.begin(), how.endpoints.begin() + static_cast<ptrdiff_t>(turn_++ % how.endpoints.size()),
               how.endpoints.end());
-  how.answered = [this, exchange](int status) { audit_page(exchange, status); };
+  // Until the other server answers. How fast the client takes the answer is no load here.
+  const auto held = std::make_shared<CarriedSeat>(*options_.control, std::move(seat));
+  exchange->responder.hold(held);
+  how.answered = [this, exchange, held](int status) {
+    held->give_back();
+    audit_page(exchange, status);
+  };
+  how.headers = flow_headers(exchange->flow);
   exchange->responder.loop()->post([this, exchange, api, how = std::move(how)] {
     const Status sent = options_.extension_servers->forward(exchange->request, exchange->responder, api, how);
     if (!sent) finish_page(exchange, to_http(sent.error()));
@@ -362,24 +382,27 @@ void ApiFront::queue_request(const ExchangePtr& exchange) const {
   exchange->call.request.user = *std::move(user);
   exchange->call.request.audit = exchange->audit;
   const control::ApiRequest& request = exchange->call.request;
-  control::FlowClassifier& classifier = server->flow_classifier();
-  exchange->flow = classifier.classify(request);
+  exchange->flow = server->flow_classifier().classify(request);
   if (request.verb == Verb::kWatch || is_pod_stream(request)) {
     auto place = queue_->open_long_running(request.user.name);
     if (!place) return refuse_for_load(exchange);
     exchange->responder.hold(std::move(place));
   }
-  const bool queued =
-      queue_->submit(exchange->flow, classifier.total_shares(), seats_for(request, server->store()),
-                     [this, exchange](FairQueue::Seat seat) { begin_request(exchange, std::move(seat)); });
-  if (queued) return;
-  server->metrics()
+  const bool queued = submit(exchange, *server, seats_for(request, server->store()),
+                             [this, exchange](FairQueue::Seat seat) { begin_request(exchange, std::move(seat)); });
+  if (!queued) refuse_for_load(exchange);
+}
+
+bool ApiFront::submit(const ExchangePtr& exchange, control::ApiServer& server, int64_t seats, FairQueue::Run run) const {
+  const int64_t shares = server.flow_classifier().total_shares();
+  if (queue_->submit(exchange->flow, shares, seats, std::move(run))) return true;
+  server.metrics()
       .counter("apiserver_flowcontrol_rejected_requests_total", "Requests that found no place to wait.",
                {{"flow_schema", exchange->flow.schema},
                 {"priority_level", exchange->flow.level->name},
                 {"reason", "queue-full"}})
       .add();
-  refuse_for_load(exchange);
+  return false;
 }
 
 void ApiFront::refuse_for_load(const ExchangePtr& exchange) const {

@@ -111,11 +111,15 @@ class ApiFront {
   void refuse_unknown(const ExchangePtr& exchange, const Error& error) const;
   Status serve_agent_page(const ExchangePtr& exchange, const std::string& node) const;
   void serve_remote(const ExchangePtr& exchange, const control::RemoteApi& api) const;
-  Status forward(const ExchangePtr& exchange, const control::RemoteApi& api, control::ApiServer& server) const;
+  void begin_remote(const ExchangePtr& exchange, const control::RemoteApi& api, const control::PathAttributes& asked,
+                    FairQueue::Seat seat) const;
+  Status forward(const ExchangePtr& exchange, const control::RemoteApi& api, control::ApiServer& server, FairQueue::Seat seat) const;
   void open_stream(const ExchangePtr& exchange, control::ApiServer& server) const;
   Status proxy(const ExchangePtr& exchange, control::ApiServer& server) const;
   void serve_resource(const ExchangePtr& exchange) const;
   void queue_request(const ExchangePtr& exchange) const;
+  // Has it wait in the line of its flow; false when that is full, which is counted.
+  bool submit(const ExchangePtr& exchange, control::ApiServer& server, int64_t seats, FairQueue::Run run) const;
   void begin_request(const ExchangePtr& exchange, FairQueue::Seat seat) const;
   void handle_request(const ExchangePtr& exchange, control::ApiServer& server, FairQueue::Seat seat) const;
   void begin_watch(const ExchangePtr& exchange, control::ApiServer& server) const;

@@ -149,6 +149,9 @@ Status HttpsExtensionServers::forward(const HttpRequest& request, const Responde
   order.route = route(how.endpoints, api);
   MINIK_ASSIGN(order.route.tls, client(api, Trust::kVerified));
   order.answered = std::move(how.answered);
+  order.adjust_head = [headers = std::move(how.headers)](HttpResponse& answer) {
+    answer.headers.insert(answer.headers.end(), headers.begin(), headers.end());
+  };
   std::make_shared<UpstreamRequest>(std::move(order), responder)->begin();
   return {};
 }

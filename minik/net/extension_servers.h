@@ -49,6 +49,7 @@ class HttpsExtensionServers final : public control::ExtensionServers {
     control::UserInfo user;
     std::vector<control::ProxyTarget::Endpoint> endpoints;
     std::function<void(int status)> answered = {};  // on the loop, as soon as the answer begins
+    std::vector<HttpHeader> headers = {};           // of this server, beside the answer's own
   };
   // On the loop of the responder. kInternalError for what cannot be told to that server.
   Status forward(const HttpRequest& request, const Responder& responder, const control::RemoteApi& api, Forward how);

@@ -23,6 +23,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "control/api/flow_control.h"
 #include "control/base/executor.h"
@@ -84,6 +85,24 @@ class FairQueue : public std::enable_shared_from_this<FairQueue> {
   bool pumping_ = false;
   size_t long_running_ = 0;
   std::map<std::string, size_t> long_running_of_;
+};
+
+// A seat of a request that is in work on other threads, of which any may give it back.
+class CarriedSeat {
+ public:
+  CarriedSeat(Executor& control, FairQueue::Seat seat) : control_(control), seat_(std::move(seat)) {}
+  ~CarriedSeat() { give_back(); }
+  CarriedSeat(const CarriedSeat&) = delete;
+  CarriedSeat& operator=(const CarriedSeat&) = delete;
+
+  // By one thread at a time.
+  void give_back() {
+    if (seat_) control_.post([seat = std::exchange(seat_, nullptr)] {});
+  }
+
+ private:
+  Executor& control_;
+  FairQueue::Seat seat_;
 };
 
 }  // namespace minik

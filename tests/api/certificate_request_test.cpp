@@ -1,4 +1,5 @@
 // CertificateSigningRequests at the API: who asked, and who may decide.
+#include "tests/api/certificate_requests.h"
 #include "tests/api/http_world.h"
 
 namespace minik::control {
@@ -10,10 +11,12 @@ constexpr const char* kMerge = "application/merge-patch+json";
 class CertificateRequests : public HttpWorld {
  protected:
   Answer create() {
-    return call(
-        "POST", std::string(kRequests),
-        R"({"metadata":{"name":"jane"},"spec":{"request":"cGVt","signerName":"example.com/s","username":"god",
-                "usages":["client auth"]}})");
+    return request("jane", kJanesRequest, "example.com/s");
+  }
+  Answer request(const std::string& name, const std::string& pem, const std::string& signer, std::optional<UserInfo> user = {}) {
+    const std::string body = cat(R"({"metadata":{"name":")", name, R"("},"spec":{"request":")", pem, R"(","signerName":")", signer,
+                                 R"(","username":"god","usages":["client auth"]}})");
+    return user ? call_as(*user, "POST", std::string(kRequests), body) : call("POST", std::string(kRequests), body);
   }
 };
 
@@ -46,9 +49,73 @@ TEST_F(CertificateRequests, AreNotApprovedAndDenied) {
   EXPECT_EQ(both.status, 422);
 }
 
+// Whoever may write the status, as signers do, may not decide by it.
+TEST_F(CertificateRequests, AreNotDecidedOnByTheirStatus) {
+  create();
+  const auto by_status = [&](const std::string& conditions) {
+    return call("PATCH", cat(kRequests, "/jane/status"), cat(R"({"status":{"conditions":[)", conditions, "]}}"), kMerge);
+  };
+  const auto added = by_status(R"({"type":"Approved","status":"True","reason":"Mine"})");
+  EXPECT_EQ(added.status, 422);
+  EXPECT_NE(added.message().find(R"(updates may not add a condition of type "Approved")"), std::string::npos) << added.message();
+  ASSERT_EQ(call("PATCH", cat(kRequests, "/jane/approval"), R"({"status":{"conditions":[{"type":"Approved","status":"True","reason":"Yes"}]}})",
+                 kMerge).status, 200);
+  EXPECT_EQ(by_status("").status, 422) << "nor taken back";
+  EXPECT_EQ(call("PATCH", cat(kRequests, "/jane/approval"), R"({"status":{"conditions":[]}})", kMerge).status, 422);
+  const auto failed = by_status(R"({"type":"Approved","status":"True","reason":"Mine"},{"type":"Failed","status":"True","reason":"No"})");
+  ASSERT_EQ(failed.status, 200) << failed.message();
+  const Value told = failed.body[keys::kStatus][keys::kConditions];
+  EXPECT_EQ(told.items()[0][keys::kReason].as_string(), "Yes");
+  EXPECT_EQ(told.items()[1][keys::kType].as_string(), "Failed");
+}
+
+TEST_F(CertificateRequests, FailOnlyByWhoMaySign) {
+  create();
+  const std::string rbac = "/apis/rbac.authorization.k8s.io/v1/";
+  call("POST", cat(rbac, "clusterroles"),
+       R"({"metadata":{"name":"w"},"rules":[{"apiGroups":["certificates.k8s.io"],"resources":["certificatesigningrequests/status"],"verbs":["*"]}]})");
+  call("POST", cat(rbac, "clusterrolebindings"),
+       R"({"metadata":{"name":"w"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"w"},
+           "subjects":[{"apiGroup":"rbac.authorization.k8s.io","kind":"User","name":"ann"}]})");
+  const UserInfo ann{"ann", "", {"system:authenticated"}, {}};
+  const auto refused = call_as(ann, "PATCH", cat(kRequests, "/jane/status"),
+                               R"({"status":{"conditions":[{"type":"Failed","status":"True","reason":"No"}]}})", kMerge);
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_EQ(refused.message(), "certificatesigningrequests.certificates.k8s.io \"jane\" is forbidden: user not permitted to sign requests "
+                               "with signerName \"example.com/s\"");
+}
+
+TEST_F(CertificateRequests, AreRequestsOfCertificates) {
+  const auto refused = request("x", "cGVt", "example.com/s");
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_EQ(refused.cause(0), "spec.request FieldValueInvalid");
+  EXPECT_NE(refused.message().find("PEM block type must be CERTIFICATE REQUEST"), std::string::npos) << refused.message();
+}
+
+TEST_F(CertificateRequests, MakeNobodyAMaster) {
+  const auto refused = request("root", kMastersRequest, "kubernetes.io/kube-apiserver-client");
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_EQ(refused.message(), "certificatesigningrequests.certificates.k8s.io \"root\" is forbidden: use of "
+                               "kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed");
+  EXPECT_EQ(request("root", kMastersRequest, "example.com/s").status, 201) << "whose groups mean nothing here";
+}
+
+TEST_F(CertificateRequests, OfANodesAgentAreForItself) {
+  const UserInfo n1{"system:node:n1", "", {"system:nodes", "system:authenticated"}, {}};
+  for (const std::string signer : {"kubernetes.io/kubelet-serving", "kubernetes.io/kube-apiserver-client-kubelet"}) {
+    const auto refused = request("theirs", kN2sRequest, signer, n1);
+    EXPECT_EQ(refused.status, 403);
+    EXPECT_EQ(refused.message(), "certificatesigningrequests.certificates.k8s.io \"theirs\" is forbidden: can only create a node CSR "
+                                 "with CN=system:node:n1");
+    EXPECT_EQ(request(cat("mine-", signer.substr(signer.find('/') + 1)), kN1sRequest, signer, n1).status, 201);
+  }
+  EXPECT_EQ(request("for-n2", kN2sRequest, "kubernetes.io/kubelet-serving").status, 201) << "from who is no node's agent";
+}
+
 TEST_F(CertificateRequests, SayALifetimeAndASignerThatThereMayBe) {
   const auto refused = call("POST", std::string(kRequests),
-                            R"({"metadata":{"name":"x"},"spec":{"request":"cGVt","signerName":"nobody","expirationSeconds":60,"usages":["client auth"]}})");
+                            cat(R"({"metadata":{"name":"x"},"spec":{"request":")", kJanesRequest,
+                                R"(","signerName":"nobody","expirationSeconds":60,"usages":["client auth"]}})"));
   EXPECT_EQ(refused.status, 422);
   EXPECT_EQ(refused.cause(0), "spec.expirationSeconds FieldValueInvalid");
   EXPECT_EQ(refused.cause(1), "spec.signerName FieldValueInvalid");

@@ -427,6 +427,13 @@ TEST_F(CustomResourceTest, RefusesDefinitionsWhoseNamesDoNotFit) {
             "\"gadgets.example.com\": must be spec.names.plural+\".\"+spec.group");
 }
 
+TEST_F(CustomResourceTest, SaysItselfOfWhichKindItIs) {
+  ASSERT_EQ(define(std::string("type: object")).status, 201);
+  const auto refused = send("POST", kWidgets, R"({"apiVersion":"example.com/v1","metadata":{"name":"a"}})");
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_TRUE(refused.message().starts_with("Object 'Kind' is missing in '{")) << refused.message();
+}
+
 }  // namespace
 
 }  // namespace minik::control

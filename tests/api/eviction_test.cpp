@@ -54,6 +54,10 @@ class Eviction : public HttpWorld {
     return call("POST", cat(kPods, "/a/eviction", query),
                 R"({"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"a"}})");
   }
+  Answer evict_with(const std::string& delete_options) {
+    return call("POST", cat(kPods, "/a/eviction"),
+                cat(R"({"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"a"},"deleteOptions":)", delete_options, "}"));
+  }
   Value disruption_target() {
     const auto pod = call("GET", cat(kPods, "/a"));
     for (const auto& c : pod.body[keys::kStatus][keys::kConditions].items()) {
@@ -82,6 +86,17 @@ TEST_F(Eviction, ChangesNothingInADryRun) {
   budget(3, 2);
   EXPECT_EQ(evict("?dryRun=All").status, 201);
   EXPECT_TRUE(disruption_target().is_absent());
+}
+
+// As `kubectl drain --dry-run=server` asks.
+TEST_F(Eviction, HeedsTheDeleteOptionsInIt) {
+  pod("True");
+  EXPECT_EQ(evict_with(R"({"dryRun":["All"]})").status, 201);
+  EXPECT_TRUE(call("GET", cat(kPods, "/a")).metadata("deletionTimestamp").is_absent());
+  EXPECT_EQ(evict_with(R"({"dryRun":["Some"]})").status, 422);
+  EXPECT_EQ(evict_with(R"({"preconditions":{"uid":"another"}})").status, 409);
+  EXPECT_EQ(evict_with(R"({"gracePeriodSeconds":7})").status, 201);
+  EXPECT_EQ(call("GET", cat(kPods, "/a")).metadata("deletionGracePeriodSeconds").as_int(), 7);
 }
 
 TEST_F(Eviction, SaysWhatTheBudgetNeeds) {

@@ -65,6 +65,18 @@ TEST_F(FlowControl, FollowsASchemaFromItsCreationToItsDeletion) {
   EXPECT_EQ(schema("jane", known, kinds::kConfigmaps, Verb::kList), "global-default");
 }
 
+TEST_F(FlowControl, ClassifiesWhatOtherServersAnswerByItsPath) {
+  executor.run_until(executor.now(), [] { return false; });
+  const auto schema_of = [&](const UserInfo& user, const std::string& path) {
+    return api.flow_classifier().classify(user, attributes_of_path("GET", path).view()).schema;
+  };
+  const UserInfo account{"system:serviceaccount:default:x", "", {"system:serviceaccounts", "system:authenticated"}, {}};
+  EXPECT_EQ(schema_of(account, "/apis/fish.org/v1/namespaces/n/fishes"), "service-accounts");
+  EXPECT_EQ(schema_of(account, "/apis/fish.org/v1"), "service-accounts") << "no resource";
+  EXPECT_EQ(schema_of({"jane", "", {"system:authenticated"}, {}}, "/apis/fish.org/v1/fishes"), "global-default");
+  EXPECT_EQ(schema_of({"jane", "", {"system:authenticated"}, {}}, "/healthz"), "probes");
+}
+
 TEST_F(FlowControl, SkipsASchemaWhoseLevelIsMissing) {
   ASSERT_EQ(call("DELETE", cat(kGroup, "/prioritylevelconfigurations/global-default")).status, 200);
   EXPECT_EQ(schema("jane", {"system:authenticated"}), "catch-all");

@@ -1,5 +1,6 @@
 // Tokens of accounts and what they die with, reviews of them, who acts as whom, and who may approve certificates.
 #include "control/access/bootstrap_roles.h"
+#include "tests/api/certificate_requests.h"
 #include "tests/api/http_world.h"
 
 namespace minik::control {
@@ -164,7 +165,7 @@ TEST_F(Tokens, AreNoneOfTheBusinessOfWhoMayNotReviewThem) {
 
 TEST_F(Tokens, LetCertificatesBeApprovedByWhoMayForThatSigner) {
   constexpr const char* kRequests = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
-  call("POST", kRequests, R"({"metadata":{"name":"c"},"spec":{"request":"cGVt","signerName":"example.com/s","usages":["client auth"]}})");
+  call("POST", kRequests, cat(R"({"metadata":{"name":"c"},"spec":{"request":")", kJanesRequest, R"(","signerName":"example.com/s","usages":["client auth"]}})"));
   const auto grant = [&](const std::string& signer) {
     const std::string role = cat(R"({"metadata":{"name":"approver"},"rules":[{"apiGroups":["certificates.k8s.io"],"resources":["certificatesigningrequests/approval"],"verbs":["update","patch"]},
                                      {"apiGroups":["certificates.k8s.io"],"resources":["signers"],"resourceNames":[")", signer, R"("],"verbs":["approve"]}]})");

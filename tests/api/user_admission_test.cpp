@@ -28,6 +28,27 @@ TEST(WebhookDenial, HasTheReasonAndTheStatusThatTheWebhookChoseButNoSuccess) {
   EXPECT_EQ(of("{}"), cat("400 : ", denied, " without explanation"));
 }
 
+TEST_F(UserAdmissionTest, AWebhooksOwnReasonAndDetailsReachWhoWrites) {
+  register_webhook("validatingwebhookconfigurations", "own.example.com");
+  webhooks.set("own.example.com", {.answer = Answer::kDeny, .status = R"({"code":418,"reason":"TooMuchTea","message":"no cups",
+      "details":{"name":"pot","kind":"cups","causes":[{"reason":"Empty","message":"none left","field":"data.cups"}],"retryAfterSeconds":7}})"});
+  const auto refused = create_map("a");
+  EXPECT_EQ(refused.status, 418);
+  EXPECT_EQ(refused.body[keys::kReason].as_string(), "TooMuchTea");
+  EXPECT_EQ(refused.message(), "admission webhook \"own.example.com\" denied the request: no cups");
+  EXPECT_EQ(to_json(refused.body[keys::kDetails]),
+            R"({"causes":[{"field":"data.cups","message":"none left","reason":"Empty"}],"kind":"cups","name":"pot","retryAfterSeconds":7})");
+}
+
+TEST_F(UserAdmissionTest, AWebhookThatGivesNoDetailsHasNoneAdded) {
+  register_webhook("validatingwebhookconfigurations", "short.example.com");
+  webhooks.set("short.example.com", {.answer = Answer::kDeny, .status = R"({"code":409,"reason":"Conflict"})"});
+  const auto refused = create_map("a");
+  EXPECT_EQ(refused.status, 409);
+  EXPECT_EQ(refused.message(), "admission webhook \"short.example.com\" denied the request: Conflict");
+  EXPECT_FALSE(refused.body[keys::kDetails].has_value());
+}
+
 TEST_F(UserAdmissionTest, AWebhookThatNobodyAnswersStopsTheWriteUnlessItMayBeIgnored) {
   register_webhook("validatingwebhookconfigurations", "down.example.com");
   webhooks.set("", {.answer = Answer::kOutage});

@@ -95,5 +95,40 @@ TEST_F(Writes, OrphanByAFinalizer) {
   EXPECT_EQ(held.body[keys::kMetadata][keys::kFinalizers].items()[0].as_string(), "orphan");
 }
 
+TEST_F(Writes, LeaveANodeTheRangeAndTheProviderThatItWasGiven) {
+  call("POST", "/api/v1/nodes", R"({"metadata":{"name":"n"}})");
+  const auto change = [&](const std::string& spec) {
+    return call("PATCH", "/api/v1/nodes/n", cat(R"({"spec":)", spec, "}"), "application/merge-patch+json");
+  };
+  EXPECT_EQ(change(R"({"podCIDR":"10.1.0.0/24","providerID":"a"})").status, 200);
+  const auto refused = change(R"({"podCIDR":"10.2.0.0/24","providerID":"b"})");
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_EQ(refused.cause(0), "spec.podCIDRs FieldValueForbidden");
+  EXPECT_EQ(refused.cause(1), "spec.providerID FieldValueForbidden");
+  EXPECT_EQ(change(R"({"unschedulable":true})").status, 200);
+}
+
+TEST_F(Writes, SayToOperatorsThatTheNamespaceIsOnItsWayOut) {
+  call("POST", "/api/v1/namespaces", R"({"metadata":{"name":"lab"}})");
+  call("DELETE", "/api/v1/namespaces/lab");
+  const auto refused = call("POST", "/api/v1/namespaces/lab/configmaps", R"({"metadata":{"name":"a"}})");
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_EQ(refused.message(),
+            "configmaps \"a\" is forbidden: unable to create new content in namespace lab because it is being terminated");
+  EXPECT_EQ(refused.cause(0), "metadata.namespace NamespaceTerminating");
+}
+
+TEST_F(Writes, AreNotMadeInAllNamespacesAtOnce) {
+  ASSERT_EQ(create_config_map("a").status, 201);
+  for (const std::string method : {"DELETE", "POST"}) {
+    const auto refused = call(method, "/api/v1/configmaps", R"({"metadata":{"name":"b"}})");
+    EXPECT_EQ(refused.status, 405) << method;
+    EXPECT_EQ(refused.reason(), "MethodNotAllowed") << method;
+  }
+  EXPECT_EQ(call("GET", path("a")).status, 200);
+  EXPECT_EQ(call("DELETE", std::string(kConfigMaps)).status, 200) << "of one namespace";
+  EXPECT_EQ(call("GET", path("a")).status, 404);
+}
+
 }  // namespace
 }  // namespace minik::control

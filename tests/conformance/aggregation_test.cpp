@@ -3,6 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <vector>
 
 #include "control/base/text.h"
 #include "control/object/json.h"
@@ -35,6 +39,7 @@ class Aggregation : public ::testing::Test {
   }
 
   void serve(const HttpRequest& request, const Responder& responder) {
+    if (request.path == "/apis/fish.org/v1/slow") return slow.add(responder);
     if (broken) return responder.respond(HttpResponse::text(500, "broken"));
     const auto json = [](std::string text) { return HttpResponse{200, {{"content-type", "application/json"}}, std::move(text)}; };
     if (request.path == "/apis/fish.org/v1") return responder.respond(json(kFishes));
@@ -79,8 +84,32 @@ class Aggregation : public ::testing::Test {
     EXPECT_TRUE(holds()) << condition();
   }
 
+  // Requests that the other server has and does not answer yet.
+  class Unanswered {
+   public:
+    void add(Responder responder) {
+      const std::lock_guard lock(mutex_);
+      all_.push_back(std::move(responder));
+      came_.notify_all();
+    }
+    Responder take() {
+      std::unique_lock lock(mutex_);
+      CHECK(came_.wait_for(lock, std::chrono::seconds(20), [this] { return !all_.empty(); }));
+      Responder first = std::move(all_.front());
+      all_.erase(all_.begin());
+      return first;
+    }
+
+   private:
+    std::mutex mutex_;
+    std::condition_variable came_;
+    std::vector<Responder> all_;
+  };
+
   std::atomic<bool> broken = false;
-  ApiWorld world;
+  Unanswered slow;
+  // So few seats that a level of one share has one.
+  ApiWorld world{HttpServerOptions(), {.queue = {.seats = 8}}};
   TestServer fish;
   TestConnection admin;
 };
@@ -105,6 +134,37 @@ TEST_F(Aggregation, AsksWhoMayBeforeItPassesOn) {
   const auto refused = other.request("GET /apis/fish.org/v1/namespaces/n/fishes?watch=true HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\n\r\n");
   EXPECT_EQ(refused.status, 403);
   EXPECT_THAT(refused.body, HasSubstr(R"(cannot watch resource \"fishes\" in API group \"fish.org\" in the namespace \"n\")"));
+}
+
+TEST_F(Aggregation, SeatsWhatItPassesOnAtTheLevelOfWhoAsksUntilTheOtherServerAnswers) {
+  // A level of its own for who is no administrator, of one seat and without lines, and the right to ask for fishes.
+  const std::string flow = "/apis/flowcontrol.apiserver.k8s.io/v1/", rbac = "/apis/rbac.authorization.k8s.io/v1/";
+  const auto make = [this](const std::string& path, std::string_view body) { ASSERT_EQ(send("POST", path, body).status, 201) << path; };
+  make(cat(flow, "prioritylevelconfigurations"),
+       R"({"metadata":{"name":"one"},"spec":{"type":"Limited","limited":{"nominalConcurrencyShares":1,"borrowingLimitPercent":0,
+           "limitResponse":{"type":"Reject"}}}})");
+  make(cat(flow, "flowschemas"),
+       R"({"metadata":{"name":"fishes"},"spec":{"matchingPrecedence":5,"priorityLevelConfiguration":{"name":"one"},"rules":[{"subjects":
+           [{"kind":"Group","group":{"name":"system:authenticated"}}],"nonResourceRules":[{"verbs":["*"],"nonResourceURLs":["*"]}],
+           "resourceRules":[{"verbs":["*"],"apiGroups":["fish.org"],"resources":["*"],"clusterScope":true,"namespaces":["*"]}]}]}})");
+  make(cat(rbac, "clusterroles"), R"({"metadata":{"name":"f"},"rules":[{"apiGroups":["fish.org"],"resources":["*"],"verbs":["*"]}]})");
+  make(cat(rbac, "clusterrolebindings"),
+       R"({"metadata":{"name":"f"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"f"},"subjects":
+           [{"apiGroup":"rbac.authorization.k8s.io","kind":"Group","name":"system:authenticated"}]})");
+  offer();
+  wait_until([this] { return condition() == "True Passed"; });
+  const std::string ask = "GET /apis/fish.org/v1/slow HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\n\r\n";
+  TestConnection first(world.port(), Kind::kTls), second(world.port(), Kind::kTls);
+  first.send(ask);
+  const Responder waiting = slow.take();
+  EXPECT_EQ(second.request(ask).status, 429) << "its level has one seat, which is taken";
+  EXPECT_EQ(get("/apis/fish.org/v1/fishes").status, 200) << "others have levels of their own";
+  waiting.respond(HttpResponse::text(200, "late"));
+  ASSERT_TRUE(first.read_until("late"));
+  second.send(ask);
+  slow.take().respond(HttpResponse::text(200, "now"));
+  EXPECT_TRUE(second.read_until("now"));
+  EXPECT_THAT(get("/metrics").body, HasSubstr(R"(apiserver_flowcontrol_rejected_requests_total{flow_schema="fishes",priority_level="one")"));
 }
 
 TEST_F(Aggregation, DiscoveryAndOpenApiIncludeIt) {

@@ -35,7 +35,7 @@ spec:
             (Lines{"metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is "
                    "recommended: [must not contain dots]",
                    R"(spec.nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14; use "kubernetes.io/os" instead)",
-                   "spec.volumes[0].gitRepo: deprecated in v1.11", R"(spec.hostAliases[1].ip: duplicate ip "1.2.3.4")",
+                   "spec.volumes[0].gitRepo: deprecated in v1.11, and disabled by default in v1.33+", R"(spec.hostAliases[1].ip: duplicate ip "1.2.3.4")",
                    R"(metadata.annotations[seccomp.security.alpha.kubernetes.io/pod]: non-functional in v1.27+; use the )"
                    R"("seccompProfile" field instead)",
                    R"(spec.containers[0].resources.requests[memory]: fractional byte value "100m" is invalid, must be an integer)",
@@ -68,6 +68,64 @@ TEST_F(Warns, OfWhatGoesOutOfUse) {
             Lines{"spec.externalIPs is ignored for headless services"});
   EXPECT_EQ(get("/api/v1/namespaces/default/endpoints").warnings,
             Lines{"v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"});
+}
+
+TEST_F(Warns, OfOldLabelsAndFieldsOfNodes) {
+  EXPECT_EQ(of("/api/v1/nodes", "{metadata: {name: n}, spec: {externalID: x, configSource: {}}}"),
+            (Lines{"spec.configSource: the feature is removed", "spec.externalID: this field is deprecated, and is unused by Kubernetes"}));
+  constexpr const char* kUse = R"(deprecated since v1.14; use "kubernetes.io/arch" instead)";
+  EXPECT_EQ(of("/apis/node.k8s.io/v1/runtimeclasses",
+               "{metadata: {name: r}, handler: h, scheduling: {nodeSelector: {beta.kubernetes.io/arch: x}}}"),
+            Lines{cat("scheduling.nodeSelector: ", kUse)});
+  EXPECT_EQ(of("/apis/storage.k8s.io/v1/storageclasses", "{metadata: {name: s}, provisioner: example.com/p, allowedTopologies: "
+                                                         "[{matchLabelExpressions: [{key: beta.kubernetes.io/arch, values: [x]}]}]}"),
+            Lines{cat("allowedTopologies[0].matchLabelExpressions[0].key: ", kUse)});
+  EXPECT_EQ(of("/api/v1/persistentvolumes",
+               "{metadata: {name: v}, spec: {accessModes: [ReadWriteOnce], capacity: {storage: 1Gi}, hostPath: {path: /x}, nodeAffinity: "
+               "{required: {nodeSelectorTerms: [{matchExpressions: [{key: beta.kubernetes.io/arch, operator: Exists}]}]}}}}"),
+            Lines{cat("spec.nodeAffinity.required.nodeSelectorTerms[0].matchExpressions[0].key: beta.kubernetes.io/arch is ", kUse)});
+}
+
+TEST_F(Warns, OfAddressesThatNobodyShouldWriteSo) {
+  EXPECT_EQ(of("/api/v1/namespaces/default/services",
+               "{metadata: {name: s}, spec: {type: LoadBalancer, trafficDistribution: PreferClose, externalIPs: ['::ffff:1.2.3.4', '2001:DB8::1'], "
+               "loadBalancerSourceRanges: [192.12.2.8/24], ports: [{port: 80}]}}"),
+            (Lines{R"(spec.externalIPs[0]: non-standard IP address "::ffff:1.2.3.4" will be considered invalid in a future Kubernetes release: )"
+                   R"(use "1.2.3.4")",
+                   R"(spec.externalIPs[1]: IPv6 address "2001:DB8::1" should be in RFC 5952 canonical format ("2001:db8::1"))",
+                   R"(spec.loadBalancerSourceRanges[0]: CIDR value "192.12.2.8/24" is ambiguous in this context (should be "192.12.2.0/24" or )"
+                   R"("192.12.2.8/32"?))",
+                   R"(spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone")"}));
+  EXPECT_EQ(of("/apis/networking.k8s.io/v1/namespaces/default/networkpolicies",
+               "{metadata: {name: n}, spec: {podSelector: {}, egress: [{to: [{ipBlock: {cidr: 10.1.2.3/8}}]}]}}"),
+            Lines{R"(spec.egress[0].to[0].ipBlock.cidr: CIDR value "10.1.2.3/8" is ambiguous in this context (should be "10.0.0.0/8" or )"
+                  R"("10.1.2.3/32"?))"});
+  EXPECT_EQ(of("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices",
+               "{metadata: {name: e}, addressType: FQDN, endpoints: [{addresses: [example.com]}]}"),
+            Lines{"spec.addressType: FQDN endpoints are deprecated"});
+}
+
+TEST_F(Warns, OfPodsThatWillNotBeWhatTheyLookLike) {
+  EXPECT_EQ(of(kPods, R"(
+metadata: {name: p}
+spec:
+  affinity:
+    nodeAffinity:
+      preferredDuringSchedulingIgnoredDuringExecution:
+      - {weight: 1, preference: {matchExpressions: [{key: disk, operator: In, values: [-x]}]}}
+  volumes:
+  - name: t
+    projected: {sources: [{serviceAccountToken: {path: token}}, {configMap: {name: m, items: [{key: k, path: token}]}}]}
+  containers:
+  - {name: c, image: i, ports: [{containerPort: 80, hostIP: 127.0.0.1}]}
+)"),
+            (Lines{"spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].preference.matchExpressions[0].values[0]: -x "
+                   "is invalid, a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start "
+                   "and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+                   "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')",
+                   "spec.volumes[0].projected.sources.configMap[0]: has duplicated path with ServiceAccountToken \"token\"",
+                   "spec.containers[0].ports[0]: hostIP set without hostPort: {Name: HostPort:0 ContainerPort:80 Protocol:TCP "
+                   "HostIP:127.0.0.1}"}));
 }
 
 // Each pair of equal ports earns one: ten million of them here.

@@ -9,6 +9,12 @@ allowed() { [[ $(kc get pdb web -o jsonpath='{.status.disruptionsAllowed}/{.stat
 eventually allowed 1/3/2
 kc get pdb web
 
+step "a drain that is only tried at the server evicts nobody"
+kc drain "$profile" --ignore-daemonsets --dry-run=server --pod-selector=app=web --timeout=20s >"$root/tried" 2>&1
+contains "evicting pod default/web" cat "$root/tried"
+allowed 1/3/2
+[[ $(kc get pods -l app=web -o 'jsonpath={.items[*].metadata.deletionTimestamp}') == "" ]]
+
 step "drain evicts one pod and is refused the others, whose places nobody could take"
 fails "would violate the pod's disruption budget" kc drain "$profile" --ignore-daemonsets --timeout=4s
 eventually allowed 0/2/2

@@ -13,9 +13,9 @@ class SimulatedMetrics : public ::testing::Test {
   }
   int64_t value_of(const std::string& series) {
     const std::string page = deployment.cluster().metrics().text();
-    const size_t at = page.find(series + " ");
+    const size_t at = page.find(cat("\n", series, " "));
     if (at == std::string::npos) return -1;
-    const size_t begin = at + series.size() + 1;
+    const size_t begin = at + series.size() + 2;
     return parse_int64(std::string_view(page).substr(begin, page.find('\n', begin) - begin)).value_or(-2);
   }
 
@@ -38,6 +38,26 @@ TEST_F(SimulatedMetrics, TellTheQueuesThatASettledClusterLeavesEmpty) {
   EXPECT_GT(value_of(R"(workqueue_adds_total{name="replicaset-controller"})"), 0);
   EXPECT_EQ(value_of(R"(workqueue_unfinished_work_seconds{name="replicaset-controller"})"), 0);
   EXPECT_EQ(value_of(R"(scheduler_pending_pods{queue="active"})"), 0);
+}
+
+TEST_F(SimulatedMetrics, CountTheSlicesOfAService) {
+  deployment.scale_to(150);
+  control::ApiRequest service;
+  service.verb = control::Verb::kCreate;
+  service.kind = control::kinds::kServices;
+  service.namespace_ = "default";
+  service.body = *control::parse_json(R"({"metadata":{"name":"web"},"spec":{"selector":{"app":"web"},"ports":[{"port":80}]}})");
+  deployment.send(std::move(service));
+  deployment.advance(minutes(1));
+  EXPECT_EQ(value_of("endpoint_slice_controller_endpoints_desired"), 150);
+  EXPECT_EQ(value_of("endpoint_slice_controller_num_endpoint_slices"), 2);
+  EXPECT_EQ(value_of("endpoint_slice_controller_desired_endpoint_slices"), 2);
+  EXPECT_EQ(value_of(R"(endpoint_slice_controller_changes{operation="create"})"), 2);
+  EXPECT_EQ(value_of("endpoint_slice_controller_endpoints_added_per_sync_sum"), 150);
+  EXPECT_GT(value_of(R"(endpoint_slice_controller_syncs{result="success"})"), 0);
+  deployment.scale_to(20);
+  EXPECT_EQ(value_of("endpoint_slice_controller_endpoints_desired"), 20);
+  EXPECT_EQ(value_of("endpoint_slice_controller_endpoints_removed_per_sync_sum"), 130);
 }
 
 TEST_F(SimulatedMetrics, ShowAZoneThatLosesNodes) {

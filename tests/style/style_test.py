@@ -37,6 +37,7 @@ RULES = [
     Rule("sockets", r"#include <(sys/socket|netinet/|arpa/|netdb|sys/un|poll|sys/epoll)",
          "minik/net or runtime/network", DECIDES,
          allowed={"control/schema/names.cpp": "inet_pton reads the text of an address",
+                  "control/api/address_warnings.cpp": "inet_pton and inet_ntop read and print addresses",
                   "control/cel/network_functions.cpp": "inet_pton and inet_ntop read and print addresses"}),
     Rule("files", r"#include <(fstream|filesystem|fcntl\.h|unistd\.h|sys/stat\.h)|\bfopen\(",
          "a port (Log, ContainerRuntime)", DECIDES,
@@ -132,7 +133,7 @@ def check_exceptions(tree):
 
 # What scenarios may name; the node agents' metrics are not counted in the simulator.
 COUNTED_IN = ("control/api", "control/client", "control/controllers", "control/scheduler")
-COUNTS = re.compile(r'(?:counter|gauge|histogram)\(\s*"(\w+)"|"([a-z]+_\w+_(?:total|seconds))"')
+COUNTS = re.compile(r'(?:counter|gauge|histogram)\(\s*"(\w+)"|"([a-z]+_\w+_(?:total|seconds|changes|syncs))"')
 
 
 def check_metric_families(tree):

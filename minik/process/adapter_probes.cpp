@@ -1,12 +1,13 @@
-// How ContainerAdapter looks into sandboxes: commands that end, HTTP and TCP probes.
+// How ContainerAdapter looks into sandboxes: commands that end, HTTP, gRPC and TCP probes.
 #include "minik/process/container_adapter.h"
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "control/base/text.h"
+#include "minik/process/grpc_probe.h"
+#include "minik/process/http_probe.h"
 
 namespace minik {
 
@@ -43,17 +44,19 @@ bool drain(int out, int err, Duration timeout, control::ExecResult& result) {
   return true;
 }
 
-Result<UniqueFd> connect_to(PodNetworkPort* network, const std::string& address, int port,
-                            Duration timeout) {
-  if (!network) return Error(ErrorCode::kServiceUnavailable, "this node has no pod network");
-  return network->connect(address, port, static_cast<int>(timeout.milliseconds()));
+ProbeDial dial_into(PodNetworkPort* network) {
+  return [network](const std::string& address, int port, int timeout_ms) -> Result<UniqueFd> {
+    if (!network) return Error(ErrorCode::kServiceUnavailable, "this node has no pod network");
+    return network->connect(address, port, timeout_ms);
+  };
 }
 
 }  // namespace
 
 void ContainerAdapter::exec_sync(const std::string& id, std::vector<std::string> command,
                                  Duration timeout, Done<control::ExecResult> done) {
-  run<control::ExecResult>(
+  run_on<control::ExecResult>(
+      probes_,
       [this, id, command = std::move(command), timeout]() -> Result<control::ExecResult> {
         int out[2], err[2];
         if (pipe2(out, O_CLOEXEC) != 0) return error_from_errno(errno, "pipe");
@@ -77,52 +80,33 @@ void ContainerAdapter::exec_sync(const std::string& id, std::vector<std::string>
       std::move(done));
 }
 
-void ContainerAdapter::http_get(const std::string& sandbox_id, control::HttpProbe probe,
-                                Duration timeout, Done<int> done) {
-  run<int>(
-      [this, sandbox_id, probe = std::move(probe), timeout]() -> Result<int> {
-        if (probe.https)
-          return Error(ErrorCode::kBadRequest,
-                       "HTTPS probes are not there yet: use HTTP, TCP or exec");
-        const std::string host = probe.host.empty() ? sandbox_address(sandbox_id) : probe.host;
-        MINIK_ASSIGN(const auto socket, connect_to(network_, host, probe.port, timeout));
-        std::string request = cat(
-            "GET ", probe.path.empty() ? "/" : probe.path, " HTTP/1.1\r\nHost: ", host, ":",
-            probe.port, "\r\nUser-Agent: kube-probe/1.35\r\nAccept: */*\r\nConnection: close\r\n");
-        for (const auto& [key, value] : probe.headers) request += cat(key, ": ", value, "\r\n");
-        request += "\r\n";
-        if (send(socket.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0)
-          return error_from_errno(errno, "send probe");
-        std::string head;
-        while (head.find('\n') == std::string::npos && head.size() < 4096) {
-          pollfd p{socket.get(), POLLIN, 0};
-          if (poll(&p, 1, static_cast<int>(timeout.milliseconds())) <= 0) {
-            return Error(ErrorCode::kTimeout,
-                         cat("Get \"http://", host, ":", probe.port, probe.path,
-                             "\": context deadline exceeded (Client.Timeout exceeded while "
-                             "awaiting headers)"));
-          }
-          char buffer[1024];
-          const ssize_t n = recv(socket.get(), buffer, sizeof buffer, 0);
-          if (n <= 0) break;
-          head.append(buffer, static_cast<size_t>(n));
-        }
-        const auto words = split(std::string_view(head).substr(0, head.find('\r')), ' ');
-        const auto status = words.size() > 1 ? parse_int64(words[1]) : std::nullopt;
-        if (!status || !words[0].starts_with("HTTP/"))
-          return Error(ErrorCode::kInvalid, "malformed HTTP response");
-        return static_cast<int>(*status);
+void ContainerAdapter::http_get(const std::string& sandbox_id, control::HttpProbe probe, Duration timeout,
+                                Done<control::HttpAnswer> done) {
+  run_on<control::HttpAnswer>(
+      probes_,
+      [this, sandbox_id, probe = std::move(probe), timeout] {
+        return probe_http(probe, sandbox_address(sandbox_id), timeout, dial_into(network_));
+      },
+      std::move(done));
+}
+
+void ContainerAdapter::grpc_check(const std::string& sandbox_id, control::GrpcProbe probe, Duration timeout, Done<Unit> done) {
+  run_on<Unit>(
+      probes_,
+      [this, sandbox_id, probe = std::move(probe), timeout]() -> Result<Unit> {
+        MINIK_TRY(probe_grpc(probe, sandbox_address(sandbox_id), timeout, dial_into(network_)));
+        return Unit{};
       },
       std::move(done));
 }
 
 void ContainerAdapter::tcp_connect(const std::string& sandbox_id, const std::string& host, int port,
                                    Duration timeout, Done<Unit> done) {
-  run<Unit>(
+  run_on<Unit>(
+      probes_,
       [this, sandbox_id, host, port, timeout]() -> Result<Unit> {
-        MINIK_ASSIGN(
-            const auto socket,
-            connect_to(network_, host.empty() ? sandbox_address(sandbox_id) : host, port, timeout));
+        const std::string address = host.empty() ? sandbox_address(sandbox_id) : host;
+        MINIK_ASSIGN(const auto socket, dial_into(network_)(address, port, static_cast<int>(timeout.milliseconds())));
         return Unit{};
       },
       std::move(done));

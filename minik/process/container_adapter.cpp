@@ -18,6 +18,8 @@ using control::PodSandboxStatus;
 
 namespace {
 
+constexpr size_t kProbeThreads = 16;  // of probes and hooks that may be waiting for an answer at the same time
+
 std::string resolv_conf(const PodSandboxConfig& config) {
   std::string text;
   for (const auto& server : config.dns_servers) text += cat("nameserver ", server, "\n");
@@ -56,7 +58,8 @@ ContainerAdapter::ContainerAdapter(Executor& executor, WorkerPool& workers,
       images_(images),
       network_(network),
       paths_(std::move(paths)),
-      alive_(std::make_shared<bool>(true)) {}
+      alive_(std::make_shared<bool>(true)),
+      probes_(executor, {.threads = kProbeThreads, .queue_max = 4096}) {}
 
 ContainerAdapter::~ContainerAdapter() {
   *alive_ = false;

@@ -136,6 +136,12 @@ void check_pod_spec(const Value& value, const FieldPath& at, FieldErrors& errors
   check_host_ports(spec, at, errors);
   check_dns(spec, at, errors);
   check_identity(spec, at, errors);
+  const Value& shared = value[keys::kShareProcessNamespace];
+  if (shared.as_bool() && spec.hostPID()) {
+    const FieldPath context = at.field("securityContext");
+    errors.invalid(context.field("shareProcessNamespace"), shared,
+                   "ShareProcessNamespace and HostPID cannot both be enabled");
+  }
   std::set<std::string_view> gates;
   const FieldPath gates_at = at.field("schedulingGates");
   for (size_t i = 0; i < spec.schedulingGates().size(); ++i) {

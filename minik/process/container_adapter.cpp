@@ -135,14 +135,11 @@ PodSandboxStatus ContainerAdapter::sandbox_status_of(const runtime::SandboxInfo&
 }
 
 Result<PodSandboxStatus> ContainerAdapter::make_sandbox(const PodSandboxConfig& config) {
-  if (config.share_process_namespace) {
-    return Error(ErrorCode::kBadRequest,
-                 "shareProcessNamespace is not there yet: leave it out, or use hostPID");
-  }
   runtime::SandboxConfig sandbox;
   sandbox.id = new_id();
   sandbox.hostname = config.hostname;
   sandbox.host_ipc = config.host_ipc;
+  sandbox.share_processes = config.share_process_namespace;
   sandbox.sysctls = config.sysctls;
   sandbox.annotations = config.labels;
   sandbox.annotations["minik.attempt"] = cat(config.attempt);

@@ -15,6 +15,7 @@
 #include "runtime/container/capabilities.h"
 #include "runtime/container/engine.h"
 #include "runtime/container/files.h"
+#include "runtime/container/pause.h"
 #include "runtime/container/shim.h"
 
 namespace minik::runtime {
@@ -30,7 +31,7 @@ class ContainerTest : public ::testing::Test {
     ASSERT_TRUE(make_directories(directory + "/rootfs/bin").ok());
     for (const auto* folder : {"etc", "tmp"}) ASSERT_TRUE(make_directories(directory + "/rootfs/" + folder).ok());
     std::filesystem::copy_file("/bin/busybox", directory + "/rootfs/bin/busybox");
-    for (const auto* tool : {"sh", "sleep", "cat", "echo", "hostname", "mount", "id", "dd", "ps", "kill"}) {
+    for (const auto* tool : {"sh", "sleep", "cat", "echo", "hostname", "mount", "id", "dd", "ps", "kill", "grep", "ls"}) {
       std::filesystem::create_symlink("busybox", directory + "/rootfs/bin/" + tool);
     }
     open();
@@ -55,9 +56,10 @@ class ContainerTest : public ::testing::Test {
     engine = *std::move(opened);
   }
 
-  void make_sandbox(const std::string& id) {
+  void make_sandbox(const std::string& id, bool share_processes = false) {
     SandboxConfig config;
     config.id = id;
+    config.share_processes = share_processes;
     config.hostname = "pod-host";
     const auto made = engine->create_sandbox(config);
     ASSERT_TRUE(made.ok()) << made.error().message;
@@ -129,6 +131,40 @@ TEST_F(ContainerTest, TellsExitCodesAndSignals) {
   wait_for_exit("killed");
   EXPECT_EQ(engine->container("killed")->exit_code, 137);
   EXPECT_EQ(engine->container("killed")->signal, SIGKILL);
+}
+
+TEST_F(ContainerTest, SharesProcessesWhereThePodSaysSo) {
+  make_sandbox("s", true);
+  ASSERT_TRUE(run(spec("first", {"sh", "-c", "sleep 4242; true"})));
+  EXPECT_EQ(output_of(spec("look", {"sh", "-c", "cat /proc/1/comm; ps -o args | grep -c '^sleep 4242'"})), "pause\n1\n");
+  // An engine that is opened again finds the namespace.
+  engine.reset();
+  open();
+  EXPECT_TRUE(engine->sandboxes()[0].ready);
+  EXPECT_EQ(output_of(spec("again", {"sh", "-c", "ps -o args | grep -c '^sleep 4242'"})), "1\n");
+  // Neither what a container leaves running nor what it leaves dead stays.
+  ASSERT_TRUE(engine->signal_container("first", SIGKILL).ok());
+  wait_for_exit("first");
+  EXPECT_EQ(output_of(spec("orphans", {"sh", "-c", "(sleep 0 &); (true &); true"})), "");
+  EXPECT_EQ(output_of(spec("after", {"sh", "-c", "ps -o stat,args | grep -c -e '^Z' -e 'sleep 4242$'; true"})), "0\n");
+}
+
+TEST_F(ContainerTest, ShowsNothingOfTheMachineThroughThePauseProcess) {
+  make_sandbox("s", true);
+  auto curious = spec("c", {"sh", "-c", "ls -A /proc/1/root; cat /proc/1/environ; ls /proc/1/fd; (echo x >/proc/1/exe) 2>/dev/null || echo read-only; "
+                                        "kill -9 1; kill -15 1; cat /proc/1/comm"});
+  curious.capabilities = *capability_set({"SYS_PTRACE"}, {}, false);
+  EXPECT_EQ(output_of(std::move(curious)), "read-only\npause\n");
+}
+
+TEST_F(ContainerTest, EndsAllProcessesWithASharedSandbox) {
+  make_sandbox("s", true);
+  ASSERT_TRUE(run(spec("c", {"sleep", "100"})));
+  ASSERT_TRUE(engine->stop_sandbox("s").ok());
+  wait_for_exit("c");
+  const Cgroup pause(Cgroup::kDefaultRoot, prefix() + "/s/pause");
+  for (int i = 0; i < 200 && !pause.members().empty(); ++i) usleep(5000);
+  EXPECT_TRUE(pause.members().empty());
 }
 
 TEST_F(ContainerTest, BlocksWhatTouchesTheMachine) {
@@ -455,6 +491,7 @@ TEST_F(ContainerTest, SeesTheMachinesProcessesWhenAskedTo) {
 
 int main(int argc, char** argv) {
   if (minik::runtime::is_shim_invocation(argc, argv)) return minik::runtime::shim_main(argc, argv);
+  if (minik::runtime::is_pause_invocation(argc, argv)) return minik::runtime::pause_main(argc, argv);
   ::testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();
 }

@@ -18,6 +18,7 @@ namespace minik {
 
 struct ContainerAdapterPaths {
   std::string engine_state, pods, logs;
+  std::string seccomp;  // where profiles of type Localhost stand, as below a kubelet's root
 };
 
 class ContainerAdapter : public control::ContainerRuntime {

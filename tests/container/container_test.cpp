@@ -16,6 +16,7 @@
 #include "runtime/container/engine.h"
 #include "runtime/container/files.h"
 #include "runtime/container/pause.h"
+#include "runtime/container/seccomp_profile.h"
 #include "runtime/container/shim.h"
 
 namespace minik::runtime {
@@ -31,7 +32,7 @@ class ContainerTest : public ::testing::Test {
     ASSERT_TRUE(make_directories(directory + "/rootfs/bin").ok());
     for (const auto* folder : {"etc", "tmp"}) ASSERT_TRUE(make_directories(directory + "/rootfs/" + folder).ok());
     std::filesystem::copy_file("/bin/busybox", directory + "/rootfs/bin/busybox");
-    for (const auto* tool : {"sh", "sleep", "cat", "echo", "hostname", "mount", "id", "dd", "ps", "kill", "grep", "ls"}) {
+    for (const auto* tool : {"sh", "sleep", "cat", "echo", "hostname", "mount", "id", "dd", "ps", "kill", "grep", "ls", "mkdir"}) {
       std::filesystem::create_symlink("busybox", directory + "/rootfs/bin/" + tool);
     }
     open();
@@ -175,6 +176,35 @@ TEST_F(ContainerTest, BlocksWhatTouchesTheMachine) {
   EXPECT_NE(out.find("kept"), std::string::npos);
   EXPECT_NE(out.find("Seccomp:\t2"), std::string::npos) << out;
   EXPECT_NE(out.find("CapEff:\t00000000a80425fb"), std::string::npos) << out;
+}
+
+TEST_F(ContainerTest, FiltersSystemCallsAsAProfileOfTheUsersSays) {
+  make_sandbox("s");
+  const auto profile = parse_seccomp_profile(
+      R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28},
+          {"names": ["kill"], "action": "SCMP_ACT_ERRNO", "args": [{"index": 1, "value": 0, "op": "SCMP_CMP_EQ"}]}]})");
+  ASSERT_TRUE(profile) << profile.error().message;
+  for (const bool privileges_may_grow : {true, false}) {
+    auto filtered = spec(privileges_may_grow ? "early" : "late", {"sh", "-c", "mkdir /tmp/a 2>&1; kill -0 1 2>&1; kill -CONT 1 && echo continued"});
+    filtered.seccomp_profile = encode_seccomp_profile(*profile);
+    filtered.no_new_privileges = !privileges_may_grow;
+    filtered.user = "1000";
+    const std::string out = output_of(std::move(filtered));
+    EXPECT_NE(out.find("No space left on device"), std::string::npos) << out;
+    EXPECT_NE(out.find("Operation not permitted"), std::string::npos) << out;
+    EXPECT_NE(out.find("continued"), std::string::npos) << out;
+  }
+}
+
+TEST(SeccompProfile, NamesWhatItCannotDo) {
+  const auto why = [](const char* json) { return parse_seccomp_profile(json).error().message; };
+  EXPECT_EQ(why(R"({"defaultAction": "SCMP_ACT_NOTIFY"})"),
+            "seccomp profile: defaultAction: SCMP_ACT_NOTIFY needs a supervisor, which there is not: use SCMP_ACT_ERRNO");
+  EXPECT_EQ(why("{}"), "seccomp profile: defaultAction: no action \"\"");
+  EXPECT_EQ(why(R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["read"], "action": "SCMP_ACT_LOG", "args": [{"index": 6, "op": "SCMP_CMP_EQ"}]}]})"),
+            "seccomp profile: syscalls[0].args[0].index: must be a whole number from 0 to 5");
+  EXPECT_EQ(why(R"({"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_VAX"]})"),
+            "seccomp profile: architectures: no architecture \"SCMP_ARCH_VAX\"");
 }
 
 TEST_F(ContainerTest, NamesAProgramThatIsNotThere) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the containers of a pod share: their processes.
+# What a pod shares and what it is kept from: the processes of its containers, system calls.
 source "$(dirname "$0")/lib.sh" "$1"
 run start >/dev/null
 load_busybox
@@ -31,5 +31,38 @@ kc exec shared -c side -- sh -c 'kill -9 $(ps -o pid,args | grep "[s]leep 4242" 
 again() { [[ $(kc get pod shared -o 'jsonpath={.status.containerStatuses[?(@.name=="main")].restartCount}') -ge 1 ]]; }
 eventually again
 kc delete pod shared --timeout=30s
+
+step "a system call filter of the user's own stands below the profile's folder"
+mkdir -p "$MINIK_HOME/$profile/seccomp/profiles"
+cat >"$MINIK_HOME/$profile/seccomp/profiles/no-mkdir.json" <<'J'
+{"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
+ "syscalls": [{"names": ["mkdir", "mkdirat", "no_such_call"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28}]}
+J
+echo '{"defaultAction": "SCMP_ACT_NOTIFY"}' >"$MINIK_HOME/$profile/seccomp/watched.json"
+filtered() {
+  kc apply -f - <<Y
+apiVersion: v1
+kind: Pod
+metadata: {name: $1}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: main
+    image: busybox:test
+    command: [sleep, "600"]
+    securityContext: {allowPrivilegeEscalation: $3, seccompProfile: {type: Localhost, localhostProfile: $2}}
+Y
+}
+filtered filtered profiles/no-mkdir.json true
+filtered bound profiles/no-mkdir.json false
+filtered watched watched.json true
+filtered missing nothing.json true
+kc wait --for=condition=Ready pod/filtered pod/bound --timeout=30s
+fails "No space left on device" kc exec filtered -- mkdir /tmp/a
+fails "No space left on device" kc exec bound -- mkdir /tmp/a
+kc exec filtered -- touch /tmp/a
+why() { kc get pod "$1" -o 'jsonpath={.status.containerStatuses[0].state.waiting.message}'; }
+eventually contains "SCMP_ACT_NOTIFY needs a supervisor" why watched
+eventually contains "seccomp/nothing.json" why missing
 
 echo "all held"

@@ -140,6 +140,7 @@ Result<PodSandboxStatus> ContainerAdapter::make_sandbox(const PodSandboxConfig& 
   sandbox.hostname = config.hostname;
   sandbox.host_ipc = config.host_ipc;
   sandbox.share_processes = config.share_process_namespace;
+  sandbox.limits = {.memory_bytes = config.memory_limit_bytes, .cpu_shares = config.cpu_shares, .cpu_quota_us = config.cpu_quota_us};
   sandbox.sysctls = config.sysctls;
   sandbox.annotations = config.labels;
   sandbox.annotations["minik.attempt"] = cat(config.attempt);

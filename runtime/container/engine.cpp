@@ -94,6 +94,15 @@ Result<ContainerInfo> decode_container(std::string_view bytes) {
   return info;
 }
 
+// Where nothing is asked for the group is left to the first container. What the machine lacks was reported when the
+// engine was opened.
+Status set_limits_of_all(const Cgroup& group, const CgroupLimits& limits) {
+  if (limits.memory_bytes == 0 && limits.cpu_shares == 0 && limits.cpu_quota_us == 0) return {};
+  MINIK_TRY(group.create());
+  MINIK_TRY(group.set(limits));
+  return {};
+}
+
 }  // namespace
 
 Engine::Engine(std::string state, std::string cgroup_prefix, ExitListener on_exit)
@@ -259,6 +268,7 @@ Status Engine::create_sandbox(const SandboxConfig& config) {
   const std::string directory = sandbox_directory(config.id);
   const std::string group = cat(cgroup_prefix_, "/", config.id);
   auto made = make_namespaces(directory, config, group);
+  if (made.ok()) made = set_limits_of_all(Cgroup(Cgroup::kDefaultRoot, group), config.limits);
   SandboxInfo info{config, wall_now(), true};
   if (made.ok()) made = write_file_atomically(directory + "/config", encode(info));
   if (!made.ok()) {

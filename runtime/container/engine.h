@@ -35,6 +35,7 @@ struct SandboxConfig {
   std::string network_namespace;  // path; empty: the machine's own
   bool host_ipc = false;
   bool share_processes = false;  // its containers see one another's; asked for once, then known by ns/pid
+  CgroupLimits limits = {};  // of all its containers together
   std::map<std::string, std::string> sysctls;  // set once, when the namespaces are made
   Annotations annotations;  // the caller's, given back by list
 };

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a pod shares and what it is kept from: the processes of its containers, system calls.
+# What a pod shares and what it is kept from: the processes of its containers, system calls, cpu and memory as a whole.
 source "$(dirname "$0")/lib.sh" "$1"
 run start >/dev/null
 load_busybox
@@ -65,4 +65,23 @@ why() { kc get pod "$1" -o 'jsonpath={.status.containerStatuses[0].state.waiting
 eventually contains "SCMP_ACT_NOTIFY needs a supervisor" why watched
 eventually contains "seccomp/nothing.json" why missing
 
+step "a pod has cpu and memory as a whole"
+kc apply -f - <<'Y'
+apiVersion: v1
+kind: Pod
+metadata: {name: whole}
+spec:
+  terminationGracePeriodSeconds: 1
+  resources: {limits: {cpu: 500m, memory: 96Mi}}
+  containers:
+  - {name: main, image: "busybox:test", command: [sleep, "600"]}
+  - {name: side, image: "busybox:test", command: [sleep, "600"]}
+Y
+kc wait --for=condition=Ready pod/whole --timeout=30s
+[[ $(kc get pod whole -o 'jsonpath={.status.qosClass} {.spec.resources.requests.memory}') == "Guaranteed 96Mi" ]]
+kc run huge --image=busybox:test --overrides='{"spec": {"resources": {"requests": {"cpu": "1000"}}}}' -- sleep 600
+eventually contains "Insufficient cpu" kc get events --field-selector involvedObject.name=huge
+# The kernel has been told, where it can be.
+groups=$(find /sys/fs/cgroup -path "*minik/$profile/*" \( -name memory.max -o -name memory.limit_in_bytes \))
+[[ -z $groups ]] || grep -qsx 100663296 $groups
 echo "all held"

@@ -4,13 +4,14 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <ctime>
 
+#include "control/base/check.h"
 #include "control/base/text.h"
 
 namespace minik {
@@ -25,8 +26,27 @@ int64_t monotonic_ns() {
 
 }  // namespace
 
-Deadline::Deadline(Duration limit) : end_ns_(monotonic_ns() + limit.ns) {}
-int Deadline::left_ms() const { return static_cast<int>(std::clamp<int64_t>((end_ns_ - monotonic_ns()) / 1'000'000, 0, 1 << 30)); }
+Deadline::Deadline(Duration limit, int stop) : end_ns_(monotonic_ns() + limit.ns), stop_(stop) {}
+
+bool Deadline::stopped() const {
+  pollfd stop{stop_, POLLIN, 0};
+  return stop_ >= 0 && poll(&stop, 1, 0) > 0;
+}
+
+int Deadline::left_ms() const {
+  return stopped() ? 0 : static_cast<int>(std::clamp<int64_t>((end_ns_ - monotonic_ns()) / 1'000'000, 0, 1 << 30));
+}
+
+bool Deadline::wait(std::span<pollfd> fds) const {
+  std::array<pollfd, 4> all;
+  CHECK(fds.size() < all.size()) << fds.size();
+  std::ranges::copy(fds, all.begin());
+  all[fds.size()] = {stop_, POLLIN, 0};  // poll() passes over a descriptor of -1
+  if (poll(all.data(), fds.size() + 1, left_ms()) <= 0 || all[fds.size()].revents != 0) return false;
+  std::copy_n(all.begin(), fds.size(), fds.begin());
+  return true;
+}
+
 Error Deadline::passed() { return Error(ErrorCode::kTimeout, "context deadline exceeded"); }
 
 BlockingStream::BlockingStream(UniqueFd fd, const Deadline& deadline) : fd_(std::move(fd)), deadline_(deadline) {
@@ -36,8 +56,8 @@ BlockingStream::BlockingStream(UniqueFd fd, const Deadline& deadline) : fd_(std:
 BlockingStream::~BlockingStream() { SSL_free(tls_); }
 
 Status BlockingStream::wait_for(Way way) {
-  pollfd wait{fd_.get(), static_cast<short>(way == Way::kRead ? POLLIN : POLLOUT), 0};
-  return poll(&wait, 1, deadline_.left_ms()) > 0 ? Status() : Status(Deadline::passed());
+  pollfd one[] = {{fd_.get(), static_cast<short>(way == Way::kRead ? POLLIN : POLLOUT), 0}};
+  return deadline_.wait(one) ? Status() : Status(Deadline::passed());
 }
 
 Status BlockingStream::wait_for_tls(int result) {

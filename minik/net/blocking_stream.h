@@ -5,7 +5,9 @@
 // kServiceUnavailable, a certificate that is not trusted kForbidden, a TLS server that speaks plain HTTP kBadRequest.
 #pragma once
 
-#include <memory>
+#include <poll.h>
+
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -18,14 +20,21 @@ struct ssl_st;
 
 namespace minik {
 
+// How long one waits: until a moment, or until the descriptor `stop` is readable, if there is one (who waits for others
+// must not hold up the end of the process).
 class Deadline {
  public:
-  explicit Deadline(Duration limit);
+  explicit Deadline(Duration limit, int stop = -1);
   int left_ms() const;  // 0 when it has passed
+  // poll() of these, at most three, into their revents. Whether one of them was ready before the end.
+  bool wait(std::span<pollfd> fds) const;
   static Error passed();
 
  private:
+  bool stopped() const;
+
   int64_t end_ns_;
+  int stop_;
 };
 
 class BlockingStream {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "control/base/text.h"
+#include "minik/net/blocking_stream.h"
 #include "minik/process/grpc_probe.h"
 #include "minik/process/http_probe.h"
 
@@ -16,29 +17,18 @@ namespace {
 constexpr size_t kExecOutputMax = 64 * 1024;
 
 // Reads until both ends are closed or the time is over; bounded output.
-bool drain(int out, int err, Duration timeout, control::ExecResult& result) {
-  pollfd fds[2] = {{out, POLLIN, 0}, {err, POLLIN, 0}};
-  int open = 2;
-  Duration left = timeout;
-  while (open > 0) {
-    timespec before{}, after{};
-    clock_gettime(CLOCK_MONOTONIC, &before);
-    if (poll(fds, 2, static_cast<int>(left.milliseconds())) == 0) return false;
-    clock_gettime(CLOCK_MONOTONIC, &after);
-    left = left - Duration{(after.tv_sec - before.tv_sec) * 1'000'000'000LL + after.tv_nsec -
-                           before.tv_nsec};
-    if (left <= Duration{}) return false;
+bool drain(int out, int err, const Deadline& deadline, control::ExecResult& result) {
+  bool open[2] = {true, true};
+  while (open[0] || open[1]) {
+    pollfd fds[2] = {{open[0] ? out : -1, POLLIN, 0}, {open[1] ? err : -1, POLLIN, 0}};
+    if (!deadline.wait(fds)) return false;
     for (int i = 0; i < 2; ++i) {
       if (fds[i].revents == 0) continue;
       char buffer[4096];
       const ssize_t n = read(fds[i].fd, buffer, sizeof buffer);
-      if (n <= 0) {
-        fds[i].fd = -1;
-        --open;
-        continue;
-      }
+      if (n <= 0) open[i] = false;
       std::string& text = i == 0 ? result.out : result.err;
-      if (text.size() < kExecOutputMax) text.append(buffer, static_cast<size_t>(n));
+      if (n > 0 && text.size() < kExecOutputMax) text.append(buffer, static_cast<size_t>(n));
     }
   }
   return true;
@@ -69,7 +59,9 @@ void ContainerAdapter::exec_sync(const std::string& id, std::vector<std::string>
         out_write.reset();
         err_write.reset();
         control::ExecResult result;
-        if (!drain(out_read.get(), err_read.get(), timeout, result)) {
+        const Deadline deadline(timeout, closing_.get());
+        pollfd ended[] = {{connection.get(), POLLIN, 0}};
+        if (!drain(out_read.get(), err_read.get(), deadline, result) || !deadline.wait(ended)) {
           // Closing the connection kills what runs.
           return Error(ErrorCode::kTimeout, cat("command ", minik::quoted(join(command, " ")),
                                                 " timed out after ", format_duration(timeout)));
@@ -85,7 +77,7 @@ void ContainerAdapter::http_get(const std::string& sandbox_id, control::HttpProb
   run_on<control::HttpAnswer>(
       probes_,
       [this, sandbox_id, probe = std::move(probe), timeout] {
-        return probe_http(probe, sandbox_address(sandbox_id), timeout, dial_into(network_));
+        return probe_http(probe, sandbox_address(sandbox_id), timeout, dial_into(network_), closing_.get());
       },
       std::move(done));
 }
@@ -94,7 +86,7 @@ void ContainerAdapter::grpc_check(const std::string& sandbox_id, control::GrpcPr
   run_on<Unit>(
       probes_,
       [this, sandbox_id, probe = std::move(probe), timeout]() -> Result<Unit> {
-        MINIK_TRY(probe_grpc(probe, sandbox_address(sandbox_id), timeout, dial_into(network_)));
+        MINIK_TRY(probe_grpc(probe, sandbox_address(sandbox_id), timeout, dial_into(network_), closing_.get()));
         return Unit{};
       },
       std::move(done));

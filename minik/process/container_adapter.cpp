@@ -1,5 +1,6 @@
 #include "minik/process/container_adapter.h"
 
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -59,10 +60,13 @@ ContainerAdapter::ContainerAdapter(Executor& executor, WorkerPool& workers,
       network_(network),
       paths_(std::move(paths)),
       alive_(std::make_shared<bool>(true)),
+      closing_(eventfd(0, EFD_CLOEXEC)),
       probes_(executor, {.threads = kProbeThreads, .queue_max = 4096}) {}
 
 ContainerAdapter::~ContainerAdapter() {
   *alive_ = false;
+  const uint64_t one = 1;
+  (void)!write(closing_.get(), &one, sizeof one);
 }
 
 Result<std::unique_ptr<ContainerAdapter>> ContainerAdapter::open(

@@ -113,6 +113,7 @@ class ContainerAdapter : public control::ContainerRuntime {
   // Containers that are being stopped, and who waits; control thread only.
   std::multimap<std::string, std::function<void()>> stopping_;
   std::shared_ptr<bool> alive_;
+  UniqueFd closing_;  // readable when the adapter goes: who waits for a container gives up
   // What waits for somebody's containers must not keep others from starting. Goes first: its work needs all above.
   WorkerPool probes_;
 };

@@ -1,7 +1,5 @@
 #include "minik/process/grpc_probe.h"
 
-#include <poll.h>
-
 #include <optional>
 
 #include "control/base/text.h"
@@ -38,15 +36,15 @@ std::optional<Status> ask(UniqueFd socket, const GrpcHealthQuestion& question, c
 
 }  // namespace
 
-Status probe_grpc(const control::GrpcProbe& probe, const std::string& address, Duration timeout, const ProbeDial& dial) {
-  const Deadline deadline(timeout);
+Status probe_grpc(const control::GrpcProbe& probe, const std::string& address, Duration timeout, const ProbeDial& dial, int stop) {
+  const Deadline deadline(timeout, stop);
   const std::string authority = cat(address, ":", probe.port);
   for (int pause = kFirstPauseMs;; pause = pause * 8 / 5) {
     if (auto socket = dial(address, probe.port, deadline.left_ms())) {
       if (auto answer = ask(*std::move(socket), {authority, probe.service, timeout}, deadline)) return *std::move(answer);
     }
     if (deadline.left_ms() <= pause) break;  // no other attempt has time
-    poll(nullptr, 0, pause);
+    Deadline(milliseconds(pause), stop).wait({});
   }
   return Error(ErrorCode::kTimeout, cat("timeout: failed to connect service ", quoted(authority), " within ", format_duration(timeout),
                                         ": context deadline exceeded"));

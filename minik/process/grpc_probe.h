@@ -1,5 +1,5 @@
 // A gRPC probe, as a kubelet makes it: without TLS, trying to connect until the timeout is over, in its words.
-// Blocking, for a worker thread; the timeout covers everything. Any failure is an error whose message says which.
+// Blocking, for a worker thread; the timeout covers everything, and it ends early when `stop` is readable (Deadline). Any failure is an error whose message says which.
 #pragma once
 
 #include <string>
@@ -9,6 +9,6 @@
 
 namespace minik {
 
-Status probe_grpc(const control::GrpcProbe& probe, const std::string& address, Duration timeout, const ProbeDial& dial);
+Status probe_grpc(const control::GrpcProbe& probe, const std::string& address, Duration timeout, const ProbeDial& dial, int stop = -1);
 
 }  // namespace minik

@@ -153,8 +153,8 @@ Result<Exchange> exchange(const Url& url, const ProbeHeaders& headers, const Dea
 }  // namespace
 
 Result<control::HttpAnswer> probe_http(const control::HttpProbe& probe, const std::string& pod_address, Duration timeout,
-                                       const ProbeDial& dial) {
-  const Deadline deadline(timeout);
+                                       const ProbeDial& dial, int stop) {
+  const Deadline deadline(timeout, stop);
   Url url{probe.https, probe.host.empty() ? pod_address : probe.host, cat(probe.port), request_target(probe.path)};
   const std::string named = url.host;
   const auto failed = [&](const std::string& at, const Error& error) {

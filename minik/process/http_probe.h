@@ -1,7 +1,8 @@
 // The GET of a probe or a lifecycle hook, as a kubelet makes it: certificates are not checked, no credentials, no proxy;
 // redirects are followed while they stay with the host that was named, ten of them.
 //
-// Blocking, for a worker thread; the timeout covers the whole exchange, names and redirects included. Errors are in the
+// Blocking, for a worker thread; the timeout covers the whole exchange, redirects included, and it ends early when `stop`
+// is readable (Deadline). Errors are in the
 // words of Go's client (`Get "https://10.244.0.5:8443/healthz": …`), which are those of an Event `Unhealthy`. A server
 // that answers HTTPS in plain HTTP is kBadRequest.
 #pragma once
@@ -20,6 +21,6 @@ namespace minik {
 using ProbeDial = std::function<Result<UniqueFd>(const std::string& address, int port, int timeout_ms)>;
 
 Result<control::HttpAnswer> probe_http(const control::HttpProbe& probe, const std::string& pod_address, Duration timeout,
-                                       const ProbeDial& dial);
+                                       const ProbeDial& dial, int stop = -1);
 
 }  // namespace minik

@@ -77,4 +77,20 @@ eventually said fallback "got HTTP response, retry with HTTP succeeded"
 eventually said refused "PostStartHook failed"
 kc delete pod hooked --timeout=30s
 contains "http /end kube-lifecycle/1.35" asked secure
+
+step "the cluster stops at once, whoever is waited for"
+kc apply -f - <<'Y'
+apiVersion: v1
+kind: Pod
+metadata: {name: waiting}
+spec:
+  containers:
+  - name: main
+    image: busybox:test
+    command: [sleep, "600"]
+    readinessProbe: {exec: {command: [sleep, "61"]}, timeoutSeconds: 60}
+    livenessProbe: {grpc: {port: 7}, timeoutSeconds: 60}
+Y
+eventually contains "sleep 61" kc exec waiting -- ps
+run stop >/dev/null
 echo "all held"

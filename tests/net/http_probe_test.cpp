@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include "control/base/text.h"
@@ -115,6 +116,12 @@ TEST(HttpProbe, SaysWhatWentWrongInAKubeletsWords) {
   RawServer other(RawServer::answering("SSH-2.0-OpenSSH_9.2\r\n"));
   EXPECT_NE(words(probe({"", other.port(), "/", false, {}})).find("malformed HTTP response"), std::string::npos);
   EXPECT_TRUE(words(probe({"", 1, "/", false, {{"X-A", "a\r\nX-B: b"}}})).ends_with("invalid header field value for \"X-A\""));
+}
+
+TEST(HttpProbe, GivesUpWhenItsOwnerGoes) {
+  RawServer silent([](int fd) { RawServer::read_until(fd, "never"); });
+  const UniqueFd stop(eventfd(1, EFD_CLOEXEC));
+  EXPECT_FALSE(probe_http({"", silent.port(), "/", false, {}}, "127.0.0.1", minutes(10), dial, stop.get()));
 }
 
 TEST(HttpProbe, TellsAServerWithoutTlsFromABrokenOne) {

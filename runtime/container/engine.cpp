@@ -343,6 +343,7 @@ Status Engine::create_container(const std::string& sandbox_id, ContainerSpec spe
   }
   spec.namespace_directory = sandbox_directory(sandbox_id) + "/ns";
   if (spec.pid_namespace.empty() && shares_processes(sandbox_directory(sandbox_id))) {
+    MINIK_TRY(revive_pause(sandbox_directory(sandbox_id), cat(cgroup_prefix_, "/", sandbox_id, "/pause")));
     spec.pid_namespace = spec.namespace_directory + "/pid";
   }
   spec.cgroup = cgroup_of(info);

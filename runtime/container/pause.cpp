@@ -181,10 +181,24 @@ static pid_t pause_of(const std::string& directory) {
   const auto pid = text ? parse_int64(*text) : std::nullopt;
   struct stat kept {}, its {};
   if (!pid || *pid <= 0 || stat(namespace_file(directory).c_str(), &kept) != 0 || stat(cat("/proc/", *pid, "/ns/pid").c_str(), &its) != 0) return 0;
-  return kept.st_ino == its.st_ino && kept.st_dev == its.st_dev ? static_cast<pid_t>(*pid) : 0;
+  if (kept.st_ino != its.st_ino || kept.st_dev != its.st_dev) return 0;
+  // One that ends, or that nobody has buried yet, keeps nothing alive: its flags say so from before it takes the others along.
+  constexpr int64_t kExiting = 4;  // PF_EXITING of linux/sched.h
+  const auto stat_line = read_whole_file(cat("/proc/", *pid, "/stat"));
+  const size_t name_end = stat_line ? stat_line->rfind(") ") : std::string::npos;
+  if (name_end == std::string::npos) return 0;
+  const auto fields = split(std::string_view(*stat_line).substr(name_end + 2), ' ');  // from the third on, the state
+  const bool ends = fields.size() < 7 || (parse_int64(fields[6]).value_or(kExiting) & kExiting) != 0;
+  return ends ? 0 : static_cast<pid_t>(*pid);
 }
 
 bool pause_lives(const std::string& directory) { return pause_of(directory) > 0; }
+
+Status revive_pause(const std::string& directory, const std::string& cgroup) {
+  if (pause_lives(directory)) return {};
+  stop_pause(directory);
+  return start_pause(directory, cgroup);
+}
 
 void stop_pause(const std::string& directory) {
   if (const pid_t pid = pause_of(directory); pid > 0) kill(pid, SIGKILL);

@@ -26,6 +26,8 @@ Status start_pause(const std::string& sandbox_directory, const std::string& cgro
 // Whether the sandbox has a shared PID namespace, and whether somebody still keeps it alive.
 bool shares_processes(const std::string& sandbox_directory);
 bool pause_lives(const std::string& sandbox_directory);
+// Where somebody has killed it, and the pod's containers with it, those to come get a namespace of their own again.
+Status revive_pause(const std::string& sandbox_directory, const std::string& cgroup);
 // Ends everything in the namespace; nothing where there is none.
 void stop_pause(const std::string& sandbox_directory);
 

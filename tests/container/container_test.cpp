@@ -158,6 +158,16 @@ TEST_F(ContainerTest, ShowsNothingOfTheMachineThroughThePauseProcess) {
   EXPECT_EQ(output_of(std::move(curious)), "read-only\npause\n");
 }
 
+TEST_F(ContainerTest, SharesProcessesAgainAfterThePauseProcessWasKilled) {
+  make_sandbox("s", true);
+  ASSERT_TRUE(run(spec("c", {"sleep", "100"})));
+  const auto pid = read_whole_file(directory + "/state/sandboxes/s/pause");
+  ASSERT_TRUE(pid);
+  ASSERT_EQ(kill(static_cast<pid_t>(parse_int64(*pid).value_or(0)), SIGKILL), 0);
+  wait_for_exit("c");
+  EXPECT_EQ(output_of(spec("next", {"cat", "/proc/1/comm"})), "pause\n");
+}
+
 TEST_F(ContainerTest, EndsAllProcessesWithASharedSandbox) {
   make_sandbox("s", true);
   ASSERT_TRUE(run(spec("c", {"sleep", "100"})));

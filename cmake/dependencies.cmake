@@ -35,6 +35,7 @@ minik_static_library(zlib zlib.h ARCHIVES z)
 minik_static_library(archive archive.h ARCHIVES archive zstd DEPS minik_zlib)
 target_link_options(minik_archive INTERFACE -Wl,--gc-sections)
 minik_static_library(ldns ldns/ldns.h ARCHIVES ldns DEPS minik_openssl)
+minik_static_library(http2 nghttp2/nghttp2.h ARCHIVES nghttp2)
 minik_static_library(re2 re2/re2.h ARCHIVES re2 DEPS Threads::Threads)
 minik_static_library(jemalloc jemalloc/jemalloc.h ARCHIVES jemalloc_pic DEPS Threads::Threads m)
 # For programs that are measured and shipped: malloc from jemalloc. Sanitizers bring their own.

@@ -502,7 +502,7 @@ void SimulatedRuntime::exec_sync(const std::string& id, std::vector<std::string>
   answer<control::ExecResult>(takes, std::move(done), std::move(result));
 }
 
-void SimulatedRuntime::http_get(const std::string& sandbox_id, control::HttpProbe, Duration timeout, Done<int> done) {
+void SimulatedRuntime::http_get(const std::string& sandbox_id, control::HttpProbe, Duration timeout, Done<control::HttpAnswer> done) {
   const auto sandbox = sandboxes_.find(sandbox_id);
   const bool there = sandbox != sandboxes_.end();
   const Duration takes = there ? probe_time(sandbox->second) : kProbeTime;
@@ -512,9 +512,9 @@ void SimulatedRuntime::http_get(const std::string& sandbox_id, control::HttpProb
     });
     return;
   }
-  Result<int> result = Error(ErrorCode::kServiceUnavailable, "dial tcp: connection refused");
-  if (there && answers(sandbox->second)) result = 200;
-  answer<int>(takes, std::move(done), std::move(result));
+  Result<control::HttpAnswer> result = Error(ErrorCode::kServiceUnavailable, "dial tcp: connection refused");
+  if (there && answers(sandbox->second)) result = control::HttpAnswer{200, "ok"};
+  answer<control::HttpAnswer>(takes, std::move(done), std::move(result));
 }
 
 void SimulatedRuntime::tcp_connect(const std::string& sandbox_id, const std::string&, int, Duration, Done<Unit> done) {

@@ -71,7 +71,8 @@ class SimulatedRuntime : public control::ContainerRuntime {
   void list_containers(Done<std::vector<control::ContainerStatus>> done) override;
   void exec_sync(const std::string& id, std::vector<std::string> command, Duration timeout,
                  Done<control::ExecResult> done) override;
-  void http_get(const std::string& sandbox_id, control::HttpProbe probe, Duration timeout, Done<int> done) override;
+  void http_get(const std::string& sandbox_id, control::HttpProbe probe, Duration timeout, Done<control::HttpAnswer> done) override;
+  void grpc_check(const std::string& sandbox_id, control::GrpcProbe probe, Duration timeout, Done<Unit> done) override;
   void tcp_connect(const std::string& sandbox_id, const std::string& host, int port, Duration timeout,
                    Done<Unit> done) override;
   bool probes_settled(const std::string& sandbox_id) const override;

@@ -178,13 +178,26 @@ struct RuntimeEvent {
   std::string sandbox_id, container_id;
 };
 
-// What a probe finds: an HTTP answer's status, an open port, or a failure with its sentence.
+// The GET of a probe or a hook.
 struct HttpProbe {
-  std::string host;  // an address; empty: the pod's
+  std::string host;  // an address or a name; empty: the pod's
   int port = 0;
   std::string path;
-  bool https = false;
+  bool https = false;  // whoever shows whatever certificate
   std::vector<KeyValue> headers;
+  std::string user_agent = "kube-probe/1.35";  // unless the headers name another
+};
+
+// What came at the end of the redirects that stay with the host; one that leaves it is the answer itself.
+struct HttpAnswer {
+  int status = 0;
+  std::string body;  // its first 10 KiB
+};
+
+// A question to the pod's health service, grpc.health.v1.Health, over HTTP/2 without TLS.
+struct GrpcProbe {
+  int port = 0;
+  std::string service;  // empty: the server as a whole
 };
 
 class ContainerRuntime {
@@ -218,10 +231,12 @@ class ContainerRuntime {
 
   virtual void exec_sync(const std::string& id, std::vector<std::string> command, Duration timeout,
                          Done<ExecResult> done) = 0;
-  // Probes from the node into the pod's network. http_get answers the status code; an answer of 200 to
-  // 399 is a success to the kubelet. Redirects to another host are not followed.
+  // Probes from the node into the pod's network; the timeout covers all of one. An error's message is what a user
+  // reads. A server that answers HTTPS in plain HTTP is kBadRequest.
   virtual void http_get(const std::string& sandbox_id, HttpProbe probe, Duration timeout,
-                        Done<int> done) = 0;
+                        Done<HttpAnswer> done) = 0;
+  // Succeeds when the service says SERVING.
+  virtual void grpc_check(const std::string& sandbox_id, GrpcProbe probe, Duration timeout, Done<Unit> done) = 0;
   virtual void tcp_connect(const std::string& sandbox_id, const std::string& host, int port,
                            Duration timeout, Done<Unit> done) = 0;
 

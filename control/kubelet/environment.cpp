@@ -135,6 +135,23 @@ PodReferences references_of(const Value& spec) {
   return found;
 }
 
+namespace {
+
+constexpr int64_t kPeriod = 100'000;
+
+int64_t shares_of(int64_t milli_cpu) { return std::max<int64_t>(2, milli_cpu * 1024 / 1000); }
+int64_t quota_of(int64_t milli_cpu) { return std::max<int64_t>(1'000, milli_cpu * kPeriod / 1000); }
+
+// Of a pod that says as a whole what it needs; of others the containers' limits say it.
+void set_pod_limits(PodSandboxConfig& config, const Value& resources) {
+  const Value& limits = resources[keys::kLimits];
+  if (const int64_t cpu = Quantity::of_value(resources[keys::kRequests][keys::kCpu]).milli(); cpu > 0) config.cpu_shares = shares_of(cpu);
+  if (const int64_t cpu = Quantity::of_value(limits[keys::kCpu]).milli(); cpu > 0) config.cpu_quota_us = quota_of(cpu);
+  config.memory_limit_bytes = Quantity::of_value(limits[keys::kMemory]).units();
+}
+
+}  // namespace
+
 PodSandboxConfig make_sandbox_config(const Value& pod, const PodSurroundings& around, uint32_t attempt) {
   const Value& spec = pod[keys::kSpec];
   PodSandboxConfig config;
@@ -194,6 +211,7 @@ PodSandboxConfig make_sandbox_config(const Value& pod, const PodSurroundings& ar
                               port[keys::kProtocol].string(), port[keys::kHostIP].string()});
     }
   }
+  set_pod_limits(config, spec[keys::kResources]);
   config.labels = {{"io.kubernetes.pod.namespace", config.namespace_},
                    {"io.kubernetes.pod.name", config.name},
                    {"io.kubernetes.pod.uid", config.uid}};
@@ -312,25 +330,36 @@ Result<std::string> resource_of_container(const Value& spec, const Value& field,
   return cat((amount.milli() + unit - 1) / unit);
 }
 
+// What the pod has been promised and its containers have not, they may use alike: each is spared that much longer.
+int64_t common_memory(const Value& spec) {
+  int64_t left = Quantity::of_value(spec[keys::kResources][keys::kRequests][keys::kMemory]).units();
+  const auto containers = spec[keys::kContainers].items();
+  for (const auto& container : containers) left -= Quantity::of_value(container[keys::kResources][keys::kRequests][keys::kMemory]).units();
+  return std::max<int64_t>(left, 0) / std::max<int64_t>(static_cast<int64_t>(containers.size()), 1);
+}
+
 ContainerResources make_resources(const Value& spec, const Value& container, int64_t node_memory) {
-  constexpr int64_t kPeriod = 100'000, kQuotaMin = 1'000, kSharesMin = 2;
   const Value& limits = container[keys::kResources][keys::kLimits];
   const Value& requests = container[keys::kResources][keys::kRequests];
   ContainerResources result;
   const int64_t cpu = Quantity::of_value(requests[keys::kCpu]).milli();
-  result.cpu_shares = std::max(kSharesMin, cpu * 1024 / 1000);
-  if (const int64_t limit = Quantity::of_value(limits[keys::kCpu]).milli(); limit > 0) {
-    result.cpu_quota_us = std::max(kQuotaMin, limit * kPeriod / 1000);
+  result.cpu_shares = shares_of(cpu);
+  // A container without a limit of its own has the pod's.
+  const auto limit_of = [&](const Key& name) {
+    return Quantity::of_value(limits[name].has_value() ? limits[name] : spec[keys::kResources][keys::kLimits][name]);
+  };
+  if (const int64_t limit = limit_of(keys::kCpu).milli(); limit > 0) {
+    result.cpu_quota_us = quota_of(limit);
   }
   result.cpu_period_us = kPeriod;
-  result.memory_limit_bytes = Quantity::of_value(limits[keys::kMemory]).units();
+  result.memory_limit_bytes = limit_of(keys::kMemory).units();
   const auto qos = qos_class(spec);
   if (qos == "Guaranteed") {
     result.oom_score_adj = -997;
   } else if (qos == "BestEffort" || node_memory <= 0) {
     result.oom_score_adj = 1000;
   } else {
-    const int64_t request = Quantity::of_value(requests[keys::kMemory]).units();
+    const int64_t request = Quantity::of_value(requests[keys::kMemory]).units() + common_memory(spec);
     result.oom_score_adj = std::clamp<int64_t>(1000 - 1000 * request / node_memory, 3, 999);
   }
   return result;

@@ -25,6 +25,8 @@ KubeletMetrics::KubeletMetrics(MetricRegistry& registry, const std::string& node
       failed_pods_(registry.counter("kubelet_started_pods_errors_total", "Pods whose sandbox could not be started.")),
       started_containers_(started(registry, "container")),
       started_init_(started(registry, "init_container")),
+      hook_fallbacks_(registry.counter("kubelet_lifecycle_handler_http_fallbacks_total",
+                                       "Lifecycle hooks over HTTPS that were answered only over HTTP.")),
       pod_start_(registry.histogram("kubelet_pod_start_duration_seconds",
                                     "Time from the first sight of a pod until all its containers ran.", {},
                                     pod_start_bounds())),

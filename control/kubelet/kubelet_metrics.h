@@ -23,10 +23,11 @@ class KubeletMetrics {
   void sandbox_started() { started_pods_.add(); }
   void sandbox_failed() { failed_pods_.add(); }
   void pod_started(Duration since_seen) { pod_start_.observe(since_seen); }
+  void hook_fell_back() { hook_fallbacks_.add(); }
   void container_started(bool init) { (init ? started_init_ : started_containers_).add(); }
 
  private:
-  Counter &started_pods_, &failed_pods_, &started_containers_, &started_init_;
+  Counter &started_pods_, &failed_pods_, &started_containers_, &started_init_, &hook_fallbacks_;
   Histogram& pod_start_;
   Gauge &running_pods_, &running_containers_;
   MetricRegistry::Collector collector_;

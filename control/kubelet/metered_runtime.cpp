@@ -100,8 +100,11 @@ void MeteredRuntime::exec_sync(const std::string& id, std::vector<std::string> c
                                Done<ExecResult> done) {
   runtime_.exec_sync(id, std::move(command), timeout, metered("exec_sync", std::move(done)));
 }
-void MeteredRuntime::http_get(const std::string& sandbox_id, HttpProbe probe, Duration timeout, Done<int> done) {
+void MeteredRuntime::http_get(const std::string& sandbox_id, HttpProbe probe, Duration timeout, Done<HttpAnswer> done) {
   runtime_.http_get(sandbox_id, std::move(probe), timeout, std::move(done));
+}
+void MeteredRuntime::grpc_check(const std::string& sandbox_id, GrpcProbe probe, Duration timeout, Done<Unit> done) {
+  runtime_.grpc_check(sandbox_id, std::move(probe), timeout, std::move(done));
 }
 void MeteredRuntime::tcp_connect(const std::string& sandbox_id, const std::string& host, int port, Duration timeout,
                                  Done<Unit> done) {

@@ -35,7 +35,8 @@ class MeteredRuntime : public ContainerRuntime {
   void list_containers(Done<std::vector<ContainerStatus>> done) override;
   void exec_sync(const std::string& id, std::vector<std::string> command, Duration timeout,
                  Done<ExecResult> done) override;
-  void http_get(const std::string& sandbox_id, HttpProbe probe, Duration timeout, Done<int> done) override;
+  void http_get(const std::string& sandbox_id, HttpProbe probe, Duration timeout, Done<HttpAnswer> done) override;
+  void grpc_check(const std::string& sandbox_id, GrpcProbe probe, Duration timeout, Done<Unit> done) override;
   void tcp_connect(const std::string& sandbox_id, const std::string& host, int port, Duration timeout,
                    Done<Unit> done) override;
   bool probes_settled(const std::string& sandbox_id) const override { return runtime_.probes_settled(sandbox_id); }

@@ -46,9 +46,14 @@ bool PodWorker::resize_containers() {
     const auto& record = state_.containers[container[keys::kName].string()];
     return record.running() && !is_resized(container, record);
   };
-  const auto containers = pod_[keys::kSpec][keys::kContainers].items();
-  const auto other = std::ranges::find_if(containers, is_other);
-  if (other == containers.end()) {
+  const Value* other = nullptr;
+  for (const auto& container : pod_[keys::kSpec][keys::kInitContainers].items()) {
+    if (!other && is_sidecar(container) && is_other(container)) other = &container;
+  }
+  for (const auto& container : pod_[keys::kSpec][keys::kContainers].items()) {
+    if (!other && is_other(container)) other = &container;
+  }
+  if (!other) {
     state_.resize_refusal.reset();
     return false;
   }

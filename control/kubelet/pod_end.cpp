@@ -59,26 +59,7 @@ void PodWorker::stop_one(const std::string& name, Duration grace, const std::str
       });
     });
   };
-  const Value* hook = container ? &(*container)[keys::kLifecycle][keys::kPreStop] : &Value::absent();
-  const Value& command = (*hook)[keys::kExec][keys::kCommand];
-  const int64_t sleep_seconds = (*hook)[keys::kSleep][keys::kSeconds].as_int();
-  if (grace > Duration{} && !command.empty()) {
-    std::vector<std::string> words;
-    for (const auto& word : command.items()) words.push_back(word.string());
-    const Instant begun = context_.executor.now();
-    context_.runtime.exec_sync(id, std::move(words), grace, [this, alive = alive_, stop, begun, grace](Result<ExecResult>) {
-      if (!*alive) return;
-      const Duration left = grace - (context_.executor.now() - begun);
-      stop(std::max(left, seconds(2)));
-    });
-  } else if (grace > Duration{} && sleep_seconds > 0) {
-    const Duration pause = std::min(grace, seconds(sleep_seconds));
-    context_.executor.after(pause, [alive = alive_, stop, grace, pause] {
-      if (*alive) stop(std::max(grace - pause, seconds(2)));
-    });
-  } else {
-    stop(grace);
-  }
+  run_pre_stop(container ? *container : Value(), id, grace, stop);
 }
 
 void PodWorker::remove_everything() {

@@ -21,6 +21,22 @@ int port_of(const Value& port, const Value& container) {
 
 }  // namespace
 
+std::string_view PodWorker::title_of(ProbeKind kind) {
+  return kind == ProbeKind::kStartup ? "Startup" : kind == ProbeKind::kReadiness ? "Readiness" : "Liveness";
+}
+
+HttpProbe PodWorker::http_request(const Value& action, const Value& container) {
+  HttpProbe request;
+  request.host = action[keys::kHost].string();
+  request.port = port_of(action[keys::kPort], container);
+  request.path = action[keys::kPath].string();
+  request.https = action[keys::kScheme].as_string() == "HTTPS";
+  for (const auto& header : action[keys::kHttpHeaders].items()) {
+    request.headers.push_back({header[keys::kName].string(), header[keys::kValue].string()});
+  }
+  return request;
+}
+
 void PodWorker::start_probes(const Value& container, const std::string& id) {
   const std::string name = container[keys::kName].string();
   stop_probes(name);
@@ -90,18 +106,14 @@ void PodWorker::ask_probe(ProbeRun& run) {
   };
   const Value& spec = run.probe.spec();
   if (const Value& http = spec[keys::kHttpGet]; http.has_value()) {
-    HttpProbe request;
-    request.host = http[keys::kHost].string();
-    request.port = port_of(http[keys::kPort], *container);
-    request.path = http[keys::kPath].string();
-    request.https = http[keys::kScheme].as_string() == "HTTPS";
-    for (const auto& header : http[keys::kHttpHeaders].items()) {
-      request.headers.push_back({header[keys::kName].string(), header[keys::kValue].string()});
-    }
-    context_.runtime.http_get(state_.sandbox->id, std::move(request), run.probe.timeout(), [answer](const Result<int>& status) {
-      if (status && *status >= 200 && *status < 400) return answer({});
-      answer(status ? cat("HTTP probe failed with statuscode: ", *status) : status.error().message);
-    });
+    const auto answered = [this, weak = run.weak_from_this(), answer](const Result<HttpAnswer>& got) {
+      if (!got) return answer(got.error().message);
+      if (got->status < 200 || got->status >= 400) return answer(cat("HTTP probe failed with statuscode: ", got->status));
+      const auto asked = weak.lock();
+      if (asked && got->status >= 300) on_probe_warning(*asked, cat("Probe terminated redirects, Response body: ", got->body));
+      answer({});
+    };
+    context_.runtime.http_get(state_.sandbox->id, http_request(http, *container), run.probe.timeout(), answered);
   } else if (const Value& tcp = spec[keys::kTcpSocket]; tcp.has_value()) {
     context_.runtime.tcp_connect(state_.sandbox->id, tcp[keys::kHost].string(), port_of(tcp[keys::kPort], *container),
                                  run.probe.timeout(), [answer](const Result<Unit>& result) {
@@ -114,9 +126,19 @@ void PodWorker::ask_probe(ProbeRun& run) {
       if (result && result->exit_code == 0) return answer({});
       answer(result ? cat(result->out, result->err) : result.error().message);
     });
+  } else if (const Value& grpc = spec[keys::kGrpc]; grpc.has_value()) {
+    GrpcProbe request{static_cast<int>(grpc[keys::kPort].as_int()), grpc[keys::kService].string()};
+    context_.runtime.grpc_check(state_.sandbox->id, std::move(request), run.probe.timeout(), [answer](const Result<Unit>& result) {
+      result ? answer({}) : answer(result.error().message);
+    });
   } else {
-    answer("probes by gRPC are not there yet: use httpGet, tcpSocket or exec");
+    answer("this probe has nothing to ask");  // one that validation did not see
   }
+}
+
+void PodWorker::on_probe_warning(const ProbeRun& run, const std::string& warning) {
+  const Value* container = find_container(run.container);
+  event("Warning", "ProbeWarning", cat(title_of(run.kind), " probe warning: ", warning), container ? *container : Value());
 }
 
 void PodWorker::on_probe(const std::shared_ptr<ProbeRun>& run, const std::optional<std::string>& failure) {
@@ -124,10 +146,7 @@ void PodWorker::on_probe(const std::shared_ptr<ProbeRun>& run, const std::option
   auto& record = state_.containers[name];
   if (failure) {
     const Value* container = find_container(name);
-    const std::string_view title = run->kind == ProbeKind::kStartup     ? "Startup"
-                                   : run->kind == ProbeKind::kReadiness ? "Readiness"
-                                                                        : "Liveness";
-    event("Warning", "Unhealthy", cat(title, " probe failed: ", *failure), container ? *container : Value());
+    event("Warning", "Unhealthy", cat(title_of(run->kind), " probe failed: ", *failure), container ? *container : Value());
   }
   const auto verdict = run->probe.observe(!failure);
   run->resting = !failure && run->probe.verdict() == Probe::Verdict::kSuccess && state_.sandbox &&

@@ -206,18 +206,4 @@ void PodWorker::count_start(const Value& container) {
   seen_.reset();
 }
 
-void PodWorker::run_post_start(const Value& container, const std::string& id) {
-  const Value& hook = container[keys::kLifecycle][keys::kPostStart];
-  const Value& command = hook[keys::kExec][keys::kCommand];
-  if (command.empty()) return;
-  std::vector<std::string> words;
-  for (const auto& word : command.items()) words.push_back(word.string());
-  context_.runtime.exec_sync(id, std::move(words), minutes(2), step<ExecResult>([this, container](Result<ExecResult> result) {
-    if (result && result->exit_code == 0) return;
-    const std::string why = result ? cat("command exited with ", result->exit_code) : result.error().message;
-    event("Warning", "FailedPostStartHook", cat("PostStartHook failed: ", why), container);
-    stop_one(container[keys::kName].string(), seconds(30), "FailedPostStartHook", [] {});
-  }));
-}
-
 }  // namespace minik::control

@@ -126,10 +126,12 @@ Value make_condition(const Value& pod, const Value& wanted_type, bool is_true, s
 
 bool is_resizing(const Value& pod, const PodState& state) {
   if (state.resize_refusal) return false;
-  return std::ranges::any_of(pod[keys::kSpec][keys::kContainers].items(), [&](const Value& container) {
+  const auto waits = [&state](const Value& container) {
     const auto found = state.containers.find(container[keys::kName].string());
     return found != state.containers.end() && found->second.running() && !is_resized(container, found->second);
-  });
+  };
+  return std::ranges::any_of(pod[keys::kSpec][keys::kContainers].items(), waits) ||
+         std::ranges::any_of(pod[keys::kSpec][keys::kInitContainers].items(), waits);
 }
 
 Value make_conditions(const Value& pod, const PodState& state, const std::string& phase, WallTime now) {

@@ -81,6 +81,8 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
  private:
   // Until what was missing or refused is asked for again.
   static constexpr Duration kRetry = seconds(2);
+  static constexpr Duration kPostStartMax = minutes(2);
+  static constexpr Duration kGraceMin = seconds(2);  // of a container whose hook has used up the grace
 
   enum class ProbeKind : uint8_t { kStartup, kReadiness, kLiveness };
   // A probe of one running container. Answers hold it weakly: who no longer probes hears none.
@@ -121,7 +123,6 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void pull_then_create(const Value& container, const std::string& image);
   void create_container(const Value& container, const ImageStatus& image);
   void on_started(const Value& container, const ContainerStatus& status);
-  void run_post_start(const Value& container, const std::string& id);
   void keep_as_last(ContainerRecord& record);
   void count_start(const Value& container);
   void start_failed(const Value& container, std::string_view reason, const Error& error, Duration first_back_off);
@@ -137,6 +138,15 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void on_exited(const std::string& name, ContainerStatus status);
   bool wants_restart(const Value& container, const ContainerRecord& record, bool init) const;
 
+  // pod_hooks.cpp
+  void run_hook(const Value& container, const std::string& id, const Value& hook, Duration limit, std::function<void(Status)> done);
+  void get_for_hook(HttpProbe request, Duration limit, std::function<void(Status)> done);
+  void run_post_start(const Value& container, const std::string& id);
+  void run_pre_stop(const Value& container, const std::string& id, Duration grace, std::function<void(Duration)> then);
+
+  static std::string_view title_of(ProbeKind kind);
+  // Of a probe or a hook.
+  static HttpProbe http_request(const Value& action, const Value& container);
   void start_probes(const Value& container, const std::string& id);
   void stop_probes();
   void stop_probes(const std::string& container_name);
@@ -146,6 +156,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void ask_probe(ProbeRun& run);
   // `failure` says what was wrong; none: it succeeded.
   void on_probe(const std::shared_ptr<ProbeRun>& run, const std::optional<std::string>& failure);
+  void on_probe_warning(const ProbeRun& run, const std::string& warning);
 
   void write_status();
   void event(std::string type, std::string reason, std::string message, const Value& container = {});

@@ -7,16 +7,21 @@ namespace minik::control {
 
 std::string_view qos_class(const Value& spec) {
   bool any = false, guaranteed = true;
-  for (const auto& key : {keys::kContainers, keys::kInitContainers}) {
-    for (const auto& container : spec[key].items()) {
-      const Value& resources = container[keys::kResources];
-      for (const auto& name : {keys::kCpu, keys::kMemory}) {
-        const Quantity limit = Quantity::of_value(resources[keys::kLimits][name]);
-        const Value& asked = resources[keys::kRequests][name];
-        const Quantity request = asked.has_value() ? Quantity::of_value(asked) : limit;
-        if (!limit.zero() || !request.zero()) any = true;
-        if (limit.zero() || !(limit == request)) guaranteed = false;
-      }
+  const auto look_at = [&](const Value& resources) {
+    for (const auto& name : {keys::kCpu, keys::kMemory}) {
+      const Quantity limit = Quantity::of_value(resources[keys::kLimits][name]);
+      const Value& asked = resources[keys::kRequests][name];
+      const Quantity request = asked.has_value() ? Quantity::of_value(asked) : limit;
+      if (!limit.zero() || !request.zero()) any = true;
+      if (limit.zero() || !(limit == request)) guaranteed = false;
+    }
+  };
+  // Where the pod as a whole says what it needs, that alone counts.
+  look_at(spec[keys::kResources]);
+  if (!any) {
+    guaranteed = true;
+    for (const auto& key : {keys::kContainers, keys::kInitContainers}) {
+      for (const auto& container : spec[key].items()) look_at(container[keys::kResources]);
     }
   }
   return !any ? "BestEffort" : guaranteed ? "Guaranteed" : "Burstable";

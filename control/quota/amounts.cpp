@@ -73,29 +73,34 @@ bool can_never_grow(const Value& pod) {
 }  // namespace
 
 bool changes_size(const Value& pod) {
-  return std::ranges::any_of(pod[keys::kSpec][keys::kContainers].items(),
-                             [&](const Value& container) { return has_other_size(pod, container); });
+  return std::ranges::any_of(std::initializer_list<Key>{keys::kContainers, keys::kInitContainers}, [&](const Key& list) {
+    return std::ranges::any_of(pod[keys::kSpec][list].items(), [&](const Value& container) { return has_other_size(pod, container); });
+  });
 }
 
 Value spec_in_force(const Value& pod) {
-  const Value& spec = pod[keys::kSpec];
-  if (!changes_size(pod)) return spec;
+  if (!changes_size(pod)) return pod[keys::kSpec];
+  Value spec = pod[keys::kSpec];
   const bool stays = can_never_grow(pod);
-  std::vector<Value> containers;
-  for (const auto& container : spec[keys::kContainers].items()) {
-    Value next = container;
-    if (has_other_size(pod, container)) {
-      const Value& status = status_of_container(pod, container);
-      for (const auto& which : {keys::kRequests, keys::kLimits}) {
-        Amounts amounts = amounts_of(status[keys::kResources][which]);
-        if (which == keys::kRequests) raise_to(amounts, amounts_of(status[keys::kAllocatedResources]));
-        if (!stays) raise_to(amounts, amounts_of(container[keys::kResources][which]));
-        next = next.with_at({keys::kResources, which}, amounts_value(amounts));
+  for (const auto& list : {keys::kContainers, keys::kInitContainers}) {
+    if (spec[list].empty()) continue;
+    std::vector<Value> containers;
+    for (const auto& container : spec[list].items()) {
+      Value next = container;
+      if (has_other_size(pod, container)) {
+        const Value& status = status_of_container(pod, container);
+        for (const auto& which : {keys::kRequests, keys::kLimits}) {
+          Amounts amounts = amounts_of(status[keys::kResources][which]);
+          if (which == keys::kRequests) raise_to(amounts, amounts_of(status[keys::kAllocatedResources]));
+          if (!stays) raise_to(amounts, amounts_of(container[keys::kResources][which]));
+          next = next.with_at({keys::kResources, which}, amounts_value(amounts));
+        }
       }
+      containers.push_back(std::move(next));
     }
-    containers.push_back(std::move(next));
+    spec = spec.with(list, Value::array(std::move(containers)));
   }
-  return spec.with(keys::kContainers, Value::array(std::move(containers)));
+  return spec;
 }
 
 Amounts pod_amounts(const Value& pod_spec, const Key& which) {

@@ -2,9 +2,11 @@
 // are complete already and returns it unchanged, as the same node, when there is nothing to add.
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "control/base/text.h"
 #include "control/object/keys.h"
+#include "control/object/quantity.h"
 #include "control/schema/defaults.h"
 
 namespace minik::control {
@@ -91,6 +93,48 @@ Value with_requests(const Value& container) {
                         resources.with(keys::kRequests, std::move(requests).build()));
 }
 
+// What the containers ask for together of this resource: the sidecars and each step of the start, or all that run then.
+std::optional<Quantity> asked_by_containers(const Value& spec, const Key& name) {
+  std::optional<Quantity> sum;
+  Quantity sidecars, highest_start;
+  const auto add = [&](const Value& container) {
+    const Value& request = container[keys::kResources][keys::kRequests][name];
+    const Quantity amount = Quantity::of_value(request);
+    if (request.has_value()) sum = sum.value_or(Quantity()) + amount;
+    return amount;
+  };
+  for (const auto& container : spec[keys::kContainers].items()) add(container);
+  for (const auto& container : spec[keys::kInitContainers].items()) {
+    const Value& request = container[keys::kResources][keys::kRequests][name];
+    const Quantity step = sidecars + Quantity::of_value(request);
+    if (!request.has_value()) continue;
+    highest_start = std::max(highest_start, step);
+    sum = sum.value_or(Quantity());
+    if (container[keys::kRestartPolicy].as_string() != "Always") continue;
+    sum = *sum + Quantity::of_value(request);
+    sidecars = step;
+  }
+  return sum ? std::optional(std::max(*sum, highest_start)) : std::nullopt;
+}
+
+// The limits of the pod as a whole have requests: what its containers ask for, or as much as the limit.
+Value with_pod_requests(const Value& spec) {
+  const Value& resources = spec[keys::kResources];
+  if (resources[keys::kLimits].empty()) return spec;
+  MapBuilder requests(resources[keys::kRequests]);
+  for (const auto& name : {keys::kCpu, keys::kMemory}) {
+    if (!requests.get(name).is_absent()) continue;
+    const auto asked = asked_by_containers(spec, name);
+    if (asked) {
+      requests.set(name, asked->text());
+    } else if (const Value& limit = resources[keys::kLimits][name]; limit.has_value()) {
+      requests.set(name, limit);
+    }
+  }
+  Value built = std::move(requests).build();
+  return built == resources[keys::kRequests] ? spec : spec.with(keys::kResources, resources.with(keys::kRequests, std::move(built)));
+}
+
 Value complete_pod(const Value& pod) {
   Value spec = pod[keys::kSpec];
   for (const auto& list : {keys::kContainers, keys::kInitContainers}) {
@@ -98,6 +142,7 @@ Value complete_pod(const Value& pod) {
       spec = with_changed(spec, list, rewrite_items(spec[list], with_requests));
     }
   }
+  spec = with_pod_requests(spec);
   if (!spec[keys::kEnableServiceLinks].has_value()) {
     spec = spec.with(keys::kEnableServiceLinks, true);
   }

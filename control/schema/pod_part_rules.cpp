@@ -69,6 +69,12 @@ void check_profile(const Value& profile, std::string_view what, const FieldPath&
 
 void check_seccomp_profile(const Value& profile, const FieldPath& at, FieldErrors& errors) {
   check_profile(profile, "seccomp", at, errors);
+  const Value& file = profile[keys::kLocalhostProfile];
+  const FieldPath here = at.field("localhostProfile");
+  if (file.as_string().starts_with('/')) errors.invalid(here, file, "must be a relative path");
+  for (const auto part : split(file.as_string(), '/')) {
+    if (part == "..") errors.invalid(here, file, "must not contain '..'");
+  }
 }
 
 void check_apparmor_profile(const Value& profile, const FieldPath& at, FieldErrors& errors) {

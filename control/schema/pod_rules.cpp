@@ -5,6 +5,7 @@
 
 #include "control/base/text.h"
 #include "control/object/keys.h"
+#include "control/object/quantity.h"
 #include "control/schema/names.h"
 #include "control/schema/validation_rules.h"
 #include "control/schema/views/core_pod.h"
@@ -130,12 +131,57 @@ void check_identity(PodSpecView spec, const FieldPath& at, FieldErrors& errors) 
   }
 }
 
+// What the pod as a whole has bounds what its containers have, each and together.
+void check_pod_resources(const Value& spec, const FieldPath& at, FieldErrors& errors) {
+  static constexpr std::string_view kSupported[] = {"cpu", "hugepages-", "memory"};
+  const Value& resources = spec[keys::kResources];
+  const FieldPath here = at.field("resources");
+  const FieldPath limits_at = here.field("limits"), requests_at = here.field("requests");
+  for (const auto& [list, list_at] : {std::pair{keys::kLimits, &limits_at}, std::pair{keys::kRequests, &requests_at}}) {
+    for (const auto& [name, amount] : resources[list].entries()) {
+      if (name == keys::kCpu || name == keys::kMemory || name.text().starts_with("hugepages-")) continue;
+      errors.not_supported(list_at->key(name.text()), Value(name.text()), kSupported);
+    }
+  }
+  if (!resources[keys::kClaims].empty()) errors.forbidden(here.field("claims"), "claims may not be set for the resources of a pod");
+  const FieldPath containers_at = at.field("containers");
+  for (const auto& name : {keys::kCpu, keys::kMemory}) {
+    Quantity together;
+    const Value& limit = resources[keys::kLimits][name];
+    const auto containers = spec[keys::kContainers].items();
+    for (size_t i = 0; i < containers.size(); ++i) {
+      const Value& own = containers[i][keys::kResources];
+      together = together + Quantity::of_value(own[keys::kRequests][name]);
+      const Value& own_limit = own[keys::kLimits][name];
+      if (!limit.has_value() || !(Quantity::of_value(own_limit) > Quantity::of_value(limit))) continue;
+      const FieldPath container = containers_at.index(i);
+      const FieldPath own_resources = container.field("resources");
+      const FieldPath own_limits = own_resources.field("limits");
+      errors.invalid(own_limits.key(name.text()), own_limit, cat("must be less than or equal to pod limits of ", limit.as_string()));
+    }
+    for (const auto& container : spec[keys::kInitContainers].items()) {
+      if (container[keys::kRestartPolicy].as_string() != "Always") continue;
+      together = together + Quantity::of_value(container[keys::kResources][keys::kRequests][name]);
+    }
+    const Value& request = resources[keys::kRequests][name];
+    if (!request.has_value() || !(together > Quantity::of_value(request))) continue;
+    errors.invalid(requests_at.key(name.text()), request, cat("must be greater than or equal to aggregate container requests of ", together.text()));
+  }
+}
+
 void check_pod_spec(const Value& value, const FieldPath& at, FieldErrors& errors) {
   const PodSpecView spec(value);
   check_containers(spec, at, errors);
   check_host_ports(spec, at, errors);
   check_dns(spec, at, errors);
   check_identity(spec, at, errors);
+  if (value[keys::kResources].has_value()) check_pod_resources(value, at, errors);
+  const Value& shared = value[keys::kShareProcessNamespace];
+  if (shared.as_bool() && spec.hostPID()) {
+    const FieldPath context = at.field("securityContext");
+    errors.invalid(context.field("shareProcessNamespace"), shared,
+                   "ShareProcessNamespace and HostPID cannot both be enabled");
+  }
   std::set<std::string_view> gates;
   const FieldPath gates_at = at.field("schedulingGates");
   for (size_t i = 0; i < spec.schedulingGates().size(); ++i) {

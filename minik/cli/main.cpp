@@ -7,6 +7,7 @@
 #include "control/base/typo.h"
 #include "minik/cli/command.h"
 #include "minik/cli/huge_pages.h"
+#include "runtime/container/pause.h"
 #include "runtime/container/shim.h"
 
 namespace minik::cli {
@@ -137,6 +138,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   // Before anything else: these are other programs in the same file.
   if (minik::runtime::is_shim_invocation(argc, argv)) return minik::runtime::shim_main(argc, argv);
+  if (minik::runtime::is_pause_invocation(argc, argv)) return minik::runtime::pause_main(argc, argv);
   std::signal(SIGPIPE, SIG_IGN);
   const std::string_view first = argc > 1 ? argv[1] : "";
   if (first == "demo-server") return minik::cli::run_demo_server();

@@ -11,6 +11,7 @@
 #include "control/base/text.h"
 #include "runtime/container/capabilities.h"
 #include "runtime/container/files.h"
+#include "runtime/container/seccomp_profile.h"
 
 namespace minik {
 
@@ -18,6 +19,19 @@ using control::ContainerConfig;
 using control::ContainerMount;
 using control::ContainerState;
 using control::ContainerStatus;
+
+namespace {
+
+constexpr std::string_view kLocalhost = "Localhost/";
+
+Result<std::string> read_seccomp_profile(const std::string& path) {
+  MINIK_ASSIGN(const auto text, runtime::read_whole_file(path));
+  auto profile = runtime::parse_seccomp_profile(text);
+  if (!profile) return std::move(profile).error().in(path);
+  return runtime::encode_seccomp_profile(*profile);
+}
+
+}  // namespace
 
 Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_id,
                                                      const ContainerConfig& config) {
@@ -34,7 +48,8 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
   if (spec.args.empty()) return Error(ErrorCode::kInvalid, "no command specified");
   spec.env = image.config.env;
   for (const auto& [key, value] : config.env) {
-    std::erase_if(spec.env, [&](const std::string& entry) { return entry.starts_with(key + "="); });
+    const std::string prefix = key + "=";
+    std::erase_if(spec.env, [&](const std::string& entry) { return entry.starts_with(prefix); });
     spec.env.push_back(cat(key, "=", value));
   }
   for (const auto& sandbox : engine_->sandboxes()) {
@@ -64,9 +79,8 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
   spec.read_only_root = config.security.read_only_root;
   spec.no_new_privileges = config.security.no_new_privileges;
   spec.seccomp = config.security.seccomp != "Unconfined";
-  if (config.security.seccomp.starts_with("Localhost/")) {
-    return Error(ErrorCode::kBadRequest,
-                 "seccomp profiles of type Localhost are not there yet: use RuntimeDefault");
+  if (const std::string_view kind = config.security.seccomp; kind.starts_with(kLocalhost)) {
+    MINIK_ASSIGN(spec.seccomp_profile, read_seccomp_profile(cat(paths_.seccomp, "/", kind.substr(kLocalhost.size()))));
   }
   spec.terminal = config.tty;
   spec.stdin_open = config.stdin_open;

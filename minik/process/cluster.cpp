@@ -415,7 +415,7 @@ Result<std::unique_ptr<Cluster>> Cluster::open(Profile profile) {
   MINIK_ASSIGN(
       p.containers,
       ContainerAdapter::open(p.executor, *p.workers, *p.images, p.network.get(),
-                             {p.profile.run() + "/containers", p.profile.pods(), p.profile.logs()},
+                             {p.profile.run() + "/containers", p.profile.pods(), p.profile.logs(), p.profile.directory + "/seccomp"},
                              cat("minik/", p.profile.name)));
   p.io = std::make_unique<IoThreads>(kIoThreads);
   MINIK_ASSIGN(p.services, NodeServices::open(p.executor, *p.io, *p.network));

@@ -1,5 +1,6 @@
 #include "minik/process/container_adapter.h"
 
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +18,8 @@ using control::PodSandboxConfig;
 using control::PodSandboxStatus;
 
 namespace {
+
+constexpr size_t kProbeThreads = 16;  // of probes and hooks that may be waiting for an answer at the same time
 
 std::string resolv_conf(const PodSandboxConfig& config) {
   std::string text;
@@ -56,10 +59,14 @@ ContainerAdapter::ContainerAdapter(Executor& executor, WorkerPool& workers,
       images_(images),
       network_(network),
       paths_(std::move(paths)),
-      alive_(std::make_shared<bool>(true)) {}
+      alive_(std::make_shared<bool>(true)),
+      closing_(eventfd(0, EFD_CLOEXEC)),
+      probes_(executor, {.threads = kProbeThreads, .queue_max = 4096}) {}
 
 ContainerAdapter::~ContainerAdapter() {
   *alive_ = false;
+  const uint64_t one = 1;
+  (void)!write(closing_.get(), &one, sizeof one);
 }
 
 Result<std::unique_ptr<ContainerAdapter>> ContainerAdapter::open(
@@ -132,14 +139,12 @@ PodSandboxStatus ContainerAdapter::sandbox_status_of(const runtime::SandboxInfo&
 }
 
 Result<PodSandboxStatus> ContainerAdapter::make_sandbox(const PodSandboxConfig& config) {
-  if (config.share_process_namespace) {
-    return Error(ErrorCode::kBadRequest,
-                 "shareProcessNamespace is not there yet: leave it out, or use hostPID");
-  }
   runtime::SandboxConfig sandbox;
   sandbox.id = new_id();
   sandbox.hostname = config.hostname;
   sandbox.host_ipc = config.host_ipc;
+  sandbox.share_processes = config.share_process_namespace;
+  sandbox.limits = {.memory_bytes = config.memory_limit_bytes, .cpu_shares = config.cpu_shares, .cpu_quota_us = config.cpu_quota_us};
   sandbox.sysctls = config.sysctls;
   sandbox.annotations = config.labels;
   sandbox.annotations["minik.attempt"] = cat(config.attempt);

@@ -18,6 +18,7 @@ namespace minik {
 
 struct ContainerAdapterPaths {
   std::string engine_state, pods, logs;
+  std::string seccomp;  // where profiles of type Localhost stand, as below a kubelet's root
 };
 
 class ContainerAdapter : public control::ContainerRuntime {
@@ -50,7 +51,8 @@ class ContainerAdapter : public control::ContainerRuntime {
   void exec_sync(const std::string& id, std::vector<std::string> command, Duration timeout,
                  Done<control::ExecResult> done) override;
   void http_get(const std::string& sandbox_id, control::HttpProbe probe, Duration timeout,
-                Done<int> done) override;
+                Done<control::HttpAnswer> done) override;
+  void grpc_check(const std::string& sandbox_id, control::GrpcProbe probe, Duration timeout, Done<Unit> done) override;
   void tcp_connect(const std::string& sandbox_id, const std::string& host, int port,
                    Duration timeout, Done<Unit> done) override;
   void find_image(const std::string& reference, Done<control::ImageStatus> done) override;
@@ -79,9 +81,13 @@ class ContainerAdapter : public control::ContainerRuntime {
   // On a worker; the answer comes on the control thread, or never when the adapter has gone.
   template <typename T>
   void run(std::function<Result<T>()> work, Done<T> done) {
+    run_on(workers_, std::move(work), std::move(done));
+  }
+  template <typename T>
+  void run_on(WorkerPool& workers, std::function<Result<T>()> work, Done<T> done) {
     auto shared = std::make_shared<Done<T>>(std::move(done));
     const Status queued =
-        workers_.run_for(std::move(work), [shared, alive = alive_](Result<T> result) {
+        workers.run_for(std::move(work), [shared, alive = alive_](Result<T> result) {
           if (*alive) (*shared)(std::move(result));
         });
     if (queued.ok()) return;
@@ -107,6 +113,9 @@ class ContainerAdapter : public control::ContainerRuntime {
   // Containers that are being stopped, and who waits; control thread only.
   std::multimap<std::string, std::function<void()>> stopping_;
   std::shared_ptr<bool> alive_;
+  UniqueFd closing_;  // readable when the adapter goes: who waits for a container gives up
+  // What waits for somebody's containers must not keep others from starting. Goes first: its work needs all above.
+  WorkerPool probes_;
 };
 
 }  // namespace minik

@@ -1,17 +1,14 @@
 #include "minik/process/webhook_client.h"
 
-#include <fcntl.h>
 #include <netdb.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <ctime>
 #include <memory>
 
 #include "control/base/text.h"
+#include "minik/net/blocking_stream.h"
 #include "minik/net/http_response_reader.h"
 #include "minik/net/tls_client.h"
 
@@ -48,21 +45,6 @@ Result<Target> parse_target(std::string_view url) {
   return target;
 }
 
-class Deadline {
- public:
-  explicit Deadline(Duration limit) : end_ns_(now_ns() + limit.ns) {}
-  int left_ms() const { return static_cast<int>(std::max<int64_t>((end_ns_ - now_ns()) / 1'000'000, 0)); }
-  static Error passed() { return Error(ErrorCode::kTimeout, "context deadline exceeded"); }
-
- private:
-  static int64_t now_ns() {
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
-  }
-  int64_t end_ns_;
-};
-
 Result<UniqueFd> dial_by_name(const Target& target, const Deadline& deadline) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
@@ -88,71 +70,6 @@ Result<UniqueFd> dial_by_name(const Target& target, const Deadline& deadline) {
   return Error(ErrorCode::kServiceUnavailable, cat("dial tcp ", target.host, ":", target.port, ": ", why));
 }
 
-using Session = std::unique_ptr<SSL, decltype(&SSL_free)>;
-
-// One encrypted conversation on a socket that does not block, until the deadline.
-class Conversation {
- public:
-  Conversation(UniqueFd fd, const Deadline& deadline) : fd_(std::move(fd)), deadline_(deadline) {}
-
-  Status shake_hands(SSL_CTX* context, const std::string& host) {
-    tls_.reset(SSL_new(context));
-    X509_VERIFY_PARAM* wanted = SSL_get0_param(tls_.get());
-    if (X509_VERIFY_PARAM_set1_ip_asc(wanted, host.c_str()) != 1) {
-      SSL_set_tlsext_host_name(tls_.get(), host.c_str());
-      X509_VERIFY_PARAM_set1_host(wanted, host.c_str(), host.size());
-    }
-    SSL_set_fd(tls_.get(), fd_.get());
-    while (true) {
-      const int result = SSL_connect(tls_.get());
-      if (result == 1) return {};
-      if (const Status waited = wait_for(result); waited.ok()) continue;
-      const long verdict = SSL_get_verify_result(tls_.get());
-      if (verdict != X509_V_OK) {
-        return Error(ErrorCode::kForbidden, cat("tls: failed to verify certificate: x509: ", X509_verify_cert_error_string(verdict)));
-      }
-      return deadline_.left_ms() == 0 ? Deadline::passed() : Error(ErrorCode::kServiceUnavailable, "tls: handshake failure");
-    }
-  }
-
-  Status write(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const int taken = SSL_write(tls_.get(), bytes.data(), static_cast<int>(std::min<size_t>(bytes.size(), 1 << 20)));
-      if (taken > 0) {
-        bytes.remove_prefix(static_cast<size_t>(taken));
-      } else {
-        MINIK_TRY(wait_for(taken));
-      }
-    }
-    return {};
-  }
-
-  // Empty at the end.
-  Result<std::string> read() {
-    char buffer[16 * 1024];
-    while (true) {
-      const int count = SSL_read(tls_.get(), buffer, sizeof buffer);
-      if (count > 0) return std::string(buffer, static_cast<size_t>(count));
-      const int error = SSL_get_error(tls_.get(), count);
-      if (error == SSL_ERROR_ZERO_RETURN) return std::string();
-      MINIK_TRY(wait_for(count));
-    }
-  }
-
- private:
-  Status wait_for(int result) {
-    const int error = SSL_get_error(tls_.get(), result);
-    const bool to_read = error == SSL_ERROR_WANT_READ;
-    if (!to_read && error != SSL_ERROR_WANT_WRITE) return Error(ErrorCode::kServiceUnavailable, "EOF");
-    pollfd wait{fd_.get(), static_cast<short>(to_read ? POLLIN : POLLOUT), 0};
-    return poll(&wait, 1, deadline_.left_ms()) > 0 ? Status() : Status(Deadline::passed());
-  }
-
-  UniqueFd fd_;
-  const Deadline& deadline_;
-  Session tls_{nullptr, SSL_free};
-};
-
 }  // namespace
 
 Result<std::string> ask_webhook(const control::WebhookCall& call, const WebhookClient::Dial& into_cluster) {
@@ -161,10 +78,8 @@ Result<std::string> ask_webhook(const control::WebhookCall& call, const WebhookC
   MINIK_ASSIGN(const auto trusted, TlsClient::create({.ca_pem = call.ca_bundle}));
   auto fd = call.address.empty() ? dial_by_name(target, deadline) : into_cluster(call.address, call.port, deadline.left_ms());
   if (!fd) return deadline.left_ms() == 0 ? Deadline::passed() : std::move(fd).error();
-  const int flags = fcntl(fd->get(), F_GETFL);
-  fcntl(fd->get(), F_SETFL, flags | O_NONBLOCK);
-  Conversation talk(*std::move(fd), deadline);
-  MINIK_TRY(talk.shake_hands(trusted->context(), target.host));
+  BlockingStream talk(*std::move(fd), deadline);
+  MINIK_TRY(talk.shake_hands(*trusted, target.host));
   MINIK_TRY(talk.write(cat("POST ", target.path, " HTTP/1.1\r\nHost: ", target.host, "\r\nUser-Agent: kube-apiserver-admission\r\n",
                            "Content-Type: application/json\r\nAccept: application/json\r\nConnection: close\r\nContent-Length: ",
                            call.body.size(), "\r\n\r\n")));

@@ -18,6 +18,8 @@
 #include "control/base/text.h"
 #include "runtime/container/codec.h"
 #include "runtime/container/files.h"
+#include "runtime/container/pause.h"
+#include "runtime/container/sandbox_namespaces.h"
 #include "runtime/container/shim_protocol.h"
 
 extern char** environ;
@@ -92,65 +94,13 @@ Result<ContainerInfo> decode_container(std::string_view bytes) {
   return info;
 }
 
-// On the thread that is in the sandbox's namespaces. Only names that belong to one of them: any
-// other, or one of a namespace that is the machine's, would change the machine.
-Status set_sysctls(const SandboxConfig& config) {
-  if (config.sysctls.empty()) return {};
-  if (!config.network_namespace.empty()) {
-    const int fd = open(config.network_namespace.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return error_from_errno(errno, cat("open ", config.network_namespace));
-    const int result = setns(fd, CLONE_NEWNET);
-    const int error = errno;
-    close(fd);
-    if (result != 0) return error_from_errno(error, "join the network namespace");
-  }
-  for (const auto& [name, value] : config.sysctls) {
-    const bool of_ipc = name.starts_with("kernel.shm") || name.starts_with("kernel.msg") ||
-                        name == "kernel.sem" || name.starts_with("fs.mqueue.");
-    const bool of_net = name.starts_with("net.");
-    if (!(of_ipc && !config.host_ipc) && !(of_net && !config.network_namespace.empty())) {
-      return Error(ErrorCode::kInvalid,
-                   cat("sysctl ", minik::quoted(name), " is not one of the pod's own namespaces"));
-    }
-    std::string path = "/proc/sys/";
-    for (const char c : name) path += c == '.' ? '/' : c;
-    if (path.find("//") != std::string::npos)
-      return Error(ErrorCode::kInvalid, cat("sysctl ", minik::quoted(name), " is no name"));
-    MINIK_TRY(write_kernel_file(path, value));
-  }
+// Where nothing is asked for the group is left to the first container. What the machine lacks was reported when the
+// engine was opened.
+Status set_limits_of_all(const Cgroup& group, const CgroupLimits& limits) {
+  if (limits.memory_bytes == 0 && limits.cpu_shares == 0 && limits.cpu_quota_us == 0) return {};
+  MINIK_TRY(group.create());
+  MINIK_TRY(group.set(limits));
   return {};
-}
-
-// Makes IPC and UTS namespaces on a thread of its own and binds them to files; a thread may leave
-// its namespaces without the process noticing.
-Status make_namespaces(const std::string& directory, const SandboxConfig& config) {
-  Status status;
-  std::thread worker([&] {
-    const auto bind = [&](const char* name, const std::string& source) -> Status {
-      const std::string target = cat(directory, "/", name);
-      const int fd = open(target.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
-      if (fd < 0) return error_from_errno(errno, cat("create ", target));
-      close(fd);
-      if (mount(source.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) != 0) {
-        return error_from_errno(errno, cat("keep the ", name, " namespace"));
-      }
-      return {};
-    };
-    const auto make = [&]() -> Status {
-      const int flags = CLONE_NEWUTS | (config.host_ipc ? 0 : CLONE_NEWIPC);
-      if (unshare(flags) != 0) return error_from_errno(errno, "new namespaces (is this root?)");
-      if (sethostname(config.hostname.c_str(), config.hostname.size()) != 0)
-        return error_from_errno(errno, "set host name");
-      MINIK_TRY(bind("uts", "/proc/thread-self/ns/uts"));
-      MINIK_TRY(bind("ipc", "/proc/thread-self/ns/ipc"));
-      MINIK_TRY(bind("net", config.network_namespace.empty() ? "/proc/thread-self/ns/net"
-                                                             : config.network_namespace));
-      return set_sysctls(config);
-    };
-    status = make();
-  });
-  worker.join();
-  return status;
 }
 
 }  // namespace
@@ -201,7 +151,7 @@ Status Engine::recover() {
     }, directory{};
     const bool bound = stat((entry.path().string() + "/ns/uts").c_str(), &ns) == 0 &&
                        stat(entry.path().c_str(), &directory) == 0 && ns.st_dev != directory.st_dev;
-    info->ready = info->ready && bound;
+    info->ready = info->ready && bound && (!shares_processes(entry.path()) || pause_lives(entry.path()));
     sandboxes_[id] = *std::move(info);
   }
   for (const auto& entry : std::filesystem::directory_iterator(state_ + "/containers", error)) {
@@ -316,11 +266,14 @@ void Engine::poll_exits() {
 
 Status Engine::create_sandbox(const SandboxConfig& config) {
   const std::string directory = sandbox_directory(config.id);
-  MINIK_TRY(make_directories(directory + "/ns", 0700));
-  auto made = make_namespaces(directory + "/ns", config);
+  const std::string group = cat(cgroup_prefix_, "/", config.id);
+  auto made = make_namespaces(directory, config, group);
+  if (made.ok()) made = set_limits_of_all(Cgroup(Cgroup::kDefaultRoot, group), config.limits);
   SandboxInfo info{config, wall_now(), true};
   if (made.ok()) made = write_file_atomically(directory + "/config", encode(info));
   if (!made.ok()) {
+    stop_pause(directory);
+    (void)Cgroup(Cgroup::kDefaultRoot, group).remove().ok();
     (void)remove_mounted_tree(directory).ok();
     return made;
   }
@@ -343,6 +296,7 @@ Status Engine::stop_sandbox(const std::string& id) {
     }
   }
   for (const auto& container_id : inside) (void)signal_container(container_id, SIGKILL).ok();
+  stop_pause(sandbox_directory(id));
   for (const auto* ns : {"ipc", "uts", "net"}) {
     umount2(cat(sandbox_directory(id), "/ns/", ns).c_str(), MNT_DETACH);
   }
@@ -388,6 +342,10 @@ Status Engine::create_container(const std::string& sandbox_id, ContainerSpec spe
       return Error(ErrorCode::kNotFound, cat("no sandbox ", sandbox_id));
   }
   spec.namespace_directory = sandbox_directory(sandbox_id) + "/ns";
+  if (spec.pid_namespace.empty() && shares_processes(sandbox_directory(sandbox_id))) {
+    MINIK_TRY(revive_pause(sandbox_directory(sandbox_id), cat(cgroup_prefix_, "/", sandbox_id, "/pause")));
+    spec.pid_namespace = spec.namespace_directory + "/pid";
+  }
   spec.cgroup = cgroup_of(info);
   const std::string directory = container_directory(spec.id);
   const auto make = [&]() -> Status {

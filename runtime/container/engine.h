@@ -1,6 +1,7 @@
 // Engine: pod sandboxes and containers on this machine, in the shape of CRI; usable without Kubernetes.
 //
 //   <state>/sandboxes/<id>/config, ns/{ipc,uts,net}     bind-mounted namespaces, no pause process
+//   <state>/sandboxes/<id>/pause, ns/pid                only where containers share their processes (pause.h)
 //   <state>/containers/<id>/spec, meta, exit, shim.sock, upper/, work/, root/
 //
 // All state is in files and in shims, so that an engine opened again after any kill finds everything as
@@ -33,6 +34,8 @@ struct SandboxConfig {
   std::string hostname;
   std::string network_namespace;  // path; empty: the machine's own
   bool host_ipc = false;
+  bool share_processes = false;  // its containers see one another's; asked for once, then known by ns/pid
+  CgroupLimits limits = {};  // of all its containers together
   std::map<std::string, std::string> sysctls;  // set once, when the namespaces are made
   Annotations annotations;  // the caller's, given back by list
 };

@@ -14,6 +14,7 @@
 #include "runtime/container/capabilities.h"
 #include "runtime/container/files.h"
 #include "runtime/container/seccomp.h"
+#include "runtime/container/seccomp_profile.h"
 
 namespace minik::runtime {
 
@@ -155,8 +156,16 @@ Error execute(const ContainerSpec& spec, const std::vector<std::string>& args, s
   if (spec.no_new_privileges) prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   if (setgroups(identity->groups.size(), identity->groups.data()) != 0) return error_from_errno(errno, "setgroups");
   if (setgid(identity->gid) != 0) return error_from_errno(errno, "setgid");
-  if (spec.seccomp && !spec.privileged) {
-    if (auto status = load_default_seccomp(spec.capabilities); !status.ok()) return std::move(status).error();
+  // A filter of the user's own may refuse what is still to be done here: where it can wait, it does.
+  const auto filter = [&spec]() -> Status {
+    if (!spec.seccomp || spec.privileged) return {};
+    if (spec.seccomp_profile.empty()) return load_default_seccomp(spec.capabilities);
+    MINIK_ASSIGN(const auto profile, decode_seccomp_profile(spec.seccomp_profile));
+    return load_seccomp_profile(profile);
+  };
+  const bool filter_last = spec.no_new_privileges && !spec.seccomp_profile.empty();
+  if (!filter_last) {
+    if (auto status = filter(); !status.ok()) return std::move(status).error();
   }
   if (setuid(identity->uid) != 0) return error_from_errno(errno, "setuid");
   if (auto status = set_capabilities(spec.capabilities, identity->uid == 0); !status.ok()) {
@@ -172,6 +181,9 @@ Error execute(const ContainerSpec& spec, const std::vector<std::string>& args, s
   if (!program) return std::move(program).error();
   const auto argv = pointers(args);
   const auto envp = pointers(env);
+  if (filter_last) {
+    if (auto status = filter(); !status.ok()) return std::move(status).error();
+  }
   execve(program->c_str(), argv.data(), envp.data());
   return error_from_errno(errno, cat("exec ", *program));
 }

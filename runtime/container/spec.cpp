@@ -5,7 +5,7 @@
 namespace minik::runtime {
 
 namespace {
-constexpr std::string_view kMagic = "minik-container-3";
+constexpr std::string_view kMagic = "minik-container-4";
 }
 
 std::string encode_spec(const ContainerSpec& s) {
@@ -17,7 +17,7 @@ std::string encode_spec(const ContainerSpec& s) {
     w.put(m.type).put(m.source).put(m.target).put(int64_t{m.read_only}).put(m.propagation).put(m.size_bytes);
     w.put(int64_t{m.create_directory});
   }
-  w.put(s.capabilities).put(int64_t{s.privileged}).put(int64_t{s.no_new_privileges}).put(int64_t{s.seccomp});
+  w.put(s.capabilities).put(int64_t{s.privileged}).put(int64_t{s.no_new_privileges}).put(int64_t{s.seccomp}).put(s.seccomp_profile);
   w.put(int64_t{s.terminal}).put(int64_t{s.stdin_open}).put(int64_t{s.stdin_once}).put(s.log_path).put(s.namespace_directory);
   w.put(int64_t{s.host_pid}).put(s.pid_namespace).put(s.cgroup).put(s.memory_limit_bytes).put(s.cpu_shares).put(s.cpu_quota_us);
   w.put(s.cpu_period_us).put(s.pids_limit).put(s.oom_score_adj);
@@ -52,6 +52,7 @@ Result<ContainerSpec> decode_spec(std::string_view bytes) {
   s.privileged = r.flag();
   s.no_new_privileges = r.flag();
   s.seccomp = r.flag();
+  s.seccomp_profile = r.text();
   s.terminal = r.flag();
   s.stdin_open = r.flag();
   s.stdin_once = r.flag();

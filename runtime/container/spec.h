@@ -38,6 +38,7 @@ struct ContainerSpec {
   bool privileged = false;
   bool no_new_privileges = false;
   bool seccomp = true;
+  std::string seccomp_profile;  // one of the user's own (seccomp_profile.h), encoded; empty: the default filter
   bool terminal = false;
   bool stdin_open = false;
   bool stdin_once = false;  // the first attached input's end is the container's too

@@ -15,6 +15,8 @@
 #include "runtime/container/capabilities.h"
 #include "runtime/container/engine.h"
 #include "runtime/container/files.h"
+#include "runtime/container/pause.h"
+#include "runtime/container/seccomp_profile.h"
 #include "runtime/container/shim.h"
 
 namespace minik::runtime {
@@ -30,7 +32,7 @@ class ContainerTest : public ::testing::Test {
     ASSERT_TRUE(make_directories(directory + "/rootfs/bin").ok());
     for (const auto* folder : {"etc", "tmp"}) ASSERT_TRUE(make_directories(directory + "/rootfs/" + folder).ok());
     std::filesystem::copy_file("/bin/busybox", directory + "/rootfs/bin/busybox");
-    for (const auto* tool : {"sh", "sleep", "cat", "echo", "hostname", "mount", "id", "dd", "ps", "kill"}) {
+    for (const auto* tool : {"sh", "sleep", "cat", "echo", "hostname", "mount", "id", "dd", "ps", "kill", "grep", "ls", "mkdir"}) {
       std::filesystem::create_symlink("busybox", directory + "/rootfs/bin/" + tool);
     }
     open();
@@ -55,9 +57,10 @@ class ContainerTest : public ::testing::Test {
     engine = *std::move(opened);
   }
 
-  void make_sandbox(const std::string& id) {
+  void make_sandbox(const std::string& id, bool share_processes = false) {
     SandboxConfig config;
     config.id = id;
+    config.share_processes = share_processes;
     config.hostname = "pod-host";
     const auto made = engine->create_sandbox(config);
     ASSERT_TRUE(made.ok()) << made.error().message;
@@ -131,6 +134,50 @@ TEST_F(ContainerTest, TellsExitCodesAndSignals) {
   EXPECT_EQ(engine->container("killed")->signal, SIGKILL);
 }
 
+TEST_F(ContainerTest, SharesProcessesWhereThePodSaysSo) {
+  make_sandbox("s", true);
+  ASSERT_TRUE(run(spec("first", {"sh", "-c", "sleep 4242; true"})));
+  EXPECT_EQ(output_of(spec("look", {"sh", "-c", "cat /proc/1/comm; ps -o args | grep -c '^sleep 4242'"})), "pause\n1\n");
+  // An engine that is opened again finds the namespace.
+  engine.reset();
+  open();
+  EXPECT_TRUE(engine->sandboxes()[0].ready);
+  EXPECT_EQ(output_of(spec("again", {"sh", "-c", "ps -o args | grep -c '^sleep 4242'"})), "1\n");
+  // Neither what a container leaves running nor what it leaves dead stays.
+  ASSERT_TRUE(engine->signal_container("first", SIGKILL).ok());
+  wait_for_exit("first");
+  EXPECT_EQ(output_of(spec("orphans", {"sh", "-c", "(sleep 0 &); (true &); true"})), "");
+  EXPECT_EQ(output_of(spec("after", {"sh", "-c", "ps -o stat,args | grep -c -e '^Z' -e 'sleep 4242$'; true"})), "0\n");
+}
+
+TEST_F(ContainerTest, ShowsNothingOfTheMachineThroughThePauseProcess) {
+  make_sandbox("s", true);
+  auto curious = spec("c", {"sh", "-c", "ls -A /proc/1/root; cat /proc/1/environ; ls /proc/1/fd; (echo x >/proc/1/exe) 2>/dev/null || echo read-only; "
+                                        "kill -9 1; kill -15 1; cat /proc/1/comm"});
+  curious.capabilities = *capability_set({"SYS_PTRACE"}, {}, false);
+  EXPECT_EQ(output_of(std::move(curious)), "read-only\npause\n");
+}
+
+TEST_F(ContainerTest, SharesProcessesAgainAfterThePauseProcessWasKilled) {
+  make_sandbox("s", true);
+  ASSERT_TRUE(run(spec("c", {"sleep", "100"})));
+  const auto pid = read_whole_file(directory + "/state/sandboxes/s/pause");
+  ASSERT_TRUE(pid);
+  ASSERT_EQ(kill(static_cast<pid_t>(parse_int64(*pid).value_or(0)), SIGKILL), 0);
+  wait_for_exit("c");
+  EXPECT_EQ(output_of(spec("next", {"cat", "/proc/1/comm"})), "pause\n");
+}
+
+TEST_F(ContainerTest, EndsAllProcessesWithASharedSandbox) {
+  make_sandbox("s", true);
+  ASSERT_TRUE(run(spec("c", {"sleep", "100"})));
+  ASSERT_TRUE(engine->stop_sandbox("s").ok());
+  wait_for_exit("c");
+  const Cgroup pause(Cgroup::kDefaultRoot, prefix() + "/s/pause");
+  for (int i = 0; i < 200 && !pause.members().empty(); ++i) usleep(5000);
+  EXPECT_TRUE(pause.members().empty());
+}
+
 TEST_F(ContainerTest, BlocksWhatTouchesTheMachine) {
   make_sandbox("s");
   const std::string out = output_of(
@@ -139,6 +186,35 @@ TEST_F(ContainerTest, BlocksWhatTouchesTheMachine) {
   EXPECT_NE(out.find("kept"), std::string::npos);
   EXPECT_NE(out.find("Seccomp:\t2"), std::string::npos) << out;
   EXPECT_NE(out.find("CapEff:\t00000000a80425fb"), std::string::npos) << out;
+}
+
+TEST_F(ContainerTest, FiltersSystemCallsAsAProfileOfTheUsersSays) {
+  make_sandbox("s");
+  const auto profile = parse_seccomp_profile(
+      R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28},
+          {"names": ["kill"], "action": "SCMP_ACT_ERRNO", "args": [{"index": 1, "value": 0, "op": "SCMP_CMP_EQ"}]}]})");
+  ASSERT_TRUE(profile) << profile.error().message;
+  for (const bool privileges_may_grow : {true, false}) {
+    auto filtered = spec(privileges_may_grow ? "early" : "late", {"sh", "-c", "mkdir /tmp/a 2>&1; kill -0 1 2>&1; kill -CONT 1 && echo continued"});
+    filtered.seccomp_profile = encode_seccomp_profile(*profile);
+    filtered.no_new_privileges = !privileges_may_grow;
+    filtered.user = "1000";
+    const std::string out = output_of(std::move(filtered));
+    EXPECT_NE(out.find("No space left on device"), std::string::npos) << out;
+    EXPECT_NE(out.find("Operation not permitted"), std::string::npos) << out;
+    EXPECT_NE(out.find("continued"), std::string::npos) << out;
+  }
+}
+
+TEST(SeccompProfile, NamesWhatItCannotDo) {
+  const auto why = [](const char* json) { return parse_seccomp_profile(json).error().message; };
+  EXPECT_EQ(why(R"({"defaultAction": "SCMP_ACT_NOTIFY"})"),
+            "seccomp profile: defaultAction: SCMP_ACT_NOTIFY needs a supervisor, which there is not: use SCMP_ACT_ERRNO");
+  EXPECT_EQ(why("{}"), "seccomp profile: defaultAction: no action \"\"");
+  EXPECT_EQ(why(R"({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["read"], "action": "SCMP_ACT_LOG", "args": [{"index": 6, "op": "SCMP_CMP_EQ"}]}]})"),
+            "seccomp profile: syscalls[0].args[0].index: must be a whole number from 0 to 5");
+  EXPECT_EQ(why(R"({"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_VAX"]})"),
+            "seccomp profile: architectures: no architecture \"SCMP_ARCH_VAX\"");
 }
 
 TEST_F(ContainerTest, NamesAProgramThatIsNotThere) {
@@ -455,6 +531,7 @@ TEST_F(ContainerTest, SeesTheMachinesProcessesWhenAskedTo) {
 
 int main(int argc, char** argv) {
   if (minik::runtime::is_shim_invocation(argc, argv)) return minik::runtime::shim_main(argc, argv);
+  if (minik::runtime::is_pause_invocation(argc, argv)) return minik::runtime::pause_main(argc, argv);
   ::testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();
 }

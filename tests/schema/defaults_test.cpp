@@ -57,6 +57,15 @@ TEST(Defaults, OfAPodFillProbesVolumesAndRequests) {
   EXPECT_EQ(PodView(object).status().phase_value().as_string(), "Pending");
 }
 
+TEST(Defaults, OfAPodAsAWholeFollowItsContainersThenItsLimits) {
+  const Value object = complete("v1", "Pod", R"({"spec":{"resources":{"limits":{"cpu":"1","memory":"1Gi"}},
+      "initContainers":[{"name":"s","image":"a:1","restartPolicy":"Always","resources":{"requests":{"cpu":"50m"}}},
+                        {"name":"i","image":"a:1","resources":{"requests":{"cpu":"400m"}}}],
+      "containers":[{"name":"c","image":"a:1","resources":{"requests":{"cpu":"100m"}}},{"name":"d","image":"a:1"}]}})");
+  EXPECT_EQ(to_json(object["spec"]["resources"]["requests"]), R"({"cpu":"450m","memory":"1Gi"})");
+  EXPECT_TRUE(complete("v1", "Pod", R"({"spec":{"containers":[{"name":"c","image":"a:1"}]}})")["spec"]["resources"].is_absent());
+}
+
 TEST(Defaults, PullFloatingImagesAlways) {
   const auto policy = [](std::string_view image) {
     const auto* container = Schema::builtin().find_type("core", "Container");

@@ -15,7 +15,15 @@ class LimitingRuntime : public SimulatedRuntime {
     updates.push_back(cat(resources.cpu_quota_us, "us ", resources.memory_limit_bytes >> 20, "Mi"));
     SimulatedRuntime::update_container(id, resources, std::move(done));
   }
-  std::vector<std::string> updates;
+  void run_pod_sandbox(PodSandboxConfig config, Done<PodSandboxStatus> done) override {
+    sandboxes.push_back(cat(config.cpu_shares, " ", config.cpu_quota_us, "us ", config.memory_limit_bytes >> 20, "Mi"));
+    SimulatedRuntime::run_pod_sandbox(std::move(config), std::move(done));
+  }
+  void create_container(const std::string& sandbox, ContainerConfig config, Done<std::string> done) override {
+    containers.push_back(cat(config.resources.cpu_quota_us, "us ", config.resources.memory_limit_bytes >> 20, "Mi"));
+    SimulatedRuntime::create_container(sandbox, std::move(config), std::move(done));
+  }
+  std::vector<std::string> updates, sandboxes, containers;
 };
 
 class RunningPod : public OneNode<LimitingRuntime> {
@@ -64,6 +72,29 @@ TEST_F(RunningPod, IsResizedInPlace) {
   EXPECT_EQ(container("web")["allocatedResources"][keys::kCpu].string(), "200m");
   EXPECT_EQ(container("web")[keys::kRestartCount].as_int(), 0);
   EXPECT_EQ(pending("web"), "");
+}
+
+TEST_F(RunningPod, HasItsSidecarsResizedInPlace) {
+  add("{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: default}, spec: {nodeName: a, automountServiceAccountToken: false, "
+      "initContainers: [{name: proxy, image: 'web:1', restartPolicy: Always, resources: {requests: {cpu: 100m, memory: 64Mi}, limits: {cpu: 1}}}], "
+      "containers: [{name: main, image: 'web:1', resources: {requests: {cpu: 100m}}}]}}");
+  run(seconds(10));
+  patch_spec("resize", "web", R"({"initContainers":[{"name":"proxy","resources":{"requests":{"cpu":"200m"},"limits":{"cpu":"500m"}}}]})");
+  EXPECT_EQ(runtime.updates, std::vector<std::string>{"50000us 0Mi"});
+  const Value proxy = status("web")["initContainerStatuses"].items()[0];
+  EXPECT_EQ(proxy["allocatedResources"][keys::kCpu].string(), "200m");
+  EXPECT_EQ(proxy[keys::kRestartCount].as_int(), 0);
+}
+
+TEST_F(RunningPod, HasTheLimitsThatItIsGivenAsAWhole) {
+  add("{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: default}, spec: {nodeName: a, automountServiceAccountToken: false, "
+      "resources: {requests: {cpu: 250m}, limits: {cpu: 500m, memory: 256Mi}}, containers: [{name: main, image: 'web:1'}, {name: side, image: 'web:1', resources: {limits: {memory: 64Mi}}}]}}");
+  run(seconds(10));
+  EXPECT_EQ(runtime.sandboxes, std::vector<std::string>{"256 50000us 256Mi"});
+  EXPECT_EQ(runtime.containers, (std::vector<std::string>{"50000us 256Mi", "50000us 64Mi"}));
+  EXPECT_EQ(status("web")["qosClass"].string(), "Burstable");
+  make_pod("other", "100m");
+  EXPECT_EQ(runtime.sandboxes.back(), "0 0us 0Mi");
 }
 
 TEST_F(RunningPod, IsRestartedWhereItsPolicySaysSo) {

@@ -1,0 +1,208 @@
+#include "runtime/container/pause.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string_view>
+
+#include "control/base/text.h"
+#include "runtime/container/cgroup.h"
+#include "runtime/container/codec.h"
+#include "runtime/container/files.h"
+
+extern char** environ;
+
+namespace minik::runtime {
+
+namespace {
+
+constexpr int kHandshake = 3;
+constexpr std::string_view kArgument = "pod-pause";
+constexpr unsigned int kNobody = 65535;  // as the pause image of Kubernetes has it
+constexpr int kOomScore = -998;          // the last of a pod, as Kubernetes sets it
+
+std::string namespace_file(const std::string& directory) { return directory + "/ns/pid"; }
+std::string pid_file(const std::string& directory) { return directory + "/pause"; }
+
+[[noreturn]] void fail(const Error& error) {
+  const std::string answer = std::move(Writer().put(int64_t{0}).put(error.message)).take();
+  (void)!write(kHandshake, answer.data(), answer.size());
+  _exit(1);
+}
+
+Status join(const std::string& path, int type) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return error_from_errno(errno, cat("open namespace ", path));
+  const int result = setns(fd, type);
+  const int error = errno;
+  close(fd);
+  return result == 0 ? Status() : Status(error_from_errno(error, cat("join namespace ", path)));
+}
+
+// The program as it stands on a mount of its own that nobody can write through, attached to no tree.
+Result<int> open_program() {
+  constexpr unsigned int kFlags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
+  int fd = open_tree(AT_FDCWD, "/proc/self/exe", kFlags);
+  if (fd < 0) {
+    // The mount that it was started from is another namespace's: by its name, it is on one of ours.
+    char path[4096] = {};
+    if (readlink("/proc/self/exe", path, sizeof path - 1) > 0) fd = open_tree(AT_FDCWD, path, kFlags);
+  }
+  if (fd < 0) return error_from_errno(errno, "clone the mount of the pause program");
+  mount_attr read_only{};
+  read_only.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+  if (mount_setattr(fd, "", AT_EMPTY_PATH, &read_only, sizeof read_only) == 0) return fd;
+  return error_from_errno(errno, "make the mount of the pause program read-only (does the kernel have mount_setattr?)");
+}
+
+// The child in the new namespace.
+Status become_pause(const std::string& directory, int program) {
+  setsid();
+  // The machine's /proc is still there and knows this process by its number outside.
+  char pid[32] = {};
+  if (readlink("/proc/self", pid, sizeof pid - 1) <= 0) return error_from_errno(errno, "read /proc/self");
+  if (unshare(CLONE_NEWNS | CLONE_NEWCGROUP) != 0 && unshare(CLONE_NEWNS) != 0) return error_from_errno(errno, "new mount namespace");
+  if (mount("", "/", nullptr, MS_SLAVE | MS_REC, nullptr) != 0) return error_from_errno(errno, "mount /");
+  const std::string root = directory + "/root";
+  MINIK_TRY(make_directories(root));
+  if (mount("tmpfs", root.c_str(), "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,mode=0555") != 0) return error_from_errno(errno, "mount an empty root");
+  std::string name = "pause", argument(kArgument), stage = "stay", root_argument = root;
+  char* argv[] = {name.data(), argument.data(), stage.data(), root_argument.data(), pid, nullptr};
+  char* nothing[] = {nullptr};
+  execveat(program, "", argv, nothing, AT_EMPTY_PATH);
+  return error_from_errno(errno, "run the pause program");
+}
+
+void make(const std::string& directory, const std::string& group) {
+  int program_fd = -1;
+  const auto joined = [&]() -> Status {
+    MINIK_ASSIGN(program_fd, open_program());
+    const Cgroup cgroup(Cgroup::kDefaultRoot, group);
+    MINIK_TRY(cgroup.create());
+    MINIK_TRY(cgroup.add(0));
+    (void)write_kernel_file("/proc/self/oom_score_adj", cat(kOomScore)).ok();
+    MINIK_TRY(join(directory + "/ns/ipc", CLONE_NEWIPC));
+    MINIK_TRY(join(directory + "/ns/uts", CLONE_NEWUTS));
+    MINIK_TRY(join(directory + "/ns/net", CLONE_NEWNET));
+    if (unshare(CLONE_NEWPID) != 0) return error_from_errno(errno, "new PID namespace");
+    return {};
+  };
+  if (const auto status = joined(); !status.ok()) fail(status.error());
+  const pid_t child = fork();
+  if (child < 0) fail(error_from_errno(errno, "fork"));
+  if (child > 0) return;
+  fail(become_pause(directory, program_fd).error());
+}
+
+Status let_go(const char* root) {
+  if (chdir(root) != 0 || syscall(SYS_pivot_root, ".", ".") != 0 || umount2(".", MNT_DETACH) != 0 || chdir("/") != 0 ||
+      mount(nullptr, "/", nullptr, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0) {
+    return error_from_errno(errno, "enter an empty root");
+  }
+  if (setgroups(0, nullptr) != 0 || setgid(kNobody) != 0 || setuid(kNobody) != 0) return error_from_errno(errno, "give up privileges");
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  prctl(PR_SET_NAME, "pause", 0, 0, 0);
+  return {};
+}
+
+[[noreturn]] void stay(const char* root, const char* pid) {
+  // Nobody's end is of interest: the kernel forgets the dead by itself.
+  signal(SIGCHLD, SIG_IGN);
+  if (const auto status = let_go(root); !status.ok()) fail(status.error());
+  const std::string answer = std::move(Writer().put(parse_int64(pid).value_or(0)).put(std::string_view())).take();
+  (void)!write(kHandshake, answer.data(), answer.size());
+  close_range(0, ~0u, 0);
+  while (true) pause();
+}
+
+}  // namespace
+
+bool is_pause_invocation(int argc, char** argv) { return argc == 5 && argv[1] == kArgument; }
+
+int pause_main(int, char** argv) {
+  if (std::string_view(argv[2]) == "stay") stay(argv[3], argv[4]);
+  make(argv[3], argv[4]);
+  return 0;
+}
+
+Status start_pause(const std::string& directory, const std::string& cgroup) {
+  int handshake[2];
+  if (pipe2(handshake, O_CLOEXEC) != 0) return error_from_errno(errno, "pipe");
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  for (int fd = 0; fd < 3; ++fd) posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
+  posix_spawn_file_actions_adddup2(&actions, handshake[1], kHandshake);
+  posix_spawn_file_actions_addclosefrom_np(&actions, kHandshake + 1);
+  std::string program = "minik", argument(kArgument), stage = "make", directory_argument = directory, cgroup_argument = cgroup;
+  char* argv[] = {program.data(), argument.data(), stage.data(), directory_argument.data(), cgroup_argument.data(), nullptr};
+  pid_t spawned = 0;
+  const int result = posix_spawn(&spawned, "/proc/self/exe", &actions, nullptr, argv, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  close(handshake[1]);
+  std::string answer;
+  char buffer[4096];
+  ssize_t n = 0;
+  while (result == 0 && (n = read(handshake[0], buffer, sizeof buffer)) > 0) answer.append(buffer, static_cast<size_t>(n));
+  close(handshake[0]);
+  if (result != 0) return error_from_errno(result, "start the pod's pause process");
+  waitpid(spawned, nullptr, 0);
+  Reader reader(answer);
+  const int64_t pid = reader.number();
+  const std::string why = reader.text();
+  if (!reader.finished()) return Error(ErrorCode::kInternalError, "the pod's pause process died while starting");
+  if (pid <= 0) return Error(ErrorCode::kInternalError, why).in("start the pod's pause process");
+  const auto keep = [&]() -> Status {
+    MINIK_TRY(write_file_atomically(pid_file(directory), cat(pid), 0600));
+    MINIK_TRY(write_file_atomically(namespace_file(directory), "", 0600));
+    if (mount(cat("/proc/", pid, "/ns/pid").c_str(), namespace_file(directory).c_str(), nullptr, MS_BIND, nullptr) == 0) return {};
+    return error_from_errno(errno, "keep the PID namespace");
+  };
+  auto kept = keep();
+  if (!kept.ok()) kill(static_cast<pid_t>(pid), SIGKILL);
+  return kept;
+}
+
+bool shares_processes(const std::string& directory) { return access(namespace_file(directory).c_str(), F_OK) == 0; }
+
+// The process whose number was noted, unless that is somebody else's by now.
+static pid_t pause_of(const std::string& directory) {
+  const auto text = read_whole_file(pid_file(directory));
+  const auto pid = text ? parse_int64(*text) : std::nullopt;
+  struct stat kept {}, its {};
+  if (!pid || *pid <= 0 || stat(namespace_file(directory).c_str(), &kept) != 0 || stat(cat("/proc/", *pid, "/ns/pid").c_str(), &its) != 0) return 0;
+  if (kept.st_ino != its.st_ino || kept.st_dev != its.st_dev) return 0;
+  // One that ends, or that nobody has buried yet, keeps nothing alive: its flags say so from before it takes the others along.
+  constexpr int64_t kExiting = 4;  // PF_EXITING of linux/sched.h
+  const auto stat_line = read_whole_file(cat("/proc/", *pid, "/stat"));
+  const size_t name_end = stat_line ? stat_line->rfind(") ") : std::string::npos;
+  if (name_end == std::string::npos) return 0;
+  const auto fields = split(std::string_view(*stat_line).substr(name_end + 2), ' ');  // from the third on, the state
+  const bool ends = fields.size() < 7 || (parse_int64(fields[6]).value_or(kExiting) & kExiting) != 0;
+  return ends ? 0 : static_cast<pid_t>(*pid);
+}
+
+bool pause_lives(const std::string& directory) { return pause_of(directory) > 0; }
+
+Status revive_pause(const std::string& directory, const std::string& cgroup) {
+  if (pause_lives(directory)) return {};
+  stop_pause(directory);
+  return start_pause(directory, cgroup);
+}
+
+void stop_pause(const std::string& directory) {
+  if (const pid_t pid = pause_of(directory); pid > 0) kill(pid, SIGKILL);
+  umount2(namespace_file(directory).c_str(), MNT_DETACH);
+}
+
+}  // namespace minik::runtime

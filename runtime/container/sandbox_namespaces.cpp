@@ -1,0 +1,85 @@
+#include "runtime/container/sandbox_namespaces.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <thread>
+
+#include "control/base/text.h"
+#include "runtime/container/files.h"
+#include "runtime/container/pause.h"
+
+namespace minik::runtime {
+
+namespace {
+
+// On the thread that is in the sandbox's namespaces. Only names that belong to one of them: any
+// other, or one of a namespace that is the machine's, would change the machine.
+Status set_sysctls(const SandboxConfig& config) {
+  if (config.sysctls.empty()) return {};
+  if (!config.network_namespace.empty()) {
+    const int fd = open(config.network_namespace.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return error_from_errno(errno, cat("open ", config.network_namespace));
+    const int result = setns(fd, CLONE_NEWNET);
+    const int error = errno;
+    close(fd);
+    if (result != 0) return error_from_errno(error, "join the network namespace");
+  }
+  for (const auto& [name, value] : config.sysctls) {
+    const bool of_ipc = name.starts_with("kernel.shm") || name.starts_with("kernel.msg") ||
+                        name == "kernel.sem" || name.starts_with("fs.mqueue.");
+    const bool of_net = name.starts_with("net.");
+    if (!(of_ipc && !config.host_ipc) && !(of_net && !config.network_namespace.empty())) {
+      return Error(ErrorCode::kInvalid,
+                   cat("sysctl ", minik::quoted(name), " is not one of the pod's own namespaces"));
+    }
+    std::string path = "/proc/sys/";
+    for (const char c : name) path += c == '.' ? '/' : c;
+    if (path.find("//") != std::string::npos)
+      return Error(ErrorCode::kInvalid, cat("sysctl ", minik::quoted(name), " is no name"));
+    MINIK_TRY(write_kernel_file(path, value));
+  }
+  return {};
+}
+
+}  // namespace
+
+// Makes IPC and UTS namespaces on a thread of its own and binds them to files; a thread may leave
+// its namespaces without the process noticing.
+Status make_namespaces(const std::string& sandbox_directory, const SandboxConfig& config, const std::string& cgroup) {
+  const std::string directory = sandbox_directory + "/ns";
+  MINIK_TRY(make_directories(directory, 0700));
+  Status status;
+  std::thread worker([&] {
+    const auto bind = [&](const char* name, const std::string& source) -> Status {
+      const std::string target = cat(directory, "/", name);
+      const int fd = open(target.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
+      if (fd < 0) return error_from_errno(errno, cat("create ", target));
+      close(fd);
+      if (mount(source.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) != 0) {
+        return error_from_errno(errno, cat("keep the ", name, " namespace"));
+      }
+      return {};
+    };
+    const auto make = [&]() -> Status {
+      const int flags = CLONE_NEWUTS | (config.host_ipc ? 0 : CLONE_NEWIPC);
+      if (unshare(flags) != 0) return error_from_errno(errno, "new namespaces (is this root?)");
+      if (sethostname(config.hostname.c_str(), config.hostname.size()) != 0)
+        return error_from_errno(errno, "set host name");
+      MINIK_TRY(bind("uts", "/proc/thread-self/ns/uts"));
+      MINIK_TRY(bind("ipc", "/proc/thread-self/ns/ipc"));
+      MINIK_TRY(bind("net", config.network_namespace.empty() ? "/proc/thread-self/ns/net"
+                                                             : config.network_namespace));
+      return set_sysctls(config);
+    };
+    status = make();
+  });
+  worker.join();
+  if (status.ok() && config.share_processes) return start_pause(sandbox_directory, cgroup + "/pause");
+  return status;
+}
+
+}  // namespace minik::runtime

@@ -1,0 +1,16 @@
+// The namespaces that a sandbox's containers share, kept by bind mounts on the files ipc, uts and net in <directory>/ns; and
+// pid where they share their processes, for which a pause process runs in <cgroup>/pause (pause.h).
+//
+// Blocking, for the engine. After a failure something may be left in the directory, which goes with it.
+#pragma once
+
+#include <string>
+
+#include "control/base/result.h"
+#include "runtime/container/engine.h"
+
+namespace minik::runtime {
+
+Status make_namespaces(const std::string& sandbox_directory, const SandboxConfig& config, const std::string& cgroup);
+
+}  // namespace minik::runtime

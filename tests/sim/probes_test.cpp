@@ -1,0 +1,116 @@
+// What a node agent makes of probes and hooks: whom it asks, what it says of the answers, and what it does with them.
+#include "tests/sim/one_node.h"
+
+namespace minik::sim {
+namespace {
+
+using namespace control;
+
+// A machine whose answers a test sets, and which remembers what it was asked.
+class ProbedRuntime : public SimulatedRuntime {
+ public:
+  using SimulatedRuntime::SimulatedRuntime;
+  void http_get(const std::string&, HttpProbe probe, Duration, Done<HttpAnswer> done) override {
+    asked.push_back(cat(probe.user_agent, " ", probe.https ? "https" : "http", "://", probe.host, ":", probe.port, probe.path));
+    for (const auto& header : probe.headers) asked.back() += cat(" ", header.key, "=", header.value);
+    executor().after(milliseconds(1), [done, answer = probe.https && plain_http ? Result<HttpAnswer>(Error(ErrorCode::kBadRequest, "plain")) : http] {
+      done(answer);
+    });
+  }
+  void grpc_check(const std::string&, GrpcProbe probe, Duration, Done<Unit> done) override {
+    asked.push_back(cat("grpc :", probe.port, " ", probe.service));
+    executor().after(milliseconds(1), [done, answer = grpc] { done(answer); });
+  }
+  Executor& executor() { return *executor_of_test; }
+
+  Executor* executor_of_test = nullptr;
+  std::vector<std::string> asked;
+  Result<HttpAnswer> http = HttpAnswer{200, "ok"};
+  Result<Unit> grpc = Unit{};
+  bool plain_http = false;
+};
+
+class Probes : public OneNode<ProbedRuntime> {
+ protected:
+  Probes() {
+    runtime.executor_of_test = &executor;
+    add("{apiVersion: v1, kind: ServiceAccount, metadata: {name: default, namespace: default}}");
+    run(seconds(5));
+  }
+  void make_pod(const std::string& container) {
+    add(cat("{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: default}, spec: {nodeName: a, ",
+            "automountServiceAccountToken: false, containers: [{name: main, image: 'web:1', ", container, "}]}}"));
+    run(seconds(15));
+  }
+  bool ready() {
+    for (const auto& condition : store.find(kinds::kPods, "default", "web")[keys::kStatus][keys::kConditions].items()) {
+      if (condition[keys::kType].as_string() == "Ready") return condition[keys::kStatus].as_string() == "True";
+    }
+    return false;
+  }
+  // The messages of the pod's Events with this reason.
+  std::vector<std::string> events(const std::string& reason) {
+    run(seconds(5));
+    std::vector<std::string> messages;
+    store.for_each(kinds::kEvents, [&](const Value& event) {
+      if (event["reason"].as_string() == reason) messages.push_back(event["message"].string());
+    });
+    return messages;
+  }
+  using Words = std::vector<std::string>;
+};
+
+TEST_F(Probes, AskAGrpcServiceForItsHealth) {
+  make_pod("readinessProbe: {grpc: {port: 9000, service: shop}}");
+  ASSERT_FALSE(runtime.asked.empty());
+  EXPECT_EQ(runtime.asked[0], "grpc :9000 shop");
+  EXPECT_TRUE(ready());
+}
+
+TEST_F(Probes, SayWhyAGrpcServiceIsNotHealthy) {
+  runtime.grpc = Error(ErrorCode::kServiceUnavailable, "service unhealthy (responded with \"NOT_SERVING\")");
+  make_pod("readinessProbe: {grpc: {port: 9000}}");
+  EXPECT_FALSE(ready());
+  EXPECT_EQ(events("Unhealthy"), Words{"Readiness probe failed: service unhealthy (responded with \"NOT_SERVING\")"});
+}
+
+TEST_F(Probes, TakeARedirectElsewhereForHealthAndWarn) {
+  runtime.http = HttpAnswer{302, "moved"};
+  make_pod("readinessProbe: {httpGet: {port: 443, scheme: HTTPS}}");
+  EXPECT_EQ(runtime.asked[0], "kube-probe/1.35 https://:443/");
+  EXPECT_TRUE(ready());
+  EXPECT_EQ(events("ProbeWarning"), Words{"Readiness probe warning: Probe terminated redirects, Response body: moved"});
+}
+
+TEST_F(Probes, OfHooksAreAskedOnceAndTakeAnyAnswer) {
+  runtime.http = HttpAnswer{500, ""};
+  make_pod("lifecycle: {postStart: {httpGet: {port: 8443, path: /begin, scheme: HTTPS}}, preStop: {httpGet: {port: 80, path: /end}}}");
+  EXPECT_EQ(runtime.asked, Words{"kube-lifecycle/1.35 https://:8443/begin"});
+  EXPECT_TRUE(ready());
+  remove(kinds::kPods, "default", "web");
+  run(minutes(1));
+  EXPECT_EQ(runtime.asked.back(), "kube-lifecycle/1.35 http://:80/end");
+}
+
+TEST_F(Probes, OfHooksFallBackToPlainHttpWithoutCredentials) {
+  runtime.plain_http = true;
+  make_pod("lifecycle: {postStart: {httpGet: {port: 80, host: shop, scheme: HTTPS, httpHeaders: [{name: authorization, value: secret}, {name: X-A, value: b}]}}}");
+  EXPECT_EQ(runtime.asked, (Words{"kube-lifecycle/1.35 https://shop:80/ authorization=secret X-A=b", "kube-lifecycle/1.35 http://shop:80/ X-A=b"}));
+  EXPECT_EQ(events("LifecycleHTTPFallback"), Words{"request to HTTPS lifecycle hook shop:80 got HTTP response, retry with HTTP succeeded"});
+  EXPECT_TRUE(ready());
+}
+
+TEST_F(Probes, OfAHookThatFailsEndTheContainer) {
+  runtime.http = Error(ErrorCode::kServiceUnavailable, "dial tcp: connection refused");
+  make_pod("lifecycle: {postStart: {httpGet: {port: 80}}}");
+  EXPECT_EQ(events("FailedPostStartHook").front(), "PostStartHook failed");
+  EXPECT_GE(store.find(kinds::kPods, "default", "web")[keys::kStatus][keys::kContainerStatuses].items()[0][keys::kRestartCount].as_int(), 1);
+}
+
+TEST_F(Probes, OfHooksMaySleep) {
+  make_pod("lifecycle: {postStart: {sleep: {seconds: 60}}}");
+  EXPECT_TRUE(events("FailedPostStartHook").empty());
+}
+
+}  // namespace
+}  // namespace minik::sim

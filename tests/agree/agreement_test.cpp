@@ -31,6 +31,19 @@ TEST(Agreement, DrawnNamesTimesAndAddressesAreNoDifference) {
   EXPECT_TRUE(disagreements(real.history(), simulated.history()).empty());
 }
 
+TEST(Agreement, TheDrawnNameOfAPodThatWasRefusedIsNoDifference) {
+  const auto see = [](HistoryRecorder& recorder, const std::string& end, const std::string& used) {
+    recorder.see("ReplicaSet", object("metadata: {name: web, namespace: default, uid: u}\nstatus: {conditions: [{type: ReplicaFailure, message: 'pods \"web-" +
+                                      end + "\" is forbidden: exceeded quota: q, used: pods=" + used + "'}]}"));
+  };
+  HistoryRecorder real, same, other;
+  see(real, "aaaaa", "2");
+  see(same, "zzzzz", "2");
+  see(other, "zzzzz", "3");
+  EXPECT_TRUE(disagreements(real.history(), same.history()).empty());
+  EXPECT_EQ(disagreements(real.history(), other.history()).size(), 1U);
+}
+
 TEST(Agreement, ADifferentPhaseIsToldWithItsPathAndBothWays) {
   HistoryRecorder real, simulated;
   see_pod(real, "aaaaa", {"Pending", "Running"});

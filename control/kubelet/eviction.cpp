@@ -79,7 +79,7 @@ bool is_critical(const Value& pod) { return pod[keys::kSpec][keys::kPriority].as
 
 std::optional<DiskShortage> disk_shortage(const DiskUsage& usage, const DiskThresholds& thresholds) {
   for (const int64_t percent : {thresholds.images_percent, thresholds.node_percent}) {
-    const int64_t threshold = usage.capacity_bytes / 100 * percent;
+    const int64_t threshold = usage.capacity_bytes * percent / 100;
     if (usage.available_bytes < threshold) return DiskShortage{threshold, usage.available_bytes};
   }
   return std::nullopt;

@@ -230,7 +230,7 @@ Value Kubelet::make_node_status(const Value& old) const {
   }
   Value allocatable = capacity;
   if (const int64_t percent = config_.disk.thresholds.node_percent; percent > 0 && config_.ephemeral_bytes > 0) {
-    allocatable = capacity.with("ephemeral-storage", cat(config_.ephemeral_bytes - config_.ephemeral_bytes / 100 * percent));
+    allocatable = capacity.with("ephemeral-storage", cat(config_.ephemeral_bytes - config_.ephemeral_bytes * percent / 100));
   }
   MapBuilder info(config_.node_info);
   info.set(keys::kKubeletVersion, kVersion);

@@ -155,6 +155,9 @@ class SimulatedCluster {
   void stop(const Component& component);
   void restart(const Component& component);
   bool running(const Component& component) const;
+  // It has lost its lease and ends. What its link holds stays there until release_old_leader().
+  void end_leader(const Component& component);
+  void release_old_leader(const Component& component);
   // Another instance takes over, and the old one does not know yet: what it writes is held until end_old_leader().
   void add_leader(const Component& component);
   void end_old_leader(const Component& component);
@@ -214,7 +217,8 @@ class SimulatedCluster {
     ComponentFaults faults;
     Rng crash_rng;
     uint64_t lives = 0, crashes = 0;
-    Process process, old;  // `old` believes to lead
+    Process process, old;  // `old` believes to lead, or
+    bool has_ended = false;  // it does not, and only its client is left
   };
 
   void make_store();

@@ -1,4 +1,6 @@
 // The processes of the control plane: controllers and scheduler as they die, lead and are replaced.
+#include <utility>
+
 #include "control/base/text.h"
 #include "control/schema/kinds.h"
 #include "sim/cluster.h"
@@ -95,6 +97,20 @@ void SimulatedCluster::add_leader(const Component& component) {
   held.hold_all_requests = true;
   if (p.old.client) p.old.client->set_faults(held);
   restart(component);
+}
+
+void SimulatedCluster::end_leader(const Component& component) {
+  end_old_leader(component);
+  Part& p = part(component);
+  auto client = std::move(p.process.client);
+  stop(component);
+  if (client) client->end_watches();
+  p.old.client = std::move(client);
+  p.has_ended = true;
+}
+
+void SimulatedCluster::release_old_leader(const Component& component) {
+  if (std::exchange(part(component).has_ended, false)) end_old_leader(component);
 }
 
 // The old process dies, and what it had written is still on its way.

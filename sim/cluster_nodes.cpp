@@ -35,6 +35,9 @@ void SimulatedCluster::add_machines() {
       m.config.milli_cpu = pool.milli_cpu;
       m.config.memory_bytes = pool.memory_bytes;
       m.config.pods_max = pool.pods_max;
+      m.config.ephemeral_bytes = pool.disk_bytes;
+      m.config.disk.thresholds = {.images_percent = 15, .node_percent = 10};  // Kubernetes' defaults
+      m.config.disk.goes_on = surroundings_.writes;
       m.config.addresses = {format_ipv4((172U << 24) + (16U << 16) + index + 2)};
       m.network = (10U << 24) + (index << 8);
       m.config.pod_cidr = cat(format_ipv4(m.network), "/24");
@@ -82,6 +85,7 @@ void SimulatedCluster::boot(Machine& m) {
       m.network);
   m.runtime->set_slowness(m.slowness);
   m.runtime->set_disk_slowness(m.disk_slowness);
+  m.runtime->set_disk_capacity(m.config.ephemeral_bytes);
   m.runtime->set_disk_full(m.disk_full);
   if (surroundings_.wants_cpu) {
     m.milli_cpu_wanted = 0;
@@ -124,7 +128,7 @@ void SimulatedCluster::start_kubelet(Machine& m) {
   if (m.faults.any()) m.client->set_faults(m.faults);
   m.kubelet = std::make_unique<control::Kubelet>(m.config, *m.executor, *m.client, *m.runtime, nullptr,
                                                  rng_.fork(cat("kubelet/", m.config.node_name, "/", lives_)));
-  m.kubelet->set_disk_pressure(m.disk_full);
+  if (m.disk_full) m.kubelet->look_at_disk();
   // Machines do not boot in the same instant, and their heartbeats stay apart because of it.
   m.executor->after(rng_.fork(cat("boot/", m.config.node_name, "/", lives_)).between(Duration{}, seconds(1)),
                     [this, name = m.config.node_name, life = m.lives, kubelet = m.kubelet.get()] {
@@ -241,13 +245,13 @@ void SimulatedCluster::set_node_slowness(const std::string& name, int64_t factor
 void SimulatedCluster::set_disk(const std::string& name, bool full, int64_t slowness) {
   disturb();
   Machine& m = machine(name);
-  m.disk_full = full;
+  const bool changed = std::exchange(m.disk_full, full) != full;
   m.disk_slowness = slowness;
   if (m.runtime) {
     m.runtime->set_disk_full(full);
     m.runtime->set_disk_slowness(slowness);
   }
-  if (m.kubelet) m.kubelet->set_disk_pressure(full);
+  if (m.kubelet && changed) m.kubelet->look_at_disk();
 }
 
 void SimulatedCluster::set_node_labels(const std::string& name, const std::map<std::string, std::string>& labels) {

@@ -1,7 +1,6 @@
 #include "sim/fault_injector.h"
 
 #include <algorithm>
-#include <set>
 
 #include "control/base/text.h"
 #include "control/controllers/pods.h"
@@ -18,12 +17,6 @@ namespace {
 // As long as a leader's lease runs after its last renewal.
 constexpr Duration kLease = seconds(15);
 
-// A leader that has failed to renew it for so long ends itself; its host starts it again, and it finds an API server or is
-// started once more, with a back-off.
-constexpr Duration kRenewDeadline = seconds(10);
-const Distribution kLeaderBack{seconds(1), seconds(10)};
-
-constexpr std::string_view kExhaustedQuota = "exhausted";
 constexpr Duration kLookAtQuotas = seconds(1);
 
 template <typename T>
@@ -41,6 +34,15 @@ std::vector<T> draw(std::vector<T> candidates, int64_t count, Rng& rng) {
 bool is_on(const NodeFault& fault, NodeFault::What what) { return fault.what == what; }
 
 }  // namespace
+
+Value exhausted_quota(const std::string& namespace_, const std::set<std::string>& resources) {
+  std::vector<control::MapEntry> hard;
+  for (const auto& resource : resources) hard.push_back({control::Key(resource), "0"});
+  return Value::map({{keys::kApiVersion, "v1"},
+                     {keys::kKind, "ResourceQuota"},
+                     {keys::kMetadata, Value::map({{keys::kName, kExhaustedQuota}, {keys::kNamespace, namespace_}})},
+                     {keys::kSpec, Value::map({{"hard", Value::map(std::move(hard))}})}});
+}
 
 Result<std::vector<std::string>> choose_nodes(const SimulatedCluster& cluster, const NodeChoice& choice, Rng& rng,
                                               const std::function<bool(const std::string&)>& candidate) {
@@ -144,6 +146,7 @@ bool FaultInjector::strike(const NodeFault& fault, Active& active) {
     listener_.note(cat(active.fault.text, " ", name));
     if (fault.what == NodeFault::What::kClockJump) cluster_.jump_clock(name, fault.by);
   }
+  if (active.nodes.empty()) listener_.note(cat(active.fault.text, " strikes nothing: it chooses no machine that runs"));
   return fault.what != NodeFault::What::kClockJump && !active.nodes.empty();
 }
 
@@ -179,6 +182,7 @@ bool FaultInjector::strike(const PodFault& fault, Active& active) {
       if (fault.what == PodFault::What::kHang) runtime->hang_container(id, true);
     }
   }
+  if (candidates.empty()) listener_.note(cat(active.fault.text, " strikes nothing: it chooses no container that runs"));
   const bool lasts = fault.what == PodFault::What::kFailProbes || fault.what == PodFault::What::kHang;
   return lasts && !active.pods.empty();
 }
@@ -370,27 +374,26 @@ void FaultInjector::settle_server() {
   if (stopped && !api_stopped_) cluster_.stop_api();
   if (!stopped && api_stopped_) cluster_.start_api();
   api_stopped_ = stopped;
-  settle_leases(!stopped && !full);
+  server_renews_ = !stopped && !full && can_renew(trouble);
+  settle_components();
 }
 
-void FaultInjector::settle_leases(bool renewable) {
-  if (renewable == leases_renewable_) return;
-  leases_renewable_ = renewable;
-  if (renewable != leaders_ended_) return lease_timer_.cancel();
-  lease_timer_.arm(renewable ? kLeaderBack.draw(rng_) : kRenewDeadline, [this, renewable] {
-    const auto all = cluster_.components();
-    if (!renewable && std::ranges::none_of(all, [&](const Component& component) { return cluster_.running(component); })) return;
-    leaders_ended_ = !renewable;
-    listener_.note(leaders_ended_ ? "controllers and scheduler end: they cannot renew their leases" : "controllers and scheduler lead again");
-    cluster_.disturb();
-    settle_components();
-  });
+void FaultInjector::leader_changed(const Component& component) {
+  const bool one = component != Component::kControllers;
+  const bool leads = leases_.leads(component);
+  if (!leads && cluster_.running(component)) {
+    listener_.note(cat(component.name, one ? " ends: it cannot renew its lease" : " end: they cannot renew their lease"));
+    cluster_.end_leader(component);
+  }
+  if (leads) listener_.note(cat(component.name, one ? " leads again" : " lead again"));
+  cluster_.disturb();
+  settle_components();
 }
 
 void FaultInjector::settle_components() {
   for (const auto& component : cluster_.components()) {
     ComponentFaults faults;
-    bool away = leaders_ended_;
+    bool away = false;
     each<ComponentFault>([&](const ComponentFault& fault, const Active&) {
       if (!fault.component.includes(component)) return;
       away |= fault.what == ComponentFault::What::kCrash || fault.what == ComponentFault::What::kLoseLeader;
@@ -405,6 +408,11 @@ void FaultInjector::settle_components() {
       };
       if (std::ranges::any_of(fault.components, means)) faults.link = faults.link.with(fault.trouble);
     });
+    const bool renews = server_renews_ && can_renew(faults.link);
+    leases_.set_renewable(component, renews);
+    // What a leader that has ended had sent comes when the link lets it.
+    if (renews) cluster_.release_old_leader(component);
+    away = away || !leases_.leads(component);
     cluster_.set_faults(component, faults);
     if (away && cluster_.running(component)) cluster_.stop(component);
     // One that has died of its own (crashAtWrites) comes back by itself.
@@ -426,9 +434,9 @@ void FaultInjector::settle_surroundings() {
 }
 
 void FaultInjector::settle_quotas() {
-  std::map<std::string, std::map<std::string, Value>> wanted;  // by namespace: what is left of each resource
+  std::map<std::string, std::set<std::string>> wanted;  // by namespace: of what nothing is left
   each<QuotaFault>([&](const QuotaFault& fault, const Active&) {
-    for (const auto& resource : fault.resources) wanted[fault.namespace_].emplace(resource, "0");
+    wanted[fault.namespace_].insert(fault.resources.begin(), fault.resources.end());
   });
   std::vector<control::ApiRequest> writes;
   const auto write = [&](control::Verb verb, const std::string& namespace_) -> control::ApiRequest& {
@@ -444,19 +452,14 @@ void FaultInjector::settle_quotas() {
     if (control::object_name(quota) == kExhaustedQuota && !wanted.contains(namespace_)) write(control::Verb::kDelete, namespace_);
   });
   for (const auto& [namespace_, resources] : wanted) {
-    std::vector<control::MapEntry> hard;
-    for (const auto& [resource, left] : resources) hard.push_back({control::Key(resource), left});
-    const Value spec = Value::map({{"hard", Value::map(std::move(hard))}});
+    Value quota = exhausted_quota(namespace_, resources);
     const Value& stored = cluster_.store().find(control::kinds::kResourcequotas, namespace_, kExhaustedQuota);
-    if (stored.has_value() && stored[keys::kSpec] == spec) continue;
+    if (stored.has_value() && stored[keys::kSpec] == quota[keys::kSpec]) continue;
     auto& request = write(control::Verb::kPatch, namespace_);
     request.patch_type = control::PatchType::kApply;
     request.options.force = true;
     request.options.field_manager = "scenario";
-    request.body = Value::map({{keys::kApiVersion, "v1"},
-                               {keys::kKind, "ResourceQuota"},
-                               {keys::kMetadata, Value::map({{keys::kName, kExhaustedQuota}, {keys::kNamespace, namespace_}})},
-                               {keys::kSpec, spec}});
+    request.body = std::move(quota);
   }
   for (auto& request : writes) cluster_.request(std::move(request), [](const auto&) {});
   if (writes.empty() || quotas_unsettled_) return;

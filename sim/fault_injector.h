@@ -11,13 +11,20 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sim/cluster.h"
 #include "sim/fault.h"
+#include "sim/leader_leases.h"
 
 namespace minik::sim {
+
+inline constexpr std::string_view kExhaustedQuota = "exhausted";
+// The ResourceQuota that leaves nothing of these resources.
+control::Value exhausted_quota(const std::string& namespace_, const std::set<std::string>& resources);
 
 // The nodes that a choice means at this moment, sorted by name; an error names what is not there.
 Result<std::vector<std::string>> choose_nodes(const SimulatedCluster& cluster, const NodeChoice& choice, Rng& rng,
@@ -30,7 +37,10 @@ class FaultInjector {
     std::function<void(const std::string& what, const std::string& why)> failed;
   };
   FaultInjector(SimulatedCluster& cluster, Rng rng, Listener listener)
-      : cluster_(cluster), rng_(rng), listener_(std::move(listener)), lease_timer_(cluster.executor()) {}
+      : cluster_(cluster),
+        rng_(rng),
+        listener_(std::move(listener)),
+        leases_(cluster.executor(), rng.fork("leases"), [this](const Component& component) { leader_changed(component); }) {}
 
   using Id = uint64_t;
   // It ends after its time, if it has one. 0: it could not begin, or was over at once.
@@ -68,8 +78,7 @@ class FaultInjector {
   void settle_links();
   void settle_server();
   void settle_components();
-  // Leaders that cannot renew their leases end, and begin anew when they can.
-  void settle_leases(bool renewable);
+  void leader_changed(const Component& component);
   void settle_surroundings();
   // Level by level: what is stored is compared with what should be, again and again until both agree.
   void settle_quotas();
@@ -82,8 +91,8 @@ class FaultInjector {
   std::map<Id, Active> active_;
   Id next_ = 1;
   bool api_stopped_ = false, store_full_ = false, quotas_unsettled_ = false;
-  bool leases_renewable_ = true, leaders_ended_ = false;
-  ScopedTimer lease_timer_;
+  bool server_renews_ = true;  // whose lease it may be
+  LeaderLeases leases_;
   std::vector<std::string> troubled_nodes_;  // by link faults
 };
 

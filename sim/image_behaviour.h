@@ -12,11 +12,18 @@
 
 namespace minik::sim {
 
+// A number of bytes, or bounds between which each is drawn.
+struct ByteSpread {
+  int64_t min = 0, max = 0;
+  int64_t draw(Rng& rng) const { return min == max ? min : min + static_cast<int64_t>(rng.below(static_cast<uint64_t>(max - min + 1))); }
+};
+
 struct ImageBehaviour {
   std::string match = "*";  // a pattern of the image's reference; '*' stands for any text
   Distribution pull{seconds(1), seconds(3)};
   bool preloaded = false;  // on every machine from the start
   bool missing = false;    // no registry has it
+  int64_t image_bytes = 64 << 20;  // of a machine's disk, once it is there
   Distribution start{milliseconds(50), milliseconds(300)};
   std::string start_error;  // its program cannot be run, for this reason
   // From the start until probes succeed.
@@ -36,9 +43,12 @@ struct ImageBehaviour {
   int64_t memory_bytes = 0;
   // It grows by so much each second; at the container's limit it is killed.
   int64_t memory_growth_bytes = 0;
-  // What it has written to its machine's disk at its start, and writes each second from then on; gone with the container.
-  int64_t disk_bytes = 0;
-  int64_t disk_growth_bytes = 0;
+  // What a container has written to its layer at its start, and what it writes each second from then on: there, to its log,
+  // and to each emptyDir that it may write to. Drawn at each start.
+  ByteSpread disk_bytes, disk_growth_bytes, log_growth_bytes, volume_growth_bytes;
+  bool writes() const {
+    return disk_bytes.max > 0 || disk_growth_bytes.max > 0 || log_growth_bytes.max > 0 || volume_growth_bytes.max > 0;
+  }
   // Work that the running containers of this image share evenly, in thousandths of a CPU.
   int64_t load_milli_cpu = 0;
   // Requests a second that they share, what each costs, and how many one container can answer; beyond that its

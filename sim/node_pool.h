@@ -18,6 +18,7 @@ struct NodePool {
   int64_t milli_cpu = 8000;
   int64_t memory_bytes = 32LL << 30;
   int64_t pods_max = 110;
+  int64_t disk_bytes = 100LL << 30;  // for images and all that pods write; ephemeral-storage
   std::map<std::string, std::string> labels;
   std::vector<std::string> zones;  // given out in turn
   control::Value taints;

@@ -22,6 +22,7 @@ bool holds_expression(const control::cel::Program& expression, control::cel::Dat
   control::cel::Budget budget{.limit = kExpressionCostMax};
   const auto result = expression.evaluate({{std::move(variable)}}, budget);
   if (!result) detail = result.error().message;
+  if (result && result->kind() != control::cel::Kind::kBool) detail = "the expression gives neither true nor false; compare its value, as with == 3";
   return result && result->is_true();
 }
 

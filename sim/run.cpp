@@ -1,6 +1,7 @@
 #include "sim/run.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "control/base/text.h"
 #include "sim/convergence.h"
@@ -90,10 +91,10 @@ Status Run::start() {
     trace_.listen(listener);
   }
   for (const auto& action : scenario_.timeline) {
-    triggers_->arm(action.trigger, [this, &action] { actions_->perform(action); });
+    triggers_->arm(action.trigger, [this, &action] { actions_->perform(action); }, cat(action.place, ": ", action.text));
   }
   for (const auto& rule : scenario_.faults) {
-    triggers_->arm(rule.trigger, [this, &rule] { injector_->begin(rule.fault); });
+    triggers_->arm(rule.trigger, [this, &rule] { injector_->begin(rule.fault); }, cat(rule.place, ": ", rule.fault.text));
   }
   cluster_->start();
   return {};
@@ -134,6 +135,9 @@ void Run::look() {
   check_invariants();
   for (auto* listener : options_.listeners) listener->on_second(now(), *cluster_);
   if (over_ || now() < scenario_.duration) return;
+  if (!std::exchange(timeline_over_, true)) {
+    for (const auto& what : triggers_->never_fired()) note(cat(what, " has not happened: what it waits for has not come"));
+  }
   if (!scenario_.convergence) {
     over_ = true;
   } else if (!healed_) {

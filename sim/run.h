@@ -109,7 +109,7 @@ class Run {
   std::unique_ptr<Invariants> invariants_;
   Instant calm_since_;
   std::function<std::string()> outer_context_;
-  bool healed_ = false, over_ = false;
+  bool timeline_over_ = false, healed_ = false, over_ = false;
   std::vector<std::unique_ptr<Action>> injected_;
   std::optional<Finding> convergence_;
 };

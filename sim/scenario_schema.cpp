@@ -144,6 +144,13 @@ constexpr std::string_view kSchema = R"({
     },
     "manifests": {"oneOf": [{"$ref": "#/definitions/manifest"}, {"type": "array", "minItems": 1, "items": {"$ref": "#/definitions/manifest"}}]},
     "quantity": {"type": ["string", "integer"]},
+    "bytes": {
+      "description": "A quantity; or bounds between which it is drawn for each container.",
+      "oneOf": [
+        {"$ref": "#/definitions/quantity"},
+        {"type": "object", "required": ["min", "max"], "additionalProperties": false, "properties": {"min": {"$ref": "#/definitions/quantity"}, "max": {"$ref": "#/definitions/quantity"}}}
+      ]
+    },
     "component": {
       "description": "All controllers, the scheduler, or one controller, which then has a process of its own.",
       "enum": ["controllers", "scheduler", @controllers@]
@@ -161,7 +168,8 @@ constexpr std::string_view kSchema = R"({
           "properties": {
             "cpu": {"$ref": "#/definitions/quantity"},
             "memory": {"$ref": "#/definitions/quantity"},
-            "pods": {"$ref": "#/definitions/quantity"}
+            "pods": {"$ref": "#/definitions/quantity"},
+            "ephemeral-storage": {"$ref": "#/definitions/quantity", "description": "Its disk, for images and all that pods write: 100Gi."}
           }
         },
         "labels": {"type": "object", "additionalProperties": {"type": "string"}},
@@ -178,6 +186,7 @@ constexpr std::string_view kSchema = R"({
         "pull": {"$ref": "#/definitions/distribution"},
         "preloaded": {"type": "boolean", "description": "On every node from the start."},
         "missing": {"type": "boolean", "description": "The registry does not have it."},
+        "size": {"$ref": "#/definitions/quantity", "description": "What it takes of a machine's disk: 64Mi."},
         "start": {"$ref": "#/definitions/distribution"},
         "startError": {"type": "string", "description": "What the runtime answers instead of starting it."},
         "ready": {"$ref": "#/definitions/distribution"},
@@ -203,8 +212,10 @@ constexpr std::string_view kSchema = R"({
             "cpu": {"$ref": "#/definitions/quantity"},
             "memory": {"$ref": "#/definitions/quantity"},
             "memoryGrowthPerSecond": {"$ref": "#/definitions/quantity", "description": "Until its limit, at which it is killed."},
-            "disk": {"$ref": "#/definitions/quantity", "description": "Written at its start: who is first to be evicted from a full disk."},
-            "diskGrowthPerSecond": {"$ref": "#/definitions/quantity", "description": "Written each second from then on."},
+            "disk": {"$ref": "#/definitions/bytes", "description": "Written to its layer at its start."},
+            "diskGrowthPerSecond": {"$ref": "#/definitions/bytes", "description": "Written there each second from then on."},
+            "logGrowthPerSecond": {"$ref": "#/definitions/bytes", "description": "Written to its log, which is rotated at 50Mi."},
+            "volumeGrowthPerSecond": {"$ref": "#/definitions/bytes", "description": "Written to each of its emptyDir volumes that is not in memory."},
             "cpuPerRequest": {"$ref": "#/definitions/duration"},
             "memoryPerRequest": {"$ref": "#/definitions/quantity"}
           }

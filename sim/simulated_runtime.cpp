@@ -20,6 +20,15 @@ constexpr int kKilled = 137, kTerminated = 143;
 // How often a container that grows or needs others is looked at.
 constexpr Duration kLookPeriod = seconds(2);
 constexpr Duration kProbeTime = milliseconds(2), kProbeTimeMax = milliseconds(500);
+
+// Of "/pods/UID/volumes/NAME/…".
+std::string volume_of(std::string_view path) {
+  constexpr std::string_view kVolumes = "/volumes/";
+  const size_t at = path.find(kVolumes);
+  if (at == std::string_view::npos) return std::string(path);
+  path.remove_prefix(at + kVolumes.size());
+  return std::string(path.substr(0, path.find('/')));
+}
 }
 
 bool matches_pattern(std::string_view pattern, std::string_view text) {
@@ -57,20 +66,6 @@ ImageLoad* SimulatedRuntime::load_of(const Container& container) const {
   return known ? &surroundings_.loads[static_cast<size_t>(at)] : nullptr;
 }
 
-// As if it had used since the last look what it uses now: whoever looks often sees every change.
-void SimulatedRuntime::count_cpu(Container& container) const {
-  const WallTime now = executor_.wall_now();
-  if (container.status.state == ContainerState::kRunning) {
-    int64_t milli = container.behaviour->milli_cpu;
-    const ImageLoad* load = load_of(container);
-    if (load && load->running > 0) milli += load->milli_cpu / load->running;
-    milli += requests_of(container) * container.behaviour->cpu_per_request.ns / 1'000'000;
-    if (container.spins) milli += container.behaviour->spin_milli_cpu;
-    container.cpu_usage_ns += (now - container.cpu_known_at).ns / 1000 * milli;
-  }
-  container.cpu_known_at = now;
-}
-
 template <typename T>
 void SimulatedRuntime::answer(Duration delay, Done<T> done, Result<T> result) {
   executor_.after(delay * slowness_, [alive = alive_, done = std::move(done), result = std::move(result)]() mutable {
@@ -85,30 +80,6 @@ const ImageBehaviour& SimulatedRuntime::behaviour_of(std::string_view image) con
   return found == images.end() ? usual : *found;
 }
 
-// What one container can answer of the requests that are its share.
-int64_t SimulatedRuntime::requests_of(const Container& container) const {
-  const ImageLoad* load = load_of(container);
-  if (!load || load->running == 0) return 0;
-  const int64_t share = load->requests / load->running;
-  const int64_t most = container.behaviour->capacity_requests;
-  return most > 0 ? std::min(share, most) : share;
-}
-
-int64_t SimulatedRuntime::memory_of(const Container& container) const {
-  const ImageBehaviour& behaviour = *container.behaviour;
-  const int64_t seconds_up = (executor_.wall_now() - container.status.started).seconds();
-  const ImageLoad* load = load_of(container);
-  // Requests that it cannot answer wait in its memory as well.
-  const int64_t share = load && load->running > 0 ? load->requests / load->running : 0;
-  return behaviour.memory_bytes + behaviour.memory_growth_bytes * std::max<int64_t>(seconds_up, 0) +
-         behaviour.memory_per_request_bytes * share;
-}
-
-int64_t SimulatedRuntime::written_by(const Container& container) const {
-  const int64_t seconds_up = (executor_.wall_now() - container.status.started).seconds();
-  return container.behaviour->disk_bytes + container.behaviour->disk_growth_bytes * std::max<int64_t>(seconds_up, 0);
-}
-
 bool SimulatedRuntime::lacks_what_it_needs(const Container& container) const {
   const ImageBehaviour& behaviour = *container.behaviour;
   const bool names = surroundings_.dns_answers && surroundings_.names_known;
@@ -116,19 +87,6 @@ bool SimulatedRuntime::lacks_what_it_needs(const Container& container) const {
   if (behaviour.needs_api && !container.api_answers) return true;
   return !behaviour.needs_service.empty() && surroundings_.service_answers &&
          (!names || !surroundings_.service_answers(behaviour.needs_service));
-}
-
-void SimulatedRuntime::count_cpu_wanted() {
-  if (!surroundings_.wants_cpu || !cpu_wanted_listener_) return;
-  int64_t wanted = 0;
-  for (const auto& [id, container] : containers_) {
-    if (container.status.state != ContainerState::kRunning) continue;
-    const int64_t of_it = container.behaviour->milli_cpu + (container.spins ? container.behaviour->spin_milli_cpu : 0);
-    wanted += container.milli_cpu_limit > 0 ? std::min(of_it, container.milli_cpu_limit) : of_it;
-  }
-  if (wanted == milli_cpu_wanted_) return;
-  milli_cpu_wanted_ = wanted;
-  cpu_wanted_listener_(wanted);
 }
 
 // Again and again; one question of each kind at a time.
@@ -163,7 +121,7 @@ Error SimulatedRuntime::disk_full_error(std::string_view what) const {
 void SimulatedRuntime::status(Done<Unit> done) { answer<Unit>(Duration{}, std::move(done), Unit{}); }
 
 void SimulatedRuntime::run_pod_sandbox(PodSandboxConfig config, Done<PodSandboxStatus> done) {
-  if (disk_full_) {
+  if (!disk_has_room()) {
     answer<PodSandboxStatus>(milliseconds(5), std::move(done), disk_full_error("failed to create the pod's sandbox"));
     return;
   }
@@ -215,7 +173,7 @@ void SimulatedRuntime::create_container(const std::string& sandbox_id, Container
     answer<std::string>(Duration{}, std::move(done), Error(ErrorCode::kNotFound, cat("no sandbox ", sandbox_id)));
     return;
   }
-  if (disk_full_) {
+  if (!disk_has_room()) {
     answer<std::string>(milliseconds(2), std::move(done), disk_full_error("failed to create the container's root"));
     return;
   }
@@ -232,6 +190,9 @@ void SimulatedRuntime::create_container(const std::string& sandbox_id, Container
   container.memory_limit_bytes = config.resources.memory_limit_bytes;
   if (config.resources.cpu_quota_us > 0) container.milli_cpu_limit = config.resources.cpu_quota_us * 1000 / config.resources.cpu_period_us;
   container.behaviour = &behaviour_of(container.status.image);
+  for (const auto& mount : config.mounts) {
+    if (mount.kind == control::ContainerMount::Kind::kEmptyDir && !mount.read_only) container.empty_dirs.insert(volume_of(mount.host_path));
+  }
   const std::string id = container.status.id;
   const auto made = containers_.emplace(id, std::move(container)).first;
   sandbox->second.containers.push_back(&made->second);
@@ -267,6 +228,7 @@ void SimulatedRuntime::started(const std::string& id, Container& c) {
   c.status.state = ContainerState::kRunning;
   c.status.started = executor_.wall_now();
   c.cpu_known_at = c.status.started;
+  write_to_disk(id, c);
   if (ImageLoad* load = load_of(c)) ++load->running;
   c.ready_at = executor_.now() + behaviour.ready.draw(rng_) * slowness_;
   const auto end_after = [&](Duration after, int code) {
@@ -321,6 +283,7 @@ void SimulatedRuntime::forget_container(const std::string& id) {
   if (found == containers_.end()) return;
   ImageLoad* load = load_of(found->second);
   if (load && found->second.status.state == ContainerState::kRunning) --load->running;
+  disk_.remove_container(id, executor_.now());
   containers_.erase(found);
   count_cpu_wanted();
 }
@@ -334,6 +297,7 @@ void SimulatedRuntime::end_container(const std::string& id, int exit_code, std::
   if (found == containers_.end() || found->second.status.state != ContainerState::kRunning) return;
   auto& status = found->second.status;
   count_cpu(found->second);
+  disk_.ended(id, executor_.now());
   if (ImageLoad* load = load_of(found->second)) --load->running;
   status.state = ContainerState::kExited;
   status.finished = executor_.wall_now();
@@ -545,7 +509,7 @@ ImageStatus SimulatedRuntime::image_status(const std::string& reference) const {
   ImageStatus image;
   image.id = cat("sha256:", to_hex(cat(fnv1a_64(reference))));
   image.tags = {reference};
-  image.size_bytes = 64 << 20;
+  image.size_bytes = behaviour_of(reference).image_bytes;
   image.user = "1000";
   return image;
 }
@@ -565,13 +529,14 @@ void SimulatedRuntime::pull_image(const std::string& reference, std::optional<co
     answer<ImageStatus>(milliseconds(100), std::move(done), std::move(admitted).error());
     return;
   }
-  if (disk_full_) {
+  if (!disk_has_room()) {
     answer<ImageStatus>(behaviour.pull.draw(rng_), std::move(done), disk_full_error(cat("failed to extract image ", quoted(reference))));
     return;
   }
   if (!behaviour.missing) {
     result = image_status(reference);
     pulled_.insert(reference);
+    disk_.add_image(reference, result->size_bytes);
   }
   answer<ImageStatus>(behaviour.pull.draw(rng_) * disk_slowness_, std::move(done), std::move(result));
 }
@@ -583,7 +548,11 @@ void SimulatedRuntime::list_images(Done<std::vector<ImageStatus>> done) {
 }
 
 void SimulatedRuntime::remove_image(const std::string& id, Done<Unit> done) {
-  std::erase_if(pulled_, [&](const std::string& reference) { return image_status(reference).id == id; });
+  std::erase_if(pulled_, [&](const std::string& reference) {
+    const bool goes = image_status(reference).id == id;
+    if (goes) disk_.remove_image(reference);
+    return goes;
+  });
   answer<Unit>(Duration{}, std::move(done), Unit{});
 }
 
@@ -593,10 +562,13 @@ void SimulatedRuntime::stats(Done<std::vector<control::ContainerStats>> done) {
     if (container.status.state != ContainerState::kRunning) continue;
     count_cpu(container);
     const int64_t memory = memory_of(container);
-    all.push_back({id, container.status.name, container.status.sandbox_id, container.cpu_usage_ns, memory, memory, 1,
-                   written_by(container)});
+    all.push_back({id, container.status.name, container.status.sandbox_id, container.cpu_usage_ns, memory, memory, 1});
   }
   answer<std::vector<control::ContainerStats>>(Duration{}, std::move(done), std::move(all));
+}
+
+void SimulatedRuntime::disk_usage(std::vector<std::string> pod_uids, Done<control::DiskUsage> done) {
+  answer<control::DiskUsage>(Duration{}, std::move(done), disk_.usage(pod_uids, executor_.now()));
 }
 
 void SimulatedRuntime::write_volume(const std::string& directory, std::map<std::string, VolumeFile> files, std::optional<int64_t>,
@@ -609,8 +581,14 @@ void SimulatedRuntime::write_volume(const std::string& directory, std::map<std::
   answer<Unit>(Duration{}, std::move(done), Unit{});
 }
 
+void SimulatedRuntime::remove_pod_volumes(const std::string& pod_uid, Done<Unit> done) {
+  disk_.remove_volumes(pod_uid);
+  answer<Unit>(Duration{}, std::move(done), Unit{});
+}
+
 void SimulatedRuntime::remove_pod_directories(const std::string& pod_uid, Done<Unit> done) {
   tokens_.erase(pod_uid);
+  disk_.remove_volumes(pod_uid);
   answer<Unit>(Duration{}, std::move(done), Unit{});
 }
 

@@ -14,7 +14,7 @@
 //
 // Addresses come from the node's pod range. A crash of the machine is the destruction of this object; a pull of an
 // image that was pulled before is quick. Runs on the machine's own executor. Not modelled: what containers say on
-// standard output, traffic between pods as packets, the disk's usage by volumes.
+// standard output, traffic between pods as packets.
 #pragma once
 
 #include <functional>
@@ -28,6 +28,7 @@
 #include "control/base/executor.h"
 #include "control/base/rng.h"
 #include "control/kubelet/container_runtime.h"
+#include "sim/simulated_disk.h"
 #include "sim/surroundings.h"
 
 namespace minik::sim {
@@ -42,7 +43,8 @@ class SimulatedRuntime : public control::ContainerRuntime {
   // Pulls, creations and starts take so many times as long besides.
   void set_disk_slowness(int64_t factor) { disk_slowness_ = factor; }
   // Nothing can be pulled or made.
-  void set_disk_full(bool full) { disk_full_ = full; }
+  void set_disk_full(bool full) { disk_.set_full(full); }
+  void set_disk_capacity(int64_t bytes) { disk_.set_capacity(bytes); }
   // The running containers of a pod, or the one of this name.
   std::vector<std::string> running_containers(const std::string& pod_uid, const std::string& container) const;
   // Ends a running container with this code, as if it had crashed.
@@ -82,8 +84,10 @@ class SimulatedRuntime : public control::ContainerRuntime {
   void list_images(Done<std::vector<control::ImageStatus>> done) override;
   void remove_image(const std::string& id, Done<Unit> done) override;
   void stats(Done<std::vector<control::ContainerStats>> done) override;
+  void disk_usage(std::vector<std::string> pod_uids, Done<control::DiskUsage> done) override;
   void write_volume(const std::string& directory, std::map<std::string, VolumeFile> files,
                     std::optional<int64_t> fs_group, Done<Unit> done) override;
+  void remove_pod_volumes(const std::string& pod_uid, Done<Unit> done) override;
   void remove_pod_directories(const std::string& pod_uid, Done<Unit> done) override;
   std::string pod_volume_root(const std::string& pod_uid) const override;
   std::string pod_log_directory(const std::string& namespace_, const std::string& name,
@@ -103,6 +107,7 @@ class SimulatedRuntime : public control::ContainerRuntime {
     bool hung = false, spins = false;
     bool api_answers = true;  // to what it has asked last
     int64_t memory_limit_bytes = 0, milli_cpu_limit = 0;  // 0: none
+    std::set<std::string> empty_dirs;  // that it may write to
     int64_t cpu_usage_ns = 0;  // up to cpu_known_at
     WallTime cpu_known_at;
   };
@@ -111,7 +116,6 @@ class SimulatedRuntime : public control::ContainerRuntime {
   const ImageBehaviour& behaviour_of(std::string_view image) const;
   int64_t requests_of(const Container& container) const;
   int64_t memory_of(const Container& container) const;
-  int64_t written_by(const Container& container) const;
   bool lacks_what_it_needs(const Container& container) const;
   void count_cpu_wanted();
   void ask_api(const std::string& id);
@@ -129,6 +133,8 @@ class SimulatedRuntime : public control::ContainerRuntime {
   void tell(const control::RuntimeEvent& event);
   Duration probe_time(const Container& container) const;
   Duration probe_time(const Sandbox& sandbox) const;
+  bool disk_has_room() const { return disk_.has_room(executor_.now()); }
+  void write_to_disk(const std::string& id, const Container& container);
   Error disk_full_error(std::string_view what) const;
   template <typename T>
   void answer(Duration delay, Done<T> done, Result<T> result);
@@ -141,7 +147,6 @@ class SimulatedRuntime : public control::ContainerRuntime {
   uint32_t pod_network_;
   uint32_t next_address_ = 1;
   int64_t slowness_ = 1, disk_slowness_ = 1;
-  bool disk_full_ = false;
   std::set<std::string> failing_probes_;        // by pod uid
   std::map<std::string, std::string> tokens_;  // by pod uid, the one that was projected last; of those that ask
   int64_t milli_cpu_wanted_ = 0;
@@ -150,6 +155,7 @@ class SimulatedRuntime : public control::ContainerRuntime {
   std::map<std::string, Sandbox> sandboxes_;
   std::map<std::string, Container> containers_;
   std::set<std::string> pulled_;
+  SimulatedDisk disk_;
   std::function<void(const control::RuntimeEvent&)> listener_;
   std::shared_ptr<bool> alive_;
 };

@@ -45,12 +45,14 @@ struct Surroundings {
   // Some image says what CPU it wants, so that machines may have too little of it.
   bool wants_cpu = false;
   bool asks = false;  // some image asks the API server
+  bool writes = false;  // some image writes to its machine's disk, or is as large as somebody has said
 
   explicit Surroundings(std::vector<ImageBehaviour> of_images) : images(std::move(of_images)) {
     for (const auto& image : images) {
       loads.push_back({image.load_milli_cpu, image.load_requests, 0});
       wants_cpu |= image.milli_cpu > 0 || image.spin_milli_cpu > 0;
       asks |= !image.lists.empty();
+      writes |= image.writes() || image.image_bytes != ImageBehaviour().image_bytes;
     }
   }
   // A pull begins: it may, or this is what the registry says.

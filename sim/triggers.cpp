@@ -34,10 +34,19 @@ bool WriteMatch::matches(const control::Schema& schema, const std::string& who, 
          (subresource.empty() || subresource == request.subresource) && is_component(component, who);
 }
 
-void Triggers::arm(const Trigger& trigger, std::function<void()> fire) {
+std::vector<std::string> Triggers::never_fired() const {
+  std::vector<std::string> all;
+  for (const auto& waiting : waiting_) {
+    if (!waiting->fired) all.push_back(waiting->what);
+  }
+  return all;
+}
+
+void Triggers::arm(const Trigger& trigger, std::function<void()> fire, std::string what) {
   // Drawn for every trigger, so that one trigger's chance does not move another's draws.
   const Rng rng = rng_.fork(cat("trigger/", waiting_.size()));
   auto waiting = std::make_shared<Waiting>(Waiting{trigger, std::move(fire), rng});
+  waiting->what = std::move(what);
   waiting_.push_back(waiting);
   if (trigger.in_runs < 1'000'000 && !waiting->rng.chance_ppm(trigger.in_runs)) {
     waiting->fired = true;

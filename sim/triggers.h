@@ -17,7 +17,9 @@ class Triggers {
   Triggers(SimulatedCluster& cluster, Rng rng) : cluster_(cluster), rng_(rng) {}
 
   // `fire` runs once, or for a random trigger again and again until stop(). Before the cluster starts.
-  void arm(const Trigger& trigger, std::function<void()> fire);
+  void arm(const Trigger& trigger, std::function<void()> fire, std::string what = {});
+  // What has waited for something that has not come: "file:line: crashNodes".
+  std::vector<std::string> never_fired() const;
   // Asks the predicates; every virtual second.
   void look();
   // Nothing fires any more.
@@ -30,6 +32,7 @@ class Triggers {
     Rng rng;  // of kRandom
     int64_t seen = 0;  // kWrite: matching writes so far; kBetween: whether the first has been
     bool fired = false;
+    std::string what = {};
   };
   void fire_later(Waiting& waiting);
   void again(const std::shared_ptr<Waiting>& waiting, Duration wait);

@@ -168,7 +168,16 @@ struct ContainerStats {
   int64_t memory_working_set_bytes = 0;
   int64_t memory_usage_bytes = 0;
   int64_t pids = 0;
-  int64_t written_bytes = 0;  // to its writable layer and log; 0 where nobody measures it
+};
+
+// The file system under images, writable layers, logs and emptyDir volumes: how much is left, and who has written how much.
+struct DiskUsage {
+  struct Pod {
+    std::map<std::string, int64_t> containers;  // layers and logs, also of those that have ended and are still there
+    std::map<std::string, int64_t> volumes;     // emptyDir volumes on the disk, not those in memory
+  };
+  int64_t capacity_bytes = 0, available_bytes = 0;  // no capacity: nobody measures it
+  std::map<std::string, Pod> pods;                  // by uid
 };
 
 // What happened without being asked for.
@@ -255,6 +264,8 @@ class ContainerRuntime {
   virtual void remove_image(const std::string& id, Done<Unit> done) = 0;
 
   virtual void stats(Done<std::vector<ContainerStats>> done) = 0;
+  // Only these pods are measured, which may take a while: all that they have written is walked through.
+  virtual void disk_usage(std::vector<std::string> pod_uids, Done<DiskUsage> done) = 0;
 
   // Files that the kubelet projects into volumes (ConfigMap, Secret, downward API, tokens), written as
   // one atomic step (a `..data` link is swung, as Kubernetes does): path under the directory to content.
@@ -265,6 +276,8 @@ class ContainerRuntime {
   };
   virtual void write_volume(const std::string& directory, std::map<std::string, VolumeFile> files,
                             std::optional<int64_t> fs_group, Done<Unit> done) = 0;
+  // Of a pod that has ended: its volumes go, its logs stay.
+  virtual void remove_pod_volumes(const std::string& pod_uid, Done<Unit> done) = 0;
   virtual void remove_pod_directories(const std::string& pod_uid, Done<Unit> done) = 0;
   // Where pods of this node keep volumes and logs, as absolute paths; the runtime owns both roots.
   virtual std::string pod_volume_root(const std::string& pod_uid) const = 0;

@@ -5,7 +5,6 @@
 
 #include "control/base/log.h"
 #include "control/base/text.h"
-#include "control/kubelet/eviction.h"
 #include "control/object/keys.h"
 #include "control/object/quantity.h"
 #include "control/schema/kinds.h"
@@ -75,12 +74,15 @@ Kubelet::Kubelet(KubeletConfig config, Executor& executor, Client& client, Conta
              .label_selector = {},
              .field_selector = cat("metadata.name=", config_.node_name),
              .bookmarks = false}),
+      disk_(executor, runtime, config_.disk, [this] { return workers(); }, [this] { pressure_changed(); },
+            [this] {
+              const Value node = Value::map({{keys::kKind, "Node"}, {keys::kName, config_.node_name}, {keys::kUid, config_.node_name}});
+              events_.record({node, "Warning", "EvictionThresholdMet", "Attempting to reclaim ephemeral-storage"});
+            }),
       usage_(executor, runtime, [this] { return running_containers(); }, config_.read_machine),
       lease_timer_(executor),
       status_timer_(executor),
       retry_timer_(executor),
-      eviction_timer_(executor),
-      relief_timer_(executor),
       alive_(std::make_shared<bool>(true)) {
   context_.services = [services](std::string_view namespace_) {
     if (!services) return std::vector<Value>{};
@@ -94,7 +96,8 @@ Kubelet::Kubelet(KubeletConfig config, Executor& executor, Client& client, Conta
     context_.metrics = &*metrics_;
   }
   context_.worker_done = [this](const std::string& uid) { workers_.erase(uid); };
-  context_.image_pulled = [this] {
+  context_.image_pulled = [this](const std::string& id) {
+    disk_.image_pulled(id);
     images_unsaid_ = true;
     wake();
   };
@@ -130,45 +133,15 @@ std::unique_ptr<ResizeRefusal> Kubelet::resize_refusal(const Value& pod) const {
 
 Kubelet::~Kubelet() { *alive_ = false; }
 
-void Kubelet::set_disk_pressure(bool full) {
-  if (disk_full_ == full) return;
-  disk_full_ = full;
-  if (!full) {
-    eviction_timer_.cancel();
-    relief_timer_.arm(config_.pressure_transition_period, [this] {
-      disk_pressure_ = false;
-      if (registered_) report_status();
-    });
-    return;
-  }
-  relief_timer_.cancel();
-  eviction_timer_.arm(config_.eviction_period, [this] { evict_next(); });
-  if (std::exchange(disk_pressure_, true)) return;
+DiskWatch::Workers Kubelet::workers() const {
+  DiskWatch::Workers all;
+  for (const auto& [uid, worker] : workers_) all.push_back(worker);
+  return all;
+}
+
+void Kubelet::pressure_changed() {
+  wake();
   if (registered_) report_status();
-}
-
-void Kubelet::evict_next() {
-  eviction_timer_.arm(config_.eviction_period, [this] { evict_next(); });
-  runtime_.stats([this, alive = alive_](Result<std::vector<ContainerStats>> measured) {
-    // Who cannot be measured has written nothing.
-    if (*alive && disk_full_) evict_one(measured ? *measured : std::vector<ContainerStats>());
-  });
-}
-
-void Kubelet::evict_one(const std::vector<ContainerStats>& measured) {
-  std::vector<std::shared_ptr<PodWorker>> running;
-  std::vector<EvictionCandidate> candidates;
-  for (const auto& [uid, worker] : workers_) {
-    if (!worker->is_active()) continue;
-    running.push_back(worker);
-    EvictionCandidate& candidate = candidates.emplace_back();
-    candidate.pod = worker->pod();
-    const auto& sandbox = worker->state().sandbox;
-    for (const auto& container : measured) {
-      if (sandbox && container.sandbox_id == sandbox->id) candidate.written_bytes[container.name] += container.written_bytes;
-    }
-  }
-  if (const auto next = next_to_evict(candidates)) running[*next]->evict(eviction_message(candidates[*next]));
 }
 
 void Kubelet::start() {
@@ -185,6 +158,7 @@ void Kubelet::start() {
     }
   });
   register_node();
+  if (config_.disk.goes_on) disk_.look();
 }
 
 Value Kubelet::make_node() const {
@@ -218,7 +192,7 @@ Value Kubelet::make_conditions(const Value& old) const {
                                      {keys::kLastTransitionTime, since}}));
   };
   add("MemoryPressure", false, "KubeletHasSufficientMemory", "kubelet has sufficient memory available");
-  if (disk_pressure_) {
+  if (disk_.pressure()) {
     add("DiskPressure", true, "KubeletHasDiskPressure", "kubelet has disk pressure");
   } else {
     add("DiskPressure", false, "KubeletHasNoDiskPressure", "kubelet has no disk pressure");
@@ -255,13 +229,17 @@ Value Kubelet::make_node_status(const Value& old) const {
   for (const auto& [resource, amount] : old[keys::kCapacity].entries()) {
     if (!is_measured(resource.text())) capacity = capacity.with(resource, amount);
   }
+  Value allocatable = capacity;
+  if (const int64_t percent = config_.disk.thresholds.node_percent; percent > 0 && config_.ephemeral_bytes > 0) {
+    allocatable = capacity.with("ephemeral-storage", cat(config_.ephemeral_bytes - config_.ephemeral_bytes * percent / 100));
+  }
   MapBuilder info(config_.node_info);
   info.set(keys::kKubeletVersion, kVersion);
   info.set(keys::kKubeProxyVersion, "");
   info.set(keys::kContainerRuntimeVersion, runtime_.version());
   info.set(keys::kOperatingSystem, "linux");
   return Value::map({{keys::kCapacity, capacity},
-                     {keys::kAllocatable, capacity},
+                     {keys::kAllocatable, std::move(allocatable)},
                      {keys::kAddresses, Value::array(std::move(addresses))},
                      {keys::kConditions, make_conditions(old)},
                      {keys::kDaemonEndpoints, Value::map({{keys::kKubeletEndpoint, Value::map({{keys::kPort, 10250}})}})},
@@ -362,7 +340,7 @@ void Kubelet::write_lease() {
 
 void Kubelet::rest_if_allowed() {
   // Not while there is something to say: what is due soon may be a correction.
-  const bool quiet = registered_ && !disk_full_ && !disk_pressure_ && !images_unsaid_ && status_timer_.armed() &&
+  const bool quiet = registered_ && !disk_.pressure() && !images_unsaid_ && status_timer_.armed() &&
                      status_due_ - executor_.now() > config_.correction_period;
   if (!quiet || !config_.may_rest || !config_.may_rest()) return;
   resting_ = true;

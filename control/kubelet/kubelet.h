@@ -20,6 +20,7 @@
 #include "control/base/rng.h"
 #include "control/client/client.h"
 #include "control/client/informer.h"
+#include "control/kubelet/disk_watch.h"
 #include "control/kubelet/kubelet_metrics.h"
 #include "control/kubelet/pod_worker.h"
 #include "control/kubelet/usage_sampler.h"
@@ -47,9 +48,8 @@ struct KubeletConfig {
   Duration lease_period = seconds(10);
   Duration status_period = minutes(5);
   Duration correction_period = seconds(10);  // nodeStatusUpdateFrequency: for what is not as it should be
-  // Under pressure one pod is evicted in each such period; the condition outlasts it, so that it does not flap.
-  Duration eviction_period = seconds(10);
-  Duration pressure_transition_period = minutes(5);
+  // What pods write is limited by their limits, and by these thresholds of the node's disk.
+  DiskWatchOptions disk;
   // Asked after each renewal: may the node rest, since nobody looks at its heartbeats? A simulation says yes where
   // nothing disturbs it. None: it never does.
   std::function<bool()> may_rest;
@@ -75,9 +75,8 @@ class Kubelet {
   // A ConfigMap or Secret is new or has changed: pods that mount it see the new files at once. Whoever
   // has an informer of them tells; without, volumes stay as they were when their pod started.
   void on_reference(KindId kind, const Value& object);
-  // Whoever measures the node's disk tells when it is full and when it has room again: a condition of the node, said at
-  // once, and pods are evicted one after the other (eviction.h) until there is room.
-  void set_disk_pressure(bool pressure);
+  // Whoever knows that the disk has changed says so; see disk_watch.h.
+  void look_at_disk() { disk_.look(); }
   const std::string& node_name() const { return config_.node_name; }
 
   // A node at rest writes neither Lease nor status, and counts as if it did. From wake() on it does again, at the
@@ -102,8 +101,8 @@ class Kubelet {
   void on_node(const Value& node);
   // Whether the stored status says what this agent would say.
   bool is_as_said(const Value& status) const;
-  void evict_next();
-  void evict_one(const std::vector<ContainerStats>& measured);
+  DiskWatch::Workers workers() const;
+  void pressure_changed();
   void recover();
   void on_pod(const Value& before, const Value& after);
   std::vector<RunningContainer> running_containers() const;
@@ -126,11 +125,11 @@ class Kubelet {
   std::string runtime_error_;
   Value lease_;
   bool registered_ = false;
-  bool disk_full_ = false, disk_pressure_ = false;  // now, and as the condition says it
+  DiskWatch disk_;
   Instant renewed_at_;  // its Lease; none yet: 0
   UsageSampler usage_;
   std::optional<KubeletMetrics> metrics_;
-  ScopedTimer lease_timer_, status_timer_, retry_timer_, eviction_timer_, relief_timer_;
+  ScopedTimer lease_timer_, status_timer_, retry_timer_;
   int lease_tries_ = 0;  // in this period
   Instant lease_due_, status_due_;  // when the timers come, or would if the node did not rest
   bool resting_ = false;

@@ -126,9 +126,15 @@ void MeteredRuntime::remove_image(const std::string& id, Done<Unit> done) {
 void MeteredRuntime::stats(Done<std::vector<ContainerStats>> done) {
   runtime_.stats(metered("list_container_stats", std::move(done)));
 }
+void MeteredRuntime::disk_usage(std::vector<std::string> pod_uids, Done<DiskUsage> done) {
+  runtime_.disk_usage(std::move(pod_uids), std::move(done));
+}
 void MeteredRuntime::write_volume(const std::string& directory, std::map<std::string, VolumeFile> files,
                                   std::optional<int64_t> fs_group, Done<Unit> done) {
   runtime_.write_volume(directory, std::move(files), fs_group, std::move(done));
+}
+void MeteredRuntime::remove_pod_volumes(const std::string& pod_uid, Done<Unit> done) {
+  runtime_.remove_pod_volumes(pod_uid, std::move(done));
 }
 void MeteredRuntime::remove_pod_directories(const std::string& pod_uid, Done<Unit> done) {
   runtime_.remove_pod_directories(pod_uid, std::move(done));

@@ -1,5 +1,6 @@
 // How a pod goes: its containers stop within their grace, then everything of it is removed.
 #include <algorithm>
+#include <utility>
 
 #include "control/base/text.h"
 #include "control/kubelet/pod_worker.h"
@@ -68,6 +69,10 @@ void PodWorker::remove_everything() {
     if (!*alive) return;
     if (state_.sandbox) state_.sandbox->ready = false;
     if (keep) {
+      const auto is_empty_dir = [](const Value& volume) { return volume[keys::kEmptyDir].has_value(); };
+      if (std::ranges::any_of(pod_[keys::kSpec][keys::kVolumes].items(), is_empty_dir)) {
+        context_.runtime.remove_pod_volumes(std::string(object_uid(pod_)), [](const Result<Unit>&) {});
+      }
       busy_ = false;
       state_.terminal = true;
       write_status();
@@ -95,6 +100,16 @@ void PodWorker::remove_everything() {
   } else {
     then(Unit{});
   }
+}
+
+bool PodWorker::remove_remains(std::function<void()> done) {
+  if (!state_.terminal || busy_ || removed_ || !state_.sandbox || is_deleting(pod_) || gone_) return false;
+  if (std::exchange(remains_removed_, true)) return false;
+  context_.runtime.remove_pod_sandbox(state_.sandbox->id, [this, alive = alive_, done = std::move(done)](const Result<Unit>&) {
+    if (!*alive) return done();
+    context_.runtime.remove_pod_directories(std::string(object_uid(pod_)), [done](const Result<Unit>&) { done(); });
+  });
+  return true;
 }
 
 void PodWorker::finish_deletion() {

@@ -41,7 +41,7 @@ void PodWorker::pull_then_create(const Value& container, const std::string& refe
   context_.runtime.pull_image(
       reference, std::nullopt, step<ImageStatus>([this, container, reference, begun](Result<ImageStatus> pulled) {
         if (pulled) {
-          context_.image_pulled();
+          context_.image_pulled(pulled->id);
           const Duration took = context_.executor.now() - begun;
           event("Normal", "Pulled",
                 cat("Successfully pulled image ", quoted(reference), " in ",

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "control/base/text.h"
-#include "control/kubelet/eviction.h"
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
 #include "control/object/quantity.h"
@@ -177,7 +176,7 @@ Value make_conditions(const Value& pod, const PodState& state, const std::string
   add(kScheduled, true, "", "");
   if (const auto& refusal = state.resize_refusal) add(kResizePending, true, refusal->reason, refusal->message);
   if (is_resizing(pod, state)) add(kResizeInProgress, true, "", "");
-  const bool evicted = state.failed_reason == kEvictedReason;
+  const bool evicted = state.disrupted;
   if (evicted) add(kDisruptionTarget, true, "TerminationByKubelet", state.failed_message);
   const auto is_own = [evicted](const Value& type) {
     if (type == kDisruptionTarget) return evicted;

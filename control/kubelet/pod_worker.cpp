@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "control/base/text.h"
-#include "control/kubelet/eviction.h"
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
 #include "control/schema/kinds.h"
@@ -215,11 +214,12 @@ bool PodWorker::is_active() const {
   return !state_.terminal && !terminating_ && !gone_ && !is_deleting(pod_) && !has_ended(pod_);
 }
 
-void PodWorker::evict(std::string message) {
+void PodWorker::evict(std::string message, EvictionCause cause) {
   if (!is_active()) return;
   event("Warning", std::string(kEvictedReason), message);
   state_.failed_reason = kEvictedReason;
   state_.failed_message = std::move(message);
+  state_.disrupted = cause == EvictionCause::kNodePressure;
   evicted_ = terminating_ = true;
   terminate();
 }

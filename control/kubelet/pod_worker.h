@@ -24,6 +24,7 @@
 #include "control/client/event_recorder.h"
 #include "control/kubelet/container_runtime.h"
 #include "control/kubelet/environment.h"
+#include "control/kubelet/eviction.h"
 #include "control/kubelet/kubelet_metrics.h"
 #include "control/kubelet/pod_state.h"
 #include "control/kubelet/probe.h"
@@ -49,7 +50,7 @@ struct KubeletContext {
   // Why the node has no room for this pod as its spec is now; null when it has.
   std::function<std::unique_ptr<ResizeRefusal>(const Value& pod)> resize_refusal;
   KubeletMetrics* metrics = nullptr;  // may be null
-  std::function<void()> image_pulled = {};
+  std::function<void(const std::string& id)> image_pulled = {};
 };
 
 class PodWorker : public std::enable_shared_from_this<PodWorker> {
@@ -71,7 +72,9 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void wake_probes();
   void sync();
   // The node gives the pod up: its containers are killed without grace, and it has Failed for this reason.
-  void evict(std::string message);
+  void evict(std::string message, EvictionCause cause);
+  // Of a pod that has ended nothing stays on this machine, its logs among it; false when there is nothing to remove.
+  bool remove_remains(std::function<void()> done);
 
   const Value& pod() const { return pod_; }
   const PodState& state() const { return state_; }
@@ -190,6 +193,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   bool evicted_ = false;
   bool ended_before_ = false;  // in an earlier life of this machine, or by another's word: its status stays as it is
   bool removed_ = false;      // nothing of it is left in the runtime
+  bool remains_removed_ = false;  // the same, of a pod that is still in the API
   bool deleting_in_api_ = false, deleted_in_api_ = false;
   bool status_in_flight_ = false;
   Value written_status_;       // as the server has it, as far as this node knows

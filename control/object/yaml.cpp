@@ -297,6 +297,15 @@ void check_progress(const std::string& text) {
   }
 }
 
+// Of what people get wrong most often.
+std::string_view remedy(std::string_view text, int line, std::string_view message) {
+  if (message.find("flow") != std::string_view::npos) return "; a bracket is not closed, or a text between brackets needs quotes";
+  for (; line > 0 && !text.empty(); --line) text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+  const size_t first = text.find_first_not_of(" \t");
+  const bool has_tab = text.substr(0, first).find('\t') != std::string_view::npos;
+  return has_tab ? "; the line is indented by a tab, and YAML takes spaces" : "";
+}
+
 }  // namespace
 
 Result<std::vector<YamlDocument>> parse_yaml(std::string_view text, std::string_view name) {
@@ -320,7 +329,7 @@ Result<std::vector<YamlDocument>> parse_yaml(std::string_view text, std::string_
   } catch (const YAML::Exception& error) {
     // It may quote the first byte of a character.
     const std::string_view message = std::string_view(error.msg).substr(0, utf8_prefix(error.msg));
-    return Error(ErrorCode::kBadRequest, cat(name, ":", error.mark.line + 1, ": ", message));
+    return Error(ErrorCode::kBadRequest, cat(name, ":", error.mark.line + 1, ": ", message, remedy(text, error.mark.line, message)));
   }
   return documents;
 }

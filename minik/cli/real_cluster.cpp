@@ -24,6 +24,7 @@
 #include "runtime/image/image_maker.h"
 #include "runtime/image/image_store.h"
 #include "sim/drain.h"
+#include "sim/fault_injector.h"
 
 extern char** environ;
 
@@ -234,9 +235,7 @@ void RealCluster::wait_until(Duration at) {
     const Outage over = outages_.front();
     outages_.erase(outages_.begin());
     sleep_until(over.until);
-    std::set<std::string> back;
-    std::ranges::copy_if(images_, std::inserter(back, back.end()), [&](const std::string& name) { return sim::matches_pattern(over.match, name); });
-    make_images(back);
+    over.end();
   }
   if (daemon_back_ && *daemon_back_ <= at) {
     sleep_until(*daemon_back_);
@@ -345,7 +344,23 @@ void RealCluster::act(const sim::InjectAction& action) {
   }
   if (const auto* registry = std::get_if<sim::RegistryFault>(&action.fault.kind)) {
     take_images(registry->match);
-    outages_.push_back({end, registry->match});
+    outages_.push_back({end, [this, match = registry->match] {
+                          std::set<std::string> back;
+                          std::ranges::copy_if(images_, std::inserter(back, back.end()),
+                                               [&](const std::string& name) { return sim::matches_pattern(match, name); });
+                          make_images(back);
+                        }});
+    return;
+  }
+  if (const auto* quota = std::get_if<sim::QuotaFault>(&action.fault.kind)) {
+    auto& exhausted = exhausted_[quota->namespace_];
+    exhausted.insert(quota->resources.begin(), quota->resources.end());
+    settle_quota(quota->namespace_);
+    outages_.push_back({end, [this, fault = *quota] {
+                          auto& left = exhausted_[fault.namespace_];
+                          for (const auto& resource : fault.resources) left.erase(left.find(resource));
+                          settle_quota(fault.namespace_);
+                        }});
     return;
   }
   if (!daemon_back_) stop_daemon(SIGKILL);
@@ -435,6 +450,19 @@ void RealCluster::take_images(const std::string& match) {
     const bool stays = here.contains(name) || sim::behaviour_of(comparable_.scenario, name).preloaded;
     if (!stays && sim::matches_pattern(match, name)) (void)store->remove(name, {}).ok();
   }
+}
+
+// The quota that the simulated fault makes.
+void RealCluster::settle_quota(const std::string& namespace_) {
+  const std::string path = cat("/api/v1/namespaces/", namespace_, "/resourcequotas/", sim::kExhaustedQuota);
+  const auto& resources = exhausted_[namespace_];
+  if (resources.empty()) {
+    call(profile_, {"DELETE", path, "", ""});
+    return;
+  }
+  applied_.push_back(path);
+  const Value quota = sim::exhausted_quota(namespace_, {resources.begin(), resources.end()});
+  call(profile_, {"PATCH", path + "?fieldManager=minik-compare&force=true", "application/apply-patch+yaml", control::to_json(quota)});
 }
 
 // And waits until it is gone, so that the next comparison finds an empty cluster.

@@ -6,6 +6,8 @@
 // watches try to come back, and then learn from a list what has gone meanwhile. What fails ends the command with its words.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -37,9 +39,10 @@ class RealCluster {
 
  private:
   class Watches;
+  // Of a registry, or of what a namespace's quota has left, and how it ends.
   struct Outage {
     Duration until;
-    std::string match;
+    std::function<void()> end;
   };
 
   void perform_all();
@@ -60,6 +63,7 @@ class RealCluster {
   void start_daemon();
   void make_images(const std::set<std::string>& names);
   void take_images(const std::string& match);
+  void settle_quota(const std::string& namespace_);
   void set_unschedulable(bool unschedulable);
   void remove_all();
   // Until this moment of the scenario; what ends before it ends at its own.
@@ -74,6 +78,7 @@ class RealCluster {
   Duration now_;
   std::optional<Duration> daemon_back_;
   std::vector<Outage> outages_;
+  std::map<std::string, std::multiset<std::string>> exhausted_;  // by namespace
 };
 
 }  // namespace minik::cli

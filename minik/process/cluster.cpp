@@ -277,6 +277,8 @@ void Cluster::Parts::assemble() {
   auto config = node_config(profile.name, profile.directory);
   config.addresses = {network->pods().gateway()};
   config.metrics = &metrics;
+  // Limits hold. How full the disk of somebody's laptop is, is not the cluster's to judge: no thresholds.
+  config.disk.goes_on = true;
   metered_containers = std::make_unique<control::MeteredRuntime>(executor, *containers, metrics);
   kubelet = std::make_unique<control::Kubelet>(
       std::move(config), executor, *kubelet_client, *metered_containers,

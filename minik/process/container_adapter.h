@@ -61,8 +61,10 @@ class ContainerAdapter : public control::ContainerRuntime {
   void list_images(Done<std::vector<control::ImageStatus>> done) override;
   void remove_image(const std::string& id, Done<Unit> done) override;
   void stats(Done<std::vector<control::ContainerStats>> done) override;
+  void disk_usage(std::vector<std::string> pod_uids, Done<control::DiskUsage> done) override;
   void write_volume(const std::string& directory, std::map<std::string, VolumeFile> files,
                     std::optional<int64_t> fs_group, Done<Unit> done) override;
+  void remove_pod_volumes(const std::string& pod_uid, Done<Unit> done) override;
   void remove_pod_directories(const std::string& pod_uid, Done<Unit> done) override;
   std::string pod_volume_root(const std::string& pod_uid) const override;
   std::string pod_log_directory(const std::string& namespace_, const std::string& name,

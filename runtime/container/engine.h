@@ -103,6 +103,8 @@ class Engine {
   Status resize(const std::string& id, int rows, int columns);
 
   const std::string& state_directory() const { return state_; }
+  // Where all goes that a container writes outside of its mounts.
+  std::string layer_directory(const std::string& id) const { return container_directory(id) + "/upper"; }
 
  private:
   Engine(std::string state, std::string cgroup_prefix, ExitListener on_exit);

@@ -1,12 +1,15 @@
 #include "runtime/container/files.h"
 
 #include <fcntl.h>
+#include <fts.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
+#include <memory>
+#include <set>
 
 #include "control/base/text.h"
 
@@ -83,6 +86,25 @@ Status remove_mounted_tree(const std::string& path) {
   std::filesystem::remove_all(path, error);
   if (error) return error_from_errno(error.value(), cat("remove ", path));
   return {};
+}
+
+int64_t bytes_on_disk(const std::string& path) {
+  std::string root = path;
+  char* roots[] = {root.data(), nullptr};
+  // Without a change of directory, which would be the whole process'.
+  const std::unique_ptr<FTS, int (*)(FTS*)> walk(fts_open(roots, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, nullptr), fts_close);
+  if (!walk) return 0;
+  constexpr int64_t kBlock = 512;  // stat's, whatever the file system's is
+  int64_t bytes = 0;
+  std::set<ino_t> counted;
+  while (const FTSENT* entry = fts_read(walk.get())) {
+    const bool is_known = entry->fts_info != FTS_DP && entry->fts_info != FTS_NS && entry->fts_info != FTS_ERR;
+    if (!is_known) continue;
+    const struct stat& file = *entry->fts_statp;
+    if (!S_ISDIR(file.st_mode) && file.st_nlink > 1 && !counted.insert(file.st_ino).second) continue;
+    bytes += static_cast<int64_t>(file.st_blocks) * kBlock;
+  }
+  return bytes;
 }
 
 }  // namespace minik::runtime

@@ -2,6 +2,7 @@
 // trees. Errors name the path.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -17,5 +18,8 @@ Status write_file_atomically(const std::string& path, std::string_view text, int
 Status make_directories(const std::string& path, int mode = 0755);
 // Also unmounts what is mounted below; missing is fine.
 Status remove_mounted_tree(const std::string& path);
+// What a tree takes of its file system, a file with several names once; not what is mounted below, nor paths of more than
+// 4 KiB. Whoever runs in there goes on writing: what vanishes meanwhile is not counted.
+int64_t bytes_on_disk(const std::string& path);
 
 }  // namespace minik::runtime

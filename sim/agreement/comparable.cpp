@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::string_view kActions = "apply, setImage, scale, patch, delete, cordon, uncordon, drain, restart";
 constexpr std::string_view kFaults =
-    "crashContainers, oomContainers, hangContainers, failProbes, stopApi, stopKubelets, crashComponent, registryOutage";
+    "crashContainers, oomContainers, hangContainers, failProbes, stopApi, stopKubelets, crashComponent, registryOutage, exhaustQuota";
 // Of a crash right after the start.
 constexpr Duration kAtStart = milliseconds(100);
 constexpr uint32_t kAlways = 1'000'000;  // of a million
@@ -142,7 +142,7 @@ class Translation {
                              "exitCode, crash and uses of memory can be compared");
       }
       const bool uses_more = image.milli_cpu > 0 || image.cpu_per_request > Duration{} || image.memory_per_request_bytes > 0 ||
-                             image.disk_bytes > 0 || image.disk_growth_bytes > 0;
+                             image.writes();
       if (uses_more) {
         return reader_.error(at + "uses", "memory and memoryGrowthPerSecond can be compared, all else is not used up for real");
       }
@@ -260,6 +260,9 @@ class Translation {
   static Status check(const Action& action, const ApplyAction& what) {
     for (const auto& object : what.objects) {
       const auto kind = object[control::keys::kKind].as_string();
+      if (kind.ends_with("WebhookConfiguration") || kind == "APIService") {
+        return refusal(action.place, cat("a server of the real cluster would have to answer for this ", kind, ", and the simulator asks none: compare without it"));
+      }
       if (control::Schema::builtin().find_kind(object[control::keys::kApiVersion].as_string(), kind)) continue;
       return refusal(action.place, cat("kinds that a scenario defines, as ", kind, ", cannot be compared"));
     }
@@ -292,7 +295,8 @@ class Translation {
       return refusal(place, "`runs` chooses machines, and there is one; write `stopKubelets: all`");
     }
     const auto* registry = std::get_if<RegistryFault>(&fault.kind);
-    if (ends_the_process(fault) || (registry && registry->pulls_per_minute == 0)) {
+    const bool is_quota = std::holds_alternative<QuotaFault>(fault.kind);
+    if (is_quota || ends_the_process(fault) || (registry && registry->pulls_per_minute == 0)) {
       if (fault.lasts) return {};
       return refusal(place, cat(fault.text, " needs `for` to be compared: how long it lasts; in the timeline faults have none, in `faults` they do"));
     }

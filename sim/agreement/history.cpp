@@ -53,12 +53,17 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
   for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
 }
 
-// "10.4.0.12" and uuids inside sentences, and the drawn end of a token volume's name.
+// "10.4.0.12" and uuids inside sentences, and the drawn ends of names that no object has: of a token's volume, and of a pod
+// that was refused.
 std::string without_numbers_of_a_run(std::string text) {
   constexpr std::string_view kToken = "kube-api-access-";
   if (const size_t at = text.find(kToken); at != std::string::npos) {
     text.replace(std::min(text.size(), at + kToken.size()), kDrawnEnd, "*");
   }
+  constexpr std::string_view kRefused = "\" is forbidden: ";
+  const size_t refused = text.find(kRefused);
+  const bool is_drawn_pod = text.starts_with("pods \"") && refused != std::string::npos && refused > kDrawnEnd && text[refused - kDrawnEnd - 1] == '-';
+  if (is_drawn_pod) text.replace(refused - kDrawnEnd, kDrawnEnd, "*");
   std::string result, word;
   const auto finish = [&] {
     const bool address = std::ranges::count(word, '.') == 3 &&

@@ -8,6 +8,7 @@
 #include "control/object/json.h"
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
+#include "control/object/quantity.h"
 
 namespace minik::sim {
 
@@ -22,6 +23,8 @@ constexpr std::string_view kZone = "topology.kubernetes.io/zone", kOldZone = "fa
 constexpr std::string_view kOwnLabels[] = {"kubernetes.io/hostname", kZone, kOldZone, "kubernetes.io/os", "kubernetes.io/arch",
                                            "beta.kubernetes.io/os", "beta.kubernetes.io/arch", "topology.ebs.csi.aws.com/zone",
                                            "topology.gke.io/zone", "topology.disk.csi.azure.com/zone"};
+// What a scenario takes.
+constexpr int64_t kDiskBytesMin = 1LL << 30, kDiskBytesMax = 1LL << 50;
 constexpr std::string_view kPoolLabels[] = {"eks.amazonaws.com/nodegroup", "cloud.google.com/gke-nodepool",
                                             "kubernetes.azure.com/agentpool", "karpenter.sh/nodepool", "agentpool",
                                             "node.kubernetes.io/instance-type"};
@@ -38,7 +41,7 @@ std::string zone_of(const Value& labels) {
 }
 
 struct Shape {
-  std::string cpu, memory, pods, labels, taints;
+  std::string cpu, memory, pods, disk, labels, taints;
   auto operator<=>(const Shape&) const = default;
 };
 
@@ -71,6 +74,10 @@ Group group_of(const Value& node) {
   group.capacity = Value::map({{keys::kCpu, allocatable[keys::kCpu]},
                                {keys::kMemory, allocatable[keys::kMemory]},
                                {keys::kPods, allocatable[keys::kPods]}});
+  // Of the disk the whole: a simulated node agent keeps its thresholds free as well.
+  const Value& disk = status[keys::kCapacity]["ephemeral-storage"];
+  const int64_t disk_bytes = control::Quantity::of_value(disk).units();
+  if (disk_bytes >= kDiskBytesMin && disk_bytes <= kDiskBytesMax) group.capacity = group.capacity.with("ephemeral-storage", disk);
   MapBuilder kept;
   for (const auto& [key, value] : labels.entries()) {
     if (std::ranges::find(kOwnLabels, key.text()) == std::end(kOwnLabels) && value.is_string()) kept.set(key, value);
@@ -133,7 +140,8 @@ ImportedPools pools_of(const std::vector<Value>& nodes, Notes& notes) {
     note_what_is_lost(node, notes);
     Group group = group_of(node);
     const Shape shape{control::to_json(group.capacity[keys::kCpu]), control::to_json(group.capacity[keys::kMemory]),
-                      control::to_json(group.capacity[keys::kPods]), control::to_json(group.labels), control::to_json(group.taints)};
+                      control::to_json(group.capacity[keys::kPods]), control::to_json(group.capacity["ephemeral-storage"]),
+                      control::to_json(group.labels), control::to_json(group.taints)};
     const auto entry = groups.try_emplace(shape, std::move(group)).first;
     entry->second.nodes[zone_of(node[keys::kMetadata][keys::kLabels])].emplace_back(control::object_name(node));
   }

@@ -2,6 +2,8 @@
 #include <algorithm>
 
 #include "control/base/typo.h"
+#include "control/schema/schema.h"
+#include "sim/scenario/manifest_fields.h"
 #include "sim/scenario/metric_families.h"
 #include "sim/scenario/parts.h"
 
@@ -41,7 +43,11 @@ Status read_object(const Reader& r, const Value& v, const std::string& at, Predi
   if (v.contains("cel")) return read_expression(r, v, at, "object", p);
   p.matches = v.get("matches");
   if (!p.matches.is_map()) return r.error(at, "needs `matches` beside `object`");
-  return {};
+  // A field that no such object has would never be as it must be.
+  const auto& kinds = control::Schema::builtin();
+  if (p.object->id.value >= kinds.resources().size()) return {};
+  const auto complaint = complaint_about(kinds.resource(p.object->id), p.matches);
+  return complaint ? r.error(at + ".matches", complaint->what) : Status();
 }
 
 Status read_list(const Reader& r, const Value& v, const std::string& at, Predicate& p) {

@@ -5,6 +5,10 @@ namespace minik::sim {
 
 using control::Value;
 
+namespace {
+constexpr int64_t kDiskMin = 1LL << 30, kBytesMax = 1LL << 50;
+}
+
 Result<NodePool> read_pool(const Reader& r, const Value& v, const std::string& at) {
   MINIK_TRY(r.only(v, at, {"name", "count", "capacity", "labels", "zones", "taints", "clockSkew"}));
   NodePool pool;
@@ -12,10 +16,15 @@ Result<NodePool> read_pool(const Reader& r, const Value& v, const std::string& a
   MINIK_ASSIGN(pool.count, r.number(v, at, "count", 1, 1, 65'000));
   const Value& capacity = v.get("capacity");
   const std::string capacity_at = at + ".capacity";
-  if (capacity.has_value()) MINIK_TRY(r.only(capacity, capacity_at, {"cpu", "memory", "pods"}));
+  if (capacity.has_value()) MINIK_TRY(r.only(capacity, capacity_at, {"cpu", "memory", "pods", "ephemeral-storage"}));
   MINIK_ASSIGN(const auto cpu, r.quantity(capacity, capacity_at, "cpu", "8"));
   MINIK_ASSIGN(const auto memory, r.quantity(capacity, capacity_at, "memory", "32Gi"));
   MINIK_ASSIGN(const auto pods, r.quantity(capacity, capacity_at, "pods", "110"));
+  MINIK_ASSIGN(const auto disk, r.quantity(capacity, capacity_at, "ephemeral-storage", "100Gi"));
+  if (disk.units() < kDiskMin || disk.units() > kBytesMax) {
+    return r.error(capacity_at + ".ephemeral-storage", "must be between 1Gi and 1Pi: the machine's disk, for images and what pods write");
+  }
+  pool.disk_bytes = disk.units();
   pool.milli_cpu = cpu.milli();
   pool.memory_bytes = memory.units();
   pool.pods_max = pods.units();
@@ -40,21 +49,42 @@ Status read_crash(const Reader& r, const Value& v, const std::string& at, ImageB
   return {};
 }
 
+// 10Mi, or {min: 1Mi, max: 10Mi}.
+Result<ByteSpread> read_bytes(const Reader& r, const Value& v, const std::string& at, std::string_view name) {
+  const Value& value = v.get(name);
+  const std::string here = cat(at, ".", name);
+  ByteSpread spread;
+  if (value.is_map()) {
+    MINIK_TRY(r.only(value, here, {"min", "max"}));
+    if (!value.contains("min") || !value.contains("max")) return r.error(here, "needs min and max, between which it is drawn");
+    MINIK_ASSIGN(const auto min, r.quantity(value, here, "min", "0"));
+    MINIK_ASSIGN(const auto max, r.quantity(value, here, "max", "0"));
+    spread = {min.units(), max.units()};
+  } else {
+    MINIK_ASSIGN(const auto bytes, r.quantity(v, at, name, "0"));
+    spread = {bytes.units(), bytes.units()};
+  }
+  if (spread.min < 0 || spread.max > kBytesMax) return r.error(here, "must be between 0 and 1Pi");
+  if (spread.min > spread.max) return r.error(here, "has a min above its max");
+  return spread;
+}
+
 Status read_uses(const Reader& r, const Value& v, const std::string& at, ImageBehaviour& image) {
   if (!v.has_value()) return {};
-  MINIK_TRY(r.only(v, at, {"cpu", "memory", "memoryGrowthPerSecond", "disk", "diskGrowthPerSecond", "cpuPerRequest", "memoryPerRequest"}));
+  MINIK_TRY(r.only(v, at, {"cpu", "memory", "memoryGrowthPerSecond", "disk", "diskGrowthPerSecond",
+                           "logGrowthPerSecond", "volumeGrowthPerSecond", "cpuPerRequest", "memoryPerRequest"}));
   MINIK_ASSIGN(const auto cpu, r.quantity(v, at, "cpu", "0"));
   MINIK_ASSIGN(const auto memory, r.quantity(v, at, "memory", "0"));
   MINIK_ASSIGN(const auto growth, r.quantity(v, at, "memoryGrowthPerSecond", "0"));
-  MINIK_ASSIGN(const auto disk, r.quantity(v, at, "disk", "0"));
-  MINIK_ASSIGN(const auto disk_growth, r.quantity(v, at, "diskGrowthPerSecond", "0"));
+  MINIK_ASSIGN(image.disk_bytes, read_bytes(r, v, at, "disk"));
+  MINIK_ASSIGN(image.disk_growth_bytes, read_bytes(r, v, at, "diskGrowthPerSecond"));
+  MINIK_ASSIGN(image.log_growth_bytes, read_bytes(r, v, at, "logGrowthPerSecond"));
+  MINIK_ASSIGN(image.volume_growth_bytes, read_bytes(r, v, at, "volumeGrowthPerSecond"));
   MINIK_ASSIGN(image.cpu_per_request, r.duration(v, at, "cpuPerRequest", {}));
   MINIK_ASSIGN(const auto per_request, r.quantity(v, at, "memoryPerRequest", "0"));
   image.milli_cpu = cpu.milli();
   image.memory_bytes = memory.units();
   image.memory_growth_bytes = growth.units();
-  image.disk_bytes = disk.units();
-  image.disk_growth_bytes = disk_growth.units();
   image.memory_per_request_bytes = per_request.units();
   return {};
 }
@@ -95,7 +125,7 @@ Status read_asks(const Reader& r, const Value& v, const std::string& at, ImageBe
 }  // namespace
 
 Result<ImageBehaviour> read_image(const Reader& r, const Value& v, const std::string& at) {
-  MINIK_TRY(r.only(v, at, {"match", "pull", "preloaded", "missing", "start", "startError", "ready", "neverReady", "stop",
+  MINIK_TRY(r.only(v, at, {"match", "pull", "preloaded", "missing", "size", "start", "startError", "ready", "neverReady", "stop",
                            "ignoresSigterm", "exitAfter", "exitCode", "crash", "uses", "load", "capacity", "asks", "needs"}));
   ImageBehaviour image;
   MINIK_ASSIGN(image.match, r.text(v, at, "match", "*"));
@@ -105,6 +135,11 @@ Result<ImageBehaviour> read_image(const Reader& r, const Value& v, const std::st
   MINIK_ASSIGN(image.stop, r.distribution(v, at, "stop", image.stop));
   MINIK_ASSIGN(image.preloaded, r.boolean(v, at, "preloaded"));
   MINIK_ASSIGN(image.missing, r.boolean(v, at, "missing"));
+  if (v.contains("size")) {
+    MINIK_ASSIGN(const auto size, r.quantity(v, at, "size", "0"));
+    image.image_bytes = size.units();
+    if (image.image_bytes < 1 || image.image_bytes > kBytesMax) return r.error(at + ".size", "must be between 1 and 1Pi: what it takes of a disk");
+  }
   MINIK_ASSIGN(image.never_ready, r.boolean(v, at, "neverReady"));
   MINIK_ASSIGN(image.ignores_sigterm, r.boolean(v, at, "ignoresSigterm"));
   MINIK_ASSIGN(image.start_error, r.text(v, at, "startError", ""));

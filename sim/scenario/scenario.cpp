@@ -63,6 +63,23 @@ Status check_containers(const Scenario& s) {
   return {};
 }
 
+// What has its moment after the end never happens, and what is never looked at always holds.
+Status check_moments(const Scenario& s) {
+  const auto too_late = [&](const std::string& place, std::string_view what, Duration at) -> Status {
+    if (at < s.duration) return {};
+    return Error(ErrorCode::kBadRequest, cat(place, ": ", what, " is not before the end at spec.duration, ", format_duration(s.duration),
+                                             ": make that longer, or this earlier"));
+  };
+  for (const auto& action : s.timeline) MINIK_TRY(too_late(action.place, cat(action.text, " at ", format_duration(action.trigger.at)), action.trigger.at));
+  for (const auto& rule : s.faults) MINIK_TRY(too_late(rule.place, cat(rule.fault.text, " from ", format_duration(rule.trigger.at)), rule.trigger.at));
+  const Duration end = s.duration + (s.convergence ? s.convergence->within : Duration{});
+  for (const auto& expectation : s.expectations) {
+    if (expectation.after < end) continue;
+    MINIK_TRY(too_late(expectation.place, cat("after ", format_duration(expectation.after)), expectation.after));
+  }
+  return {};
+}
+
 std::vector<std::string> patterns_of(const std::vector<ImageBehaviour>& images) {
   std::vector<std::string> patterns;
   for (const auto& image : images) patterns.push_back(image.match);
@@ -126,13 +143,13 @@ Status read_spec(Reader& r, const Value& spec, const ScenarioFiles& files, Scena
                       }));
   MINIK_TRY(read_list(r, spec.get("expect"), "spec.expect", s.expectations,
                       [&](const Value& v, const std::string& at) { return read_expectation(r, v, at); }));
-  if (spec.get("convergence").as_string() == "none") return {};
-  if (spec.contains("convergence")) {
+  const bool none = spec.get("convergence").as_string() == "none";
+  if (spec.contains("convergence") && !none) {
     MINIK_ASSIGN(s.convergence, read_convergence(r, spec.get("convergence"), "spec.convergence"));
-  } else if (!s.faults.empty()) {
+  } else if (!s.faults.empty() && !none) {
     s.convergence.emplace();
   }
-  return {};
+  return check_moments(s);
 }
 
 }  // namespace

@@ -31,6 +31,19 @@ TEST(Agreement, DrawnNamesTimesAndAddressesAreNoDifference) {
   EXPECT_TRUE(disagreements(real.history(), simulated.history()).empty());
 }
 
+TEST(Agreement, TheDrawnNameOfAPodThatWasRefusedIsNoDifference) {
+  const auto see = [](HistoryRecorder& recorder, const std::string& end, const std::string& used) {
+    recorder.see("ReplicaSet", object("metadata: {name: web, namespace: default, uid: u}\nstatus: {conditions: [{type: ReplicaFailure, message: 'pods \"web-" +
+                                      end + "\" is forbidden: exceeded quota: q, used: pods=" + used + "'}]}"));
+  };
+  HistoryRecorder real, same, other;
+  see(real, "aaaaa", "2");
+  see(same, "zzzzz", "2");
+  see(other, "zzzzz", "3");
+  EXPECT_TRUE(disagreements(real.history(), same.history()).empty());
+  EXPECT_EQ(disagreements(real.history(), other.history()).size(), 1U);
+}
+
 TEST(Agreement, ADifferentPhaseIsToldWithItsPathAndBothWays) {
   HistoryRecorder real, simulated;
   see_pod(real, "aaaaa", {"Pending", "Running"});
@@ -155,6 +168,8 @@ TEST(Comparable, WhatARealClusterCannotBeGivenIsRefusedWithItsLine) {
       {"  timeline:\n  - {at: 1m, hangContainers: {container: web}}", "hangContainers can be compared of all containers"},
       {"  faults:\n  - {at: 1m, for: 1m, stopKubelets: {runs: app=web}}", "`runs` chooses machines, and there is one; write `stopKubelets: all`"},
       {"  timeline:\n  - {at: 1m, stopApi: {}}", "needs `for`"},
+      {"  timeline:\n  - {at: 1m, exhaustQuota: {namespace: default, resources: [pods]}}", "exhaustQuota needs `for`"},
+      {"  images:\n  - {match: web, uses: {logGrowthPerSecond: 1Mi}}", "spec.images[0].uses: memory and memoryGrowthPerSecond can be compared"},
       {"  faults:\n  - {at: 1m, for: 1m, freezeNodes: all}", "freezeNodes cannot be done to a real cluster, which is one machine"},
       {"  faults:\n  - {at: 1m, for: 1m, loseLeader: {component: scheduler}}", "and one process; faults that can be compared are"},
       {"  faults:\n  - {random: {every: 1s}, for: 1m, stopApi: {}}", "strikes more than 100 times; make `every` longer"},
@@ -163,6 +178,9 @@ TEST(Comparable, WhatARealClusterCannotBeGivenIsRefusedWithItsLine) {
       {"  timeline:\n  - {at: 1m, apply: [{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: widgets.example.com}, spec: "
        "{group: example.com, scope: Namespaced, names: {plural: widgets, singular: widget, kind: Widget}, versions: [{name: v1, served: true, storage: true, "
        "schema: {openAPIV3Schema: {type: object}}}]}}, {apiVersion: example.com/v1, kind: Widget, metadata: {name: a}}]}", "as Widget, cannot be compared"},
+      {"  timeline:\n  - {at: 1m, apply: [{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingWebhookConfiguration, metadata: {name: a}, webhooks: "
+       "[{name: a.example.com, clientConfig: {url: \"https://127.0.0.1/a\"}, sideEffects: None, admissionReviewVersions: [v1]}]}]}",
+       "would have to answer for this ValidatingWebhookConfiguration"},
       {"  images:\n  - {match: web, crash: {atStart: 5%}}", "spec.images[0].crash.atStart: a share of the starts"},
       {"  images:\n  - {match: web, exitAfter: 5s, crash: {after: 5s}}", "spec.images[0].crash: beside exitAfter cannot be compared"},
       {"  images:\n  - {match: web, load: {requests: 5}}", "spec.images[0].load: no real image behaves so"},
@@ -180,6 +198,14 @@ TEST(Comparable, WhatARealClusterCannotBeGivenIsRefusedWithItsLine) {
   const auto many = comparable(*parse_scenario(text, "a.yaml"), text, "a.yaml", 1);
   ASSERT_FALSE(many);
   EXPECT_TRUE(many.error().message.starts_with("a.yaml:5: spec.nodes: a real cluster of minik has one node, this scenario 3")) << many.error().message;
+}
+
+TEST(Comparable, AQuotaThatIsUsedUpForAWhileIsOneInBothWorlds) {
+  const auto both = both_of("  faults:\n  - {at: 1m, for: 30s, exhaustQuota: {namespace: default, resources: [pods]}}\n");
+  ASSERT_TRUE(both.ok()) << both.error().message;
+  ASSERT_EQ(both->deeds.size(), 1U);
+  ASSERT_EQ(both->scenario.faults.size(), 1U);
+  EXPECT_TRUE(std::holds_alternative<QuotaFault>(both->scenario.faults[0].fault.kind));
 }
 
 // Of two pods, one of which has what its fault needs.

@@ -96,5 +96,15 @@ TEST(Yaml, WritesWhatKubectlWrites) {
       "b\"\n");
 }
 
+TEST(Yaml, ErrorsThatPeopleMakeOftenNameTheRemedy) {
+  const auto tab = parse_yaml("a: 1\nb:\n\tc: 2\n", "x.yaml");
+  ASSERT_FALSE(tab.ok());
+  EXPECT_TRUE(tab.error().message.starts_with("x.yaml:3: ")) << tab.error().message;
+  EXPECT_TRUE(tab.error().message.ends_with("; the line is indented by a tab, and YAML takes spaces")) << tab.error().message;
+  const auto bracket = parse_yaml("a: [1, 2\nb: 3\n", "x.yaml");
+  ASSERT_FALSE(bracket.ok());
+  EXPECT_TRUE(bracket.error().message.ends_with("; a bracket is not closed, or a text between brackets needs quotes")) << bracket.error().message;
+}
+
 }  // namespace
 }  // namespace minik::control

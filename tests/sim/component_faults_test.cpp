@@ -209,6 +209,61 @@ TEST(Credentials, AControllerWithoutAValidTokenDoesNothing) {
   EXPECT_TRUE(refusal("  faults:\n  - {at: 1m, expireTokens: {components: [nodes]}}").starts_with("a.yaml:7: "));
 }
 
+TEST(Leaders, WhoCannotRenewItsLeaseForTenSecondsEndsAndLeadsAgainWhenItCan) {
+  for (const auto* fault : {"holdMessages: {components: [controllers]}", "expireCertificates: {components: [controllers]}",
+                            "troubleLinks: {components: [controllers], loseRequests: 100%}",
+                            "troubleLinks: {components: [controllers], loseAnswers: 100%}"}) {
+    FaultyRun run(cat("  faults:\n  - {at: 2m, for: 9s, ", fault, "}\n  - {at: 4m, for: 40s, ", fault, "}"));
+    auto& cluster = run.run->cluster();
+    run.to(minutes(4) + seconds(9));
+    EXPECT_FALSE(run.noted("controllers end")) << "nine seconds are no matter: " << fault;
+    run.to(minutes(4) + seconds(11));
+    EXPECT_FALSE(cluster.running(Component::kControllers)) << fault;
+    EXPECT_TRUE(run.noted("controllers end: they cannot renew their lease")) << fault;
+    EXPECT_TRUE(cluster.running(Component::kScheduler)) << "its own link is well: " << fault;
+    run.to(minutes(4) + seconds(39));
+    EXPECT_FALSE(cluster.running(Component::kControllers)) << fault;
+    run.to(minutes(4) + seconds(51));
+    EXPECT_TRUE(cluster.running(Component::kControllers)) << fault;
+    EXPECT_TRUE(run.noted("controllers lead again")) << fault;
+  }
+}
+
+TEST(Leaders, AreNotMovedByTroubleThatLetsRenewalsThrough) {
+  for (const auto* fault : {"holdWatches: {components: [controllers]}", "troubleLinks: {components: [controllers], loseRequests: 30%}"}) {
+    FaultyRun run(cat("  faults:\n  - {at: 2m, for: 1m, ", fault, "}"));
+    run.to(minutes(4));
+    EXPECT_FALSE(run.noted("controllers end")) << fault;
+  }
+}
+
+TEST(Leaders, OneThatEndsOverAHeldLinkHasItsWritesArriveWhenTheLinkIsWell) {
+  FaultyRun run(R"(  timeline:
+  - at: 20s
+    apply:
+      apiVersion: batch/v1
+      kind: CronJob
+      metadata: {name: tick}
+      spec: {schedule: "* * * * *", jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: web}]}}}}}
+  faults:
+  - {at: 1m55s, for: 40s, holdMessages: {components: [controllers]}})");
+  run.to(minutes(2) + seconds(34));
+  EXPECT_EQ(run.store().count(kinds::kJobs), 1U) << "that of the second minute is held";
+  run.to(minutes(2) + milliseconds(35'900));
+  EXPECT_FALSE(run.run->cluster().running(Component::kControllers)) << "nobody leads yet";
+  EXPECT_EQ(run.store().count(kinds::kJobs), 2U) << "what the old leader has sent";
+  run.to(minutes(2) + seconds(59));
+  EXPECT_TRUE(run.run->cluster().running(Component::kControllers));
+  EXPECT_EQ(run.store().count(kinds::kJobs), 2U) << "the next one makes it no second time";
+}
+
+TEST(Leaders, LoseTheirLeaseAlsoWhereEveryRequestFails) {
+  FaultyRun run("  faults:\n  - {at: 2m, for: 30s, failApi: {share: 100%, code: 500}}");
+  run.to(minutes(2) + seconds(11));
+  EXPECT_FALSE(run.run->cluster().running(Component::kScheduler));
+  EXPECT_TRUE(run.noted("scheduler ends: it cannot renew its lease"));
+}
+
 TEST(Credentials, NobodyTalksToAServerWhoseOwnCertificateHasExpired) {
   FaultyRun run(cat(kScaleAtTwo, "{at: 2m, for: 2m, expireCertificates: {components: [api]}}"));
   run.to(minutes(3) + seconds(55));

@@ -123,11 +123,11 @@ TEST(NodeFaults, AFullDiskKeepsPodsAwayAndEvictsThoseThatAreThere) {
   };
   run.to(minutes(2) + seconds(5));
   EXPECT_EQ(run.condition("node-1", "DiskPressure"), "True");
-  EXPECT_EQ(there("Running"), 2);
-  run.to(minutes(2) + seconds(15));
   EXPECT_EQ(there("Failed"), 1) << "one after the other";
+  EXPECT_EQ(there("Running"), 1);
   run.to(minutes(4));
-  EXPECT_EQ(there("Failed"), 2);
+  EXPECT_GE(there("Failed"), 2) << "one more for each that was bound before the node had its taint";
+  EXPECT_LE(there("Failed"), 4);
   EXPECT_EQ(there("Running"), 0);
   EXPECT_EQ(run.available(), 12) << "elsewhere";
   run.store().for_each(control::kinds::kPods, [&](const control::Value& pod) {
@@ -149,16 +149,18 @@ TEST(NodeFaults, AFullDiskTakesWhoWroteMoreThanTheyAskedForThenTheLeastImportant
     return control::EvictionCandidate{
         control::Value::map({{"metadata", control::Value::map({{"name", name}, {"namespace", "shop"}, {"creationTimestamp", "2026-01-01T00:00:03Z"}})},
                              {"spec", control::Value::map({{"priority", priority}, {"containers", control::Value::array({container})}})}}),
-        {{"c", written * kMebibyte}}};
+        {.containers = {{"c", (written + 1) / 2 * kMebibyte}}, .volumes = {{"cache", written / 2 * kMebibyte}}}};
   };
   std::vector<control::EvictionCandidate> pods{
       pod("critical", 2'000'000'000, "0", 900), pod("modest", 0, "1Gi", 900),          pod("important", 10, "0", 500),
       pod("little", 0, "100Mi", 101),           pod("much", 0, "100Mi", 600),          pod("idle", 0, "0", 0),
       pod("important-and-modest", 10, "1Gi", 0)};
-  EXPECT_EQ(control::eviction_message(pods[4]),
-            "The node was low on resource: ephemeral-storage. Container c was using 600Mi, request is 100Mi, has larger consumption of "
-            "ephemeral-storage. ");
-  EXPECT_EQ(control::eviction_message(pods[1]), "The node was low on resource: ephemeral-storage. ");
+  const control::DiskShortage shortage{15 * kMebibyte, 3 * kMebibyte};
+  EXPECT_EQ(control::eviction_message(pods[4], shortage),
+            "The node was low on resource: ephemeral-storage. Threshold quantity: 15Mi, available: 3Mi. Container c was using 300Mi, request is "
+            "100Mi, has larger consumption of ephemeral-storage. ");
+  EXPECT_EQ(control::eviction_message(pods[1], shortage),
+            "The node was low on resource: ephemeral-storage. Threshold quantity: 15Mi, available: 3Mi. ");
   auto newer = pod("newer", 0, "0", 0);
   newer.pod = newer.pod.with_at({"metadata", "creationTimestamp"}, "2026-01-01T00:00:04Z");
   pods.push_back(newer);

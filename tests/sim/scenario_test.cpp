@@ -117,6 +117,42 @@ TEST(Scenario, LetsAnExpressionDemandThatAnObjectIsGone) {
       finding_of("{within: 5s, object: {kind: Deployment, name: api}, cel: object == null}").held);
 }
 
+TEST(Scenario, RefusesFieldsThatNoSuchObjectHas) {
+  EXPECT_EQ(refusal("{within: 5s, object: {kind: Deployment, name: web}, matches: {status: {availableReplica: 3}}}"),
+            "a.yaml:24: spec.expect[0].matches: unknown field \"status.availableReplica\", perhaps availableReplicas was meant");
+  EXPECT_NE(refusal("{within: 5s, object: {kind: Deployment, name: web}, matches: {status: {replicas: three}}}"), "taken");
+}
+
+TEST(Scenario, RefusesWhatWouldOnlyComeAfterTheEnd) {
+  EXPECT_EQ(refusal("{after: 2m, always: true, count: {kind: Pod, equals: 3}}"),
+            "a.yaml:24: after 2m0s is not before the end at spec.duration, 1m0s: make that longer, or this earlier");
+  EXPECT_EQ(refusal("{within: 5s, count: {kind: Pod, equals: 3}}\n  faults:\n  - {at: 1m, for: 1m, crashNodes: all}"),
+            "a.yaml:26: crashNodes from 1m0s is not before the end at spec.duration, 1m0s: make that longer, or this earlier");
+  EXPECT_EQ(refusal("{after: 2m, within: 5s, count: {kind: Pod, equals: 3}}\n  faults:\n  - {at: 50s, for: 1m, crashNodes: all}"), "taken")
+      << "until all has come to rest";
+}
+
+TEST(Scenario, SaysWhenAnExpressionIsNoCondition) {
+  const auto finding = finding_of("{within: 30s, object: {kind: Deployment, name: web}, cel: \"object.spec.replicas\"}");
+  EXPECT_FALSE(finding.held);
+  EXPECT_TRUE(finding.detail.starts_with("the expression gives neither true nor false")) << finding.detail;
+}
+
+TEST(Scenario, TellsOfWhatHasNotHappened) {
+  const auto scenario = parse_scenario(
+      scenario_with("{within: 50s, count: {kind: Pod, equals: 3}}\n  faults:\n"
+                    "  - {when: {object: {kind: Pod, name: nobody}, matches: {status: {phase: Running}}}, for: 1m, crashNodes: {names: [node-1]}}\n"
+                    "  - {at: 30s, crashContainers: {labelSelector: app=wep}}\n  - {at: 31s, crashContainers: {labelSelector: app=web, count: 1}}"),
+      "a.yaml");
+  ASSERT_TRUE(scenario.ok()) << scenario.error().message;
+  std::string notes;
+  const auto outcome = run_scenario(*scenario, {.seed = 1, .listeners = {}, .on_action = [&](Duration, const std::string& what) { notes += what + "\n"; }});
+  EXPECT_TRUE(outcome.ok());
+  EXPECT_NE(notes.find("a.yaml:26: crashNodes has not happened: what it waits for has not come\n"), std::string::npos) << notes;
+  EXPECT_NE(notes.find("crashContainers strikes nothing: it chooses no container that runs\n"), std::string::npos) << notes;
+  EXPECT_NE(notes.find("crashContainers default/web-"), std::string::npos) << notes;
+}
+
 TEST(Scenario, RefusesAWrongExpressionWithItsPlace) {
   EXPECT_EQ(
       refusal(

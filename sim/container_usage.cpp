@@ -1,0 +1,66 @@
+// What simulated containers use of their machine: processors, memory, disk.
+#include <algorithm>
+
+#include "sim/simulated_runtime.h"
+
+namespace minik::sim {
+
+using control::ContainerState;
+
+// As if it had used since the last look what it uses now: whoever looks often sees every change.
+void SimulatedRuntime::count_cpu(Container& container) const {
+  const WallTime now = executor_.wall_now();
+  if (container.status.state == ContainerState::kRunning) {
+    int64_t milli = container.behaviour->milli_cpu;
+    const ImageLoad* load = load_of(container);
+    if (load && load->running > 0) milli += load->milli_cpu / load->running;
+    milli += requests_of(container) * container.behaviour->cpu_per_request.ns / 1'000'000;
+    if (container.spins) milli += container.behaviour->spin_milli_cpu;
+    container.cpu_usage_ns += (now - container.cpu_known_at).ns / 1000 * milli;
+  }
+  container.cpu_known_at = now;
+}
+
+// What one container can answer of the requests that are its share.
+int64_t SimulatedRuntime::requests_of(const Container& container) const {
+  const ImageLoad* load = load_of(container);
+  if (!load || load->running == 0) return 0;
+  const int64_t share = load->requests / load->running;
+  const int64_t most = container.behaviour->capacity_requests;
+  return most > 0 ? std::min(share, most) : share;
+}
+
+int64_t SimulatedRuntime::memory_of(const Container& container) const {
+  const ImageBehaviour& behaviour = *container.behaviour;
+  const int64_t seconds_up = (executor_.wall_now() - container.status.started).seconds();
+  const ImageLoad* load = load_of(container);
+  // Requests that it cannot answer wait in its memory as well.
+  const int64_t share = load && load->running > 0 ? load->requests / load->running : 0;
+  return behaviour.memory_bytes + behaviour.memory_growth_bytes * std::max<int64_t>(seconds_up, 0) +
+         behaviour.memory_per_request_bytes * share;
+}
+
+void SimulatedRuntime::write_to_disk(const std::string& id, const Container& container) {
+  const ImageBehaviour& behaviour = *container.behaviour;
+  if (!behaviour.writes()) return;
+  const DiskWrites writes{behaviour.disk_bytes.draw(rng_), behaviour.disk_growth_bytes.draw(rng_), behaviour.log_growth_bytes.draw(rng_),
+                          behaviour.volume_growth_bytes.draw(rng_)};
+  const auto sandbox = sandboxes_.find(container.status.sandbox_id);
+  const std::string pod_uid = sandbox == sandboxes_.end() ? std::string() : sandbox->second.status.uid;
+  disk_.started(id, pod_uid, container.status.name, container.empty_dirs, writes, executor_.now());
+}
+
+void SimulatedRuntime::count_cpu_wanted() {
+  if (!surroundings_.wants_cpu || !cpu_wanted_listener_) return;
+  int64_t wanted = 0;
+  for (const auto& [id, container] : containers_) {
+    if (container.status.state != ContainerState::kRunning) continue;
+    const int64_t of_it = container.behaviour->milli_cpu + (container.spins ? container.behaviour->spin_milli_cpu : 0);
+    wanted += container.milli_cpu_limit > 0 ? std::min(of_it, container.milli_cpu_limit) : of_it;
+  }
+  if (wanted == milli_cpu_wanted_) return;
+  milli_cpu_wanted_ = wanted;
+  cpu_wanted_listener_(wanted);
+}
+
+}  // namespace minik::sim

@@ -1,0 +1,35 @@
+#include "runtime/container/files.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "control/base/text.h"
+
+namespace minik::runtime {
+namespace {
+
+TEST(BytesOnDisk, CountsWhatATreeTakesAndAFileOfSeveralNamesOnce) {
+  char name[] = "/tmp/minik-files-XXXXXX";
+  const std::string directory = mkdtemp(name);
+  constexpr int64_t kMebibyte = 1 << 20;
+  ASSERT_TRUE(make_directories(directory + "/a/b").ok());
+  const int64_t empty = bytes_on_disk(directory);
+  EXPECT_LT(empty, 64 << 10);
+  std::ofstream(directory + "/a/b/file") << std::string(kMebibyte, 'x');
+  sync();  // some file systems know a file's blocks only then
+  const int64_t one = bytes_on_disk(directory);
+  EXPECT_GE(one, empty + kMebibyte);
+  EXPECT_LT(one, empty + kMebibyte + (64 << 10));
+  ASSERT_EQ(link((directory + "/a/b/file").c_str(), (directory + "/again").c_str()), 0);
+  ASSERT_EQ(symlink("/", (directory + "/a/root").c_str()), 0);
+  EXPECT_LT(bytes_on_disk(directory), one + (64 << 10)) << "neither a second name nor what a link points to";
+  std::filesystem::remove_all(directory);
+  EXPECT_EQ(bytes_on_disk(directory), 0) << "what is not there";
+}
+
+}  // namespace
+}  // namespace minik::runtime

@@ -90,8 +90,9 @@ void SimulatedCluster::start_scheduler(Process& process) {
 }
 
 void SimulatedCluster::add_leader(const Component& component) {
-  end_old_leader(component);
   Part& p = part(component);
+  if (p.has_ended) return;  // nobody leads beside whom another could
+  end_old_leader(component);
   p.old = std::move(p.process);
   LinkFaults held;
   held.hold_all_requests = true;
@@ -100,8 +101,9 @@ void SimulatedCluster::add_leader(const Component& component) {
 }
 
 void SimulatedCluster::end_leader(const Component& component) {
-  end_old_leader(component);
   Part& p = part(component);
+  if (p.has_ended) return;
+  end_old_leader(component);
   auto client = std::move(p.process.client);
   stop(component);
   if (client) client->end_watches();
@@ -113,8 +115,10 @@ void SimulatedCluster::release_old_leader(const Component& component) {
   if (std::exchange(part(component).has_ended, false)) end_old_leader(component);
 }
 
-// The old process dies, and what it had written is still on its way.
+// The old process dies, and what it had written is still on its way. What one without its lease had sent stays where it
+// is until the link is well again.
 void SimulatedCluster::end_old_leader(const Component& component) {
+  if (part(component).has_ended) return;
   disturb();
   Process& old = part(component).old;
   if (old.client) old.client->abandon();

@@ -37,7 +37,7 @@ void SimulatedCluster::add_machines() {
       m.config.pods_max = pool.pods_max;
       m.config.ephemeral_bytes = pool.disk_bytes;
       m.config.disk.thresholds = {.images_percent = 15, .node_percent = 10};  // Kubernetes' defaults
-      m.config.disk.goes_on = surroundings_.writes;
+      m.config.disk.goes_on = surroundings_.writes || pool.disk_bytes != NodePool().disk_bytes;
       m.config.addresses = {format_ipv4((172U << 24) + (16U << 16) + index + 2)};
       m.network = (10U << 24) + (index << 8);
       m.config.pod_cidr = cat(format_ipv4(m.network), "/24");

@@ -137,7 +137,11 @@ class SimulatedRuntime : public control::ContainerRuntime {
   void write_to_disk(const std::string& id, const Container& container);
   Error disk_full_error(std::string_view what) const;
   template <typename T>
-  void answer(Duration delay, Done<T> done, Result<T> result);
+  void answer(Duration delay, Done<T> done, Result<T> result) {
+    executor_.after(delay * slowness_, [alive = alive_, done = std::move(done), result = std::move(result)]() mutable {
+      if (*alive) done(std::move(result));
+    });
+  }
   control::ImageStatus image_status(const std::string& reference) const;
 
   Executor& executor_;

@@ -23,10 +23,11 @@ namespace minik::control {
 // index.
 using IndexFunction = std::function<void(const Value& object, std::vector<Key>& out)>;
 
-// What a decision asks of an object and may be counted instead of listed: some answers as bits, and labels.
+// What a decision asks of an object and may be counted instead of listed: some answers as bits, labels, and where it is.
 struct Trait {
   uint32_t bits = 0;
   Value labels;
+  Value namespace_ = {};
   bool operator==(const Trait&) const = default;
 };
 struct Tallied {

@@ -104,7 +104,7 @@ ControllerManager::ControllerManager(const Schema& schema, Executor& executor, C
   for (auto& spec : controller_specs(schema, options)) {
     if (!runs(spec.name)) continue;
     if (spec.name == kEndpointSlices) {
-      slice_metrics_ = std::make_unique<EndpointSliceMetrics>(metrics, informers_);
+      slice_metrics_ = std::make_unique<EndpointSliceMetrics>(metrics);
       spec = slice_metrics_->counted(std::move(spec));
     }
     add(std::move(spec));

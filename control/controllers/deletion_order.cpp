@@ -4,6 +4,7 @@
 #include <bit>
 #include <tuple>
 
+#include "control/base/check.h"
 #include "control/base/text.h"
 #include "control/controllers/pods.h"
 #include "control/object/keys.h"
@@ -123,6 +124,7 @@ struct DeletionOrder::Set {
   void remove(size_t node, const Place& place, const Value& pod) {
     auto& places = on_node[node];
     const auto alike = std::ranges::find(places, place, &Alike::place);
+    CHECK(alike != places.end()) << "a pod goes that never came: " << object_name(pod);
     alike->pods.erase(Key(pod[keys::kMetadata][keys::kName]));
     if (alike->pods.empty()) places.erase(alike);
     --live;
@@ -150,12 +152,15 @@ size_t DeletionOrder::number_of(std::string_view node) {
   return numbers_of_nodes_.emplace(node, numbers_of_nodes_.size()).first->second;
 }
 
+// The followed set that this live pod belongs to.
+DeletionOrder::Sets::iterator DeletionOrder::set_of(const Value& pod) {
+  if (!pod.has_value() || !is_pod_active(pod)) return followed_.end();
+  const auto set = followed_.find(controller_of(pod)[keys::kUid].as_string());
+  return set == followed_.end() || set->second.namespace_ == object_namespace(pod) ? set : followed_.end();
+}
+
 void DeletionOrder::change(const Value& before, const Value& after) {
   if (followed_.empty()) return;
-  const auto set_of = [&](const Value& pod) {
-    return pod.has_value() && is_pod_active(pod) ? followed_.find(controller_of(pod)[keys::kUid].as_string())
-                                                 : followed_.end();
-  };
   const auto old_set = set_of(before), new_set = set_of(after);
   if (old_set == followed_.end() && new_set == followed_.end()) return;
   if (old_set != followed_.end()) old_set->second.remove(number_of(node_of(before)), place_of(before), before);
@@ -164,26 +169,27 @@ void DeletionOrder::change(const Value& before, const Value& after) {
   if (followed_.empty()) numbers_of_nodes_.clear();
 }
 
-const DeletionOrder::Set* DeletionOrder::follow(const ObjectCache& pods, std::string_view set_uid) {
+const DeletionOrder::Set* DeletionOrder::follow(const ObjectCache& pods, std::string_view namespace_, std::string_view set_uid) {
   const auto known = followed_.find(set_uid);
   if (known != followed_.end()) return &known->second;
   Set set;
+  set.namespace_ = namespace_;
   for (const auto& pod : pods.indexed(kByController, set_uid)) {
-    if (!is_pod_active(pod)) continue;
-    set.namespace_ = object_namespace(pod);
+    if (!is_pod_active(pod) || object_namespace(pod) != namespace_) continue;
     set.add(number_of(node_of(pod)), place_of(pod), pod);
   }
   return set.live == 0 ? nullptr : &followed_.emplace(set_uid, std::move(set)).first->second;
 }
 
-std::vector<Value> DeletionOrder::first(const ObjectCache& pods, std::string_view set_uid,
-                                        std::span<const std::string> sibling_uids, WallTime now, size_t number) {
-  const Set* set = follow(pods, set_uid);
+std::vector<Value> DeletionOrder::first(const ObjectCache& pods, const Value& set_object, std::span<const std::string> sibling_uids,
+                                        WallTime now, size_t number) {
+  const auto namespace_ = object_namespace(set_object);
+  const Set* set = follow(pods, namespace_, object_uid(set_object));
   if (!set || number == 0) return {};
   std::vector<int64_t> crowds;
   set->count_into(crowds);
   for (const auto& uid : sibling_uids) {
-    if (const Set* sibling = follow(pods, uid)) sibling->count_into(crowds);
+    if (const Set* sibling = follow(pods, namespace_, uid)) sibling->count_into(crowds);
   }
 
   // From the place and the fullest nodes that go first; all that stand like the last one that counts may go, and which

@@ -34,17 +34,20 @@ class DeletionOrder final : public CacheView {
   void change(const Value& before, const Value& after) override;
   void clear() override;
 
-  // The live pods of a set that go first, in order. `pods` is the cache that this is a view of.
-  std::vector<Value> first(const ObjectCache& pods, std::string_view set_uid, std::span<const std::string> sibling_uids,
+  // The live pods of a set that go first, in order. `pods` is the cache that this is a view of; pods of other namespaces
+  // that name the set their owner are none of its own.
+  std::vector<Value> first(const ObjectCache& pods, const Value& set, std::span<const std::string> sibling_uids,
                            WallTime now, size_t number);
 
  private:
   struct Set;
+  using Sets = std::map<std::string, Set, std::less<>>;
   // Null: it has no live pod, and is not followed.
-  const Set* follow(const ObjectCache& pods, std::string_view set_uid);
+  const Set* follow(const ObjectCache& pods, std::string_view namespace_, std::string_view set_uid);
+  Sets::iterator set_of(const Value& pod);
   size_t number_of(std::string_view node);
 
-  std::map<std::string, Set, std::less<>> followed_;            // by uid
+  Sets followed_;                                                // by uid
   std::map<std::string, size_t, std::less<>> numbers_of_nodes_;  // "" for pods without one
 };
 

@@ -1,8 +1,8 @@
 #include "control/controllers/endpoint_slice_metrics.h"
 
 #include <algorithm>
-#include <map>
 
+#include "control/base/text.h"
 #include "control/controllers/endpoints.h"
 #include "control/object/keys.h"
 #include "control/schema/kinds.h"
@@ -47,9 +47,8 @@ MetricNote sync(const char* result) {
 
 }  // namespace
 
-EndpointSliceMetrics::EndpointSliceMetrics(MetricRegistry& registry, InformerSet& informers)
+EndpointSliceMetrics::EndpointSliceMetrics(MetricRegistry& registry)
     : registry_(registry),
-      informers_(informers),
       added_(registry.histogram("endpoint_slice_controller_endpoints_added_per_sync",
                                 "Number of endpoints added on each Service sync", {}, powers_of_two(15))),
       removed_(registry.histogram("endpoint_slice_controller_endpoints_removed_per_sync",
@@ -57,8 +56,9 @@ EndpointSliceMetrics::EndpointSliceMetrics(MetricRegistry& registry, InformerSet
       endpoints_desired_(registry.gauge("endpoint_slice_controller_endpoints_desired", "Number of endpoints desired")),
       slices_(registry.gauge("endpoint_slice_controller_num_endpoint_slices", "Number of EndpointSlices")),
       slices_desired_(registry.gauge("endpoint_slice_controller_desired_endpoint_slices",
-                                     "Number of EndpointSlices that would exist with perfect endpoint allocation")),
-      collector_(registry.collect([this] { count_slices(); })) {}
+                                     "Number of EndpointSlices that would exist with perfect endpoint allocation")) {
+  for (const auto& [preference, number] : by_preference_) gauge_of(preference);
+}
 
 ControllerSpec EndpointSliceMetrics::counted(ControllerSpec spec) {
   spec.decide = [this, decide = std::move(spec.decide)](const Snapshot& snapshot, const ObjectKey& key, Env& env) {
@@ -71,6 +71,7 @@ ControllerSpec EndpointSliceMetrics::counted(ControllerSpec spec) {
 
 void EndpointSliceMetrics::observe(const Snapshot& snapshot, const ObjectKey& key, Plan& plan) {
   const Value& service = snapshot.find(kinds::kServices, key.namespace_, key.name);
+  replace(key, count(snapshot, service, plan));
   if (service.has_value() && has_endpoints(service)) {
     int64_t added = 0, removed = 0;
     for (auto& write : plan.writes) {
@@ -99,29 +100,62 @@ void EndpointSliceMetrics::observe(const Snapshot& snapshot, const ObjectKey& ke
   for (auto& write : plan.writes) write.failure_counts.push_back(sync("error"));
 }
 
-void EndpointSliceMetrics::count_slices() {
-  Snapshot snapshot;
-  for (const KindId kind : {kinds::kServices, kinds::kPods, kinds::kNodes, kinds::kEndpointslices}) snapshot.add(informers_.of(kind).cache());
-  int64_t endpoints = 0, wanted = 0, slices = 0;
-  std::map<std::string, int64_t> by_preference = {{"PreferClose", 0}, {"PreferSameNode", 0}, {"PreferSameZone", 0}};
-  for (const auto& service : snapshot.list(kinds::kServices)) {
-    if (!has_endpoints(service)) continue;
-    const auto demand = slice_demand(snapshot, service);
-    endpoints += demand.endpoints;
-    wanted += demand.slices;
-    const auto preferred = by_preference.find(service[keys::kSpec][keys::kTrafficDistribution].string());
-    if (preferred != by_preference.end()) ++preferred->second;
-    slices += static_cast<int64_t>(snapshot.owned_by(kinds::kEndpointslices, object_uid(service)).size());
+EndpointSliceMetrics::Counted EndpointSliceMetrics::count(const Snapshot& snapshot, const Value& service, const Plan& plan) {
+  Counted counted;
+  if (!service.has_value() || !has_endpoints(service)) return counted;
+  std::map<std::string, Value> slices;  // as they stand when the plan is carried out
+  for (auto& slice : snapshot.owned_by(kinds::kEndpointslices, object_uid(service))) {
+    if (!is_deleting(slice)) slices.emplace(object_name(slice), slice);
   }
-  endpoints_desired_.set(endpoints);
-  slices_desired_.set(wanted);
-  slices_.set(slices);
-  for (const auto& [preference, count] : by_preference) {
-    registry_
-        .gauge("endpoint_slice_controller_services_count_by_traffic_distribution",
-               "Number of Services using some specific trafficDistribution", {{"traffic_distribution", preference}})
-        .set(count);
+  for (const auto& write : plan.writes) {
+    const ApiRequest& request = write.request;
+    if (request.verb == Verb::kDelete) {
+      slices.erase(request.name);
+    } else {
+      const bool fresh = request.verb == Verb::kCreate;
+      slices[fresh ? cat("new ", slices.size()) : std::string(object_name(request.body))] = request.body;
+    }
   }
+  std::map<uint64_t, int64_t> endpoints_by_ports;
+  for (const auto& [name, slice] : slices) {
+    const auto endpoints = static_cast<int64_t>(slice[keys::kEndpoints].size());
+    counted.endpoints += endpoints;
+    endpoints_by_ports[slice[keys::kPorts].hash()] += endpoints;
+  }
+  constexpr auto kMax = static_cast<int64_t>(kSliceMax);
+  for (const auto& [ports, endpoints] : endpoints_by_ports) counted.wanted += (endpoints + kMax - 1) / kMax;
+  counted.wanted = std::max<int64_t>(counted.wanted, 1);  // an empty one
+  counted.slices = static_cast<int64_t>(slices.size());
+  counted.traffic_distribution = service[keys::kSpec][keys::kTrafficDistribution].string();
+  return counted;
+}
+
+void EndpointSliceMetrics::replace(const ObjectKey& key, Counted now) {
+  const auto add = [this](const Counted& of, int64_t sign) {
+    total_.endpoints += sign * of.endpoints;
+    total_.slices += sign * of.slices;
+    total_.wanted += sign * of.wanted;
+    const auto preferred = by_preference_.find(of.traffic_distribution);
+    if (preferred != by_preference_.end()) preferred->second += sign;
+  };
+  if (const auto known = services_.find(key); known != services_.end()) {
+    add(known->second, -1);
+    services_.erase(known);
+  }
+  if (now.wanted > 0) {
+    add(now, 1);
+    services_.emplace(key, std::move(now));
+  }
+  // Set and not added to: the gauges may still say what a leader before this one knew.
+  endpoints_desired_.set(total_.endpoints);
+  slices_.set(total_.slices);
+  slices_desired_.set(total_.wanted);
+  for (const auto& [preference, number] : by_preference_) gauge_of(preference).set(number);
+}
+
+Gauge& EndpointSliceMetrics::gauge_of(const std::string& preference) {
+  return registry_.gauge("endpoint_slice_controller_services_count_by_traffic_distribution",
+                         "Number of Services using some specific trafficDistribution", {{"traffic_distribution", preference}});
 }
 
 }  // namespace minik::control

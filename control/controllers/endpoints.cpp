@@ -13,7 +13,6 @@ namespace minik::control {
 
 namespace {
 
-constexpr size_t kSliceMax = 100;
 constexpr size_t kEndpointsMax = 1000;
 constexpr std::string_view kServiceLabel = "kubernetes.io/service-name";
 constexpr std::string_view kManagedBy = "endpointslice.kubernetes.io/managed-by";
@@ -292,19 +291,6 @@ void plan_server_check(Plan& plan, const ObjectKey& service) {
 bool has_endpoints(const Value& service) {
   return !service[keys::kSpec][keys::kSelector].empty() &&
          service[keys::kSpec][keys::kType].as_string() != "ExternalName";
-}
-
-SliceDemand slice_demand(const Snapshot& snapshot, const Value& service) {
-  std::map<std::string, int64_t> groups;
-  SliceDemand demand;
-  for (const auto& pod : selected_pods(snapshot, service)) {
-    ++demand.endpoints;
-    ++groups[ports_id(resolved_ports(service, pod))];
-  }
-  constexpr auto kMax = static_cast<int64_t>(kSliceMax);
-  for (const auto& [id, endpoints] : groups) demand.slices += (endpoints + kMax - 1) / kMax;
-  demand.slices = std::max<int64_t>(demand.slices, 1);  // an empty one
-  return demand;
 }
 
 Plan reconcile_endpoint_slices(const Snapshot& snapshot, const ObjectKey& key, Env&) {

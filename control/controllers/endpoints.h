@@ -10,11 +10,8 @@ Plan reconcile_endpoint_slices(const Snapshot& snapshot, const ObjectKey& key, E
 Plan reconcile_endpoints(const Snapshot& snapshot, const ObjectKey& key, Env& env);
 // Whether these controllers keep endpoints for it: it selects pods.
 bool has_endpoints(const Value& service);
-// How many endpoints a Service has by its pods, and how many slices they fill.
-struct SliceDemand {
-  int64_t endpoints = 0, slices = 0;
-};
-SliceDemand slice_demand(const Snapshot& snapshot, const Value& service);
+// Endpoints of one EndpointSlice at the most.
+inline constexpr size_t kSliceMax = 100;
 ControllerSpec endpoint_slice_controller();
 ControllerSpec endpoints_controller();
 

@@ -91,7 +91,7 @@ void plan_deletions(Plan& plan, const ReplicaKind& of, const Snapshot& snapshot,
                     const Env& env) {
   const Value about = typed(set, of.api_version, of.name);
   const auto& pods = snapshot.cache(kinds::kPods);
-  const auto ranked = pods.view<DeletionOrder>().first(pods, object_uid(set), siblings_of(of, snapshot, set), env.now,
+  const auto ranked = pods.view<DeletionOrder>().first(pods, set, siblings_of(of, snapshot, set), env.now,
                                                        std::min(surplus, kBurstReplicas));
   const auto amends = failure_condition(of, set, "FailedDelete", env.now);
   for (const auto& pod : ranked) {
@@ -114,7 +114,7 @@ enum PodTrait : uint32_t { kEnded = 1, kDeleting = 2, kReady = 4 };
 Trait trait_of(const Value& pod) {
   const uint32_t bits = (is_pod_ended(pod) ? kEnded : 0U) | (is_deleting(pod) ? kDeleting : 0U) |
                         (is_pod_ready(pod) ? kReady : 0U);
-  return {bits, pod[keys::kMetadata][keys::kLabels]};
+  return {bits, pod[keys::kMetadata][keys::kLabels], pod[keys::kMetadata][keys::kNamespace]};
 }
 
 // By the uid of the set.
@@ -177,6 +177,7 @@ std::optional<Counts> tallied_pods(const ReplicaKind& of, const Snapshot& snapsh
   const auto labels = template_labels_of(set);
   Counts counts;
   for (const auto& [trait, number] : snapshot.tally(kinds::kPods, of.name, object_uid(set))) {
+    if (!(trait.namespace_ == set[keys::kMetadata][keys::kNamespace])) continue;
     if (!selector.matches(trait.labels)) return std::nullopt;
     counts.add(trait, number, number, labels);
   }
@@ -214,6 +215,7 @@ Plan reconcile_replicas(const ReplicaKind& of, const Snapshot& snapshot, const O
   // Which pods they are matters where one has to change hands.
   if (!counts) {
     auto owned = snapshot.owned_by(kinds::kPods, object_uid(set));
+    std::erase_if(owned, [&](const Value& pod) { return object_namespace(pod) != object_namespace(set); });
     plan_claims(plan, snapshot, kinds::kPods, {set, of.api_version, of.name, *selector},
                 is_pod_active, owned);
     counts = count_pods(set, owned, env.now, look_again);

@@ -83,6 +83,7 @@ void PodWorker::arm_next(ProbeRun& run) {
 
 void PodWorker::wake_probes() {
   for (const auto& run : probes_) {
+    run->outdated = true;
     if (std::exchange(run->resting, false)) arm_next(*run);
   }
 }
@@ -97,6 +98,7 @@ void PodWorker::ask_probe(ProbeRun& run) {
   }
   if (run.kind == ProbeKind::kStartup && record.started) return;
   run.asking = true;
+  run.outdated = false;
   run.asked_at = context_.executor.now();
   const auto answer = [this, weak = run.weak_from_this()](const std::optional<std::string>& failure) {
     const auto asked = weak.lock();
@@ -149,7 +151,7 @@ void PodWorker::on_probe(const std::shared_ptr<ProbeRun>& run, const std::option
     event("Warning", "Unhealthy", cat(title_of(run->kind), " probe failed: ", *failure), container ? *container : Value());
   }
   const auto verdict = run->probe.observe(!failure);
-  run->resting = !failure && run->probe.verdict() == Probe::Verdict::kSuccess && state_.sandbox &&
+  run->resting = !failure && !run->outdated && run->probe.verdict() == Probe::Verdict::kSuccess && state_.sandbox &&
                  context_.runtime.probes_settled(state_.sandbox->id);
   if (!run->resting) arm_next(*run);
   if (!verdict) return;

@@ -95,6 +95,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
     Probe probe;
     bool asking = false;
     bool resting = false;  // the runtime tells when it is worth asking again
+    bool outdated = false;  // something has changed since it was asked, so that its answer does not let it rest
     Instant asked_at;
     TimerId timer;
 

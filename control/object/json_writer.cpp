@@ -54,7 +54,7 @@ class Sink {
 constexpr std::array<bool, 256> kEscaped = [] {
   std::array<bool, 256> escaped{};
   for (size_t c = 0; c < 0x20; ++c) escaped[c] = true;
-  for (const unsigned char c : {'"', '\\', '<', '>', '&', '\xe2'}) escaped[c] = true;
+  for (const char c : {'"', '\\', '<', '>', '&', '\xe2'}) escaped[static_cast<unsigned char>(c)] = true;
   return escaped;
 }();
 

@@ -67,7 +67,11 @@ class DeletionOrders : public ::testing::Test {
   }
 
   std::string kept_up(const std::string& set, const std::string& sibling, size_t number) const {
-    return names(pods.view<DeletionOrder>().first(pods, set, std::vector{sibling}, kNow, number));
+    return names(pods.view<DeletionOrder>().first(pods, set_object(set), std::vector{sibling}, kNow, number));
+  }
+
+  static Value set_object(const std::string& uid) {
+    return Value::map({{keys::kMetadata, Value::map({{keys::kNamespace, "default"}, {keys::kUid, uid}})}});
   }
 
   static std::string names(const std::vector<Value>& pods) {
@@ -99,6 +103,22 @@ TEST_F(DeletionOrders, IsWhatLookingAtEveryPodFinds) {
     asked += expected.empty() ? 0 : 1;
   }
   EXPECT_GT(asked, 500U);
+}
+
+// As somebody makes them who copies pods with their owners into another namespace; the garbage collector takes them.
+TEST_F(DeletionOrders, LeavesPodsOfOtherNamespacesAlone) {
+  Rng rng(3);
+  const Value mine = pod("a", "set-0", "", rng).with_at({keys::kMetadata, keys::kDeletionTimestamp}, Value())
+                         .with_at({keys::kStatus, keys::kPhase}, "Pending");
+  const Value stray = mine.with_at({keys::kMetadata, keys::kNamespace}, "elsewhere");
+  pods.put(mine);
+  pods.put(stray);
+  EXPECT_EQ(kept_up("set-0", "set-1", 2), "a ");
+  pods.erase("elsewhere", "a");
+  pods.put(mine.with_at({keys::kSpec, keys::kNodeName}, "node-1"));
+  EXPECT_EQ(kept_up("set-0", "set-1", 2), "a ");
+  pods.erase("default", "a");
+  EXPECT_EQ(kept_up("set-0", "set-1", 2), "");
 }
 
 TEST_F(DeletionOrders, ThinsOutTheNodeThatASiblingCrowds) {

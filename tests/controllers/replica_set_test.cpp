@@ -136,6 +136,13 @@ TEST_F(ReplicaSet, IsWokenByAnOrphanThatMatches) {
   EXPECT_EQ(woken[0].name, "web");
 }
 
+TEST_F(ReplicaSet, DoesNotCountPodsOfOtherNamespaces) {
+  world.add(set_of(1) + pod_of({.name = "a"}));
+  const Value& mine = world.cache(kinds::kPods).find("default", "a");
+  world.cache(kinds::kPods).put(mine.with_at({keys::kMetadata, keys::kNamespace}, "elsewhere"));
+  EXPECT_EQ(text_of(world.decide("default", "web")), "update replicasets web/status\n");
+}
+
 TEST_F(ReplicaSet, ReplacesPodsThatHaveEnded) {
   world.add(set_of(1) + pod_of({.name = "a", .phase = "Failed"}));
   EXPECT_EQ(world.decide("default", "web").writes.back().request.verb, Verb::kCreate);

@@ -92,6 +92,31 @@ TEST_F(CertificateRequests, AreRequestsOfCertificates) {
   EXPECT_NE(refused.message().find("PEM block type must be CERTIFICATE REQUEST"), std::string::npos) << refused.message();
 }
 
+// A signer reads the first block that begins with a line of its own, so what else looks like one would be for this reader alone.
+TEST_F(CertificateRequests, HaveOneBlockThatEverybodyReadsAlike) {
+  const std::string n1 = *from_base64(kN1sRequest), n2 = *from_base64(kN2sRequest);
+  const auto status = [&](const std::string& pem) { return request("x", to_base64(pem), "example.com/s").status; };
+  EXPECT_EQ(status(cat("x", n1, n2)), 422);
+  EXPECT_EQ(status(cat(n1, n2)), 422);
+  EXPECT_EQ(status(cat("x", n1)), 422) << "begins within a line";
+  std::string longer = n1;
+  longer.insert(longer.find('\n'), " -----");
+  EXPECT_EQ(status(longer), 422) << "more on the line";
+  EXPECT_EQ(status(cat("of n1\n", n1, "and that was it\n")), 201);
+}
+
+TEST_F(CertificateRequests, AreInTheShortestForm) {
+  const auto made = [&](std::string_view head) {
+    // Version 0, no name; of the key and what follows nothing is read.
+    const std::string der = cat("\x30", head, std::string_view("\x30\x05\x02\x01\x00\x30\x00", 7));
+    return request(cat("x", head.size()), to_base64(cat("-----BEGIN CERTIFICATE REQUEST-----\n", to_base64(der),
+                                                        "\n-----END CERTIFICATE REQUEST-----\n")), "example.com/s").status;
+  };
+  EXPECT_EQ(made("\x07"), 201);
+  EXPECT_EQ(made("\x81\x07"), 422);
+  EXPECT_EQ(made(std::string_view("\x82\x00\x07", 3)), 422);
+}
+
 TEST_F(CertificateRequests, MakeNobodyAMaster) {
   const auto refused = request("root", kMastersRequest, "kubernetes.io/kube-apiserver-client");
   EXPECT_EQ(refused.status, 403);

@@ -67,6 +67,14 @@ TEST_F(CertificateRequests, AreNotDecidedOnByTheirStatus) {
   const Value told = failed.body[keys::kStatus][keys::kConditions];
   EXPECT_EQ(told.items()[0][keys::kReason].as_string(), "Yes");
   EXPECT_EQ(told.items()[1][keys::kType].as_string(), "Failed");
+  const std::string approved = R"({"type":"Approved","status":"True","reason":"Yes"})";
+  const auto saved = by_status(approved);
+  EXPECT_EQ(saved.status, 422) << "who has failed has failed";
+  EXPECT_NE(saved.message().find(R"(updates may not remove a condition of type "Failed")"), std::string::npos) << saved.message();
+  EXPECT_EQ(call("PATCH", cat(kRequests, "/jane/approval"), cat(R"({"status":{"conditions":[)", approved, "]}}"), kMerge).status, 422);
+  const auto twice = by_status(cat(approved, ",", approved, R"(,{"type":"Failed","status":"True"})"));
+  EXPECT_EQ(twice.status, 422);
+  EXPECT_NE(twice.message().find(R"(updates may not add a condition of type "Approved")"), std::string::npos) << twice.message();
 }
 
 TEST_F(CertificateRequests, FailOnlyByWhoMaySign) {

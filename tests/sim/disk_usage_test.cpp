@@ -64,6 +64,19 @@ TEST(StorageLimit, OfOneContainerOfSeveralIsItsOwn) {
   EXPECT_EQ(control::exceeded_storage_limit(candidate), std::nullopt) << "critical pods stay";
 }
 
+TEST(StorageLimit, OfAPodIsThatOfTheStepWhichHasMostWithItsSidecars) {
+  const auto pod = control::parse_yaml(
+      "spec:\n  initContainers:\n  - {name: side, restartPolicy: Always, resources: {limits: {ephemeral-storage: 1Gi}}}\n"
+      "  - {name: init, resources: {limits: {ephemeral-storage: 5Gi}}}\n  containers:\n"
+      "  - {name: main, resources: {limits: {ephemeral-storage: 1Gi}}}\n");
+  ASSERT_TRUE(pod.ok());
+  control::EvictionCandidate candidate{(*pod)[0].value, {}};
+  candidate.written.volumes = {{"scratch", int64_t{6} << 30}};
+  EXPECT_EQ(control::exceeded_storage_limit(candidate), std::nullopt);
+  candidate.written.volumes["scratch"] += 1;
+  EXPECT_EQ(control::exceeded_storage_limit(candidate), "Pod ephemeral local storage usage exceeds the total limit of containers 6Gi. ");
+}
+
 TEST_F(Disk, AVolumeOverItsSizeLimitIsNamed) {
   auto& run = begin(pod("writer", "writer:1", "{}", kSmallScratch), images("volumeGrowthPerSecond: {min: 1Mi, max: 2Mi}"));
   run.to(minutes(3));

@@ -45,6 +45,8 @@ TEST_F(Disk, AContainerOverItsLimitIsEvictedThoughTheDiskHasRoom) {
   EXPECT_EQ(message("writer"), "Pod ephemeral local storage usage exceeds the total limit of containers 100Mi. ");
   EXPECT_FALSE(control::condition(run.store().find(control::kinds::kPods, "default", "writer"), "DisruptionTarget").has_value())
       << "it is its own doing";
+  EXPECT_EQ(status("writer")["containerStatuses"].items()[0]["state"]["terminated"]["exitCode"].as_int(-1), 0)
+      << "it is told, and has the least of graces";
   EXPECT_EQ(status("free")["phase"].as_string(), "Running");
   EXPECT_EQ(run.condition("node-0", "DiskPressure"), "False");
 }

@@ -1,6 +1,8 @@
 #include "control/api/strategy.h"
 
 #include <algorithm>
+#include <span>
+#include <utility>
 
 #include "control/admission/policy_validation.h"
 #include "control/admission/webhooks.h"
@@ -158,34 +160,49 @@ Value prepare_for_update(const ResourceInfo& resource, const Value& updated, con
 
 namespace {
 
-bool is_decision(const Value& condition) {
-  return condition[keys::kType].as_string() == "Approved" || condition[keys::kType].as_string() == "Denied";
+constexpr std::string_view kDecisions[] = {"Approved", "Denied"}, kFinal[] = {"Approved", "Denied", "Failed"};
+
+std::vector<Value> conditions_of(const Value& status, std::string_view type) {
+  std::vector<Value> found;
+  for (const auto& condition : status[keys::kConditions].items()) {
+    if (condition[keys::kType].as_string() == type) found.push_back(condition);
+  }
+  return found;
 }
 
 // Whether a certificate request was approved is the subresource approval's to say: the words of it stay as they are.
 Value with_decisions_of(const Value& status, const Value& old) {
-  const auto before = old[keys::kConditions].items();
-  std::vector<Value> conditions;
-  for (const auto& condition : status[keys::kConditions].items()) {
-    const auto same = std::ranges::find_if(before, [&](const Value& known) { return known[keys::kType] == condition[keys::kType]; });
-    conditions.push_back(is_decision(condition) && same != before.end() ? *same : condition);
+  std::vector<Value> conditions(status[keys::kConditions].items().begin(), status[keys::kConditions].items().end());
+  for (const std::string_view type : kDecisions) {
+    const auto before = conditions_of(old, type);
+    // Added and taken away ones are refused.
+    if (conditions_of(status, type).size() != before.size()) continue;
+    auto same = before.begin();
+    for (Value& condition : conditions) {
+      if (condition[keys::kType].as_string() == type) condition = *same++;
+    }
   }
   return conditions.empty() ? status : status.with(keys::kConditions, Value::array(std::move(conditions)));
 }
 
-}  // namespace
-
-std::vector<ErrorCause> decisions_only_in(const Value& one, const Value& other, std::string_view deed) {
+// The types of which `one` has more conditions than `other`.
+std::vector<ErrorCause> more_conditions(const Value& one, const Value& other, std::span<const std::string_view> types, std::string_view deed) {
   std::vector<ErrorCause> causes;
-  const auto others = other[keys::kStatus][keys::kConditions].items();
-  for (const auto& condition : one[keys::kStatus][keys::kConditions].items()) {
-    const bool shared = std::ranges::any_of(others, [&](const Value& known) { return known[keys::kType] == condition[keys::kType]; });
-    if (!is_decision(condition) || shared) continue;
-    causes.push_back({"FieldValueForbidden",
-                      cat("Forbidden: updates may not ", deed, " a condition of type ", quoted(condition[keys::kType].as_string())),
-                      "status.conditions"});
+  for (const std::string_view type : types) {
+    if (conditions_of(one[keys::kStatus], type).size() <= conditions_of(other[keys::kStatus], type).size()) continue;
+    causes.push_back({"FieldValueForbidden", cat("Forbidden: updates may not ", deed, " a condition of type ", quoted(type)), "status.conditions"});
   }
   return causes;
+}
+
+}  // namespace
+
+std::vector<ErrorCause> removed_decisions(const Value& updated, const Value& old) {
+  return more_conditions(old, updated, kFinal, "remove");
+}
+
+std::vector<ErrorCause> added_decisions(const Value& updated, const Value& old) {
+  return more_conditions(updated, old, kDecisions, "add");
 }
 
 Value prepare_for_status_update(const ResourceInfo& resource, const Value& updated, const Value& old) {

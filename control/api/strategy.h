@@ -32,9 +32,10 @@ Value complete_new(const ResourceInfo& resource, const Value& object);
 Value prepare_for_update(const ResourceInfo& resource, const Value& updated, const Value& old);
 // The same through the status subresource: everything but the status stays.
 Value prepare_for_status_update(const ResourceInfo& resource, const Value& updated, const Value& old);
-// Of certificate requests: Approved and Denied of `one` that `other` does not have. `deed`: who makes one of the other
-// would "add" or "remove" them.
-std::vector<ErrorCause> decisions_only_in(const Value& one, const Value& other, std::string_view deed);
+// Of certificate requests: what is wrong with an update that takes an Approved, Denied or Failed away, and with one by the
+// status that adds an Approved or Denied.
+std::vector<ErrorCause> removed_decisions(const Value& updated, const Value& old);
+std::vector<ErrorCause> added_decisions(const Value& updated, const Value& old);
 
 // What metadata.generation counts: everything but metadata, and but the status where that is written apart.
 bool desired_state_changed(const ResourceInfo& resource, const Value& updated, const Value& old);

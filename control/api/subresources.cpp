@@ -320,7 +320,7 @@ Result<ApiResponse> Subresources::approve() {
                      "status.conditions"}});
   }
   Value next = old.with_at({keys::kStatus, keys::kConditions}, Value::array(std::move(conditions)));
-  if (auto removed = decisions_only_in(old, next, "remove"); !removed.empty())
+  if (auto removed = removed_decisions(next, old); !removed.empty())
     return invalid(resource_, request_.name, std::move(removed));
   MINIK_TRY(Writer(server_, request_).allowed_by_users(Operation::kUpdate, next, old));
   MINIK_ASSIGN(next, Writer(server_, request_).accounted(next, old));

@@ -41,8 +41,8 @@ Status Writer::check_rules(const Value& object, const Value& old) {
   const bool certificate_request = request_.kind == kinds::kCertificatesigningrequests;
   if (certificate_request && request_.subresource.empty() && old.is_absent()) MINIK_TRY(check_certificate_subject(resource_, object));
   if (certificate_request && request_.subresource == "status") {
-    auto causes = decisions_only_in(object, old, "add");
-    std::ranges::move(decisions_only_in(old, object, "remove"), std::back_inserter(causes));
+    auto causes = added_decisions(object, old);
+    std::ranges::move(removed_decisions(object, old), std::back_inserter(causes));
     if (!causes.empty()) return invalid(resource_, request_.name, std::move(causes));
     const auto differs = [&](const Key& field) { return object[keys::kStatus][field] != old[keys::kStatus][field]; };
     if (differs(keys::kCertificate) || differs(keys::kConditions)) MINIK_TRY(Subresources(server_, request_).may_decide(old, "sign"));

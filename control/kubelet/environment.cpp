@@ -4,6 +4,7 @@
 
 #include "control/base/text.h"
 #include "control/kubelet/pod_state.h"
+#include "control/object/container_aggregate.h"
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
 #include "control/object/quantity.h"
@@ -333,9 +334,9 @@ Result<std::string> resource_of_container(const Value& spec, const Value& field,
 // What the pod has been promised and its containers have not, they may use alike: each is spared that much longer.
 int64_t common_memory(const Value& spec) {
   int64_t left = Quantity::of_value(spec[keys::kResources][keys::kRequests][keys::kMemory]).units();
-  const auto containers = spec[keys::kContainers].items();
-  for (const auto& container : containers) left -= Quantity::of_value(container[keys::kResources][keys::kRequests][keys::kMemory]).units();
-  return std::max<int64_t>(left, 0) / std::max<int64_t>(static_cast<int64_t>(containers.size()), 1);
+  left -= container_aggregate(spec, keys::kRequests, keys::kMemory).value_or(Quantity()).units();
+  const size_t all = spec[keys::kContainers].size() + spec[keys::kInitContainers].size();
+  return std::max<int64_t>(left, 0) / std::max<int64_t>(static_cast<int64_t>(all), 1);
 }
 
 ContainerResources make_resources(const Value& spec, const Value& container, int64_t node_memory) {

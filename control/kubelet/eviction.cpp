@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "control/base/text.h"
+#include "control/object/container_aggregate.h"
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
 #include "control/object/quantity.h"
@@ -22,8 +23,6 @@ Quantity limit_of(const Value& container) {
   return Quantity::of_value(container[keys::kResources][keys::kLimits].get(kDisk));
 }
 
-bool is_limited(const Value& container) { return container[keys::kResources][keys::kLimits].contains(kDisk); }
-
 std::string binary_text(int64_t bytes) { return Quantity::of(bytes, Quantity::Format::kBinarySI).text(); }
 
 int64_t written_bytes(const DiskUsage::Pod& written) {
@@ -33,26 +32,8 @@ int64_t written_bytes(const DiskUsage::Pod& written) {
   return bytes;
 }
 
-// Of all containers that run at once, or of an init container that has more. Whoever has no limit counts as nothing, as the
-// real agent counts.
-std::optional<Quantity> limit_of_pod(const Value& spec) {
-  Quantity together = Quantity::of(0);
-  bool limited = false;
-  for (const auto& container : spec[keys::kContainers].items()) {
-    limited = limited || is_limited(container);
-    together = together + limit_of(container);
-  }
-  Quantity most = together;
-  for (const auto& container : spec[keys::kInitContainers].items()) {
-    limited = limited || is_limited(container);
-    // A sidecar stays while what comes after it runs.
-    const bool stays = container[keys::kRestartPolicy].as_string() == "Always";
-    if (stays) together = together + limit_of(container);
-    most = std::max({most, together, limit_of(container)});
-  }
-  if (!limited) return std::nullopt;
-  return most;
-}
+// Whoever has no limit counts as nothing, as the real agent counts.
+std::optional<Quantity> limit_of_pod(const Value& spec) { return container_aggregate(spec, keys::kLimits, kDisk); }
 
 int64_t bytes_above_request(const EvictionCandidate& candidate) {
   const Value& spec = candidate.pod[keys::kSpec];

@@ -20,7 +20,7 @@ void PodWorker::terminate() {
   const Value& spec = pod_[keys::kSpec];
   int64_t grace = spec[keys::kTerminationGracePeriodSeconds].as_int(30);
   if (is_deleting(pod_)) grace = pod_[keys::kMetadata][keys::kDeletionGracePeriodSeconds].as_int(grace);
-  if (evicted_) grace = 0;
+  if (evicted_) grace = kEvictionGraceSeconds;
   busy_ = true;
   stop_containers(seconds(gone_ ? std::min<int64_t>(grace, 2) : grace), [this] {
     for (auto& [name, record] : state_.containers) record.ready = record.started = false;
@@ -44,23 +44,52 @@ void PodWorker::stop_containers(Duration grace, std::function<void()> then) {
 
 void PodWorker::stop_one(const std::string& name, Duration grace, const std::string& why,
                          std::function<void()> then) {
-  auto& record = state_.containers[name];
-  const std::string id = record.current->id;
+  const std::string id = state_.containers[name].current->id;
+  const Instant deadline = context_.executor.now() + grace;
+  if (const auto begun = stops_.find(id); begun != stops_.end()) return join_stop(id, begun->second, deadline, std::move(then));
+  Stop& stop = stops_[id];
+  stop.container = name;
+  stop.deadline = deadline;
+  stop.then.push_back(std::move(then));
   const Value* container = find_container(name);
   event("Normal", "Killing", why == "Stopping container " ? cat(why, name) : why, container ? *container : Value());
-  const auto stop = [this, alive = alive_, id, name, then](Duration left) {
-    context_.runtime.stop_container(id, left, [this, alive, id, name, then](const Result<Unit>&) {
-      if (!*alive) return;
-      context_.runtime.container_status(id, [this, alive, name, then](Result<ContainerStatus> status) {
-        if (!*alive) return;
-        const auto& r = state_.containers[name];
-        if (status && r.current && r.current->id == status->id) on_exited(name, *std::move(status));
-        then();
-        sync();
-      });
+  run_pre_stop(container ? *container : Value(), id, grace, [this, id] { signal_stop(id); });
+}
+
+// The hook is not run again, and the end comes no later than anybody wants it.
+void PodWorker::join_stop(const std::string& id, Stop& stop, Instant deadline, std::function<void()> then) {
+  stop.then.push_back(std::move(then));
+  if (deadline >= stop.deadline) return;
+  stop.deadline = deadline;
+  if (stop.signalled) return stop_in_runtime(id, stop);
+  context_.executor.after(std::max(deadline - context_.executor.now(), Duration{}), [this, alive = alive_, id] {
+    if (*alive) signal_stop(id);
+  });
+}
+
+void PodWorker::signal_stop(const std::string& id) {
+  const auto stop = stops_.find(id);
+  if (stop == stops_.end() || std::exchange(stop->second.signalled, true)) return;
+  stop_in_runtime(id, stop->second);
+}
+
+void PodWorker::stop_in_runtime(const std::string& id, const Stop& stop) {
+  const Duration left = std::max(stop.deadline - context_.executor.now(), kGraceMin);
+  context_.runtime.stop_container(id, left, [this, alive = alive_, id](const Result<Unit>&) {
+    if (!*alive) return;
+    context_.runtime.container_status(id, [this, alive, id](Result<ContainerStatus> status) {
+      if (*alive) on_stopped(id, std::move(status));
     });
-  };
-  run_pre_stop(container ? *container : Value(), id, grace, stop);
+  });
+}
+
+void PodWorker::on_stopped(const std::string& id, Result<ContainerStatus> status) {
+  const auto stop = stops_.extract(id);
+  if (stop.empty()) return;
+  const auto& record = state_.containers[stop.mapped().container];
+  if (status && record.current && record.current->id == status->id) on_exited(stop.mapped().container, *std::move(status));
+  for (const auto& then : stop.mapped().then) then();
+  sync();
 }
 
 void PodWorker::remove_everything() {

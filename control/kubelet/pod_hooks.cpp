@@ -4,6 +4,7 @@
 #include "control/base/text.h"
 #include "control/kubelet/pod_worker.h"
 #include "control/object/keys.h"
+#include "control/object/object_ref.h"
 
 namespace minik::control {
 
@@ -54,27 +55,34 @@ void PodWorker::get_for_hook(HttpProbe request, Duration limit, std::function<vo
   context_.runtime.http_get(state_.sandbox->id, std::move(request), limit, answered);
 }
 
+// Until it is over the container is not shown as running, and not probed. One that fails is the container's end.
 void PodWorker::run_post_start(const Value& container, const std::string& id) {
   const Value& hook = container[keys::kLifecycle][keys::kPostStart];
-  if (!hook.has_value()) return;
-  const auto done = step<Unit>([this, container](const Result<Unit>& result) {
-    if (result) return;
+  const auto done = step<Unit>([this, container, id](const Result<Unit>& result) {
+    const std::string name = container[keys::kName].string();
+    const auto& record = state_.containers[name];
+    const bool runs = record.running() && record.current->id == id;
+    if (result) {
+      if (runs) on_up(container, id);
+      return;
+    }
     // Not what went wrong: an address or an answer may hold secrets, and Events are read by many.
     event("Warning", "FailedPostStartHook", "PostStartHook failed", container);
-    stop_one(container[keys::kName].string(), seconds(30), "FailedPostStartHook", [] {});
+    if (!runs) return;
+    int64_t grace = pod_[keys::kSpec][keys::kTerminationGracePeriodSeconds].as_int(30);
+    if (is_deleting(pod_)) grace = pod_[keys::kMetadata][keys::kDeletionGracePeriodSeconds].as_int(grace);
+    stop_one(name, seconds(grace), "FailedPostStartHook", [] {});
   });
   run_hook(container, id, hook, kPostStartMax, [done](const Status& status) { status.ok() ? done(Unit{}) : done(status.error()); });
 }
 
-// `then` is told how much of the grace is left for the container's own end.
-void PodWorker::run_pre_stop(const Value& container, const std::string& id, Duration grace, std::function<void(Duration)> then) {
+void PodWorker::run_pre_stop(const Value& container, const std::string& id, Duration grace, std::function<void()> then) {
   const Value& hook = container[keys::kLifecycle][keys::kPreStop];
-  if (!hook.has_value() || grace <= Duration{}) return then(grace);
-  const Instant begun = context_.executor.now();
-  run_hook(container, id, hook, grace, [this, alive = alive_, container, grace, begun, then = std::move(then)](const Status& status) {
+  if (!hook.has_value() || grace <= Duration{}) return then();
+  run_hook(container, id, hook, grace, [this, alive = alive_, container, then = std::move(then)](const Status& status) {
     if (!*alive) return;
     if (!status.ok()) event("Warning", "FailedPreStopHook", "PreStopHook failed", container);
-    then(std::max(grace - (context_.executor.now() - begun), kGraceMin));
+    then();
   });
 }
 

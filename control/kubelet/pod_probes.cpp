@@ -41,13 +41,15 @@ void PodWorker::start_probes(const Value& container, const std::string& id) {
   const std::string name = container[keys::kName].string();
   stop_probes(name);
   wake_probes();
+  // The delay is the container's from its start, whatever its hook has taken of it.
+  const Duration since_start = context_.executor.now() - state_.containers[name].last_start;
   for (const auto& [kind, key] : {std::pair{ProbeKind::kStartup, keys::kStartupProbe},
                                   std::pair{ProbeKind::kReadiness, keys::kReadinessProbe},
                                   std::pair{ProbeKind::kLiveness, keys::kLivenessProbe}}) {
     const Value& spec = container[key];
     if (!spec.has_value()) continue;
     probes_.push_back(std::make_shared<ProbeRun>(name, id, kind, spec));
-    arm_probe(*probes_.back(), probes_.back()->probe.initial_delay());
+    arm_probe(*probes_.back(), std::max(probes_.back()->probe.initial_delay() - since_start, Duration{}));
   }
 }
 

@@ -180,14 +180,22 @@ void PodWorker::on_started(const Value& container, const ContainerStatus& status
   record.waiting_message.clear();
   record.last_start = context_.executor.now();
   record.resources = container[keys::kResources];
-  record.started = !container[keys::kStartupProbe].has_value();
-  record.ready = record.started && !container[keys::kReadinessProbe].has_value();
+  const bool hook = container[keys::kLifecycle][keys::kPostStart].has_value();
+  record.in_post_start = hook;
+  record.started = record.ready = false;
   count_start(container);
   event("Normal", "Started", cat("Started container ", name), container);
   const auto ended = std::exchange(early_ends_, {});
   if (const auto found = ended.find(status.id); found != ended.end()) return on_exited(name, found->second);
-  start_probes(container, status.id);
-  run_post_start(container, status.id);
+  hook ? run_post_start(container, status.id) : on_up(container, status.id);
+}
+
+void PodWorker::on_up(const Value& container, const std::string& id) {
+  auto& record = state_.containers[container[keys::kName].string()];
+  record.in_post_start = false;
+  record.started = !container[keys::kStartupProbe].has_value();
+  record.ready = record.started && !container[keys::kReadinessProbe].has_value();
+  start_probes(container, id);
 }
 
 void PodWorker::count_start(const Value& container) {

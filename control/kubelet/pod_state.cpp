@@ -30,12 +30,12 @@ Value terminated_state(const ContainerStatus& status) {
 }
 
 Value state_of(const ContainerRecord& record, std::string_view waiting_reason) {
-  if (record.running()) {
+  if (record.up()) {
     return Value::map(
         {{keys::kRunning, Value::map({{keys::kStartedAt, format_time(record.current->started)}})}});
   }
   if (record.exited() && record.waiting_reason.empty()) return terminated_state(*record.current);
-  const bool nothing_yet = !record.current && record.waiting_reason.empty();
+  const bool nothing_yet = !record.exited() && record.waiting_reason.empty();
   return Value::map(
       {{keys::kWaiting,
         Value::map({{keys::kReason, nothing_yet ? Value(waiting_reason) : text_or_absent(record.waiting_reason)},
@@ -46,7 +46,7 @@ Value container_status(const Value& container, const ContainerRecord& record, st
   // While a container waits to come back, what it was is its last state.
   const ContainerStatus* last = record.last ? &*record.last : nullptr;
   if (record.exited() && !record.waiting_reason.empty()) last = &*record.current;
-  const ContainerStatus* shown = record.current ? &*record.current : last;
+  const ContainerStatus* shown = record.current && !record.in_post_start ? &*record.current : last;
   return Value::map({{keys::kName, container[keys::kName]},
                      {keys::kState, state_of(record, waiting_reason)},
                      {keys::kLastState, last ? terminated_state(*last) : Value::empty_map()},
@@ -55,9 +55,9 @@ Value container_status(const Value& container, const ContainerRecord& record, st
                      {keys::kImage, shown && !shown->image.empty() ? Value(shown->image) : container[keys::kImage]},
                      {keys::kImageID, shown ? shown->image_id : std::string()},
                      {keys::kContainerID, shown ? Value(cat(kIdScheme, shown->id)) : Value()},
-                     {keys::kStarted, record.started && record.running()},
-                     {keys::kAllocatedResources, record.running() ? record.resources[keys::kRequests] : Value()},
-                     {keys::kResources, record.running() && !record.resources.empty() ? record.resources : Value()}});
+                     {keys::kStarted, record.started && record.up()},
+                     {keys::kAllocatedResources, record.up() ? record.resources[keys::kRequests] : Value()},
+                     {keys::kResources, record.up() && !record.resources.empty() ? record.resources : Value()}});
 }
 
 // Who looks in is neither ready nor counted, and never comes back.
@@ -217,7 +217,8 @@ std::string phase_of(const Value& spec, const PodState& state) {
   size_t succeeded = 0;
   for (const auto& container : spec[keys::kContainers].items()) {
     const auto found = state.containers.find(container[keys::kName].string());
-    if (found == state.containers.end() || !found->second.current) {
+    const bool unborn = found == state.containers.end() || !found->second.current;
+    if (unborn || (found->second.in_post_start && found->second.restart_count == 0)) {
       waiting = true;
     } else if (found->second.running() || found->second.current->state == ContainerState::kCreated) {
       running = true;
@@ -274,7 +275,7 @@ uint64_t digest_of(const PodState& state) {
     add_number(record.restart_count);
     add_text(record.waiting_reason);
     add_text(record.waiting_message);
-    add_number(record.started * 2 + record.ready);
+    add_number(record.in_post_start * 4 + record.started * 2 + record.ready);
     add_number(static_cast<int64_t>(record.resources.hash()));
   }
   add_number(state.start_time ? state.start_time->ns : -1);

@@ -37,6 +37,7 @@ struct ContainerRecord {
   std::string waiting_reason, waiting_message;
   bool started = false;  // the startup probe has passed, or there is none
   bool ready = false;
+  bool in_post_start = false;  // its hook has not ended
   Value resources;  // what the running container has, which a resize changes without a restart
   // Back-off: the next start is not before this.
   Duration back_off;
@@ -44,6 +45,8 @@ struct ContainerRecord {
   Instant last_start;
   Instant next_resize;  // a resize that failed is not tried again before this
 
+  // What the API sees as running.
+  bool up() const { return running() && !in_post_start; }
   bool running() const { return current && current->state == ContainerState::kRunning; }
   bool exited() const { return current && current->state == ContainerState::kExited; }
 };

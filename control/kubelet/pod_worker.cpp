@@ -105,7 +105,7 @@ void PodWorker::adopt_container(ContainerStatus container) {
   record.resources = (*spec)[keys::kResources];
   // Ready as it was reported until a probe says otherwise: adoption must not make a pod flap.
   for (const auto& status : pod_[keys::kStatus][keys::kContainerStatuses].items()) {
-    if (status[keys::kName].as_string() == record.current->name) {
+    if (status[keys::kName].as_string() == record.current->name && status[keys::kState][keys::kRunning].has_value()) {
       record.ready = status[keys::kReady].as_bool();
       record.started = status[keys::kStarted].as_bool();
       if (status[keys::kResources].has_value()) record.resources = status[keys::kResources];
@@ -352,7 +352,7 @@ void PodWorker::on_exited(const std::string& name, ContainerStatus status) {
   status.name = name;
   if (status.image.empty()) status.image = record.current->image;
   record.current = std::move(status);
-  record.started = record.ready = false;
+  record.started = record.ready = record.in_post_start = false;
   stop_probes(name);
 }
 

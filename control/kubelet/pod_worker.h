@@ -71,7 +71,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   // Probes that rest are asked again, each at the next beat of its period.
   void wake_probes();
   void sync();
-  // The node gives the pod up: its containers are killed without grace, and it has Failed for this reason.
+  // The node gives the pod up: its containers have next to no grace, and it has Failed for this reason.
   void evict(std::string message, EvictionCause cause);
   // Of a pod that has ended nothing stays on this machine, its logs among it; false when there is nothing to remove.
   bool remove_remains(std::function<void()> done);
@@ -85,7 +85,9 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   // Until what was missing or refused is asked for again.
   static constexpr Duration kRetry = seconds(2);
   static constexpr Duration kPostStartMax = minutes(2);
-  static constexpr Duration kGraceMin = seconds(2);  // of a container whose hook has used up the grace
+  // A container has at least so long to end, whatever its pod's grace says and its hook has left of it.
+  static constexpr Duration kGraceMin = seconds(2);
+  static constexpr int64_t kEvictionGraceSeconds = 1;
 
   enum class ProbeKind : uint8_t { kStartup, kReadiness, kLiveness };
   // A probe of one running container. Answers hold it weakly: who no longer probes hears none.
@@ -101,6 +103,14 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
 
     ProbeRun(std::string name, std::string id, ProbeKind k, const Value& spec)
         : container(std::move(name)), container_id(std::move(id)), kind(k), probe(spec) {}
+  };
+
+  // Of a running container, from its preStop hook to its exit. Who asks for its end meanwhile waits for the same one.
+  struct Stop {
+    std::string container;
+    Instant deadline;        // of the shortest grace that somebody has given it
+    bool signalled = false;  // its hook is over, or no longer waited for
+    std::vector<std::function<void()>> then;
   };
 
   // Steps of sync(); true when one was started and sync() must end.
@@ -127,6 +137,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void pull_then_create(const Value& container, const std::string& image);
   void create_container(const Value& container, const ImageStatus& image);
   void on_started(const Value& container, const ContainerStatus& status);
+  void on_up(const Value& container, const std::string& id);
   void keep_as_last(ContainerRecord& record);
   void count_start(const Value& container);
   void start_failed(const Value& container, std::string_view reason, const Error& error, Duration first_back_off);
@@ -135,6 +146,10 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void terminate();
   void stop_containers(Duration grace, std::function<void()> then);
   void stop_one(const std::string& name, Duration grace, const std::string& why, std::function<void()> then);
+  void join_stop(const std::string& id, Stop& stop, Instant deadline, std::function<void()> then);
+  void signal_stop(const std::string& id);
+  void stop_in_runtime(const std::string& id, const Stop& stop);
+  void on_stopped(const std::string& id, Result<ContainerStatus> status);
   void remove_everything();
   void finish_deletion();
 
@@ -146,7 +161,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void run_hook(const Value& container, const std::string& id, const Value& hook, Duration limit, std::function<void(Status)> done);
   void get_for_hook(HttpProbe request, Duration limit, std::function<void(Status)> done);
   void run_post_start(const Value& container, const std::string& id);
-  void run_pre_stop(const Value& container, const std::string& id, Duration grace, std::function<void(Duration)> then);
+  void run_pre_stop(const Value& container, const std::string& id, Duration grace, std::function<void()> then);
 
   static std::string_view title_of(ProbeKind kind);
   // Of a probe or a hook.
@@ -203,6 +218,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   // Of containers that ended before the answer to their start came, by id.
   std::map<std::string, ContainerStatus> early_ends_;
   std::vector<std::shared_ptr<ProbeRun>> probes_;
+  std::map<std::string, Stop> stops_;  // by the container's id
   ScopedTimer wake_;
   ScopedTimer deadline_;
   ScopedTimer renewal_;  // of the tokens, before the first of them ends

@@ -16,10 +16,10 @@ std::string_view qos_class(const Value& spec) {
       if (limit.zero() || !(limit == request)) guaranteed = false;
     }
   };
-  // Where the pod as a whole says what it needs, that alone counts.
-  look_at(spec[keys::kResources]);
-  if (!any) {
-    guaranteed = true;
+  // Where the pod as a whole says what it needs, that alone counts, even if it is but huge pages.
+  if (spec[keys::kResources].has_value()) {
+    look_at(spec[keys::kResources]);
+  } else {
     for (const auto& key : {keys::kContainers, keys::kInitContainers}) {
       for (const auto& container : spec[key].items()) look_at(container[keys::kResources]);
     }

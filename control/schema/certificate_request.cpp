@@ -20,10 +20,12 @@ struct Element {
   std::string_view content;
 };
 
-// Takes the first element off `bytes`; nothing when it is cut short or its length is not in DER.
+// Takes the first element off `bytes`; nothing when it is cut short, its length is not in DER, or its tag is longer than a
+// byte, as none is in a request's subject.
 std::optional<Element> next(std::string_view& bytes) {
   const auto byte = [&](size_t at) { return static_cast<uint8_t>(bytes[at]); };
-  if (bytes.size() < 2) return std::nullopt;
+  constexpr uint8_t kLongTag = 0x1f;
+  if (bytes.size() < 2 || (byte(0) & kLongTag) == kLongTag) return std::nullopt;
   size_t length = byte(1), head = 2;
   if (length >= 0x80) {
     constexpr size_t kLengthBytesMax = 4;
@@ -31,6 +33,8 @@ std::optional<Element> next(std::string_view& bytes) {
     if (digits == 0 || digits > kLengthBytesMax || bytes.size() < 2 + digits) return std::nullopt;
     length = 0;
     for (size_t i = 0; i < digits; ++i) length = length << 8 | byte(2 + i);
+    // The shortest form is the only one.
+    if (length < 0x80 || byte(2) == 0) return std::nullopt;
     head += digits;
   }
   if (length > bytes.size() - head) return std::nullopt;
@@ -70,21 +74,34 @@ std::optional<std::string> text_of(const Element& element) {
   }
 }
 
-// The first block, which must be of that type.
+// Takes the line off that `text` begins with, without what is white at its end.
+std::string_view next_line(std::string_view& text) {
+  const size_t end = text.find('\n');
+  std::string_view line = text.substr(0, end);
+  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  while (!line.empty() && (line.back() == ' ' || line.back() == '\t' || line.back() == '\r')) line.remove_suffix(1);
+  return line;
+}
+
+// The only block, which must be of that type. Readers of PEM differ in what they skip and where they begin: where there is
+// one beginning, a whole line, and nothing but digits up to its end, they all read the same.
 std::optional<std::string> pem_block(std::string_view text, std::string_view type) {
-  constexpr std::string_view kBegin = "-----BEGIN ", kEnd = "-----END ", kDashes = "-----";
+  constexpr std::string_view kBegin = "-----BEGIN", kDashes = "-----";
   const size_t begin = text.find(kBegin);
-  if (begin == std::string_view::npos) return std::nullopt;
-  text.remove_prefix(begin + kBegin.size());
-  if (!text.starts_with(type) || !text.substr(type.size()).starts_with(kDashes)) return std::nullopt;
-  text.remove_prefix(type.size() + kDashes.size());
-  const size_t end = text.find(cat(kEnd, type, kDashes));
-  if (end == std::string_view::npos) return std::nullopt;
+  if (begin == std::string_view::npos || text.find(kBegin, begin + 1) != std::string_view::npos) return std::nullopt;
+  if (begin != 0 && text[begin - 1] != '\n') return std::nullopt;
+  text.remove_prefix(begin);
+  if (next_line(text) != cat(kBegin, " ", type, kDashes)) return std::nullopt;
+  const std::string end = cat("-----END ", type, kDashes);
   std::string digits;
-  for (const char c : text.substr(0, end)) {
-    if (c != '\n' && c != '\r' && c != ' ' && c != '\t') digits += c;
+  while (!text.empty()) {
+    const std::string_view line = next_line(text);
+    if (line == end) return from_base64(digits);
+    for (const char c : line) {
+      if (c != ' ' && c != '\t') digits += c;
+    }
   }
-  return from_base64(digits);
+  return std::nullopt;
 }
 
 // RDNSequence: a sequence of sets of (type, value).
@@ -96,7 +113,7 @@ bool read_names(std::string_view names, CertificateSubject& subject) {
       auto pair = next(*set, kSequence);
       const auto type = pair ? next(*pair, kObjectId) : std::nullopt;
       const auto value = type ? next(*pair) : std::nullopt;
-      if (!value) return false;
+      if (!value || !pair->empty()) return false;
       if (*type != kCommonName && *type != kOrganization) continue;
       auto text = text_of(*value);
       if (!text) return false;

@@ -316,13 +316,15 @@ void check_finalizers(const Value& metadata, const Value& old, FieldErrors& erro
 
 // What a node was given by its network and by its cloud it keeps.
 void check_node(const Value& object, const Value& old, FieldErrors& errors) {
-  constexpr std::pair<std::string_view, std::string_view> kGivenOnce[] = {{"podCIDR", "podCIDRs"}, {"providerID", "providerID"}};
   const FieldPath at("spec");
-  for (const auto& [field, shown] : kGivenOnce) {
-    const Value &now = object[keys::kSpec].get(field), &before = old[keys::kSpec].get(field);
-    if (before.as_string().empty() || now == before) continue;
-    errors.forbidden(at.field(shown), cat("node updates may not change ", field, " except from \"\" to valid"));
-  }
+  const Value &now = object[keys::kSpec], &before = old[keys::kSpec];
+  // The first of the ranges is written twice; an old object may have but one of the two.
+  const auto range_changes = [&](std::string_view field) { return !before.get(field).empty() && now.get(field) != before.get(field); };
+  const bool first_changes = !before.get("podCIDR").as_string().empty() && now.get("podCIDR") != before.get("podCIDR");
+  if (first_changes || range_changes("podCIDRs"))
+    errors.forbidden(at.field("podCIDRs"), "node updates may not change podCIDR except from \"\" to valid");
+  if (!before.get("providerID").as_string().empty() && now.get("providerID") != before.get("providerID"))
+    errors.forbidden(at.field("providerID"), "node updates may not change providerID except from \"\" to valid");
 }
 
 struct ChangeRule {

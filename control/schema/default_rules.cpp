@@ -5,8 +5,8 @@
 #include <optional>
 
 #include "control/base/text.h"
+#include "control/object/container_aggregate.h"
 #include "control/object/keys.h"
-#include "control/object/quantity.h"
 #include "control/schema/defaults.h"
 
 namespace minik::control {
@@ -93,28 +93,23 @@ Value with_requests(const Value& container) {
                         resources.with(keys::kRequests, std::move(requests).build()));
 }
 
-// What the containers ask for together of this resource: the sidecars and each step of the start, or all that run then.
-std::optional<Quantity> asked_by_containers(const Value& spec, const Key& name) {
-  std::optional<Quantity> sum;
-  Quantity sidecars, highest_start;
-  const auto add = [&](const Value& container) {
-    const Value& request = container[keys::kResources][keys::kRequests][name];
-    const Quantity amount = Quantity::of_value(request);
-    if (request.has_value()) sum = sum.value_or(Quantity()) + amount;
-    return amount;
-  };
-  for (const auto& container : spec[keys::kContainers].items()) add(container);
-  for (const auto& container : spec[keys::kInitContainers].items()) {
-    const Value& request = container[keys::kResources][keys::kRequests][name];
-    const Quantity step = sidecars + Quantity::of_value(request);
-    if (!request.has_value()) continue;
-    highest_start = std::max(highest_start, step);
-    sum = sum.value_or(Quantity());
-    if (container[keys::kRestartPolicy].as_string() != "Always") continue;
-    sum = *sum + Quantity::of_value(request);
-    sidecars = step;
+bool is_huge_pages(const Key& name) { return name.text().starts_with("hugepages-"); }
+
+// Huge pages are never promised beyond what there is, so the limits of the containers are one of the pod.
+Value with_huge_page_limits(const Value& spec) {
+  const Value& limits = spec[keys::kResources][keys::kLimits];
+  if (limits.empty()) return spec;
+  MapBuilder whole(limits);
+  for (const auto& list : {keys::kContainers, keys::kInitContainers}) {
+    for (const auto& container : spec[list].items()) {
+      for (const auto& [name, amount] : container[keys::kResources][keys::kLimits].entries()) {
+        if (!is_huge_pages(name) || !whole.get(name).is_absent()) continue;
+        if (const auto together = container_aggregate(spec, keys::kLimits, name)) whole.set(name, together->text());
+      }
+    }
   }
-  return sum ? std::optional(std::max(*sum, highest_start)) : std::nullopt;
+  Value built = std::move(whole).build();
+  return built == limits ? spec : spec.with(keys::kResources, spec[keys::kResources].with(keys::kLimits, std::move(built)));
 }
 
 // The limits of the pod as a whole have requests: what its containers ask for, or as much as the limit.
@@ -124,12 +119,11 @@ Value with_pod_requests(const Value& spec) {
   MapBuilder requests(resources[keys::kRequests]);
   for (const auto& name : {keys::kCpu, keys::kMemory}) {
     if (!requests.get(name).is_absent()) continue;
-    const auto asked = asked_by_containers(spec, name);
-    if (asked) {
-      requests.set(name, asked->text());
-    } else if (const Value& limit = resources[keys::kLimits][name]; limit.has_value()) {
-      requests.set(name, limit);
-    }
+    if (const auto asked = container_aggregate(spec, keys::kRequests, name)) requests.set(name, asked->text());
+  }
+  for (const auto& [name, limit] : resources[keys::kLimits].entries()) {
+    const bool counts = name == keys::kCpu || name == keys::kMemory || is_huge_pages(name);
+    if (counts && limit.has_value() && requests.get(name).is_absent()) requests.set(name, limit);
   }
   Value built = std::move(requests).build();
   return built == resources[keys::kRequests] ? spec : spec.with(keys::kResources, resources.with(keys::kRequests, std::move(built)));
@@ -142,7 +136,7 @@ Value complete_pod(const Value& pod) {
       spec = with_changed(spec, list, rewrite_items(spec[list], with_requests));
     }
   }
-  spec = with_pod_requests(spec);
+  spec = with_pod_requests(with_huge_page_limits(spec));
   if (!spec[keys::kEnableServiceLinks].has_value()) {
     spec = spec.with(keys::kEnableServiceLinks, true);
   }

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "control/base/text.h"
+#include "control/object/container_aggregate.h"
 #include "control/object/keys.h"
 #include "control/object/quantity.h"
 #include "control/schema/names.h"
@@ -144,28 +145,26 @@ void check_pod_resources(const Value& spec, const FieldPath& at, FieldErrors& er
     }
   }
   if (!resources[keys::kClaims].empty()) errors.forbidden(here.field("claims"), "claims may not be set for the resources of a pod");
+  for (const auto& [name, request] : resources[keys::kRequests].entries()) {
+    const auto together = container_aggregate(spec, keys::kRequests, name);
+    if (!request.has_value() || !together || !(*together > Quantity::of_value(request))) continue;
+    errors.invalid(requests_at.key(name.text()), request, cat("must be greater than or equal to aggregate container requests of ", together->text()));
+  }
   const FieldPath containers_at = at.field("containers");
-  for (const auto& name : {keys::kCpu, keys::kMemory}) {
-    Quantity together;
-    const Value& limit = resources[keys::kLimits][name];
+  for (const auto& [name, limit] : resources[keys::kLimits].entries()) {
+    if (!limit.has_value()) continue;
+    const auto together = name.text().starts_with("hugepages-") ? container_aggregate(spec, keys::kLimits, name) : std::nullopt;
+    if (together && *together > Quantity::of_value(limit))
+      errors.invalid(limits_at.key(name.text()), limit, cat("must be greater than or equal to aggregate container limits of ", together->text()));
     const auto containers = spec[keys::kContainers].items();
     for (size_t i = 0; i < containers.size(); ++i) {
-      const Value& own = containers[i][keys::kResources];
-      together = together + Quantity::of_value(own[keys::kRequests][name]);
-      const Value& own_limit = own[keys::kLimits][name];
-      if (!limit.has_value() || !(Quantity::of_value(own_limit) > Quantity::of_value(limit))) continue;
+      const Value& own_limit = containers[i][keys::kResources][keys::kLimits][name];
+      if (!(Quantity::of_value(own_limit) > Quantity::of_value(limit))) continue;
       const FieldPath container = containers_at.index(i);
       const FieldPath own_resources = container.field("resources");
       const FieldPath own_limits = own_resources.field("limits");
       errors.invalid(own_limits.key(name.text()), own_limit, cat("must be less than or equal to pod limits of ", limit.as_string()));
     }
-    for (const auto& container : spec[keys::kInitContainers].items()) {
-      if (container[keys::kRestartPolicy].as_string() != "Always") continue;
-      together = together + Quantity::of_value(container[keys::kResources][keys::kRequests][name]);
-    }
-    const Value& request = resources[keys::kRequests][name];
-    if (!request.has_value() || !(together > Quantity::of_value(request))) continue;
-    errors.invalid(requests_at.key(name.text()), request, cat("must be greater than or equal to aggregate container requests of ", together.text()));
   }
 }
 

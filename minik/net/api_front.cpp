@@ -309,6 +309,7 @@ void ApiFront::serve_remote(const ExchangePtr& exchange, const control::RemoteAp
 
 void ApiFront::begin_remote(const ExchangePtr& exchange, const control::RemoteApi& api, const control::PathAttributes& asked,
                             FairQueue::Seat seat) const {
+  if (exchange->request.method == "GET" && exchange->responder.client_gone()) return;
   control::ApiServer* server = options_.server();
   if (server == nullptr) return exchange->responder.respond(to_http(no_server()));
   if (const Status allowed = server->may_ask(exchange->call.request.user, asked, exchange->audit); !allowed.ok())

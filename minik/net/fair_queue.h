@@ -8,7 +8,8 @@
 // the other; a request that costs much uses up several of its flow's turns. A limited level has seats (its share of
 // all): a request holds one until its answer is decided, so that writes which wait for the disk count. What does not
 // fit in its flow's line is refused at once. Exempt levels have no limits, but the same turns. Long-running requests
-// take no seat; they are counted by user and in all.
+// hold none while they last, but at most until they have begun: in requests to other API servers, until those answer. They
+// are counted by user and in all.
 //
 // Of its seats a level keeps those that are not lendable, whatever others do. Lendable ones that are idle anybody may
 // use, the level itself first of all in its turn, others up to their borrowing limit; all levels together use no more

@@ -67,6 +67,14 @@ TEST_F(CertificateRequests, AreNotDecidedOnByTheirStatus) {
   const Value told = failed.body[keys::kStatus][keys::kConditions];
   EXPECT_EQ(told.items()[0][keys::kReason].as_string(), "Yes");
   EXPECT_EQ(told.items()[1][keys::kType].as_string(), "Failed");
+  const std::string approved = R"({"type":"Approved","status":"True","reason":"Yes"})";
+  const auto saved = by_status(approved);
+  EXPECT_EQ(saved.status, 422) << "who has failed has failed";
+  EXPECT_NE(saved.message().find(R"(updates may not remove a condition of type "Failed")"), std::string::npos) << saved.message();
+  EXPECT_EQ(call("PATCH", cat(kRequests, "/jane/approval"), cat(R"({"status":{"conditions":[)", approved, "]}}"), kMerge).status, 422);
+  const auto twice = by_status(cat(approved, ",", approved, R"(,{"type":"Failed","status":"True"})"));
+  EXPECT_EQ(twice.status, 422);
+  EXPECT_NE(twice.message().find(R"(updates may not add a condition of type "Approved")"), std::string::npos) << twice.message();
 }
 
 TEST_F(CertificateRequests, FailOnlyByWhoMaySign) {
@@ -90,6 +98,31 @@ TEST_F(CertificateRequests, AreRequestsOfCertificates) {
   EXPECT_EQ(refused.status, 422);
   EXPECT_EQ(refused.cause(0), "spec.request FieldValueInvalid");
   EXPECT_NE(refused.message().find("PEM block type must be CERTIFICATE REQUEST"), std::string::npos) << refused.message();
+}
+
+// A signer reads the first block that begins with a line of its own, so what else looks like one would be for this reader alone.
+TEST_F(CertificateRequests, HaveOneBlockThatEverybodyReadsAlike) {
+  const std::string n1 = *from_base64(kN1sRequest), n2 = *from_base64(kN2sRequest);
+  const auto status = [&](const std::string& pem) { return request("x", to_base64(pem), "example.com/s").status; };
+  EXPECT_EQ(status(cat("x", n1, n2)), 422);
+  EXPECT_EQ(status(cat(n1, n2)), 422);
+  EXPECT_EQ(status(cat("x", n1)), 422) << "begins within a line";
+  std::string longer = n1;
+  longer.insert(longer.find('\n'), " -----");
+  EXPECT_EQ(status(longer), 422) << "more on the line";
+  EXPECT_EQ(status(cat("of n1\n", n1, "and that was it\n")), 201);
+}
+
+TEST_F(CertificateRequests, AreInTheShortestForm) {
+  const auto made = [&](std::string_view head) {
+    // Version 0, no name; of the key and what follows nothing is read.
+    const std::string der = cat("\x30", head, std::string_view("\x30\x05\x02\x01\x00\x30\x00", 7));
+    return request(cat("x", head.size()), to_base64(cat("-----BEGIN CERTIFICATE REQUEST-----\n", to_base64(der),
+                                                        "\n-----END CERTIFICATE REQUEST-----\n")), "example.com/s").status;
+  };
+  EXPECT_EQ(made("\x07"), 201);
+  EXPECT_EQ(made("\x81\x07"), 422);
+  EXPECT_EQ(made(std::string_view("\x82\x00\x07", 3)), 422);
 }
 
 TEST_F(CertificateRequests, MakeNobodyAMaster) {

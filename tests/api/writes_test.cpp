@@ -106,6 +106,11 @@ TEST_F(Writes, LeaveANodeTheRangeAndTheProviderThatItWasGiven) {
   EXPECT_EQ(refused.cause(0), "spec.podCIDRs FieldValueForbidden");
   EXPECT_EQ(refused.cause(1), "spec.providerID FieldValueForbidden");
   EXPECT_EQ(change(R"({"unschedulable":true})").status, 200);
+  call("POST", "/api/v1/nodes", R"({"metadata":{"name":"two"},"spec":{"podCIDRs":["10.1.0.0/24","fd00::/64"]}})");
+  const auto second = call("PATCH", "/api/v1/nodes/two", R"([{"op":"replace","path":"/spec/podCIDRs/1","value":"fd01::/64"}])",
+                           "application/json-patch+json");
+  EXPECT_EQ(second.status, 422);
+  EXPECT_EQ(second.cause(0), "spec.podCIDRs FieldValueForbidden");
 }
 
 TEST_F(Writes, SayToOperatorsThatTheNamespaceIsOnItsWayOut) {

@@ -64,6 +64,11 @@ TEST(Defaults, OfAPodAsAWholeFollowItsContainersThenItsLimits) {
       "containers":[{"name":"c","image":"a:1","resources":{"requests":{"cpu":"100m"}}},{"name":"d","image":"a:1"}]}})");
   EXPECT_EQ(to_json(object["spec"]["resources"]["requests"]), R"({"cpu":"450m","memory":"1Gi"})");
   EXPECT_TRUE(complete("v1", "Pod", R"({"spec":{"containers":[{"name":"c","image":"a:1"}]}})")["spec"]["resources"].is_absent());
+  const Value huge = complete("v1", "Pod", R"({"spec":{"resources":{"limits":{"cpu":"1","hugepages-1Gi":"2Gi"}},
+      "containers":[{"name":"c","image":"a:1","resources":{"limits":{"cpu":"1","hugepages-2Mi":"4Mi"}}},
+                    {"name":"d","image":"a:1","resources":{"limits":{"cpu":"1","hugepages-2Mi":"6Mi"}}}]}})");
+  EXPECT_EQ(to_json(huge["spec"]["resources"]["limits"]), R"({"cpu":"1","hugepages-1Gi":"2Gi","hugepages-2Mi":"10Mi"})");
+  EXPECT_EQ(to_json(huge["spec"]["resources"]["requests"]), R"({"cpu":"2","hugepages-1Gi":"2Gi","hugepages-2Mi":"10Mi"})");
 }
 
 TEST(Defaults, PullFloatingImagesAlways) {

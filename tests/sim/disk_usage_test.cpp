@@ -45,6 +45,8 @@ TEST_F(Disk, AContainerOverItsLimitIsEvictedThoughTheDiskHasRoom) {
   EXPECT_EQ(message("writer"), "Pod ephemeral local storage usage exceeds the total limit of containers 100Mi. ");
   EXPECT_FALSE(control::condition(run.store().find(control::kinds::kPods, "default", "writer"), "DisruptionTarget").has_value())
       << "it is its own doing";
+  EXPECT_EQ(status("writer")["containerStatuses"].items()[0]["state"]["terminated"]["exitCode"].as_int(-1), 0)
+      << "it is told, and has the least of graces";
   EXPECT_EQ(status("free")["phase"].as_string(), "Running");
   EXPECT_EQ(run.condition("node-0", "DiskPressure"), "False");
 }
@@ -62,6 +64,19 @@ TEST(StorageLimit, OfOneContainerOfSeveralIsItsOwn) {
   EXPECT_EQ(control::exceeded_storage_limit(candidate), "Container small exceeded its local ephemeral storage limit \"10Mi\". ");
   candidate.pod = candidate.pod.with_at({"spec", "priority"}, control::kCriticalPriority);
   EXPECT_EQ(control::exceeded_storage_limit(candidate), std::nullopt) << "critical pods stay";
+}
+
+TEST(StorageLimit, OfAPodIsThatOfTheStepWhichHasMostWithItsSidecars) {
+  const auto pod = control::parse_yaml(
+      "spec:\n  initContainers:\n  - {name: side, restartPolicy: Always, resources: {limits: {ephemeral-storage: 1Gi}}}\n"
+      "  - {name: init, resources: {limits: {ephemeral-storage: 5Gi}}}\n  containers:\n"
+      "  - {name: main, resources: {limits: {ephemeral-storage: 1Gi}}}\n");
+  ASSERT_TRUE(pod.ok());
+  control::EvictionCandidate candidate{(*pod)[0].value, {}};
+  candidate.written.volumes = {{"scratch", int64_t{6} << 30}};
+  EXPECT_EQ(control::exceeded_storage_limit(candidate), std::nullopt);
+  candidate.written.volumes["scratch"] += 1;
+  EXPECT_EQ(control::exceeded_storage_limit(candidate), "Pod ephemeral local storage usage exceeds the total limit of containers 6Gi. ");
 }
 
 TEST_F(Disk, AVolumeOverItsSizeLimitIsNamed) {

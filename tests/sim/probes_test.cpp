@@ -21,10 +21,15 @@ class ProbedRuntime : public SimulatedRuntime {
     asked.push_back(cat("grpc :", probe.port, " ", probe.service));
     executor().after(milliseconds(1), [done, answer = grpc] { done(answer); });
   }
+  void stop_container(const std::string& id, Duration grace, Done<Unit> done) override {
+    stops.push_back(grace);
+    SimulatedRuntime::stop_container(id, grace, std::move(done));
+  }
   Executor& executor() { return *executor_of_test; }
 
   Executor* executor_of_test = nullptr;
   std::vector<std::string> asked;
+  std::vector<Duration> stops;
   Result<HttpAnswer> http = HttpAnswer{200, "ok"};
   Result<Unit> grpc = Unit{};
   bool plain_http = false;
@@ -37,9 +42,9 @@ class Probes : public OneNode<ProbedRuntime> {
     add("{apiVersion: v1, kind: ServiceAccount, metadata: {name: default, namespace: default}}");
     run(seconds(5));
   }
-  void make_pod(const std::string& container) {
+  void make_pod(const std::string& container, const std::string& more = "") {
     add(cat("{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: default}, spec: {nodeName: a, ",
-            "automountServiceAccountToken: false, containers: [{name: main, image: 'web:1', ", container, "}]}}"));
+            "automountServiceAccountToken: false, ", more, "containers: [{name: main, image: 'web:1', ", container, "}]}}"));
     run(seconds(15));
   }
   bool ready() {
@@ -107,9 +112,50 @@ TEST_F(Probes, OfAHookThatFailsEndTheContainer) {
   EXPECT_GE(store.find(kinds::kPods, "default", "web")[keys::kStatus][keys::kContainerStatuses].items()[0][keys::kRestartCount].as_int(), 1);
 }
 
-TEST_F(Probes, OfHooksMaySleep) {
-  make_pod("lifecycle: {postStart: {sleep: {seconds: 60}}}");
+TEST_F(Probes, OfAHookThatFailsLeaveTheContainerItsPodsGrace) {
+  runtime.http = Error(ErrorCode::kServiceUnavailable, "dial tcp: connection refused");
+  make_pod("lifecycle: {postStart: {httpGet: {port: 80}}}", "terminationGracePeriodSeconds: 7, ");
+  ASSERT_FALSE(runtime.stops.empty());
+  EXPECT_EQ(runtime.stops[0].ns, seconds(7).ns);
+}
+
+TEST_F(Probes, BeginWhenTheHookAfterTheStartIsOver) {
+  make_pod("lifecycle: {postStart: {sleep: {seconds: 60}}}, readinessProbe: {httpGet: {port: 80}, initialDelaySeconds: 5}");
+  const auto status = [&] { return store.find(kinds::kPods, "default", "web")[keys::kStatus]; };
+  const auto state = [&] { return status()[keys::kContainerStatuses].items()[0][keys::kState]; };
+  EXPECT_EQ(runtime.asked, Words{});
+  EXPECT_EQ(status()[keys::kPhase].as_string(), "Pending");
+  EXPECT_EQ(state()[keys::kWaiting][keys::kReason].as_string(), "ContainerCreating");
+  run(seconds(60));
+  EXPECT_FALSE(runtime.asked.empty());
+  EXPECT_EQ(status()[keys::kPhase].as_string(), "Running");
+  EXPECT_TRUE(state()[keys::kRunning].has_value());
+  EXPECT_TRUE(ready());
   EXPECT_TRUE(events("FailedPostStartHook").empty());
+}
+
+// A container that is on its way out is not told so again by whoever wants the same.
+TEST_F(Probes, ThatFailAndADeletionAreOneEndOfTheContainer) {
+  runtime.http = Error(ErrorCode::kServiceUnavailable, "no");
+  make_pod("livenessProbe: {httpGet: {port: 80}, periodSeconds: 1, failureThreshold: 2}, lifecycle: {preStop: {sleep: {seconds: 40}}}",
+           "terminationGracePeriodSeconds: 60, ");
+  EXPECT_TRUE(runtime.stops.empty()) << "the hook runs";
+  remove(kinds::kPods, "default", "web");
+  run(seconds(40));
+  EXPECT_EQ(runtime.stops.size(), 1U);
+  EXPECT_EQ(events("Killing"), Words{"Container main failed liveness probe, will be restarted"});
+  run(seconds(20));
+  EXPECT_FALSE(store.find(kinds::kPods, "default", "web").has_value());
+}
+
+TEST_F(Probes, ThatFailLeaveNoMoreTimeThanADeletionDoes) {
+  runtime.http = Error(ErrorCode::kServiceUnavailable, "no");
+  make_pod("livenessProbe: {httpGet: {port: 80}, periodSeconds: 1, failureThreshold: 2, terminationGracePeriodSeconds: 600}, "
+           "lifecycle: {preStop: {sleep: {seconds: 500}}}", "terminationGracePeriodSeconds: 10, ");
+  remove(kinds::kPods, "default", "web");
+  run(seconds(30));
+  EXPECT_EQ(runtime.stops.size(), 1U);
+  EXPECT_FALSE(store.find(kinds::kPods, "default", "web").has_value());
 }
 
 }  // namespace

@@ -97,6 +97,16 @@ TEST_F(RunningPod, HasTheLimitsThatItIsGivenAsAWhole) {
   EXPECT_EQ(runtime.sandboxes.back(), "0 0us 0Mi");
 }
 
+TEST(QosClass, IsThatOfThePodAsAWholeWhateverItNames) {
+  const auto of = [](const std::string& resources) {
+    const auto spec = parse_yaml(cat("resources: ", resources, "\ncontainers: [{name: a, resources: {limits: {cpu: 1, memory: 1Gi}}}]\n"));
+    return qos_class((*spec)[0].value);
+  };
+  EXPECT_EQ(of("{limits: {hugepages-2Mi: 2Mi}}"), "BestEffort");
+  EXPECT_EQ(of("{limits: {cpu: 1}}"), "Burstable");
+  EXPECT_EQ(of("null"), "Guaranteed");
+}
+
 TEST_F(RunningPod, IsRestartedWhereItsPolicySaysSo) {
   make_pod("web", "100m", "resizePolicy: [{resourceName: memory, restartPolicy: RestartContainer}], ");
   resize("web", R"({"limits":{"memory":"256Mi"}})");

@@ -88,9 +88,9 @@ struct Cluster::Parts {
   std::optional<control::AuditPolicy> audit_policy;
   std::unique_ptr<AuditLog> audit_log;
   std::unique_ptr<runtime::ImageStore> images;
-  std::unique_ptr<WorkerPool> workers;
   std::unique_ptr<NodeNetwork> network;
   std::unique_ptr<ContainerAdapter> containers;
+  std::unique_ptr<WorkerPool> workers;  // made before the containers, and goes first: its work is in them and the network
   MetricRegistry metrics;
   MetricRegistry::Collector process_metrics, log_metrics, audit_metrics;
   std::unique_ptr<control::SqliteLog> log;
@@ -449,6 +449,8 @@ void Cluster::run(const std::function<void()>& ready) {
   p.kubelet.reset();
   p.scheduler.reset();
   p.controllers.reset();
+  p.containers->close();
+  p.workers.reset();
 }
 
 void Cluster::stop() {

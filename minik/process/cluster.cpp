@@ -23,6 +23,7 @@
 #include "control/store/store.h"
 #include "minik/net/api_front.h"
 #include "minik/net/api_pages.h"
+#include "minik/net/blocking_stream.h"
 #include "minik/net/extension_servers.h"
 #include "minik/net/http_server.h"
 #include "minik/net/io_threads.h"
@@ -216,7 +217,7 @@ void Cluster::Parts::assemble() {
         *audit_policy, rng.fork("audit"), [log = audit_log.get()](control::AuditRecord record) { log->write(std::move(record)); });
   }
   webhooks = std::make_unique<WebhookClient>(
-      executor, [this](const std::string& address, int port, int timeout_ms) { return network->connect(address, port, timeout_ms); });
+      executor, [this](const std::string& address, int port, int timeout_ms) { return network->connect(address, port, Deadline(milliseconds(timeout_ms))); });
   options.webhook_caller = webhooks.get();
   const auto open_socket = [&pods = network->pods()]() -> Result<UniqueFd> {
     MINIK_ASSIGN(const int fd, pods.open_socket(SOCK_STREAM));

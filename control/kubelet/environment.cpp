@@ -8,6 +8,7 @@
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
 #include "control/object/quantity.h"
+#include "control/quota/amounts.h"
 
 namespace minik::control {
 
@@ -143,10 +144,13 @@ constexpr int64_t kPeriod = 100'000;
 int64_t shares_of(int64_t milli_cpu) { return std::max<int64_t>(2, milli_cpu * 1024 / 1000); }
 int64_t quota_of(int64_t milli_cpu) { return std::max<int64_t>(1'000, milli_cpu * kPeriod / 1000); }
 
-// Of a pod that says as a whole what it needs; of others the containers' limits say it.
-void set_pod_limits(PodSandboxConfig& config, const Value& resources) {
-  const Value& limits = resources[keys::kLimits];
-  if (const int64_t cpu = Quantity::of_value(resources[keys::kRequests][keys::kCpu]).milli(); cpu > 0) config.cpu_shares = shares_of(cpu);
+// Every pod has a share of the processors by what it asks for: one without would have the kernel's, which is that of a whole
+// one. Limits are those of a pod that says as a whole what it may have; of others the containers' say it.
+void set_pod_limits(PodSandboxConfig& config, const Value& spec) {
+  const Value& limits = spec[keys::kResources][keys::kLimits];
+  const Amounts requests = pod_amounts(spec, keys::kRequests);
+  const auto cpu_request = requests.find("cpu");
+  config.cpu_shares = shares_of(cpu_request == requests.end() ? 0 : cpu_request->second.milli());
   if (const int64_t cpu = Quantity::of_value(limits[keys::kCpu]).milli(); cpu > 0) config.cpu_quota_us = quota_of(cpu);
   config.memory_limit_bytes = Quantity::of_value(limits[keys::kMemory]).units();
 }
@@ -212,7 +216,7 @@ PodSandboxConfig make_sandbox_config(const Value& pod, const PodSurroundings& ar
                               port[keys::kProtocol].string(), port[keys::kHostIP].string()});
     }
   }
-  set_pod_limits(config, spec[keys::kResources]);
+  set_pod_limits(config, spec);
   config.labels = {{"io.kubernetes.pod.namespace", config.namespace_},
                    {"io.kubernetes.pod.name", config.name},
                    {"io.kubernetes.pod.uid", config.uid}};

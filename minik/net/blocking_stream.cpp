@@ -47,6 +47,12 @@ bool Deadline::wait(std::span<pollfd> fds) const {
   return true;
 }
 
+void Deadline::pause(Duration time) const {
+  Deadline sooner = *this;
+  sooner.end_ns_ = std::min(end_ns_, monotonic_ns() + time.ns);
+  (void)sooner.wait({});
+}
+
 Error Deadline::passed() { return Error(ErrorCode::kTimeout, "context deadline exceeded"); }
 
 BlockingStream::BlockingStream(UniqueFd fd, const Deadline& deadline) : fd_(std::move(fd)), deadline_(deadline) {

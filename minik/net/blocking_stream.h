@@ -28,6 +28,10 @@ class Deadline {
   int left_ms() const;  // 0 when it has passed
   // poll() of these, at most three, into their revents. Whether one of them was ready before the end.
   bool wait(std::span<pollfd> fds) const;
+  // Lets the time go by, no longer than there is.
+  void pause(Duration time) const;
+  // For what waits by itself.
+  int stop() const { return stop_; }
   static Error passed();
 
  private:

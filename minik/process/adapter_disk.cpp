@@ -1,4 +1,5 @@
 // What pods have written to this machine's disk.
+#include <poll.h>
 #include <sys/statvfs.h>
 
 #include <filesystem>
@@ -21,12 +22,20 @@ std::vector<std::string> names_in(const std::string& directory) {
   return names;
 }
 
+bool readable(int fd) {
+  pollfd one{fd, POLLIN, 0};
+  return poll(&one, 1, 0) > 0;
+}
+
 }  // namespace
 
 void ContainerAdapter::disk_usage(std::vector<std::string> pod_uids, Done<control::DiskUsage> done) {
-  run<control::DiskUsage>(
+  run_on<control::DiskUsage>(
+      probes_,
       [this, pod_uids = std::move(pod_uids)]() -> Result<control::DiskUsage> {
         control::DiskUsage usage;
+        const auto stopped = [this] { return readable(closing_.get()); };
+        const auto bytes_in = [&](const std::string& tree) { return runtime::bytes_on_disk(tree, stopped); };
         struct statvfs disk {};
         if (statvfs(paths_.pods.c_str(), &disk) == 0) {
           const auto unit = static_cast<int64_t>(disk.f_frsize);
@@ -36,7 +45,7 @@ void ContainerAdapter::disk_usage(std::vector<std::string> pod_uids, Done<contro
         for (const auto& uid : pod_uids) {
           auto& pod = usage.pods[uid];
           const std::string volumes = pod_volume_root(uid);
-          for (const auto& name : names_in(volumes)) pod.volumes[name] = runtime::bytes_on_disk(cat(volumes, "/", name));
+          for (const auto& name : names_in(volumes)) pod.volumes[name] = bytes_in(cat(volumes, "/", name));
         }
         if (usage.pods.empty()) return usage;
         std::map<std::string, std::string> pod_of;  // by sandbox
@@ -44,16 +53,18 @@ void ContainerAdapter::disk_usage(std::vector<std::string> pod_uids, Done<contro
         for (const auto& info : engine_->containers()) {
           const auto pod = usage.pods.find(pod_of[info.sandbox_id]);
           if (pod == usage.pods.end()) continue;
-          pod->second.containers[status_of(info).name] += runtime::bytes_on_disk(engine_->layer_directory(info.id));
+          pod->second.containers[status_of(info).name] += bytes_in(engine_->layer_directory(info.id));
         }
         for (const auto& directory : names_in(paths_.logs)) {
           // namespace_name_uid, each container's in a directory of its own.
           const auto pod = usage.pods.find(directory.substr(directory.rfind('_') + 1));
           if (pod == usage.pods.end()) continue;
           for (const auto& name : names_in(cat(paths_.logs, "/", directory))) {
-            pod->second.containers[name] += runtime::bytes_on_disk(cat(paths_.logs, "/", directory, "/", name));
+            pod->second.containers[name] += bytes_in(cat(paths_.logs, "/", directory, "/", name));
           }
         }
+        // What was counted while everything ends is not the truth.
+        if (stopped()) return Error(ErrorCode::kServiceUnavailable, "the node agent ends");
         return usage;
       },
       std::move(done));

@@ -34,24 +34,33 @@ bool drain(int out, int err, const Deadline& deadline, control::ExecResult& resu
   return true;
 }
 
+Error timed_out(const std::vector<std::string>& command, Duration timeout) {
+  return Error(ErrorCode::kTimeout,
+               cat("command ", minik::quoted(join(command, " ")), " timed out after ", format_duration(timeout)));
+}
+
 ProbeDial dial_into(PodNetworkPort* network) {
-  return [network](const std::string& address, int port, int timeout_ms) -> Result<UniqueFd> {
+  return [network](const std::string& address, int port, const Deadline& deadline) -> Result<UniqueFd> {
     if (!network) return Error(ErrorCode::kServiceUnavailable, "this node has no pod network");
-    return network->connect(address, port, timeout_ms);
+    return network->connect(address, port, deadline);
   };
 }
 
 }  // namespace
 
+// Each deadline begins when the call is made: time in the queue is time of the probe, and of the grace.
+
 void ContainerAdapter::exec_sync(const std::string& id, std::vector<std::string> command,
                                  Duration timeout, Done<control::ExecResult> done) {
   run_on<control::ExecResult>(
       probes_,
-      [this, id, command = std::move(command), timeout]() -> Result<control::ExecResult> {
+      [this, id, command = std::move(command), timeout, deadline = Deadline(timeout, closing_.get())]() -> Result<control::ExecResult> {
+        if (deadline.left_ms() == 0) return timed_out(command, timeout);
         int out[2], err[2];
         if (pipe2(out, O_CLOEXEC) != 0) return error_from_errno(errno, "pipe");
+        UniqueFd out_read(out[0]), out_write(out[1]);
         if (pipe2(err, O_CLOEXEC) != 0) return error_from_errno(errno, "pipe");
-        UniqueFd out_read(out[0]), out_write(out[1]), err_read(err[0]), err_write(err[1]);
+        UniqueFd err_read(err[0]), err_write(err[1]);
         UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
         MINIK_ASSIGN(const auto session, engine_->exec(id, command, false, null.get(),
                                                        out_write.get(), err_write.get()));
@@ -59,12 +68,10 @@ void ContainerAdapter::exec_sync(const std::string& id, std::vector<std::string>
         out_write.reset();
         err_write.reset();
         control::ExecResult result;
-        const Deadline deadline(timeout, closing_.get());
         pollfd ended[] = {{connection.get(), POLLIN, 0}};
         if (!drain(out_read.get(), err_read.get(), deadline, result) || !deadline.wait(ended)) {
           // Closing the connection kills what runs.
-          return Error(ErrorCode::kTimeout, cat("command ", minik::quoted(join(command, " ")),
-                                                " timed out after ", format_duration(timeout)));
+          return timed_out(command, timeout);
         }
         MINIK_ASSIGN(result.exit_code, runtime::Engine::wait_exec(session));
         return result;
@@ -76,8 +83,8 @@ void ContainerAdapter::http_get(const std::string& sandbox_id, control::HttpProb
                                 Done<control::HttpAnswer> done) {
   run_on<control::HttpAnswer>(
       probes_,
-      [this, sandbox_id, probe = std::move(probe), timeout] {
-        return probe_http(probe, sandbox_address(sandbox_id), timeout, dial_into(network_), closing_.get());
+      [this, sandbox_id, probe = std::move(probe), deadline = Deadline(timeout, closing_.get())] {
+        return probe_http(probe, sandbox_address(sandbox_id), deadline, dial_into(network_));
       },
       std::move(done));
 }
@@ -85,8 +92,8 @@ void ContainerAdapter::http_get(const std::string& sandbox_id, control::HttpProb
 void ContainerAdapter::grpc_check(const std::string& sandbox_id, control::GrpcProbe probe, Duration timeout, Done<Unit> done) {
   run_on<Unit>(
       probes_,
-      [this, sandbox_id, probe = std::move(probe), timeout]() -> Result<Unit> {
-        MINIK_TRY(probe_grpc(probe, sandbox_address(sandbox_id), timeout, dial_into(network_), closing_.get()));
+      [this, sandbox_id, probe = std::move(probe), timeout, deadline = Deadline(timeout, closing_.get())]() -> Result<Unit> {
+        MINIK_TRY(probe_grpc(probe, sandbox_address(sandbox_id), timeout, deadline, dial_into(network_)));
         return Unit{};
       },
       std::move(done));
@@ -96,9 +103,9 @@ void ContainerAdapter::tcp_connect(const std::string& sandbox_id, const std::str
                                    Duration timeout, Done<Unit> done) {
   run_on<Unit>(
       probes_,
-      [this, sandbox_id, host, port, timeout]() -> Result<Unit> {
+      [this, sandbox_id, host, port, deadline = Deadline(timeout, closing_.get())]() -> Result<Unit> {
         const std::string address = host.empty() ? sandbox_address(sandbox_id) : host;
-        MINIK_ASSIGN(const auto socket, dial_into(network_)(address, port, static_cast<int>(timeout.milliseconds())));
+        MINIK_ASSIGN(const auto socket, dial_into(network_)(address, port, deadline));
         return Unit{};
       },
       std::move(done));

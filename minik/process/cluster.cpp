@@ -23,6 +23,7 @@
 #include "control/store/store.h"
 #include "minik/net/api_front.h"
 #include "minik/net/api_pages.h"
+#include "minik/net/blocking_stream.h"
 #include "minik/net/extension_servers.h"
 #include "minik/net/http_server.h"
 #include "minik/net/io_threads.h"
@@ -88,9 +89,9 @@ struct Cluster::Parts {
   std::optional<control::AuditPolicy> audit_policy;
   std::unique_ptr<AuditLog> audit_log;
   std::unique_ptr<runtime::ImageStore> images;
-  std::unique_ptr<WorkerPool> workers;
   std::unique_ptr<NodeNetwork> network;
   std::unique_ptr<ContainerAdapter> containers;
+  std::unique_ptr<WorkerPool> workers;  // made before the containers, and goes first: its work is in them and the network
   MetricRegistry metrics;
   MetricRegistry::Collector process_metrics, log_metrics, audit_metrics;
   std::unique_ptr<control::SqliteLog> log;
@@ -216,7 +217,7 @@ void Cluster::Parts::assemble() {
         *audit_policy, rng.fork("audit"), [log = audit_log.get()](control::AuditRecord record) { log->write(std::move(record)); });
   }
   webhooks = std::make_unique<WebhookClient>(
-      executor, [this](const std::string& address, int port, int timeout_ms) { return network->connect(address, port, timeout_ms); });
+      executor, [this](const std::string& address, int port, int timeout_ms) { return network->connect(address, port, Deadline(milliseconds(timeout_ms))); });
   options.webhook_caller = webhooks.get();
   const auto open_socket = [&pods = network->pods()]() -> Result<UniqueFd> {
     MINIK_ASSIGN(const int fd, pods.open_socket(SOCK_STREAM));
@@ -449,6 +450,8 @@ void Cluster::run(const std::function<void()>& ready) {
   p.kubelet.reset();
   p.scheduler.reset();
   p.controllers.reset();
+  p.containers->close();
+  p.workers.reset();
 }
 
 void Cluster::stop() {

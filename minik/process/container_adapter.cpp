@@ -19,7 +19,9 @@ using control::PodSandboxStatus;
 
 namespace {
 
-constexpr size_t kProbeThreads = 16;  // of probes and hooks that may be waiting for an answer at the same time
+// Probes and hooks that may be waiting for an answer at the same time. A node has 110 pods: even if all of them end at once
+// in hooks that sleep, those that stay are still probed.
+constexpr size_t kProbeThreads = 256;
 
 std::string resolv_conf(const PodSandboxConfig& config) {
   std::string text;
@@ -65,6 +67,10 @@ ContainerAdapter::ContainerAdapter(Executor& executor, WorkerPool& workers,
 
 ContainerAdapter::~ContainerAdapter() {
   *alive_ = false;
+  close();
+}
+
+void ContainerAdapter::close() {
   const uint64_t one = 1;
   (void)!write(closing_.get(), &one, sizeof one);
 }

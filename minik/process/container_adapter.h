@@ -23,13 +23,17 @@ struct ContainerAdapterPaths {
 
 class ContainerAdapter : public control::ContainerRuntime {
  public:
-  // The network may be null: pods then share the machine's. All must outlive the adapter.
+  // The network may be null: pods then share the machine's. All must outlive the adapter but the workers, which must have
+  // gone by then: their work is done in it.
   static Result<std::unique_ptr<ContainerAdapter>> open(Executor& executor, WorkerPool& workers,
                                                         runtime::ImageStore& images,
                                                         PodNetworkPort* network,
                                                         ContainerAdapterPaths paths,
                                                         std::string cgroup_prefix);
   ~ContainerAdapter() override;
+
+  // Nobody waits for containers any more, and sizes of directories stay unknown; before the workers are ended.
+  void close();
 
   runtime::Engine& engine() { return *engine_; }
 
@@ -110,13 +114,14 @@ class ContainerAdapter : public control::ContainerRuntime {
   runtime::ImageStore& images_;
   PodNetworkPort* network_;
   const ContainerAdapterPaths paths_;
-  std::unique_ptr<runtime::Engine> engine_;
   std::function<void(const control::RuntimeEvent&)> listener_;
   // Containers that are being stopped, and who waits; control thread only.
   std::multimap<std::string, std::function<void()>> stopping_;
-  std::shared_ptr<bool> alive_;
+  std::shared_ptr<bool> alive_;  // before the engine, whose thread takes it along with every exit
   UniqueFd closing_;  // readable when the adapter goes: who waits for a container gives up
-  // What waits for somebody's containers must not keep others from starting. Goes first: its work needs all above.
+  std::unique_ptr<runtime::Engine> engine_;
+  // What waits for somebody's containers, or walks over their files, must not keep others from starting. Goes first: its
+  // work needs all above.
   WorkerPool probes_;
 };
 

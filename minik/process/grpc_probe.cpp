@@ -3,7 +3,6 @@
 #include <optional>
 
 #include "control/base/text.h"
-#include "minik/net/blocking_stream.h"
 #include "minik/net/grpc_health.h"
 
 namespace minik {
@@ -36,15 +35,15 @@ std::optional<Status> ask(UniqueFd socket, const GrpcHealthQuestion& question, c
 
 }  // namespace
 
-Status probe_grpc(const control::GrpcProbe& probe, const std::string& address, Duration timeout, const ProbeDial& dial, int stop) {
-  const Deadline deadline(timeout, stop);
+Status probe_grpc(const control::GrpcProbe& probe, const std::string& address, Duration timeout, const Deadline& deadline,
+                  const ProbeDial& dial) {
   const std::string authority = cat(address, ":", probe.port);
   for (int pause = kFirstPauseMs;; pause = pause * 8 / 5) {
-    if (auto socket = dial(address, probe.port, deadline.left_ms())) {
+    if (auto socket = dial(address, probe.port, deadline)) {
       if (auto answer = ask(*std::move(socket), {authority, probe.service, timeout}, deadline)) return *std::move(answer);
     }
     if (deadline.left_ms() <= pause) break;  // no other attempt has time
-    Deadline(milliseconds(pause), stop).wait({});
+    deadline.pause(milliseconds(pause));
   }
   return Error(ErrorCode::kTimeout, cat("timeout: failed to connect service ", quoted(authority), " within ", format_duration(timeout),
                                         ": context deadline exceeded"));

@@ -9,7 +9,6 @@
 
 #include "control/base/text.h"
 #include "control/base/utf8.h"
-#include "minik/net/blocking_stream.h"
 #include "minik/net/http_message.h"
 #include "minik/net/http_response_reader.h"
 #include "minik/net/tls_client.h"
@@ -111,7 +110,7 @@ bool is_redirect(int status) { return status == 301 || status == 302 || status =
 Result<Exchange> exchange(const Url& url, const ProbeHeaders& headers, const Deadline& deadline, const ProbeDial& dial) {
   static const auto trusting = *TlsClient::create({.check = ServerCheck::kNone});
   MINIK_ASSIGN(const std::string address, address_of(url.host));
-  MINIK_ASSIGN(auto fd, dial(address, static_cast<int>(parse_int64(url.port).value_or(0)), deadline.left_ms()));
+  MINIK_ASSIGN(auto fd, dial(address, static_cast<int>(parse_int64(url.port).value_or(0)), deadline));
   BlockingStream stream(std::move(fd), deadline);
   if (url.tls) MINIK_TRY(stream.shake_hands(*trusting, url.host));
   MINIK_TRY(stream.write(headers.request(url)));
@@ -152,9 +151,8 @@ Result<Exchange> exchange(const Url& url, const ProbeHeaders& headers, const Dea
 
 }  // namespace
 
-Result<control::HttpAnswer> probe_http(const control::HttpProbe& probe, const std::string& pod_address, Duration timeout,
-                                       const ProbeDial& dial, int stop) {
-  const Deadline deadline(timeout, stop);
+Result<control::HttpAnswer> probe_http(const control::HttpProbe& probe, const std::string& pod_address, const Deadline& deadline,
+                                       const ProbeDial& dial) {
   Url url{probe.https, probe.host.empty() ? pod_address : probe.host, cat(probe.port), request_target(probe.path)};
   const std::string named = url.host;
   const auto failed = [&](const std::string& at, const Error& error) {

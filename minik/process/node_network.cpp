@@ -1,5 +1,7 @@
 #include "minik/process/node_network.h"
 
+#include "minik/net/blocking_stream.h"
+
 namespace minik {
 
 Result<std::unique_ptr<NodeNetwork>> NodeNetwork::open(const std::string& state_directory) {
@@ -23,8 +25,8 @@ std::string NodeNetwork::address_of(const std::string& sandbox_id) {
   return network_->address_of(sandbox_id);
 }
 
-Result<UniqueFd> NodeNetwork::connect(const std::string& address, int port, int timeout_ms) {
-  MINIK_ASSIGN(const int fd, network_->connect_tcp(address, port, timeout_ms));
+Result<UniqueFd> NodeNetwork::connect(const std::string& address, int port, const Deadline& deadline) {
+  MINIK_ASSIGN(const int fd, network_->connect_tcp(address, port, deadline.left_ms(), deadline.stop()));
   return UniqueFd(fd);
 }
 

@@ -16,7 +16,7 @@ class NodeNetwork : public PodNetworkPort {
   Result<PodAttachment> attach(const std::string& sandbox_id) override;
   Status detach(const std::string& sandbox_id) override;
   std::string address_of(const std::string& sandbox_id) override;
-  Result<UniqueFd> connect(const std::string& address, int port, int timeout_ms) override;
+  Result<UniqueFd> connect(const std::string& address, int port, const Deadline& deadline) override;
 
   runtime::PodNetwork& pods() { return *network_; }
 

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "control/base/text.h"
+#include "minik/net/blocking_stream.h"
 #include "runtime/container/log_reader.h"
 
 namespace minik {
@@ -18,7 +19,7 @@ namespace {
 
 constexpr Duration kFollowPoll = milliseconds(100);
 constexpr size_t kLogChunk = 256 * 1024;
-constexpr int kConnectTimeoutMs = 10'000;
+constexpr Duration kConnectTimeout = seconds(10);
 
 // The ends that the process gets, and those that we pump.
 struct Stdio {
@@ -222,7 +223,7 @@ Result<ConnectPort> NodeStreams::port_forward(const control::ConnectTarget& targ
   return ConnectPort([network = network_, address](
                          uint16_t port, std::function<void(Result<UniqueFd>)> connected) {
     std::thread([network, address, port, connected = std::move(connected)] {
-      auto socket = network->connect(address, port, kConnectTimeoutMs);
+      auto socket = network->connect(address, port, Deadline(kConnectTimeout));
       if (socket) fcntl(socket->get(), F_SETFL, O_NONBLOCK);
       connected(std::move(socket));
     }).detach();

@@ -10,6 +10,8 @@
 
 namespace minik {
 
+class Deadline;
+
 struct PodAttachment {
   std::string namespace_path;
   std::string address;
@@ -23,7 +25,7 @@ class PodNetworkPort {
   virtual Status detach(const std::string& sandbox_id) = 0;
   virtual std::string address_of(const std::string& sandbox_id) = 0;
   // A connected TCP socket into the cluster's network.
-  virtual Result<UniqueFd> connect(const std::string& address, int port, int timeout_ms) = 0;
+  virtual Result<UniqueFd> connect(const std::string& address, int port, const Deadline& deadline) = 0;
 };
 
 }  // namespace minik

@@ -1,7 +1,8 @@
 // WorkerPool: a few threads that carry what would hold the control thread up (unpacking an image,
 // an HTTP probe, a mount), and bring the outcome back to it.
 //
-// The queue is bounded: a full one refuses with kTooManyRequests, and the caller, a level-triggered
+// Threads start when there is work and none is free, up to the number asked for, and stay: a pool that was never busy has
+// few. The queue is bounded: a full one refuses with kTooManyRequests, and the caller, a level-triggered
 // reconciler, comes again. Work starts in the order in which it was given; with more than one
 // thread it may end in another. Results travel by value: `then` runs on the executor.
 //
@@ -25,7 +26,7 @@
 namespace minik {
 
 struct WorkerPoolOptions {
-  size_t threads = 2;
+  size_t threads = 2;  // at the most
   // A few thousand pending starts fit; beyond that the caller's own queue should hold the rest.
   size_t queue_max = 4096;
 };
@@ -54,15 +55,17 @@ class WorkerPool {
     Task work;
     Task then;
   };
+  void start_thread();  // under mutex_
   void work_until_closed();
 
   Executor& executor_;
-  const size_t queue_max_;
+  const size_t threads_max_, queue_max_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job> queue_;  // under mutex_
+  size_t idle_ = 0;        // threads that wait for work; under mutex_
   bool closed_ = false;    // under mutex_
-  std::vector<std::thread> threads_;
+  std::vector<std::thread> threads_;  // under mutex_, until closed
 };
 
 }  // namespace minik

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <set>
 
 #include "control/base/text.h"
 #include "runtime/container/files.h"
@@ -33,6 +34,17 @@ int64_t keyed(const std::string& path, std::string_view name) {
     if (words.size() == 2 && words[0] == name) return parse_int64(words[1]).value_or(0);
   }
   return 0;
+}
+
+std::vector<int> members_of(const std::string& directory) {
+  std::vector<int> pids;
+  const auto text = read_whole_file(directory + "/cgroup.procs");
+  if (!text) return pids;
+  for (const auto line : split(*text, '\n')) {
+    // 0 is somebody whom this PID namespace does not know.
+    if (const auto pid = parse_int64(line); pid && *pid > 0) pids.push_back(static_cast<int>(*pid));
+  }
+  return pids;
 }
 
 }  // namespace
@@ -115,20 +127,36 @@ Status Cgroup::add(int pid) const {
 }
 
 std::vector<int> Cgroup::members() const {
-  std::vector<int> pids;
   const auto all = directories();
-  if (all.empty()) return pids;
-  const auto text = read_whole_file(all.front() + "/cgroup.procs");
-  if (!text) return pids;
-  for (const auto line : split(*text, '\n')) {
-    if (const auto pid = parse_int64(line)) pids.push_back(static_cast<int>(*pid));
+  return all.empty() ? std::vector<int>() : members_of(all.front());
+}
+
+std::vector<int> Cgroup::members_with_below() const {
+  const auto all = directories();
+  if (all.empty()) return {};
+  std::vector<int> pids = members_of(all.front());
+  std::error_code error;
+  for (std::filesystem::recursive_directory_iterator at(all.front(), error), end; !error && at != end; at.increment(error)) {
+    if (!at->is_directory(error)) continue;
+    for (const int pid : members_of(at->path())) pids.push_back(pid);
   }
   return pids;
 }
 
 void Cgroup::kill() const {
   if (version2_ && write_kernel_file(directory("") + "/cgroup.kill", "1").ok()) return;
-  for (const int pid : members()) ::kill(pid, SIGKILL);
+  // Who is to die makes no more children, but may have made one since the members were read: again until nobody is new.
+  constexpr int kRounds = 1000;
+  std::set<int> told;
+  for (int round = 0; round < kRounds; ++round) {
+    bool is_new = false;
+    for (const int pid : members_with_below()) {
+      if (!told.insert(pid).second) continue;
+      is_new = true;
+      ::kill(pid, SIGKILL);
+    }
+    if (!is_new) return;
+  }
 }
 
 CgroupStats Cgroup::stats() const {
@@ -159,14 +187,17 @@ Status Cgroup::remove() const {
   for (const auto& path : directories()) {
     std::error_code error;
     std::vector<std::string> below;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(path, error)) {
-      if (entry.is_directory(error)) below.push_back(entry.path());
+    for (std::filesystem::recursive_directory_iterator at(path, error), end; !error && at != end; at.increment(error)) {
+      if (at->is_directory(error)) below.push_back(at->path());
     }
-    for (auto child = below.rbegin(); child != below.rend(); ++child) rmdir(child->c_str());
+    const auto remove_all = [&] {
+      for (auto child = below.rbegin(); child != below.rend(); ++child) rmdir(child->c_str());
+      return rmdir(path.c_str());
+    };
     // A killed member counts until the kernel has let go of it.
     constexpr int kTries = 500;
     int left = kTries;
-    while (rmdir(path.c_str()) != 0 && errno != ENOENT) {
+    while (remove_all() != 0 && errno != ENOENT) {
       if (errno != EBUSY || --left == 0) return error_from_errno(errno, cat("rmdir ", path));
       usleep(2000);
     }

@@ -42,7 +42,7 @@ class Cgroup {
   Result<std::vector<std::string>> set(const CgroupLimits& limits) const;
   Status add(int pid) const;  // 0: the caller
   std::vector<int> members() const;
-  // SIGKILL to every member, also of groups below.
+  // SIGKILL to every member, also of groups below and those that come meanwhile.
   void kill() const;
   CgroupStats stats() const;
   // How often the kernel has killed a member for memory.
@@ -56,6 +56,7 @@ class Cgroup {
  private:
   std::string directory(const std::string& controller) const;
   std::vector<std::string> directories() const;
+  std::vector<int> members_with_below() const;
 
   std::string root_, path_;
   bool version2_;

@@ -143,7 +143,11 @@ Status Engine::recover() {
     const auto bytes = read_whole_file(entry.path().string() + "/config");
     auto info = bytes ? decode_sandbox(*bytes) : Result<SandboxInfo>(bytes.error());
     if (!info) {
-      MINIK_TRY(remove_mounted_tree(entry.path()));  // half made
+      // Half made: without the pid that it has noted, its pause process is found by the group.
+      const Cgroup group(Cgroup::kDefaultRoot, cat(cgroup_prefix_, "/", id));
+      group.kill();
+      (void)group.remove().ok();
+      MINIK_TRY(remove_mounted_tree(entry.path()));
       continue;
     }
     // After a reboot the bound namespaces are plain empty files.

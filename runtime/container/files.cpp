@@ -1,15 +1,16 @@
 #include "runtime/container/files.h"
 
+#include <dirent.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <memory>
-#include <set>
+#include <vector>
 
 #include "control/base/text.h"
 
@@ -88,21 +89,54 @@ Status remove_mounted_tree(const std::string& path) {
   return {};
 }
 
-int64_t bytes_on_disk(const std::string& path) {
-  std::string root = path;
-  char* roots[] = {root.data(), nullptr};
-  // Without a change of directory, which would be the whole process'.
-  const std::unique_ptr<FTS, int (*)(FTS*)> walk(fts_open(roots, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, nullptr), fts_close);
-  if (!walk) return 0;
+namespace {
+
+constexpr size_t kDepthMax = 256;  // a descriptor is open for each
+constexpr int64_t kEntriesMax = 2'000'000;
+constexpr int64_t kEntriesBetweenLooks = 1024;  // whether one should end
+
+using Directory = std::unique_ptr<DIR, int (*)(DIR*)>;
+
+int64_t share_of_name(const struct stat& file) {
   constexpr int64_t kBlock = 512;  // stat's, whatever the file system's is
-  int64_t bytes = 0;
-  std::set<ino_t> counted;
-  while (const FTSENT* entry = fts_read(walk.get())) {
-    const bool is_known = entry->fts_info != FTS_DP && entry->fts_info != FTS_NS && entry->fts_info != FTS_ERR;
-    if (!is_known) continue;
-    const struct stat& file = *entry->fts_statp;
-    if (!S_ISDIR(file.st_mode) && file.st_nlink > 1 && !counted.insert(file.st_ino).second) continue;
-    bytes += static_cast<int64_t>(file.st_blocks) * kBlock;
+  const int64_t names = S_ISDIR(file.st_mode) ? 1 : std::max<int64_t>(1, static_cast<int64_t>(file.st_nlink));
+  return static_cast<int64_t>(file.st_blocks) * kBlock / names;
+}
+
+// By a descriptor that cannot lead elsewhere: a directory that has become a link meanwhile is refused.
+Directory open_directory(int at, const char* name) {
+  const int fd = openat(at, name, O_RDONLY | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
+  Directory opened(fd < 0 ? nullptr : fdopendir(fd), closedir);
+  if (fd >= 0 && !opened) close(fd);
+  return opened;
+}
+
+}  // namespace
+
+int64_t bytes_on_disk(const std::string& path, const std::function<bool()>& stopped) {
+  struct stat root {};
+  if (lstat(path.c_str(), &root) != 0) return 0;
+  int64_t bytes = share_of_name(root);
+  std::vector<Directory> below;  // from the root to where the walk is
+  if (auto opened = open_directory(AT_FDCWD, path.c_str())) below.push_back(std::move(opened));
+  for (int64_t entries = 0; !below.empty() && entries < kEntriesMax;) {
+    DIR* const here = below.back().get();
+    const dirent* const entry = readdir(here);
+    if (!entry) {
+      below.pop_back();
+      continue;
+    }
+    const std::string_view name = entry->d_name;
+    if (name == "." || name == "..") continue;
+    if (++entries % kEntriesBetweenLooks == 0 && stopped && stopped()) break;
+    struct stat file {};
+    if (fstatat(dirfd(here), entry->d_name, &file, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) != 0 || file.st_dev != root.st_dev) continue;
+    bytes += share_of_name(file);
+    if (!S_ISDIR(file.st_mode) || below.size() >= kDepthMax) continue;
+    auto opened = open_directory(dirfd(here), entry->d_name);
+    struct stat inside {};
+    const bool is_same = opened && fstat(dirfd(opened.get()), &inside) == 0 && inside.st_dev == root.st_dev;
+    if (is_same) below.push_back(std::move(opened));
   }
   return bytes;
 }

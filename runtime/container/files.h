@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -18,8 +19,10 @@ Status write_file_atomically(const std::string& path, std::string_view text, int
 Status make_directories(const std::string& path, int mode = 0755);
 // Also unmounts what is mounted below; missing is fine.
 Status remove_mounted_tree(const std::string& path);
-// What a tree takes of its file system, a file with several names once; not what is mounted below, nor paths of more than
-// 4 KiB. Whoever runs in there goes on writing: what vanishes meanwhile is not counted.
-int64_t bytes_on_disk(const std::string& path);
+// What a tree takes of its file system: a share of a file for each of its names, so that one with several counts once. Not
+// what is mounted below. Whoever runs in there goes on writing, and may mean harm: no link is followed, what vanishes
+// meanwhile is not counted, and neither is what lies more than 256 directories deep or comes after the first two million
+// entries. Ends early, with what it has, when `stopped`, which it asks again and again, says so.
+int64_t bytes_on_disk(const std::string& path, const std::function<bool()>& stopped = {});
 
 }  // namespace minik::runtime

@@ -13,12 +13,14 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <string_view>
 
 #include "control/base/text.h"
 #include "runtime/container/cgroup.h"
 #include "runtime/container/codec.h"
 #include "runtime/container/files.h"
+#include "runtime/container/seccomp.h"
 
 extern char** environ;
 
@@ -29,6 +31,7 @@ namespace {
 constexpr int kHandshake = 3;
 constexpr std::string_view kArgument = "pod-pause";
 constexpr unsigned int kNobody = 65535;  // as the pause image of Kubernetes has it
+constexpr int64_t kProcessesWhileMade = 16;  // two, and the dead whom nobody has buried yet
 constexpr int kOomScore = -998;          // the last of a pod, as Kubernetes sets it
 
 std::string namespace_file(const std::string& directory) { return directory + "/ns/pid"; }
@@ -85,10 +88,11 @@ Status become_pause(const std::string& directory, int program) {
 
 void make(const std::string& directory, const std::string& group) {
   int program_fd = -1;
+  const Cgroup cgroup(Cgroup::kDefaultRoot, group);
   const auto joined = [&]() -> Status {
     MINIK_ASSIGN(program_fd, open_program());
-    const Cgroup cgroup(Cgroup::kDefaultRoot, group);
     MINIK_TRY(cgroup.create());
+    (void)cgroup.set({.pids = kProcessesWhileMade}).ok();  // after one that was killed the group knows the end's limit
     MINIK_TRY(cgroup.add(0));
     (void)write_kernel_file("/proc/self/oom_score_adj", cat(kOomScore)).ok();
     MINIK_TRY(join(directory + "/ns/ipc", CLONE_NEWIPC));
@@ -100,7 +104,12 @@ void make(const std::string& directory, const std::string& group) {
   if (const auto status = joined(); !status.ok()) fail(status.error());
   const pid_t child = fork();
   if (child < 0) fail(error_from_errno(errno, "fork"));
-  if (child > 0) return;
+  if (child > 0) {
+    // From here on nobody else: who took the process over could not leave children that are spared when memory runs out.
+    // Where the machine does not count processes, the child is held by its system call filter alone.
+    (void)cgroup.set({.pids = 1}).ok();
+    return;
+  }
   fail(become_pause(directory, program_fd).error());
 }
 
@@ -113,13 +122,16 @@ Status let_go(const char* root) {
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   prctl(PR_SET_NAME, "pause", 0, 0, 0);
-  return {};
+  return load_default_seccomp({});
 }
 
-[[noreturn]] void stay(const char* root, const char* pid) {
+// Its arguments name directories and numbers of the machine; whoever looks shall read "pause" and nothing else.
+[[noreturn]] void stay(int argc, char** argv) {
+  const std::string root = argv[3], pid = argv[4];
+  for (int i = 1; i < argc; ++i) explicit_bzero(argv[i], strlen(argv[i]));
   // Nobody's end is of interest: the kernel forgets the dead by itself.
   signal(SIGCHLD, SIG_IGN);
-  if (const auto status = let_go(root); !status.ok()) fail(status.error());
+  if (const auto status = let_go(root.c_str()); !status.ok()) fail(status.error());
   const std::string answer = std::move(Writer().put(parse_int64(pid).value_or(0)).put(std::string_view())).take();
   (void)!write(kHandshake, answer.data(), answer.size());
   close_range(0, ~0u, 0);
@@ -130,8 +142,8 @@ Status let_go(const char* root) {
 
 bool is_pause_invocation(int argc, char** argv) { return argc == 5 && argv[1] == kArgument; }
 
-int pause_main(int, char** argv) {
-  if (std::string_view(argv[2]) == "stay") stay(argv[3], argv[4]);
+int pause_main(int argc, char** argv) {
+  if (std::string_view(argv[2]) == "stay") stay(argc, argv);
   make(argv[3], argv[4]);
   return 0;
 }

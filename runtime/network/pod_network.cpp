@@ -222,7 +222,7 @@ Result<int> PodNetwork::open_socket(int type) const {
   return fd;
 }
 
-Result<int> PodNetwork::connect_tcp(const std::string& address, int port, int timeout_ms) const {
+Result<int> PodNetwork::connect_tcp(const std::string& address, int port, int timeout_ms, int stop) const {
   MINIK_ASSIGN(const int fd, open_socket(SOCK_STREAM));
   const auto where = cat("dial tcp ", address, ":", port, ": ");
   const auto fail = [&](std::string_view why) -> Result<int> {
@@ -233,8 +233,8 @@ Result<int> PodNetwork::connect_tcp(const std::string& address, int port, int ti
   if (connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0 && errno != EINPROGRESS) {
     return fail(errno == ECONNREFUSED ? "connect: connection refused" : "connect failed");
   }
-  pollfd p{fd, POLLOUT, 0};
-  if (poll(&p, 1, timeout_ms) == 0) return fail("i/o timeout");
+  pollfd waited[] = {{fd, POLLOUT, 0}, {stop, POLLIN, 0}};  // poll() passes over a descriptor of -1
+  if (poll(waited, 2, timeout_ms) <= 0 || waited[0].revents == 0) return fail("i/o timeout");
   int error = 0;
   socklen_t size = sizeof error;
   getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);

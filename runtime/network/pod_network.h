@@ -53,8 +53,9 @@ class PodNetwork {
   // A new non-blocking socket of the node's namespace. Does not block: the calling thread visits
   // the namespace.
   Result<int> open_socket(int type) const;
-  // A connected TCP socket (descriptor, the caller's), or an error in a dialler's words.
-  Result<int> connect_tcp(const std::string& address, int port, int timeout_ms) const;
+  // A connected TCP socket (descriptor, the caller's), or an error in a dialler's words. Gives up early when the descriptor
+  // `stop` is readable, if there is one.
+  Result<int> connect_tcp(const std::string& address, int port, int timeout_ms, int stop = -1) const;
   // A listening TCP or bound UDP socket on an address of the node's namespace.
   Result<int> listen_tcp(const std::string& address, int port) const;
   Result<int> bind_udp(const std::string& address, int port) const;

@@ -1,6 +1,10 @@
 // Version 2 against a tree of plain files, as the kernel would show it.
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include <vector>
 
 #include "control/base/text.h"
 #include "runtime/container/cgroup.h"
@@ -31,6 +35,31 @@ TEST(Cgroup, WritesVersion2LimitsAndReadsItsStatistics) {
   EXPECT_EQ(group.stats().cpu_usage_ns, 1'500'000);
   EXPECT_EQ(group.stats().memory_working_set_bytes, 600);
   EXPECT_EQ(group.oom_kills(), 2);
+  ASSERT_TRUE(remove_mounted_tree(root).ok());
+}
+
+TEST(Cgroup, KillsAlsoTheMembersOfGroupsBelowUnderVersion1) {
+  char path[] = "/tmp/minik-cgroup-XXXXXX";
+  const std::string root = mkdtemp(path);
+  ASSERT_TRUE(make_directories(root + "/memory").ok());
+  const Cgroup pod(root, "pod");
+  ASSERT_TRUE(pod.create().ok() && Cgroup(root, "pod/container").create().ok());
+  std::vector<pid_t> children;
+  for (const auto* group : {"/memory/pod", "/memory/pod/container"}) {
+    const pid_t child = fork();
+    if (child == 0) {
+      while (true) pause();
+    }
+    ASSERT_GT(child, 0);
+    children.push_back(child);
+    ASSERT_TRUE(write_file_atomically(cat(root, group, "/cgroup.procs"), cat("0\n", child, "\n")).ok());
+  }
+  pod.kill();
+  for (const pid_t child : children) {
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+  }
   ASSERT_TRUE(remove_mounted_tree(root).ok());
 }
 

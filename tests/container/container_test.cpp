@@ -32,7 +32,7 @@ class ContainerTest : public ::testing::Test {
     ASSERT_TRUE(make_directories(directory + "/rootfs/bin").ok());
     for (const auto* folder : {"etc", "tmp"}) ASSERT_TRUE(make_directories(directory + "/rootfs/" + folder).ok());
     std::filesystem::copy_file("/bin/busybox", directory + "/rootfs/bin/busybox");
-    for (const auto* tool : {"sh", "sleep", "cat", "echo", "hostname", "mount", "id", "dd", "ps", "kill", "grep", "ls", "mkdir"}) {
+    for (const auto* tool : {"sh", "sleep", "cat", "echo", "hostname", "mount", "id", "dd", "ps", "kill", "grep", "ls", "mkdir", "tr"}) {
       std::filesystem::create_symlink("busybox", directory + "/rootfs/bin/" + tool);
     }
     open();
@@ -152,10 +152,26 @@ TEST_F(ContainerTest, SharesProcessesWhereThePodSaysSo) {
 
 TEST_F(ContainerTest, ShowsNothingOfTheMachineThroughThePauseProcess) {
   make_sandbox("s", true);
-  auto curious = spec("c", {"sh", "-c", "ls -A /proc/1/root; cat /proc/1/environ; ls /proc/1/fd; (echo x >/proc/1/exe) 2>/dev/null || echo read-only; "
+  auto curious = spec("c", {"sh", "-c", "ls -A /proc/1/root; cat /proc/1/environ; ls /proc/1/fd; cat /proc/1/cmdline | tr -d '\\0'; echo; "
+                                        "grep Seccomp: /proc/1/status; (echo x >/proc/1/exe) 2>/dev/null || echo read-only; "
                                         "kill -9 1; kill -15 1; cat /proc/1/comm"});
   curious.capabilities = *capability_set({"SYS_PTRACE"}, {}, false);
-  EXPECT_EQ(output_of(std::move(curious)), "read-only\npause\n");
+  EXPECT_EQ(output_of(std::move(curious)), "pause\nSeccomp:\t2\nread-only\npause\n");
+  const Cgroup group(Cgroup::kDefaultRoot, prefix() + "/s/pause");
+  const auto most = read_whole_file(cat(Cgroup::kDefaultRoot, group.version2() ? "" : "/pids", "/", prefix(), "/s/pause/pids.max"));
+  EXPECT_TRUE(!most || *most == "1\n") << "a child of it, whose memory would be spared: " << *most;
+}
+
+TEST_F(ContainerTest, LeavesNothingOfASandboxThatWasHalfMade) {
+  make_sandbox("s", true);
+  engine.reset();
+  ASSERT_EQ(unlink((directory + "/state/sandboxes/s/config").c_str()), 0);
+  open();
+  EXPECT_TRUE(engine->sandboxes().empty());
+  EXPECT_FALSE(std::filesystem::exists(directory + "/state/sandboxes/s"));
+  EXPECT_TRUE(Cgroup(Cgroup::kDefaultRoot, prefix() + "/s/pause").members().empty());
+  const Cgroup group(Cgroup::kDefaultRoot, prefix() + "/s");
+  EXPECT_FALSE(std::filesystem::exists(cat(Cgroup::kDefaultRoot, group.version2() ? "" : "/memory", "/", prefix(), "/s")));
 }
 
 TEST_F(ContainerTest, SharesProcessesAgainAfterThePauseProcessWasKilled) {

@@ -1,5 +1,6 @@
 #include "runtime/container/files.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -29,6 +30,27 @@ TEST(BytesOnDisk, CountsWhatATreeTakesAndAFileOfSeveralNamesOnce) {
   EXPECT_LT(bytes_on_disk(directory), one + (64 << 10)) << "neither a second name nor what a link points to";
   std::filesystem::remove_all(directory);
   EXPECT_EQ(bytes_on_disk(directory), 0) << "what is not there";
+}
+
+TEST(BytesOnDisk, EndsWhereItIsToldToAndWhereATreeGoesTooDeep) {
+  char name[] = "/tmp/minik-files-XXXXXX";
+  const std::string directory = mkdtemp(name);
+  for (int i = 0; i < 3000; ++i) {
+    const int fd = open(cat(directory, "/", i).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    ASSERT_GE(fd, 0);
+    close(fd);
+  }
+  int asked = 0;
+  (void)bytes_on_disk(directory, [&] { return ++asked == 2; });
+  EXPECT_EQ(asked, 2);
+  std::string deep = directory;
+  for (int i = 0; i < 300; ++i) deep += "/d";
+  ASSERT_TRUE(make_directories(deep).ok());
+  const int64_t before = bytes_on_disk(directory);
+  std::ofstream(deep + "/file") << std::string(1 << 20, 'x');
+  sync();
+  EXPECT_LT(bytes_on_disk(directory), before + (1 << 19));
+  std::filesystem::remove_all(directory);
 }
 
 }  // namespace

@@ -94,7 +94,7 @@ TEST(GrpcHealth, TakesNoMoreThanSuchAMessageCanBe) {
   EXPECT_NE(outcome(answer).find("code = ResourceExhausted"), std::string::npos);
 }
 
-Result<UniqueFd> dial(const std::string& address, int port, int) {
+Result<UniqueFd> dial(const std::string& address, int port, const Deadline&) {
   UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in to{};
   to.sin_family = AF_INET;
@@ -105,7 +105,7 @@ Result<UniqueFd> dial(const std::string& address, int port, int) {
 }
 
 std::string probe(int port, Duration timeout = seconds(1)) {
-  const Status status = probe_grpc({port, ""}, "127.0.0.1", timeout, dial);
+  const Status status = probe_grpc({port, ""}, "127.0.0.1", timeout, Deadline(timeout), dial);
   return status.ok() ? "healthy" : status.error().message;
 }
 
@@ -135,11 +135,11 @@ TEST(GrpcProbe, TellsWhoDoesNotConnectFromWhoDoesNotAnswer) {
 TEST(GrpcProbe, ConnectsAgainWhileThereIsTime) {
   int calls = 0;
   RawServer server([](int fd) { RawServer::say(fd, health("\x08\x01")); });
-  const auto refused_once = [&](const std::string& address, int port, int left) -> Result<UniqueFd> {
+  const auto refused_once = [&](const std::string& address, int port, const Deadline& left) -> Result<UniqueFd> {
     if (++calls == 1) return Error(ErrorCode::kServiceUnavailable, "refused");
     return dial(address, port, left);
   };
-  EXPECT_TRUE(probe_grpc({server.port(), ""}, "127.0.0.1", seconds(20), refused_once).ok());
+  EXPECT_TRUE(probe_grpc({server.port(), ""}, "127.0.0.1", seconds(20), Deadline(seconds(20)), refused_once).ok());
   EXPECT_EQ(calls, 2);
 }
 

@@ -13,7 +13,7 @@ namespace minik {
 namespace {
 
 // A pod at 127.0.0.1.
-Result<UniqueFd> dial(const std::string& address, int port, int) {
+Result<UniqueFd> dial(const std::string& address, int port, const Deadline&) {
   UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in to{};
   to.sin_family = AF_INET;
@@ -26,7 +26,7 @@ Result<UniqueFd> dial(const std::string& address, int port, int) {
 }
 
 Result<control::HttpAnswer> probe(control::HttpProbe probe, Duration timeout = seconds(5)) {
-  return probe_http(probe, "127.0.0.1", timeout, dial);
+  return probe_http(probe, "127.0.0.1", Deadline(timeout), dial);
 }
 
 std::string words(const Result<control::HttpAnswer>& answer) { return answer ? cat(answer->status, " ", answer->body) : answer.error().message; }
@@ -121,7 +121,7 @@ TEST(HttpProbe, SaysWhatWentWrongInAKubeletsWords) {
 TEST(HttpProbe, GivesUpWhenItsOwnerGoes) {
   RawServer silent([](int fd) { RawServer::read_until(fd, "never"); });
   const UniqueFd stop(eventfd(1, EFD_CLOEXEC));
-  EXPECT_FALSE(probe_http({"", silent.port(), "/", false, {}}, "127.0.0.1", minutes(10), dial, stop.get()));
+  EXPECT_FALSE(probe_http({"", silent.port(), "/", false, {}}, "127.0.0.1", Deadline(minutes(10), stop.get()), dial));
 }
 
 TEST(HttpProbe, TellsAServerWithoutTlsFromABrokenOne) {

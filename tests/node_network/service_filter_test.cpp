@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <linux/netfilter_ipv4.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <vector>
 
 #include "control/base/ipv4.h"
 #include "control/base/text.h"
@@ -187,6 +189,24 @@ class ServiceFilterTest : public ::testing::Test {
   std::unique_ptr<ServiceFilter> filter;
   std::map<std::string, Pod> pods;
 };
+
+TEST_F(ServiceFilterTest, DialsNobodyAnyLongerWhenItsOwnerGoes) {
+  Pod& pod = add_pod("silent");
+  pod.listener = listen_in(pod.endpoint.namespace_path, 0, 8080);
+  ASSERT_EQ(listen(pod.listener.get(), 0), 0);  // one waits to be taken in, others hear nothing
+  std::vector<Socket> waiting;
+  constexpr int kBriefMs = 50;
+  const auto dial = [&](int timeout_ms, int stop) {
+    auto dialled = network->connect_tcp(pod.endpoint.address, 8080, timeout_ms, stop);
+    if (dialled) waiting.emplace_back(*dialled);
+    return dialled ? std::string("connected") : dialled.error().message;
+  };
+  while (waiting.size() < 8 && dial(kBriefMs, -1) == "connected") continue;
+  ASSERT_LT(waiting.size(), 8u);
+  const Socket stop(eventfd(1, EFD_CLOEXEC));
+  constexpr int kTenMinutesMs = 600'000;
+  EXPECT_TRUE(dial(kTenMinutesMs, stop.get()).ends_with("i/o timeout"));
+}
 
 TEST_F(ServiceFilterTest, SpreadsConnectionsOverTheBackendsAndKeepsTheClientsAddress) {
   const Pod& a = add_server("a");

@@ -37,6 +37,16 @@ TEST(WorkerPool, CarriesAValueBack) {
   EXPECT_EQ(text, "done");
 }
 
+TEST(WorkerPool, StartsAThreadForWorkThatOthersWouldHoldUp) {
+  AsioExecutor executor;
+  std::promise<void> release;
+  const std::shared_future<void> released = release.get_future().share();
+  WorkerPool pool(executor, {.threads = 20});
+  for (int i = 0; i < 19; ++i) ASSERT_TRUE(pool.run([released] { released.wait(); }, [] {}));
+  ASSERT_TRUE(pool.run([&] { release.set_value(); }, [&] { executor.stop(); }));
+  executor.run();
+}
+
 TEST(WorkerPool, RefusesWhatDoesNotFitItsQueue) {
   AsioExecutor executor;
   std::promise<void> release, started;

@@ -94,7 +94,11 @@ TEST_F(RunningPod, HasTheLimitsThatItIsGivenAsAWhole) {
   EXPECT_EQ(runtime.containers, (std::vector<std::string>{"50000us 256Mi", "50000us 64Mi"}));
   EXPECT_EQ(status("web")["qosClass"].string(), "Burstable");
   make_pod("other", "100m");
-  EXPECT_EQ(runtime.sandboxes.back(), "0 0us 0Mi");
+  EXPECT_EQ(runtime.sandboxes.back(), "102 0us 0Mi");
+  add("{apiVersion: v1, kind: Pod, metadata: {name: any, namespace: default}, spec: {nodeName: a, automountServiceAccountToken: false, "
+      "containers: [{name: main, image: 'web:1'}]}}");
+  run(seconds(10));
+  EXPECT_EQ(runtime.sandboxes.back(), "2 0us 0Mi") << "what asks for nothing has the least";
 }
 
 TEST(QosClass, IsThatOfThePodAsAWholeWhateverItNames) {

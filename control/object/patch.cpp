@@ -240,8 +240,9 @@ class ListOrder {
  private:
   std::optional<size_t> place_in(const Value& list, const Value& item) const {
     const Value& id = merge_key_.empty() ? item : item.get(merge_key_);
-    for (size_t i = 0; i < list.size(); ++i) {
-      const Value& candidate = list.items()[i];
+    const auto items = list.items();  // none of what the live document has in a list's place
+    for (size_t i = 0; i < items.size(); ++i) {
+      const Value& candidate = items[i];
       if ((merge_key_.empty() ? candidate : candidate.get(merge_key_)) == id) return i;
     }
     return {};

@@ -17,15 +17,27 @@ void PodWorker::terminate() {
   }
   terminating_ = true;
   stop_probes();
-  const Value& spec = pod_[keys::kSpec];
-  int64_t grace = spec[keys::kTerminationGracePeriodSeconds].as_int(30);
-  if (is_deleting(pod_)) grace = pod_[keys::kMetadata][keys::kDeletionGracePeriodSeconds].as_int(grace);
-  if (evicted_) grace = kEvictionGraceSeconds;
   busy_ = true;
-  stop_containers(seconds(gone_ ? std::min<int64_t>(grace, 2) : grace), [this] {
+  stop_containers(grace(), [this] {
     for (auto& [name, record] : state_.containers) record.ready = record.started = false;
     remove_everything();
   });
+}
+
+// Of the pod as it is now wanted to end.
+Duration PodWorker::grace() const {
+  int64_t grace = pod_[keys::kSpec][keys::kTerminationGracePeriodSeconds].as_int(30);
+  if (is_deleting(pod_)) grace = pod_[keys::kMetadata][keys::kDeletionGracePeriodSeconds].as_int(grace);
+  if (evicted_) grace = kEvictionGraceSeconds;
+  return seconds(gone_ ? std::min<int64_t>(grace, 2) : grace);
+}
+
+// Somebody has deleted the pod once more, with less patience.
+void PodWorker::hasten_stops() {
+  const Instant deadline = context_.executor.now() + grace();
+  for (auto& [id, stop] : stops_) {
+    if (deadline < stop.deadline) join_stop(id, stop, deadline, [] {});
+  }
 }
 
 void PodWorker::stop_containers(Duration grace, std::function<void()> then) {

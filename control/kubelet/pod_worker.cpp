@@ -162,7 +162,10 @@ void PodWorker::event(std::string type, std::string reason, std::string message,
 }
 
 void PodWorker::sync() {
-  if (busy_) return;
+  if (busy_) {
+    if (terminating_) hasten_stops();
+    return;
+  }
   // The API knows an end that this worker does not: of its life before a restart of the machine, or by somebody
   // else's word. A pod never comes back from its end, so what still runs of it stops and nothing is said any more.
   if (!state_.terminal && !terminating_ && has_ended(pod_)) {

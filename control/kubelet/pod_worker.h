@@ -144,6 +144,8 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void check_deadline();
 
   void terminate();
+  Duration grace() const;
+  void hasten_stops();
   void stop_containers(Duration grace, std::function<void()> then);
   void stop_one(const std::string& name, Duration grace, const std::string& why, std::function<void()> then);
   void join_stop(const std::string& id, Stop& stop, Instant deadline, std::function<void()> then);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "control/base/text.h"
+#include "control/object/container_aggregate.h"
 #include "control/object/keys.h"
 
 namespace minik::control {
@@ -104,21 +105,15 @@ Value spec_in_force(const Value& pod) {
 }
 
 Amounts pod_amounts(const Value& pod_spec, const Key& which) {
-  const auto of = [&which](const Value& holder) {
-    return amounts_of(holder[keys::kResources][which]);
-  };
-  Amounts sum, sidecars, highest_start;
-  for (const auto& container : pod_spec[keys::kContainers].items()) add_amounts(sum, of(container));
-  for (const auto& container : pod_spec[keys::kInitContainers].items()) {
-    Amounts step = sidecars;
-    add_amounts(step, of(container));
-    raise_to(highest_start, step);
-    if (container[keys::kRestartPolicy].as_string() != "Always") continue;
-    add_amounts(sum, of(container));
-    sidecars = std::move(step);
+  Amounts sum;
+  for (const auto& list : {keys::kContainers, keys::kInitContainers}) {
+    for (const auto& container : pod_spec[list].items()) {
+      for (const auto& [name, amount] : container[keys::kResources][which].entries()) {
+        if (!sum.contains(name.text())) sum.emplace(name.text(), container_aggregate(pod_spec, which, name).value_or(Quantity()));
+      }
+    }
   }
-  raise_to(sum, highest_start);
-  for (const auto& [name, amount] : of(pod_spec)) sum[name] = amount;
+  for (const auto& [name, amount] : amounts_of(pod_spec[keys::kResources][which])) sum[name] = amount;
   const bool limits = which == keys::kLimits;
   for (const auto& [name, amount] : amounts_of(pod_spec[keys::kOverhead])) {
     // Without a limit of the containers there is none of the pod.

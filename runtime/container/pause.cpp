@@ -20,6 +20,7 @@
 #include "runtime/container/cgroup.h"
 #include "runtime/container/codec.h"
 #include "runtime/container/files.h"
+#include "runtime/container/sandbox_namespaces.h"
 #include "runtime/container/seccomp.h"
 
 extern char** environ;
@@ -41,15 +42,6 @@ std::string pid_file(const std::string& directory) { return directory + "/pause"
   const std::string answer = std::move(Writer().put(int64_t{0}).put(error.message)).take();
   (void)!write(kHandshake, answer.data(), answer.size());
   _exit(1);
-}
-
-Status join(const std::string& path, int type) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return error_from_errno(errno, cat("open namespace ", path));
-  const int result = setns(fd, type);
-  const int error = errno;
-  close(fd);
-  return result == 0 ? Status() : Status(error_from_errno(error, cat("join namespace ", path)));
 }
 
 // The program as it stands on a mount of its own that nobody can write through, attached to no tree.
@@ -95,9 +87,9 @@ void make(const std::string& directory, const std::string& group) {
     (void)cgroup.set({.pids = kProcessesWhileMade}).ok();  // after one that was killed the group knows the end's limit
     MINIK_TRY(cgroup.add(0));
     (void)write_kernel_file("/proc/self/oom_score_adj", cat(kOomScore)).ok();
-    MINIK_TRY(join(directory + "/ns/ipc", CLONE_NEWIPC));
-    MINIK_TRY(join(directory + "/ns/uts", CLONE_NEWUTS));
-    MINIK_TRY(join(directory + "/ns/net", CLONE_NEWNET));
+    MINIK_TRY(join_namespace(directory + "/ns/ipc", CLONE_NEWIPC));
+    MINIK_TRY(join_namespace(directory + "/ns/uts", CLONE_NEWUTS));
+    MINIK_TRY(join_namespace(directory + "/ns/net", CLONE_NEWNET));
     if (unshare(CLONE_NEWPID) != 0) return error_from_errno(errno, "new PID namespace");
     return {};
   };

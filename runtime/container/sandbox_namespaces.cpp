@@ -14,20 +14,22 @@
 
 namespace minik::runtime {
 
+Status join_namespace(const std::string& path, int type) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return error_from_errno(errno, cat("open namespace ", path));
+  const int result = setns(fd, type);
+  const int error = errno;
+  close(fd);
+  return result == 0 ? Status() : Status(error_from_errno(error, cat("join namespace ", path)));
+}
+
 namespace {
 
 // On the thread that is in the sandbox's namespaces. Only names that belong to one of them: any
 // other, or one of a namespace that is the machine's, would change the machine.
 Status set_sysctls(const SandboxConfig& config) {
   if (config.sysctls.empty()) return {};
-  if (!config.network_namespace.empty()) {
-    const int fd = open(config.network_namespace.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return error_from_errno(errno, cat("open ", config.network_namespace));
-    const int result = setns(fd, CLONE_NEWNET);
-    const int error = errno;
-    close(fd);
-    if (result != 0) return error_from_errno(error, "join the network namespace");
-  }
+  if (!config.network_namespace.empty()) MINIK_TRY(join_namespace(config.network_namespace, CLONE_NEWNET));
   for (const auto& [name, value] : config.sysctls) {
     const bool of_ipc = name.starts_with("kernel.shm") || name.starts_with("kernel.msg") ||
                         name == "kernel.sem" || name.starts_with("fs.mqueue.");

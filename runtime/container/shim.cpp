@@ -27,6 +27,7 @@
 #include "runtime/container/log_writer.h"
 #include "runtime/container/process.h"
 #include "runtime/container/root_filesystem.h"
+#include "runtime/container/sandbox_namespaces.h"
 #include "runtime/container/shim_protocol.h"
 #include "runtime/container/spec.h"
 #include "runtime/container/terminal.h"
@@ -44,16 +45,6 @@ std::string message_of(ShimMessage kind, int64_t number) {
 }
 std::string message_of(ShimMessage kind, std::string_view text) {
   return std::move(Writer().put(static_cast<int64_t>(kind)).put(text)).take();
-}
-
-Status join_namespace(const std::string& path, int type) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return error_from_errno(errno, cat("open namespace ", path));
-  const int result = setns(fd, type);
-  const int error = errno;
-  close(fd);
-  if (result != 0) return error_from_errno(error, cat("join namespace ", path));
-  return {};
 }
 
 // Ends the child with its error on the pipe; the parent turns it into the handshake's answer.

@@ -44,6 +44,7 @@ class Translation {
     MINIK_TRY(faults());
     const Duration duration = faster(scenario_.duration);
     scenario_.duration = duration;
+    MINIK_TRY(probes());
     MINIK_TRY(struck_pods());
     MINIK_TRY(memory());
     MINIK_TRY(registries());
@@ -181,6 +182,18 @@ class Translation {
     return {};
   }
   static bool is_custom(control::KindId kind) { return control::Schema::builtin().resources().size() <= kind.value; }
+
+  // The demo server stands for every image in the real world, and it speaks HTTP alone.
+  Status probes() const {
+    for (const auto& deed : deeds_) {
+      for (const auto& pods : pod_templates({deed})) {
+        if (!probes_over_tls_or_grpc(pods.spec)) continue;
+        return refusal(deed.place, cat(pods.owner, " has probes over HTTPS or gRPC, which the demo server does not answer; "
+                                                   "ask it by httpGet with scheme HTTP"));
+      }
+    }
+    return {};
+  }
 
   // Of pods that a fault chooses.
   Status struck_pods() const {

@@ -60,6 +60,17 @@ bool has_probe(const Value& pod_spec, std::string_view kind) {
   return std::ranges::any_of(pod_spec[keys::kContainers].items(), [&](const Value& container) { return container.contains(kind); });
 }
 
+bool probes_over_tls_or_grpc(const Value& pod_spec) {
+  const auto asks_so = [](const Value& container) {
+    return std::ranges::any_of(kProbes, [&](std::string_view kind) {
+      const Value& probe = container.get(kind);
+      return probe.contains("grpc") || probe.get("httpGet").get("scheme").as_string() == "HTTPS";
+    });
+  };
+  return std::ranges::any_of(pod_spec[keys::kContainers].items(), asks_so) ||
+         std::ranges::any_of(pod_spec[keys::kInitContainers].items(), asks_so);
+}
+
 bool probes_only_by_http(const Value& pod_spec) {
   return std::ranges::all_of(pod_spec[keys::kContainers].items(), [](const Value& container) {
     return std::ranges::all_of(kProbes, [&](std::string_view kind) {

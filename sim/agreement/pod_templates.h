@@ -26,5 +26,7 @@ std::vector<std::string> without_memory_limit(const control::Value& pod_spec);
 // Whether a container has a probe of this kind ("livenessProbe"), and whether one asks otherwise than by HTTP.
 bool has_probe(const control::Value& pod_spec, std::string_view kind);
 bool probes_only_by_http(const control::Value& pod_spec);
+// Whether one asks over TLS or gRPC.
+bool probes_over_tls_or_grpc(const control::Value& pod_spec);
 
 }  // namespace minik::sim

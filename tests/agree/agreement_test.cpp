@@ -188,6 +188,10 @@ TEST(Comparable, WhatARealClusterCannotBeGivenIsRefusedWithItsLine) {
       {"  images:\n  - {match: web, uses: {memory: 2Gi}}", "would be taken for real; it can be compared up to 1Gi"},
       {"  images:\n  - {match: web, uses: {memoryGrowthPerSecond: 1Mi}}\n  timeline:\n  - {at: 1s, apply: {apiVersion: v1, kind: Pod, metadata: {name: a}, "
        "spec: {containers: [{name: c, image: web}]}}}", "Pod default/a has none for c"},
+      {"  timeline:\n  - {at: 1s, apply: {apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: c, image: web, livenessProbe: "
+       "{grpc: {port: 80}}}]}}}", "Pod default/a has probes over HTTPS or gRPC"},
+      {"  timeline:\n  - {at: 1s, apply: {apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: c, image: web, readinessProbe: "
+       "{httpGet: {port: 443, scheme: HTTPS}}}]}}}", "Pod default/a has probes over HTTPS or gRPC"},
   };
   for (const auto& [lines, why] : refusals) {
     const std::string message = refused(lines);

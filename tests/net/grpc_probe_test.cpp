@@ -1,11 +1,10 @@
 #include "minik/process/grpc_probe.h"
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
 
 #include "control/base/text.h"
 #include "minik/net/grpc_health.h"
+#include "tests/net/loopback.h"
 #include "tests/net/raw_server.h"
 
 namespace minik {
@@ -92,16 +91,6 @@ TEST(GrpcHealth, TakesNoMoreThanSuchAMessageCanBe) {
   std::string answer = settings() + head();
   for (int i = 0; i < 5; ++i) answer += frame(kData, 0, 1, std::string(16000, '\x08'));
   EXPECT_NE(outcome(answer).find("code = ResourceExhausted"), std::string::npos);
-}
-
-Result<UniqueFd> dial(const std::string& address, int port, const Deadline&) {
-  UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  to.sin_port = htons(static_cast<uint16_t>(port));
-  inet_pton(AF_INET, address.c_str(), &to.sin_addr);
-  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) return Error(ErrorCode::kServiceUnavailable, "refused");
-  return fd;
 }
 
 std::string probe(int port, Duration timeout = seconds(1)) {

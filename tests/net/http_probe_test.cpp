@@ -1,29 +1,15 @@
 #include "minik/process/http_probe.h"
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 
 #include "control/base/text.h"
 #include "tests/net/http_client.h"
+#include "tests/net/loopback.h"
 #include "tests/net/raw_server.h"
 
 namespace minik {
 namespace {
-
-// A pod at 127.0.0.1.
-Result<UniqueFd> dial(const std::string& address, int port, const Deadline&) {
-  UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  to.sin_port = htons(static_cast<uint16_t>(port));
-  inet_pton(AF_INET, address.c_str(), &to.sin_addr);
-  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) {
-    return Error(ErrorCode::kServiceUnavailable, cat("dial tcp ", address, ":", port, ": connect: connection refused"));
-  }
-  return fd;
-}
 
 Result<control::HttpAnswer> probe(control::HttpProbe probe, Duration timeout = seconds(5)) {
   return probe_http(probe, "127.0.0.1", Deadline(timeout), dial);

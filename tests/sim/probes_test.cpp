@@ -148,6 +148,17 @@ TEST_F(Probes, ThatFailAndADeletionAreOneEndOfTheContainer) {
   EXPECT_FALSE(store.find(kinds::kPods, "default", "web").has_value());
 }
 
+TEST_F(Probes, DoNotKeepASecondDeletionFromShorteningTheFirst) {
+  make_pod("lifecycle: {preStop: {sleep: {seconds: 500}}}", "terminationGracePeriodSeconds: 600, ");
+  remove(kinds::kPods, "default", "web");
+  run(seconds(30));
+  ASSERT_TRUE(store.find(kinds::kPods, "default", "web").has_value());
+  remove(kinds::kPods, "default", "web", 5);
+  run(seconds(15));
+  EXPECT_FALSE(store.find(kinds::kPods, "default", "web").has_value());
+  EXPECT_EQ(events("Killing"), Words{"Stopping container main"});
+}
+
 TEST_F(Probes, ThatFailLeaveNoMoreTimeThanADeletionDoes) {
   runtime.http = Error(ErrorCode::kServiceUnavailable, "no");
   make_pod("livenessProbe: {httpGet: {port: 80}, periodSeconds: 1, failureThreshold: 2, terminationGracePeriodSeconds: 600}, "

@@ -130,7 +130,7 @@ void SimulatedRuntime::run_pod_sandbox(PodSandboxConfig config, Done<PodSandboxS
     next_address_ = next_address_ % 253 + 2;
     sandbox.ips = {format_ipv4(pod_network_ + next_address_)};
   }
-  sandboxes_[sandbox.id].status = sandbox;
+  sandboxes_.add(sandbox.id, {sandbox, {}});
   answer<PodSandboxStatus>(surroundings_.sandbox_time.draw(rng_) * disk_slowness_, std::move(done), std::move(sandbox));
 }
 
@@ -186,8 +186,7 @@ void SimulatedRuntime::create_container(const std::string& sandbox_id, Container
     if (mount.kind == control::ContainerMount::Kind::kEmptyDir && !mount.read_only) container.empty_dirs.insert(volume_of(mount.host_path));
   }
   const std::string id = container.status.id;
-  const auto made = containers_.emplace(id, std::move(container)).first;
-  sandbox->second.containers.push_back(&made->second);
+  sandbox->second.containers.push_back(&containers_.add(id, std::move(container)));
   answer<std::string>(milliseconds(2), std::move(done), id);
 }
 

@@ -28,6 +28,7 @@
 #include "control/base/executor.h"
 #include "control/base/rng.h"
 #include "control/kubelet/container_runtime.h"
+#include "sim/by_id.h"
 #include "sim/simulated_disk.h"
 #include "sim/surroundings.h"
 
@@ -156,8 +157,8 @@ class SimulatedRuntime : public control::ContainerRuntime {
   int64_t milli_cpu_wanted_ = 0;
   std::function<void(int64_t)> cpu_wanted_listener_;
   uint64_t next_id_ = 1;
-  std::map<std::string, Sandbox> sandboxes_;
-  std::map<std::string, Container> containers_;
+  ById<Sandbox> sandboxes_;
+  ById<Container> containers_;
   std::set<std::string> pulled_;
   SimulatedDisk disk_;
   std::function<void(const control::RuntimeEvent&)> listener_;

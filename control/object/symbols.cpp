@@ -5,14 +5,18 @@
 #include <vector>
 
 #include "control/object/text_hash.h"
+#include "control/object/value.h"
 
 namespace minik::control {
 
-namespace {
-
-constexpr std::string_view kSymbols[] = {
+// Read by Value too, inline.
+constexpr std::string_view kSymbolTexts[] = {
 #include "control/object/symbols.inc"
 };
+
+namespace {
+
+constexpr auto& kSymbols = kSymbolTexts;
 constexpr uint32_t kCount = std::size(kSymbols);
 static_assert(std::is_sorted(std::begin(kSymbols), std::end(kSymbols)));
 

@@ -12,10 +12,6 @@
 
 namespace minik::control {
 
-struct Value::StringRep : Rep {
-  char* bytes() { return reinterpret_cast<char*>(this + 1); }
-};
-
 struct Value::NumberRep : Rep {  // size 0: an integer too wide for the inline form; 1: a double
   union {
     int64_t integer;
@@ -46,6 +42,12 @@ R* allocate_node(size_t count) {
   node->size = static_cast<uint32_t>(count);
   node->hash = 0;
   return node;
+}
+
+// By its size: an allocator that must find out first looks into memory that is long cold.
+template <typename R>
+void free_node(R* node, size_t item_size) {
+  ::operator delete(node, sizeof(R) + node->size * item_size);
 }
 
 }  // namespace
@@ -93,17 +95,17 @@ void Value::destroy() {
     case kArrayTag: {
       auto* node = rep<ArrayRep>();
       for (uint32_t i = 0; i < node->size; ++i) node->items()[i].~Value();
-      ::operator delete(node);
+      free_node(node, sizeof(Value));
       break;
     }
     case kMapTag: {
       auto* node = rep<MapRep>();
       for (uint32_t i = 0; i < node->size; ++i) node->entries()[i].~MapEntry();
-      ::operator delete(node);
+      free_node(node, sizeof(MapEntry));
       break;
     }
     case kNumberTag: delete rep<NumberRep>(); break;
-    default: ::operator delete(rep<StringRep>());
+    default: free_node(rep<StringRep>(), 1);
   }
 }
 
@@ -208,16 +210,6 @@ int64_t Value::as_int(int64_t fallback) const {
 double Value::as_double(double fallback) const {
   if (tag() == kNumberTag && rep<NumberRep>()->size == 1) return rep<NumberRep>()->real;
   return is_int() ? static_cast<double>(as_int()) : fallback;
-}
-
-std::string_view Value::as_string(std::string_view fallback) const& {
-  switch (tag()) {
-    case kSymbolTag: return symbol_text(static_cast<uint32_t>(bits_ >> 3));
-    case kInlineTag:
-      return {reinterpret_cast<const char*>(&bits_) + 1, static_cast<size_t>(bits_ >> 3 & 7)};
-    case kStringTag: return {rep<StringRep>()->bytes(), rep<StringRep>()->size};
-    default: return fallback;
-  }
 }
 
 Key::Key(const Value& text) : text_(text) { CHECK(text.is_string()); }

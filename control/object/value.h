@@ -39,6 +39,9 @@ class Key;
 class Value;
 struct MapEntry;
 
+// The words of the schema, by their index (symbols.h).
+extern const std::string_view kSymbolTexts[];
+
 enum class ValueType : uint8_t { kAbsent, kNull, kBool, kInt, kDouble, kString, kArray, kMap };
 
 class Value {
@@ -168,7 +171,10 @@ class Value {
   struct NodeRep : Rep {
     uint64_t hash;
   };
-  struct StringRep;
+  // Its text follows.
+  struct StringRep : Rep {
+    char* bytes() { return reinterpret_cast<char*>(this + 1); }
+  };
   struct NumberRep;
   struct ArrayRep;
   struct MapRep;
@@ -236,6 +242,16 @@ struct MapEntry {
 static_assert(sizeof(MapEntry) == 16);
 
 inline constexpr Value kAbsentValue;
+
+// Most are words of the schema, and most readers compare what they get with one.
+inline std::string_view Value::as_string(std::string_view fallback) const& {
+  switch (tag()) {
+    case kSymbolTag: return kSymbolTexts[bits_ >> 3];
+    case kInlineTag: return {reinterpret_cast<const char*>(&bits_) + 1, static_cast<size_t>(bits_ >> 3 & 7)};
+    case kStringTag: return {rep<StringRep>()->bytes(), rep<StringRep>()->size};
+    default: return fallback;
+  }
+}
 
 inline size_t Value::size() const {
   return tag() == kArrayTag || tag() == kMapTag ? rep<Rep>()->size : 0;

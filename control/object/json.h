@@ -6,6 +6,7 @@
 // Writing: compact, keys in stored order, Go's HTML-safe escapes, doubles in their shortest form.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,24 @@ namespace minik::control {
 Result<Value> parse_json(std::string_view text, std::vector<std::string>* duplicate_fields = nullptr);
 
 void write_json(const Value& value, std::string& out);
+
+// Writes documents that have parts in common, as the pods of a list have: what comes for the third time is copied. The
+// text is that of write_json(). Parts are known by their nodes, so every document must live as long as its writer, which
+// holds less than 2 MiB.
+class JsonListWriter {
+ public:
+  JsonListWriter();
+  void write(const Value& value, std::string& out);
+
+  struct Part {
+    uintptr_t node = 0;  // the identity of the one that stood here last
+    std::string text;    // empty: it has come once
+  };
+
+ private:
+  std::vector<Part> parts_;
+};
+
 std::string to_json(const Value& value);
 // Two spaces of indentation and a final newline, as `kubectl -o json` shows.
 std::string to_pretty_json(const Value& value);

@@ -20,6 +20,13 @@ class Sink {
   Sink(const Sink&) = delete;
   Sink& operator=(const Sink&) = delete;
 
+  size_t written() const { return out_.size() + used_; }
+  // What has been written from there on.
+  std::string_view since(size_t begin) {
+    flush();
+    return std::string_view(out_).substr(begin);
+  }
+
   void put(char c) {
     if (used_ == kSize) flush();
     buffer_[used_++] = c;
@@ -139,10 +146,15 @@ void write_number(double number, Sink& out) {
   out.put(text);
 }
 
+using Parts = std::vector<JsonListWriter::Part>;
+// A list's pods have some fifty parts each, most of them in common.
+constexpr size_t kParts = 512;
+constexpr size_t kPartBytesMax = 4096;
+
 // With `indent` below 0 on one line, else so many steps deep.
 class Writer {
  public:
-  explicit Writer(std::string& out) : out_(out) {}
+  explicit Writer(std::string& out, Parts* parts = nullptr) : out_(out), parts_(parts) {}
 
   void write(const Value& value, int indent) {
     switch (value.type()) {
@@ -157,8 +169,8 @@ class Writer {
       }
       case ValueType::kDouble: write_number(value.as_double(), out_); break;
       case ValueType::kString: write_string(value); break;
-      case ValueType::kArray: write_array(value, indent); break;
-      case ValueType::kMap: write_map(value, indent); break;
+      case ValueType::kArray:
+      case ValueType::kMap: write_node(value, indent); break;
     }
   }
 
@@ -182,6 +194,24 @@ class Writer {
       out_.put(':');
     }
   }
+
+  void write_node(const Value& node, int indent) {
+    if (!parts_ || node.empty()) return write_parts(node, indent);
+    const uintptr_t identity = node.identity();
+    auto& part = (*parts_)[(identity >> 4 ^ identity >> 13) % kParts];
+    if (part.node != identity) {
+      part.node = identity;
+      part.text.clear();
+      return write_parts(node, indent);
+    }
+    if (!part.text.empty()) return out_.put(part.text);
+    const size_t begin = out_.written();
+    write_parts(node, indent);
+    // Its own parts may have taken its place meanwhile.
+    if (part.node == identity && out_.written() - begin <= kPartBytesMax) part.text = out_.since(begin);
+  }
+
+  void write_parts(const Value& node, int indent) { node.is_map() ? write_map(node, indent) : write_array(node, indent); }
 
   void write_array(const Value& array, int indent) {
     out_.put('[');
@@ -218,12 +248,17 @@ class Writer {
   }
 
   Sink out_;
+  Parts* const parts_;
   const std::vector<std::string>& symbols_ = written_symbols();
 };
 
 }  // namespace
 
 void write_json(const Value& value, std::string& out) { Writer(out).write(value, -1); }
+
+JsonListWriter::JsonListWriter() : parts_(kParts) {}
+
+void JsonListWriter::write(const Value& value, std::string& out) { Writer(out, &parts_).write(value, -1); }
 
 std::string to_json(const Value& value) {
   std::string out;

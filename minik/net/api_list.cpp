@@ -45,7 +45,7 @@ void ListAnswer::send_piece() {
   bytes.reserve(kListPieceBytes + kListPieceBytes / 4);
   while (sent_ < items.size() && bytes.size() < kListPieceBytes) {
     if (sent_ > 0) bytes += ',';
-    control::write_json(items[sent_++], bytes);
+    writer_.write(items[sent_++], bytes);
   }
   const bool done = sent_ == items.size();
   if (done) bytes += end_;

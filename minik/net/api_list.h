@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "control/object/json.h"
 #include "control/object/value.h"
 #include "minik/net/gzip.h"
 #include "minik/net/responder.h"
@@ -33,6 +34,7 @@ class ListAnswer : public std::enable_shared_from_this<ListAnswer> {
 
   const control::Value list_;
   const Responder responder_;
+  control::JsonListWriter writer_;
   std::unique_ptr<GzipStream> gzip_;
   std::shared_ptr<ResponseStream> stream_;
   std::string end_;  // what follows the items

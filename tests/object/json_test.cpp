@@ -35,6 +35,29 @@ TEST(Json, WritesLongTextsAsShortOnes) {
   }
 }
 
+// Parts of every size and depth, more of them than the writer remembers, in more documents than it needs to know one.
+TEST(Json, WritesDocumentsOfAListAsEachAlone) {
+  std::vector<Value> shared;
+  for (int i = 0; i < 700; ++i) {
+    const Value below = shared.empty() ? Value("leaf") : shared[static_cast<size_t>(i * 7) % shared.size()];
+    shared.push_back(i % 3 == 0 ? Value::array({i, below, Value::empty_map()})
+                                : Value::map({{"below", below}, {"text", std::string(static_cast<size_t>(i) * 5, 'x')}}));
+  }
+  std::vector<Value> documents;
+  for (int i = 0; i < 60; ++i) {
+    std::vector<Value> parts;
+    for (size_t part = 0; part < 40; ++part) parts.push_back(shared[(static_cast<size_t>(i) / 20 * 300 + part * 11) % shared.size()]);
+    documents.push_back(Value::map({{"name", i}, {"parts", Value::array(parts)}}));
+  }
+  JsonListWriter writer;
+  for (const auto& document : documents) {
+    std::string written = "behind what was there before: ";
+    const size_t before = written.size();
+    writer.write(document, written);
+    EXPECT_EQ(written.substr(before), to_json(document)) << document["name"].as_int();
+  }
+}
+
 TEST(Json, NamesThePlaceOfAnError) {
   EXPECT_EQ(parse_json("{\"a\":\n  [1,,2]}").error().message,
             "invalid JSON at line 2, column 6: syntax error");

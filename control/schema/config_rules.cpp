@@ -143,6 +143,15 @@ constexpr std::string_view kQuotaResources[] = {
 constexpr std::string_view kPodScopes[] = {"CrossNamespacePodAffinity", "NotBestEffort", "NotTerminating", "PriorityClass",
                                            "Terminating"};
 
+// Of which there are no halves.
+bool counts_objects(std::string_view resource) {
+  constexpr std::string_view kCounted[] = {"configmaps", "persistentvolumeclaims", "pods", "replicationcontrollers", "resourcequotas",
+                                           "secrets", "services", "services.loadbalancers", "services.nodeports"};
+  const bool extended = resource.find('/') != std::string_view::npos && resource.find("kubernetes.io/") == std::string_view::npos &&
+                        !resource.starts_with("requests.");
+  return extended || is_one_of(resource, kCounted);
+}
+
 bool is_quota_scope(std::string_view scope) {
   return scope == "BestEffort" || scope == "VolumeAttributesClass" || is_one_of(scope, kPodScopes);
 }
@@ -210,6 +219,7 @@ void check_quota_spec(const Value& spec, const FieldPath& at, FieldErrors& error
     const bool named = name.find('/') != std::string_view::npos || is_one_of(name, kQuotaResources) ||
                        name.starts_with("hugepages-") || name.starts_with("requests.hugepages-");
     if (!named) errors.invalid(here, Value(name), "must be a standard resource for quotas");
+    if (counts_objects(name) && Quantity::of_value(amount).milli() % 1000 != 0) errors.invalid(here, amount, "must be an integer");
   }
   check_scopes(spec, scopes, errors);
   const auto all = spec[keys::kScopeSelector][keys::kMatchExpressions].items();
@@ -322,33 +332,6 @@ void check_priority_class(const Value& object, const FieldPath& at, FieldErrors&
   }
 }
 
-void check_claim_spec(const Value& spec, const FieldPath& at, FieldErrors& errors) {
-  if (spec[keys::kAccessModes].empty()) {
-    errors.required(at.field("accessModes"), "at least 1 access mode is required");
-  }
-  const auto modes = spec[keys::kAccessModes].items();
-  const auto alone = [](const Value& mode) { return mode.as_string() == "ReadWriteOncePod"; };
-  if (modes.size() > 1 && std::ranges::any_of(modes, alone))
-    errors.forbidden(at.field("accessModes"), "may not use ReadWriteOncePod with other access modes");
-  const Value& class_name = spec[keys::kStorageClassName];
-  if (!class_name.as_string().empty())
-    errors.invalid_each(at.field("storageClassName"), class_name, check_dns_subdomain(class_name.as_string()));
-  const Value& size = spec.at({keys::kResources, keys::kRequests}).get("storage");
-  const FieldPath requests = at.field("resources");
-  if (!size.has_value()) {
-    errors.required(requests.key("storage"));
-  } else if (Quantity::of_value(size).zero() || Quantity::of_value(size).negative()) {
-    errors.invalid(requests.key("storage"), size, "must be greater than zero");
-  }
-}
-
-void check_volume_spec(const Value& spec, const FieldPath& at, FieldErrors& errors) {
-  if (spec[keys::kAccessModes].empty()) errors.required(at.field("accessModes"));
-  if (spec[keys::kCapacity].empty()) errors.required(at.field("capacity"));
-  const FieldPath capacity = at.field("capacity");
-  check_amounts(spec[keys::kCapacity], capacity, errors);
-}
-
 // In the order in which they are told.
 constexpr std::string_view kKeyUsages[] = {
     "any", "cert sign", "client auth", "code signing", "content commitment", "crl sign", "data encipherment", "decipher only",
@@ -396,8 +379,6 @@ constexpr NamedCheckRule kRules[] = {
     {"events", "Event", check_reported_event},
     {"core", "ResourceQuotaSpec", check_quota_spec},
     {"core", "Taint", check_taint},
-    {"core", "PersistentVolumeClaimSpec", check_claim_spec},
-    {"core", "PersistentVolumeSpec", check_volume_spec},
     {"certificates", "CertificateSigningRequestSpec", check_certificate_request},
     {"coordination", "LeaseSpec", check_lease_spec},
     {"rbac", "ClusterRole", check_cluster_role},

@@ -66,15 +66,6 @@ void check_field_reference(std::string_view path, const Value& bad, const FieldP
   errors.invalid(at, bad, cat("error converting fieldPath: field label not supported: ", path));
 }
 
-void check_resource_reference(ResourceFieldSelectorView reference, const FieldPath& at, FieldErrors& errors) {
-  static constexpr std::string_view kResources[] = {"limits.cpu",   "limits.ephemeral-storage",   "limits.memory",
-                                                    "requests.cpu", "requests.ephemeral-storage", "requests.memory"};
-  const std::string_view name = reference.resource();
-  if (name.empty() || name.starts_with("limits.hugepages-") || name.starts_with("requests.hugepages-")) return;
-  if (std::ranges::find(kResources, name) == std::end(kResources))
-    errors.not_supported(at.field("resource"), reference.resource_value(), kResources);
-}
-
 void check_env_source(EnvVarSourceView source, EnvVarView variable, const FieldPath& at,
                       FieldErrors& errors) {
   size_t sources = 0;
@@ -84,7 +75,7 @@ void check_env_source(EnvVarSourceView source, EnvVarView variable, const FieldP
     const auto reference = source.fieldRef();
     check_field_reference(reference.fieldPath(), reference.fieldPath_value(), path, errors);
   }
-  if (source.has_resourceFieldRef()) check_resource_reference(source.resourceFieldRef(), at.field("resourceFieldRef"), errors);
+  if (source.has_resourceFieldRef()) check_resource_reference(source.resourceFieldRef_value(), at.field("resourceFieldRef"), errors);
   sources += source.has_resourceFieldRef() + source.has_configMapKeyRef() +
              source.has_secretKeyRef() + source.has_fileKeyRef();
   if (sources == 0) {
@@ -135,6 +126,24 @@ void check_env(ContainerView container, const FieldPath& at, FieldErrors& errors
   }
 }
 
+// `at` is the list: these complaints name no index.
+void check_mount_modes(ContainerView container, VolumeMountView mount, const FieldPath& at, FieldErrors& errors) {
+  static constexpr std::string_view kPropagations[] = {"Bidirectional", "HostToContainer", "None"};
+  static constexpr std::string_view kRecursive[] = {"Disabled", "Enabled", "IfPossible"};
+  const FieldPath propagation_at = at.field("mountPropagation"), recursive_at = at.field("recursiveReadOnly");
+  const std::string_view propagation = mount.mountPropagation(), recursive = mount.recursiveReadOnly();
+  if (mount.has_mountPropagation() && std::ranges::find(kPropagations, propagation) == std::end(kPropagations))
+    errors.not_supported(propagation_at, mount.mountPropagation_value(), kPropagations);
+  if (propagation == "Bidirectional" && !container.securityContext().privileged())
+    errors.forbidden(propagation_at, "Bidirectional mount propagation is available only to privileged containers");
+  if (!mount.has_recursiveReadOnly() || recursive == "Disabled") return;
+  if (recursive != "Enabled" && recursive != "IfPossible")
+    return errors.not_supported(recursive_at, mount.recursiveReadOnly_value(), kRecursive);
+  if (!mount.readOnly()) errors.forbidden(recursive_at, "may only be specified when readOnly is true");
+  if (mount.has_mountPropagation() && propagation != "None")
+    errors.forbidden(recursive_at, "may only be specified when mountPropagation is None or not specified");
+}
+
 void check_mounts(ContainerView container, const FieldPath& at, FieldErrors& errors) {
   std::set<std::string_view> paths;
   const FieldPath list = at.field("volumeMounts");
@@ -148,6 +157,7 @@ void check_mounts(ContainerView container, const FieldPath& at, FieldErrors& err
       errors.invalid(here.field("subPathExpr"), mount.subPathExpr_value(),
                      "subPathExpr and subPath are mutually exclusive");
     }
+    check_mount_modes(container, mount, list, errors);
     const std::pair<std::string_view, const Value&> relative[] = {
         {"subPath", mount.subPath_value()}, {"subPathExpr", mount.subPathExpr_value()}};
     for (const auto& [name, path] : relative) {
@@ -308,6 +318,24 @@ void check_security_context(const Value& value, const FieldPath& at, FieldErrors
   }
 }
 
+void check_restarts(const Value& container, const FieldPath& at, FieldErrors& errors) {
+  static constexpr std::string_view kPolicies[] = {"Always", "Never", "OnFailure"};
+  static constexpr std::string_view kResized[] = {"cpu", "memory"}, kOnResize[] = {"NotRequired", "RestartContainer"};
+  const auto supported = [&errors](const FieldPath& here, const Value& value, std::span<const std::string_view> list) {
+    if (value.has_value() && std::ranges::find(list, value.as_string()) == list.end()) errors.not_supported(here, value, list);
+  };
+  supported(at.field("restartPolicy"), container[keys::kRestartPolicy], kPolicies);
+  const FieldPath resize = at.field("resizePolicy");
+  const auto policies = container[keys::kResizePolicy].items();
+  std::set<std::string_view> resources;
+  for (size_t i = 0; i < policies.size(); ++i) {
+    const Value& resource = policies[i][keys::kResourceName];
+    if (!resources.insert(resource.as_string()).second) errors.duplicate(resize.index(i), resource);
+    supported(resize, resource, kResized);
+    supported(resize, policies[i][keys::kRestartPolicy], kOnResize);
+  }
+}
+
 constexpr NamedCheckRule kRules[] = {
     {"core", "HTTPGetAction", check_http_get},
     {"core", "TCPSocketAction", check_tcp_socket},
@@ -323,6 +351,16 @@ constexpr NamedCheckRule kRules[] = {
 
 std::span<const NamedCheckRule> container_rules() {
   return kRules;
+}
+
+void check_resource_reference(const Value& value, const FieldPath& at, FieldErrors& errors) {
+  static constexpr std::string_view kResources[] = {"limits.cpu",   "limits.ephemeral-storage",   "limits.memory",
+                                                    "requests.cpu", "requests.ephemeral-storage", "requests.memory"};
+  const ResourceFieldSelectorView reference(value);
+  const std::string_view name = reference.resource();
+  if (name.empty() || name.starts_with("limits.hugepages-") || name.starts_with("requests.hugepages-")) return;
+  if (std::ranges::find(kResources, name) == std::end(kResources))
+    errors.not_supported(at.field("resource"), reference.resource_value(), kResources);
 }
 
 void check_container(const Value& value, bool init, const FieldPath& at, FieldErrors& errors) {
@@ -342,6 +380,7 @@ void check_container(const Value& value, bool init, const FieldPath& at, FieldEr
   check_env(container, at, errors);
   check_mounts(container, at, errors);
   check_probes(container, at, errors);
+  check_restarts(value, at, errors);
   if (!init || container.restartPolicy() == "Always") return;
   for (const auto* name : {"lifecycle", "livenessProbe", "readinessProbe", "startupProbe"}) {
     if (value[name].has_value()) {

@@ -93,6 +93,16 @@ void check_affinity_term(const Value& term, const FieldPath& at, FieldErrors& er
   const FieldPath here = at.field("topologyKey");
   if (key.as_string().empty()) errors.required(here, "can not be empty");
   errors.invalid_each(here, key.has_value() ? key : Value(""), check_qualified_name(key.as_string()));
+  const FieldPath namespaces = at.field("namespace");
+  for (const auto& name : term[keys::kNamespaces].items())
+    errors.invalid_each(namespaces, name, check_dns_label(name.as_string()));
+  for (const auto* keys : {"matchLabelKeys", "mismatchLabelKeys"}) check_label_keys(term, keys, at, errors);
+  const auto match = term[keys::kMatchLabelKeys].items(), mismatch = term[keys::kMismatchLabelKeys].items();
+  const FieldPath match_at = at.field("matchLabelKeys");
+  for (size_t i = 0; i < match.size(); ++i) {
+    if (std::ranges::find(mismatch, match[i]) != mismatch.end())
+      errors.invalid(match_at.index(i), match[i], "exists in both matchLabelKeys and mismatchLabelKeys");
+  }
 }
 
 void check_readiness_gate(const Value& gate, const FieldPath& at, FieldErrors& errors) {
@@ -132,6 +142,24 @@ constexpr NamedCheckRule kRules[] = {
 };
 
 }  // namespace
+
+void check_label_keys(const Value& term, std::string_view name, const FieldPath& at, FieldErrors& errors) {
+  const auto all = term.get(name).items();
+  if (all.empty()) return;
+  const FieldPath here = at.field(name);
+  const Value& selector = term[keys::kLabelSelector];
+  if (!selector.has_value()) return errors.forbidden(here, "must not be specified when labelSelector is not set");
+  const auto selects = [&selector](const Value& key) {
+    return selector[keys::kMatchLabels].contains(key.as_string()) ||
+           std::ranges::any_of(selector[keys::kMatchExpressions].items(),
+                               [&](const Value& expression) { return expression[keys::kKey] == key; });
+  };
+  for (size_t i = 0; i < all.size(); ++i) {
+    const FieldPath one = here.index(i);
+    errors.invalid_each(one, all[i], check_qualified_name(all[i].as_string()));
+    if (selects(all[i])) errors.invalid(one, all[i], cat("exists in both ", name, " and labelSelector"));
+  }
+}
 
 void check_id(const Value& id, const FieldPath& at, FieldErrors& errors) {
   if (id.has_value() && (id.as_int() < 0 || id.as_int() > INT32_MAX))

@@ -168,13 +168,75 @@ void check_pod_resources(const Value& spec, const FieldPath& at, FieldErrors& er
   }
 }
 
+// What a container says of itself and the pod decides: how long it may sleep before it ends, which claims there are, and
+// whether it may be restarted at all.
+void check_containers_together(const Value& spec, const FieldPath& at, FieldErrors& errors) {
+  std::set<std::string_view> claims;
+  for (const auto& claim : spec[keys::kResourceClaims].items()) claims.insert(claim[keys::kName].as_string());
+  const int64_t grace = spec[keys::kTerminationGracePeriodSeconds].as_int(30);
+  const bool never = spec[keys::kRestartPolicy].as_string() == "Never";
+  for (const auto* name : {"containers", "initContainers", "ephemeralContainers"}) {
+    const FieldPath list = at.field(name);
+    const auto containers = spec.get(name).items();
+    for (size_t i = 0; i < containers.size(); ++i) {
+      const FieldPath here = list.index(i);
+      for (const auto& hook : {keys::kPostStart, keys::kPreStop}) {
+        const Value& seconds = containers[i][keys::kLifecycle][hook][keys::kSleep][keys::kSeconds];
+        if (!seconds.has_value() || (seconds.as_int() >= 0 && seconds.as_int() <= grace)) continue;
+        const FieldPath lifecycle = here.field("lifecycle");
+        const FieldPath action = lifecycle.field(hook.text());
+        errors.invalid(action.field("sleep"), seconds,
+                       cat("must be non-negative and less than terminationGracePeriodSeconds (", grace, ")"));
+      }
+      const auto wanted = containers[i][keys::kResources][keys::kClaims].items();
+      const FieldPath claims_at = here.field("resources.claims");
+      for (size_t c = 0; c < wanted.size(); ++c) {
+        if (!claims.contains(wanted[c][keys::kName].as_string())) errors.not_found(claims_at.index(c), wanted[c][keys::kName]);
+      }
+      for (const auto& policy : containers[i][keys::kResizePolicy].items()) {
+        const Value& restart = policy[keys::kRestartPolicy];
+        if (never && restart.as_string() == "RestartContainer")
+          errors.invalid(here.field("resizePolicy"), restart, "must be 'NotRequired' when `restartPolicy` is 'Never'");
+      }
+    }
+  }
+}
+
+// Users of its own are worth nothing beside a namespace of the machine's.
+void check_own_users(PodSpecView spec, const FieldPath& at, FieldErrors& errors) {
+  for (const auto& [name, shared] : {std::pair{"hostNetwork", spec.hostNetwork()}, std::pair{"HostPID", spec.hostPID()},
+                                     std::pair{"HostIPC", spec.hostIPC()}}) {
+    if (shared) errors.forbidden(at.field(name), "when `pod.Spec.HostUsers` is false");
+  }
+}
+
+void check_os(const Value& spec, const FieldPath& at, FieldErrors& errors) {
+  static constexpr std::string_view kSystems[] = {"linux", "windows"};
+  const Value& name = spec[keys::kOs][keys::kName];
+  if (!spec[keys::kOs].has_value() || name.as_string().empty()) return;  // a name is required, and the schema says so
+  const FieldPath os = at.field("os");
+  if (std::ranges::find(kSystems, name.as_string()) == std::end(kSystems)) errors.not_supported(os.field("name"), name, kSystems);
+  if (name.as_string() == "linux" && spec[keys::kSecurityContext].get("windowsOptions").has_value())
+    errors.forbidden(at.field("securityContext.windowsOptions"), "windows options cannot be set for a linux pod");
+  if (name.as_string() != "windows") return;
+  for (const auto& [key, value] : spec[keys::kSecurityContext].entries()) {
+    constexpr std::string_view kAnywhere[] = {"runAsNonRoot", "windowsOptions"};
+    if (std::ranges::find(kAnywhere, key.text()) != std::end(kAnywhere) || !value.has_value()) continue;
+    const FieldPath context = at.field("securityContext");
+    errors.forbidden(context.field(key.text()), "cannot be set for a windows pod");
+  }
+}
+
 void check_pod_spec(const Value& value, const FieldPath& at, FieldErrors& errors) {
   const PodSpecView spec(value);
   check_containers(spec, at, errors);
+  check_containers_together(value, at, errors);
   check_host_ports(spec, at, errors);
   check_dns(spec, at, errors);
   check_identity(spec, at, errors);
   if (value[keys::kResources].has_value()) check_pod_resources(value, at, errors);
+  if (value[keys::kHostUsers].has_value() && !value[keys::kHostUsers].as_bool()) check_own_users(spec, at, errors);
+  check_os(value, at, errors);
   const Value& shared = value[keys::kShareProcessNamespace];
   if (shared.as_bool() && spec.hostPID()) {
     const FieldPath context = at.field("securityContext");
@@ -198,62 +260,6 @@ void check_pod_spec(const Value& value, const FieldPath& at, FieldErrors& errors
     if (spreads.insert(key).second) continue;
     const FieldPath here = list.index(i);
     errors.duplicate(here.field("{topologyKey, whenUnsatisfiable}"), Value(key));
-  }
-}
-
-// ---- volumes ----
-
-void check_volume(const Value& volume, const FieldPath& at, FieldErrors& errors) {
-  size_t sources = 0;
-  for (const auto& [key, source] : volume.entries()) {
-    if (key == keys::kName || !source.has_value()) continue;
-    if (++sources > 1) {
-      errors.forbidden(at.field(key.text()), "may not specify more than 1 volume type");
-    }
-  }
-  if (sources == 0) errors.required(at, "must specify a volume type");
-}
-
-void check_mode(const Value& mode, const FieldPath& at, FieldErrors& errors) {
-  if (mode.as_int() < 0 || mode.as_int() > 0777) {
-    errors.invalid(at, mode, "must be a number between 0 and 0777 (octal), both inclusive");
-  }
-}
-
-void check_default_mode(const Value& source, const FieldPath& at, FieldErrors& errors) {
-  const FieldPath mode = at.field("defaultMode");
-  check_mode(source[keys::kDefaultMode], mode, errors);
-}
-
-void check_local_path(const Value& path, const FieldPath& at, FieldErrors& errors) {
-  const std::string_view text = path.as_string();
-  if (text.starts_with('/')) errors.invalid(at, path, "must be a relative path");
-  for (const auto part : split(text, '/')) {
-    if (part == "..") errors.invalid(at, path, "must not contain '..'");
-  }
-}
-
-void check_key_to_path(const Value& item, const FieldPath& at, FieldErrors& errors) {
-  const FieldPath path = at.field("path");
-  check_local_path(item[keys::kPath], path, errors);
-  const FieldPath mode = at.field("mode");
-  check_mode(item[keys::kMode], mode, errors);
-}
-
-void check_secret_volume(const Value& source, const FieldPath& at, FieldErrors& errors) {
-  if (source[keys::kSecretName].as_string().empty()) errors.required(at.field("secretName"));
-  check_default_mode(source, at, errors);
-}
-
-void check_config_map_volume(const Value& source, const FieldPath& at, FieldErrors& errors) {
-  if (source[keys::kName].as_string().empty()) errors.required(at.field("name"));
-  check_default_mode(source, at, errors);
-}
-
-void check_host_path(const Value& source, const FieldPath& at, FieldErrors& errors) {
-  for (const auto part : split(source[keys::kPath].as_string(), '/')) {
-    if (part == "..")
-      errors.invalid(at.field("path"), source[keys::kPath], "must not contain '..'");
   }
 }
 
@@ -298,6 +304,7 @@ void check_spread_constraint(const Value& value, const FieldPath& at, FieldError
                    cat("can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ", constraint.whenUnsatisfiable()));
   }
   if (constraint.topologyKey().empty()) errors.required(at.field("topologyKey"), "can not be empty");
+  check_label_keys(value, "matchLabelKeys", at, errors);
 }
 
 void check_weight(const Value& term, const FieldPath& at, FieldErrors& errors) {
@@ -335,7 +342,10 @@ void check_host_alias(const Value& alias, const FieldPath& at, FieldErrors& erro
 }
 
 void check_pod(const Value& pod, const FieldPath& at, FieldErrors& errors) {
-  check_mounts(pod[keys::kSpec], at.field("spec"), errors);
+  const Value& spec = pod[keys::kSpec];
+  check_mounts(spec, at.field("spec"), errors);
+  if (!spec[keys::kNodeName].as_string().empty() && !spec[keys::kSchedulingGates].empty())
+    errors.forbidden(at.field("spec.nodeName"), "cannot be set until all schedulingGates have been cleared");
 }
 
 void check_pod_template(const Value& pod_template, const FieldPath& at, FieldErrors& errors) {
@@ -346,13 +356,6 @@ constexpr NamedCheckRule kRules[] = {
     {"core", "Pod", check_pod},
     {"core", "PodTemplate", check_pod_template},
     {"core", "PodSpec", check_pod_spec},
-    {"core", "Volume", check_volume},
-    {"core", "KeyToPath", check_key_to_path},
-    {"core", "SecretVolumeSource", check_secret_volume},
-    {"core", "ConfigMapVolumeSource", check_config_map_volume},
-    {"core", "DownwardAPIVolumeSource", check_default_mode},
-    {"core", "ProjectedVolumeSource", check_default_mode},
-    {"core", "HostPathVolumeSource", check_host_path},
     {"core", "Toleration", check_toleration},
     {"core", "TopologySpreadConstraint", check_spread_constraint},
     {"core", "PreferredSchedulingTerm", check_weight},

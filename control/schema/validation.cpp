@@ -143,6 +143,8 @@ void check_owner_references(const Value& owners, const FieldPath& at, FieldError
     for (const auto& [key, detail] : needed) {
       if (is_empty(owner[key])) errors.invalid(here.field(key.text()), Value(""), detail);
     }
+    if (owner[keys::kApiVersion].as_string() == "v1" && owner[keys::kKind].as_string() == "Event")
+      errors.invalid(at, owner, "/v1, Kind=Event is disallowed from being an owner");
     if (!owner[keys::kController].as_bool()) continue;
     if (controlled) {
       errors.invalid(at, owners, "Only one reference can have Controller set to true");
@@ -150,6 +152,11 @@ void check_owner_references(const Value& owners, const FieldPath& at, FieldError
     }
     controlled = true;
   }
+}
+
+// Of Kubernetes itself, or of a domain.
+bool is_own_finalizer(std::string_view name) {
+  return name.find('/') != std::string_view::npos || name == "kubernetes" || name == "orphan" || name == "foregroundDeletion";
 }
 
 void check_metadata(const ResourceInfo& resource, const Value& metadata, const FieldPath& at,
@@ -171,6 +178,8 @@ void check_metadata(const ResourceInfo& resource, const Value& metadata, const F
   const FieldPath finalizers = at.field("finalizers");
   for (const auto& finalizer : metadata[keys::kFinalizers].items()) {
     errors.invalid_each(finalizers, finalizer, check_qualified_name(finalizer.as_string()));
+    if (!resource.custom && !is_own_finalizer(finalizer.as_string()))
+      errors.invalid(finalizers, finalizer, "name is neither a standard finalizer name nor is it fully qualified");
   }
   const FieldPath owners = at.field("ownerReferences");
   check_owner_references(metadata[keys::kOwnerReferences], owners, errors);
@@ -227,7 +236,7 @@ constexpr NamedCheckRule kMetaRules[] = {
 CheckRule check_rule(std::string_view package, std::string_view type) {
   for (const auto rules : {std::span<const NamedCheckRule>(kMetaRules), pod_rules(), pod_part_rules(),
                            container_rules(), workload_rules(), network_rules(), config_rules(),
-                           policy_rules()}) {
+                           policy_rules(), volume_rules()}) {
     for (const auto& rule : rules) {
       if (rule.package == package && rule.type == type) return rule.check;
     }

@@ -25,6 +25,7 @@ std::span<const NamedCheckRule> workload_rules();   // workload_rules.cpp
 std::span<const NamedCheckRule> network_rules();    // network_rules.cpp
 std::span<const NamedCheckRule> config_rules();     // config_rules.cpp
 std::span<const NamedCheckRule> policy_rules();     // policy_rules.cpp
+std::span<const NamedCheckRule> volume_rules();     // volume_rules.cpp
 
 // The rule of a type, or null. For Schema's constructor.
 CheckRule check_rule(std::string_view package, std::string_view type);
@@ -38,6 +39,10 @@ void check_port_or_name(const Value& port, const FieldPath& at, FieldErrors& err
 // Every mount of a pod's containers names one of its volumes. By the objects that know all of them:
 // the claims of a StatefulSet become volumes of its pods only later.
 void check_mounts(const Value& pod_spec, const FieldPath& at, FieldErrors& errors);
+// The keys of labels by which a term or constraint narrows its selector, which must not name them too.
+void check_label_keys(const Value& term, std::string_view name, const FieldPath& at, FieldErrors& errors);
+// What a resourceFieldRef may name.
+void check_resource_reference(const Value& reference, const FieldPath& at, FieldErrors& errors);
 void check_container(const Value& container, bool init, const FieldPath& at, FieldErrors& errors);
 
 }  // namespace minik::control

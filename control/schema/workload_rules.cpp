@@ -162,6 +162,45 @@ void check_daemon_set_spec(const Value& spec, const FieldPath& at, FieldErrors& 
   check_lasting_template(spec, "DaemonSet", at, errors);
 }
 
+bool has_container(const Value& pod_spec, const Value& name) {
+  const auto is_it = [&name](const Value& container) { return container[keys::kName] == name; };
+  return std::ranges::any_of(pod_spec[keys::kContainers].items(), is_it) ||
+         std::ranges::any_of(pod_spec[keys::kInitContainers].items(), is_it);
+}
+
+// "acme.io/queue": who looks after the Job instead.
+void check_manager(const Value& manager, const FieldPath& at, FieldErrors& errors) {
+  constexpr size_t kBytesMax = 63;
+  const std::string_view name = manager.as_string();
+  const size_t slash = name.find('/');
+  if (name.size() > kBytesMax) errors.too_long(at, kBytesMax);
+  if (slash == std::string_view::npos || slash == 0 || slash + 1 == name.size()) {
+    errors.invalid(at, manager, "must be a domain-prefixed path (such as \"acme.io/foo\")");
+  } else {
+    errors.invalid_each(at, Value(name.substr(0, slash)), check_dns_subdomain(name.substr(0, slash)));
+  }
+}
+
+// How many indexes may fail, and how many there may be when each counts its failures.
+void check_failed_indexes(const JobSpecView& spec, const FieldPath& at, FieldErrors& errors) {
+  constexpr int64_t kMany = 100'000, kAtOnceOfMany = 10'000;
+  const FieldPath failed = at.field("maxFailedIndexes"), parallelism = at.field("parallelism");
+  const bool many = spec.has_backoffLimitPerIndex() && spec.completions() > kMany;
+  const std::string too_many = cat("must be less than or equal to ", kAtOnceOfMany, " when completions are above ", kMany,
+                                   " and used with backoff limit per index");
+  if (many && spec.parallelism() > kAtOnceOfMany) errors.invalid(parallelism, spec.parallelism_value(), too_many);
+  if (!spec.has_maxFailedIndexes()) {
+    if (many) errors.required(failed, cat("must be specified when completions is above ", kMany));
+    return;
+  }
+  const int64_t most = spec.maxFailedIndexes();
+  if (spec.has_completions() && most > spec.completions()) {
+    errors.invalid(failed, spec.maxFailedIndexes_value(), "must be less than or equal to completions");
+  }
+  if (most > kMany) errors.invalid(failed, spec.maxFailedIndexes_value(), cat("must be less than or equal to ", kMany));
+  if (many && most > kAtOnceOfMany) errors.invalid(failed, spec.maxFailedIndexes_value(), too_many);
+}
+
 void check_failure_rules(const JobSpecView& spec, const FieldPath& at, FieldErrors& errors) {
   size_t i = 0;
   const FieldPath rules_at = at.field("podFailurePolicy.rules");
@@ -176,6 +215,11 @@ void check_failure_rules(const JobSpecView& spec, const FieldPath& at, FieldErro
     if (rule[keys::kAction].as_string() == "FailIndex" && !spec.has_backoffLimitPerIndex()) {
       errors.invalid(here.field("action"), rule[keys::kAction],
                      "requires the backoffLimitPerIndex field");
+    }
+    const Value& container = rule[keys::kOnExitCodes][keys::kContainerName];
+    if (container.has_value() && !has_container(spec.raw().at({keys::kTemplate, keys::kSpec}), container)) {
+      errors.invalid(here.field("onExitCodes.containerName"), container,
+                     "must be one of the container or initContainer names in the pod template");
     }
     for (const auto& code : rule[keys::kOnExitCodes][keys::kValues].items()) {
       if (code.as_int() != 0 || rule[keys::kOnExitCodes][keys::kOperator].as_string() != "In")
@@ -200,6 +244,7 @@ void check_job_spec(const Value& value, const FieldPath& at, FieldErrors& errors
                    "only Failed is supported when podFailurePolicy is specified");
   }
   check_failure_rules(spec, at, errors);
+  if (value[keys::kManagedBy].has_value()) check_manager(value[keys::kManagedBy], at.field("managedBy"), errors);
   const Value& labels = spec.selector_value()[keys::kMatchLabels];
   const bool generated = labels.size() == 1 &&
                          labels.contains("batch.kubernetes.io/controller-uid") &&
@@ -225,6 +270,7 @@ void check_job_spec(const Value& value, const FieldPath& at, FieldErrors& errors
     errors.invalid(at.field("parallelism"), spec.parallelism_value(),
                    "must be less than or equal to 100000 when completion mode is Indexed");
   }
+  check_failed_indexes(spec, at, errors);
 }
 
 // Whether the zone exists is known where its file is: the controller says it in an Event.

@@ -507,7 +507,7 @@ Status ApiFront::connect(const ExchangePtr& exchange, control::ApiServer& server
     MINIK_ASSIGN(auto start, options_.streams->log(log));
     on_loop([exchange, start = std::move(start)] {
       const Responder& responder = exchange->responder;
-      start(responder.stream({200, {{"content-type", "text/plain"}}, ""}),
+      start(responder.stream({200, {{"content-type", "text/plain"}}, ""}, {.may_rest = true}),
             [responder](Task task) { responder.on_close(std::move(task)); });
     });
     return {};

@@ -242,6 +242,10 @@ struct DnsServer::State : std::enable_shared_from_this<DnsServer::State> {
     events.on_bytes = [this, id](std::string_view bytes) { on_client_bytes(id, bytes); };
     events.on_end = [this, id] { drop_client(id); };
     events.on_broken = [this, id] { drop_client(id); };
+    events.on_drain = [this, id] {
+      clients.at(id).channel->resume_reading();
+      answer_client(id);
+    };
     client.channel->start(std::move(events));
     client.channel->resume_reading();
   }
@@ -250,13 +254,21 @@ struct DnsServer::State : std::enable_shared_from_this<DnsServer::State> {
     Client& client = clients.at(id);
     client.arrived += bytes;
     client.patience->arm(kDnsTcpIdleTimeout, [this, id] { drop_client(id); });
+    answer_client(id);
+  }
+
+  // What has arrived, as long as the client takes the answers; who does not is not read either, until it does or its time
+  // is up.
+  void answer_client(uint64_t id) {
+    Client& client = clients.at(id);
     std::string message;
-    while (take_message(client.arrived, message)) {
+    while (client.channel->backlog() <= kDnsTcpBacklogBytesMax && take_message(client.arrived, message)) {
       answer(message, DnsTransport::kTcp, [this, id](std::string reply) {
         const auto found = clients.find(id);
         if (found != clients.end()) found->second.channel->write(framed(reply));
       });
     }
+    if (client.channel->backlog() > kDnsTcpBacklogBytesMax) client.channel->pause_reading();
   }
 
   void drop_client(uint64_t id) {

@@ -401,7 +401,7 @@ void HttpConnection::flush() {
       if (out_bytes_ > kHttpUnsentBytesFree && server_->unsent_bytes > server_->options.total_unsent_bytes_max) {
         return close();
       }
-      set_deadline(server_->options.progress_timeout);
+      if (!upgraded_ && !(stream_ && stream_->options().may_rest)) set_deadline(server_->options.progress_timeout);
       watch_.wait_writable([this] { on_writable(); });
       break;
     }

@@ -115,16 +115,19 @@ void IngressProxy::set_routes(std::shared_ptr<const IngressRoutes> routes) {
   state_->certificates = std::move(certificates);
 }
 
+// The one that names the host, else one for its whole domain, else one without hosts; of equal ones the oldest.
 std::shared_ptr<TlsServer> IngressProxy::certificate_for(std::string_view name) const {
   const std::string lower = to_lower(name);
   const std::lock_guard lock(state_->mutex);
+  std::shared_ptr<TlsServer> of_domain, of_any;
   for (const auto& certificate : state_->certificates) {
-    if (certificate.hosts.empty()) return certificate.server;
+    if (certificate.hosts.empty() && !of_any) of_any = certificate.server;
     for (const auto& host : certificate.hosts) {
-      if (control::host_matches(host, lower)) return certificate.server;
+      if (to_lower(host) == lower) return certificate.server;
+      if (!of_domain && control::host_matches(host, lower)) of_domain = certificate.server;
     }
   }
-  return nullptr;
+  return of_domain ? of_domain : of_any;
 }
 
 void IngressProxy::handle(HttpRequest request, Responder responder, IngressScheme scheme) {

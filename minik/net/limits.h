@@ -90,6 +90,8 @@ constexpr size_t kPumpRequestBytesMax = 64 * 1024;
 
 // Relayed connections (node ports, pods' ways out): each is two descriptors and up to two backlogs.
 constexpr size_t kRelayConnectionsMax = 4096;
+// Of one client: a pod that opens connections without end leaves most of them to the others.
+constexpr size_t kRelayConnectionsOfOneMax = kRelayConnectionsMax / 4;
 // What a dialler gives up after; a host that answers at all answers sooner.
 constexpr Duration kRelayConnectTimeout = seconds(10);
 
@@ -98,6 +100,8 @@ constexpr size_t kDnsForwardsMax = 1024;
 // DNS over TCP is for the rare long answer.
 constexpr size_t kDnsTcpClientsMax = 256;
 constexpr Duration kDnsTcpIdleTimeout = seconds(10);
+// Answers that a client leaves in its socket; beyond it no further query of it is read.
+constexpr size_t kDnsTcpBacklogBytesMax = 64 * 1024;
 
 // The Ingress: a body up to here, what nginx' controller takes at all, is held until it is whole, so that a slow visitor
 // holds no endpoint; a larger one, and one of unknown length, goes on as it comes.

@@ -46,6 +46,8 @@ struct StreamOptions {
   // When it is known, it is announced and the body goes without chunks; who opens the stream keeps the word.
   // An answer to HEAD has one, and no body.
   std::optional<uint64_t> content_length = {};
+  // The client may rest for as long as it likes, as `kubectl logs -f | less` does; its backlog is bounded all the same.
+  bool may_rest = false;
 };
 
 class HttpExchange;

@@ -5,9 +5,9 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include <atomic>
 #include <cerrno>
 #include <map>
+#include <mutex>
 #include <set>
 #include <vector>
 
@@ -23,12 +23,18 @@ void reset_on_close(int fd) {
   setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
 }
 
+// A side that vanishes without a word, as a machine that loses its power does, is found out by the kernel.
+void notice_silence(int fd) {
+  const int on = 1;
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+}
+
 }  // namespace
 
 class RelayConnection;
 
 struct TcpRelay::Shared : std::enable_shared_from_this<TcpRelay::Shared> {
-  explicit Shared(IoThreads& io) : threads(io), connections(io.size()) {}
+  Shared(IoThreads& io, TcpRelayOptions o) : threads(io), options(o), connections(io.size()) {}
 
   struct Listener {
     UniqueFd fd;
@@ -37,20 +43,40 @@ struct TcpRelay::Shared : std::enable_shared_from_this<TcpRelay::Shared> {
   };
   void accept_from(Listener& listener);
   void wait(Listener& listener);
+  // A place for one more connection of this address; false: there is none.
+  bool take_place(uint32_t source) {
+    const std::lock_guard lock(mutex);
+    if (open >= options.connections_max || open_of[source] >= options.connections_of_one_max) return false;
+    ++open;
+    ++open_of[source];
+    return true;
+  }
+  void leave_place(uint32_t source) {
+    const std::lock_guard lock(mutex);
+    --open;
+    if (--open_of[source] == 0) open_of.erase(source);
+  }
 
   IoThreads& threads;
+  const TcpRelayOptions options;
   std::map<uint64_t, Listener> listeners;  // on loop 0
+  size_t next_loop = 0;                    // likewise
   // Each loop's own, on its thread.
   std::vector<std::set<std::shared_ptr<RelayConnection>>> connections;
-  std::atomic<size_t> open = 0;
+
+ private:
+  std::mutex mutex;
+  size_t open = 0;
+  std::map<uint32_t, size_t> open_of;  // by address
 };
 
 // One accepted connection and the one it leads to; lives on one loop.
 class RelayConnection : public std::enable_shared_from_this<RelayConnection> {
  public:
-  RelayConnection(std::shared_ptr<TcpRelay::Shared> shared, size_t loop, UniqueFd accepted)
+  RelayConnection(std::shared_ptr<TcpRelay::Shared> shared, size_t loop, UniqueFd accepted, uint32_t source)
       : shared_(std::move(shared)),
         loop_index_(loop),
+        source_(source),
         loop_(*shared_->threads.loop(loop)),
         patience_(loop_),
         accepted_(std::move(accepted)) {}
@@ -61,6 +87,7 @@ class RelayConnection : public std::enable_shared_from_this<RelayConnection> {
                                   : route.open();
     if (!opened) return refuse();
     target_ = std::move(*opened);
+    notice_silence(target_.get());
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(to.port);
@@ -98,7 +125,7 @@ class RelayConnection : public std::enable_shared_from_this<RelayConnection> {
   void finish() {
     const auto self = shared_from_this();
     close();
-    if (shared_->connections[loop_index_].erase(self) != 0) --shared_->open;
+    if (shared_->connections[loop_index_].erase(self) != 0) shared_->leave_place(source_);
   }
 
   void on_connected() {
@@ -145,6 +172,7 @@ class RelayConnection : public std::enable_shared_from_this<RelayConnection> {
 
   const std::shared_ptr<TcpRelay::Shared> shared_;
   const size_t loop_index_;
+  const uint32_t source_;
   EventLoop& loop_;
   ScopedTimer patience_;
   UniqueFd accepted_, target_;
@@ -161,24 +189,27 @@ void TcpRelay::Shared::wait(Listener& listener) {
 
 void TcpRelay::Shared::accept_from(Listener& listener) {
   while (true) {
-    UniqueFd accepted(accept4(listener.fd.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    sockaddr_in from{};
+    socklen_t size = sizeof from;
+    UniqueFd accepted(accept4(listener.fd.get(), reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!accepted) return;
-    if (open >= kRelayConnectionsMax) {
+    const uint32_t source = from.sin_family == AF_INET ? ntohl(from.sin_addr.s_addr) : 0;
+    if (!take_place(source)) {
       reset_on_close(accepted.get());
       continue;
     }
-    ++open;
-    const size_t loop = open % connections.size();
+    notice_silence(accepted.get());
+    const size_t loop = next_loop++ % connections.size();
     const auto holder = std::make_shared<UniqueFd>(std::move(accepted));
-    threads.loop(loop)->post([self = shared_from_this(), loop, holder, route = listener.route] {
-      const auto connection = std::make_shared<RelayConnection>(self, loop, std::move(*holder));
+    threads.loop(loop)->post([self = shared_from_this(), loop, holder, source, route = listener.route] {
+      const auto connection = std::make_shared<RelayConnection>(self, loop, std::move(*holder), source);
       self->connections[loop].insert(connection);
       connection->begin(route);
     });
   }
 }
 
-TcpRelay::TcpRelay(IoThreads& threads) : shared_(std::make_shared<Shared>(threads)) {}
+TcpRelay::TcpRelay(IoThreads& threads, TcpRelayOptions options) : shared_(std::make_shared<Shared>(threads, options)) {}
 
 TcpRelay::~TcpRelay() {
   run_on(*shared_->threads.loop(0), [this] { shared_->listeners.clear(); });

@@ -17,6 +17,7 @@
 
 #include "control/base/result.h"
 #include "minik/net/io_threads.h"
+#include "minik/net/limits.h"
 #include "minik/net/unique_fd.h"
 
 namespace minik {
@@ -33,9 +34,15 @@ struct RelayRoute {
   std::function<Result<UniqueFd>()> open;
 };
 
+struct TcpRelayOptions {
+  size_t connections_max = kRelayConnectionsMax;
+  size_t connections_of_one_max = kRelayConnectionsOfOneMax;
+};
+
+// What is too many is reset.
 class TcpRelay {
  public:
-  explicit TcpRelay(IoThreads& threads);
+  explicit TcpRelay(IoThreads& threads, TcpRelayOptions options = {});
   // Ends everything.
   ~TcpRelay();
   TcpRelay(const TcpRelay&) = delete;

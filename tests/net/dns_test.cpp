@@ -1,5 +1,6 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -125,6 +126,52 @@ TEST_F(DnsServerTest, CutsLongAnswersSoThatClientsComeAgainOverTcp) {
   EXPECT_NE(dig("+ignore db.default.svc.cluster.local").find(" tc "), std::string::npos);
   const auto whole = dig("+short db.default.svc.cluster.local");
   EXPECT_EQ(std::count(whole.begin(), whole.end(), '\n'), 200) << "dig retries over TCP by itself";
+}
+
+// Who asks and does not read is read no more, and goes on where he stopped.
+TEST_F(DnsServerTest, TakesNoMoreQueriesThanTheClientTakesAnswers) {
+  begin(false);
+  server->apply(web_and_friends(50));
+  const std::string name("\2db\7default\3svc\7cluster\5local\0", 30);
+  const std::string head("\0\1\1\0\0\1\0\0\0\0\0\0", 12), tail("\0\1\0\1", 4);
+  const std::string query = std::string("\0\0", 1) + static_cast<char>(head.size() + name.size() + tail.size()) + head + name + tail;
+  const UniqueFd client(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const int small = 64 << 10;
+  setsockopt(client.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+  setsockopt(client.get(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  pollfd ready{client.get(), POLLOUT, 0};
+  constexpr size_t kMany = 16 << 20;  // more than all sockets hold
+  size_t sent = 0;
+  while (sent < kMany && poll(&ready, 1, 300) == 1) {
+    const size_t at = sent % query.size();
+    const ssize_t n = send(client.get(), query.data() + at, query.size() - at, MSG_NOSIGNAL);
+    if (n > 0) sent += static_cast<size_t>(n);
+  }
+  EXPECT_LT(sent, kMany);
+
+  const size_t asked = sent / query.size();
+  std::string arrived;
+  size_t answers = 0;
+  char bytes[65536];
+  ready.events = POLLIN;
+  while (answers < asked && poll(&ready, 1, 10'000) == 1) {
+    const ssize_t n = recv(client.get(), bytes, sizeof bytes, 0);
+    if (n <= 0) break;
+    arrived.append(bytes, static_cast<size_t>(n));
+    size_t at = 0;
+    const auto byte = [&](size_t i) { return static_cast<size_t>(static_cast<unsigned char>(arrived[i])); };
+    while (arrived.size() - at >= 2 && arrived.size() - at >= 2 + (byte(at) << 8 | byte(at + 1))) {
+      at += 2 + (byte(at) << 8 | byte(at + 1));
+      ++answers;
+    }
+    arrived.erase(0, at);
+  }
+  EXPECT_EQ(answers, asked);
 }
 
 TEST_F(DnsServerTest, AsksOtherServersForOtherNamesAndForTargetsOfAliases) {

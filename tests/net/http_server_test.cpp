@@ -288,6 +288,30 @@ TEST(HttpStreams, CutASlowReaderOffInsteadOfBufferingWithoutBound) {
   EXPECT_EQ(closed.get_future().wait_for(std::chrono::seconds(10)), std::future_status::ready);
 }
 
+// `kubectl logs -f | less`: nobody reads until somebody turns the page. Others hold up what they do not take.
+TEST(HttpStreams, LetAReaderRestWhereItMay) {
+  for (const bool may_rest : {true, false}) {
+    const std::string page(20'000'000, 'p');  // more than the sockets hold
+    std::promise<void> closed;
+    HttpServerOptions options;
+    options.progress_timeout = milliseconds(30);
+    TestServer server(
+        [&](const HttpRequest&, const Responder& responder) {
+          responder.on_close([&] { closed.set_value(); });
+          const auto stream = responder.stream({}, {.may_rest = may_rest});
+          stream->write(page);
+          stream->finish();
+        },
+        std::move(options));
+    TestConnection client(server.plain_port(), Kind::kPlain);
+    client.send(get("/log"));
+    const auto cut = closed.get_future().wait_for(std::chrono::milliseconds(may_rest ? 200 : 10'000));
+    EXPECT_EQ(cut == std::future_status::ready, !may_rest);
+    if (!may_rest) continue;
+    EXPECT_EQ(client.response().body.size(), page.size());
+  }
+}
+
 TEST(HttpStreams, LetASourceWaitForItsReader) {
   std::promise<void> finished;
   std::shared_ptr<ResponseStream> stream;

@@ -259,6 +259,20 @@ TEST_F(IngressProxyTest, RefusesPathsThatLeaveTheRootAndHostsThatItDoesNotKnow) 
   EXPECT_EQ(ask("GET / HTTP/1.1\r\nHost: other.org\r\n\r\n").status, 404);
 }
 
+TEST_F(IngressProxyTest, ShowsTheCertificateThatNamesTheHostRatherThanAnOlderOneOfItsDomain) {
+  auto routes = std::make_shared<control::IngressRoutes>();
+  const KeyPair& pair = test_pki().server;
+  for (const auto& hosts : std::vector<std::vector<std::string>>{{}, {"*.shop.org"}, {"www.shop.org"}, {"*.shop.org"}})
+    routes->certificates.push_back({hosts, pair.certificate_pem, pair.private_key_pem});
+  proxy.set_routes(std::move(routes));
+  const auto own = proxy.certificate_for("WWW.shop.org"), of_domain = proxy.certificate_for("api.shop.org"),
+             of_any = proxy.certificate_for("elsewhere.org");
+  EXPECT_TRUE(own && of_domain && of_any);
+  EXPECT_NE(own, of_domain);
+  EXPECT_NE(of_domain, of_any);
+  EXPECT_EQ(proxy.certificate_for("cart.shop.org"), of_domain) << "the older of two";
+}
+
 TEST(NormalisedPath, IsWhatRoutesAreLookedUpWith) {
   EXPECT_EQ(normalised_path("/"), "/");
   EXPECT_EQ(normalised_path("/a//b/./c"), "/a/b/c");

@@ -224,6 +224,24 @@ void check_update(const Value& definition, const Value& old, FieldErrors& errors
   }
 }
 
+// Groups of Kubernetes' own domains are for kinds that its reviewers have seen, or that say that none has.
+void check_protected_group(const Value& definition, const FieldPath& annotations, FieldErrors& errors) {
+  constexpr std::string_view kApproved = "api-approved.kubernetes.io";
+  const std::string_view group = definition[keys::kSpec][keys::kGroup].as_string();
+  if (!group.ends_with(".k8s.io") && !group.ends_with(".kubernetes.io")) return;
+  const Value& reason = definition[keys::kMetadata][keys::kAnnotations].get(kApproved);
+  const std::string_view text = reason.as_string();
+  if (text.empty()) {
+    errors.required(annotations.key(kApproved), cat("protected groups must have approval annotation ", quoted(kApproved),
+                                                    ", see https://github.com/kubernetes/enhancements/pull/1111"));
+  } else if (!text.starts_with("unapproved") && text.find("://") == std::string_view::npos) {
+    errors.invalid(annotations.key(kApproved), reason,
+                   cat("protected groups must have approval annotation ", quoted(kApproved),
+                       " with either a URL or a reason starting with \"unapproved\", see "
+                       "https://github.com/kubernetes/enhancements/pull/1111"));
+  }
+}
+
 }  // namespace
 
 void check_definition(const Value& definition, const Value& old, FieldErrors& errors) {
@@ -234,6 +252,8 @@ void check_definition(const Value& definition, const Value& old, FieldErrors& er
   if (name != cat(spec.get("names").get("plural").as_string(), ".", spec[keys::kGroup].as_string())) {
     errors.invalid(name_at, Value(name), "must be spec.names.plural+\".\"+spec.group");
   }
+  const FieldPath annotations = metadata.field("annotations");
+  if (old.is_absent()) check_protected_group(definition, annotations, errors);
   if (old.is_absent() || !(spec == old[keys::kSpec])) check_spec(spec, spec_at, errors);
   if (!old.is_absent()) check_update(definition, old, errors);
 }

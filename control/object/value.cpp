@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -44,10 +45,11 @@ R* allocate_node(size_t count) {
   return node;
 }
 
-// By its size: an allocator that must find out first looks into memory that is long cold.
+// By its size: an allocator that must find out first looks into memory that is long cold. (std::allocator, because
+// clang++ has the delete that takes a size only when it is asked for it.)
 template <typename R>
 void free_node(R* node, size_t item_size) {
-  ::operator delete(node, sizeof(R) + node->size * item_size);
+  std::allocator<std::byte>().deallocate(reinterpret_cast<std::byte*>(node), sizeof(R) + node->size * item_size);
 }
 
 }  // namespace

@@ -10,7 +10,9 @@
 #include <cerrno>
 
 #include "control/base/text.h"
+#include "runtime/container/cgroup.h"
 #include "runtime/container/files.h"
+#include "runtime/container/volume_mounts.h"
 
 namespace minik::runtime {
 
@@ -35,59 +37,39 @@ Status do_mount(const std::string& source, const std::string& target, const char
   return error_from_errno(errno, cat("mount ", target));
 }
 
-// A path inside the root with every link resolved inside it: "/proc" may be a link to anywhere in an
-// image of somebody else's.
-Result<std::string> inside(const std::string& root, const std::string& path, bool directory) {
-  std::string at = root;
-  int links = 0;
-  std::vector<std::string> rest;
-  const auto push = [&rest](std::string_view text) {
-    std::vector<std::string> parts;
-    for (const auto part : split(text, '/')) {
-      if (!part.empty() && part != ".") parts.emplace_back(part);
-    }
-    rest.insert(rest.begin(), parts.begin(), parts.end());
-  };
-  push(path);
-  while (!rest.empty()) {
-    const std::string part = rest.front();
-    rest.erase(rest.begin());
-    if (part == "..") {
-      if (at != root) at.erase(at.rfind('/'));
-      continue;
-    }
-    const std::string next = cat(at, "/", part);
-    char target[4096];
-    const ssize_t n = readlink(next.c_str(), target, sizeof target);
-    if (n > 0) {
-      if (++links > 40) return Error(ErrorCode::kInvalid, cat("too many links in ", path));
-      if (target[0] == '/') at = root;
-      push({target, static_cast<size_t>(n)});
-      continue;
-    }
-    at = next;
-    if (rest.empty() && !directory) {
-      const int fd = open(at.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-      if (fd >= 0) close(fd);
-    } else if (mkdir(at.c_str(), 0755) != 0 && errno != EEXIST) {
-      return error_from_errno(errno, cat("mkdir ", path));
-    }
-  }
-  return at;
-}
-
 Status mount_overlay(const ContainerSpec& spec, const std::string& directory, const std::string& root) {
   const std::string upper = directory + "/upper", work = directory + "/work";
   MINIK_TRY(make_directories(upper));
   MINIK_TRY(make_directories(work));
-  std::string options = cat("lowerdir=", join(spec.lower_directories, ":"), ",upperdir=", upper, ",workdir=", work,
-                            spec.user_xattr ? ",userxattr" : "");
-  // The kernel takes one page of options.
+  // The container's "/" is as its image has it: overlayfs shows the modes of the upper directory.
+  struct stat top {};
+  if (!spec.lower_directories.empty() && stat(spec.lower_directories.front().c_str(), &top) == 0 &&
+      (chown(upper.c_str(), top.st_uid, top.st_gid) != 0 || chmod(upper.c_str(), top.st_mode & 07777) != 0)) {
+    return error_from_errno(errno, cat("set the mode of ", upper));
+  }
+  // The kernel takes one page of options, in which ':' and ',' part what is said: directories go by their descriptors, whose
+  // names are short and have neither.
+  std::vector<Descriptor> held;
+  const auto name_of = [&held](const std::string& path) -> Result<std::string> {
+    Descriptor opened(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!opened) return error_from_errno(errno, cat("open ", path));
+    held.push_back(std::move(opened));
+    return cat("/proc/self/fd/", held.back().get());
+  };
+  std::vector<std::string> lowers;
+  for (const auto& lower : spec.lower_directories) {
+    MINIK_ASSIGN(auto name, name_of(lower));
+    lowers.push_back(std::move(name));
+  }
+  MINIK_ASSIGN(const auto upper_name, name_of(upper));
+  MINIK_ASSIGN(const auto work_name, name_of(work));
+  const std::string options = cat("lowerdir=", join(lowers, ":"), ",upperdir=", upper_name, ",workdir=", work_name,
+                                  spec.user_xattr ? ",userxattr" : "");
   if (options.size() >= 4096) {
     return Error(ErrorCode::kInvalid, cat("the image has too many layers (", spec.lower_directories.size(),
                                           ") for one overlay mount: rebuild it with fewer"));
   }
-  auto mounted = do_mount("overlay", root, "overlay", 0, options);
+  auto mounted = do_mount("overlay", root, "overlay", spec.privileged ? 0 : MS_NODEV, options);
   if (!mounted.ok()) return std::move(mounted).error().in("root filesystem (does the kernel have overlayfs?)");
   return {};
 }
@@ -95,8 +77,12 @@ Status mount_overlay(const ContainerSpec& spec, const std::string& directory, co
 // An image whose /proc, /sys or /dev leads elsewhere would have devices made and paths hidden in the wrong
 // place, on the machine even.
 Result<std::string> plain_directory(const std::string& root, const std::string& path) {
-  MINIK_ASSIGN(auto at, inside(root, path, true));
-  if (at != root + path) return Error(ErrorCode::kInvalid, cat("the image's ", path, " is a link: make it a directory"));
+  const std::string at = root + path;
+  if (mkdir(at.c_str(), 0755) != 0 && errno != EEXIST) return error_from_errno(errno, cat("mkdir ", path));
+  struct stat info {};
+  if (lstat(at.c_str(), &info) != 0 || S_ISLNK(info.st_mode)) {
+    return Error(ErrorCode::kInvalid, cat("the image's ", path, " is a link: make it a directory"));
+  }
   return at;
 }
 
@@ -132,23 +118,22 @@ Status mount_default_filesystems(const ContainerSpec& spec, const std::string& r
   return {};
 }
 
-Status mount_one(const MountSpec& m, const std::string& root) {
-  struct stat info {};
-  bool directory = true;
-  if (m.type == "bind") {
-    if (m.create_directory) MINIK_TRY(make_directories(m.source));
-    if (stat(m.source.c_str(), &info) != 0) return error_from_errno(errno, cat("volume ", m.source));
-    directory = S_ISDIR(info.st_mode);
+// Programs look there for what they may have: a JVM that finds nothing takes the machine's memory for its own.
+Status mount_own_cgroup(const ContainerSpec& spec, const std::string& root) {
+  const std::string target = root + "/sys/fs/cgroup";
+  if (access(target.c_str(), F_OK) != 0) return {};
+  const unsigned long flags = MS_NOSUID | MS_NOEXEC | MS_NODEV | (spec.privileged ? 0 : MS_RDONLY);
+  const Cgroup group(Cgroup::kDefaultRoot, spec.cgroup);
+  if (!group.version2()) {
+    MINIK_TRY(do_mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NOEXEC | MS_NODEV, "mode=755,size=64k"));
   }
-  MINIK_ASSIGN(const auto target, inside(root, m.target, directory));
-  if (m.type == "tmpfs") {
-    const std::string options = m.size_bytes > 0 ? cat("mode=1777,size=", m.size_bytes) : "mode=1777";
-    return do_mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, options);
+  for (const auto& view : group.views()) {
+    const std::string at = group.version2() ? target : cat(target, "/", view.controller);
+    mkdir(at.c_str(), 0755);
+    MINIK_TRY(do_mount(view.directory, at, nullptr, MS_BIND));
+    MINIK_TRY(do_mount("", at, nullptr, MS_REMOUNT | MS_BIND | flags));
   }
-  MINIK_TRY(do_mount(m.source, target, nullptr, MS_BIND | MS_REC));
-  const unsigned long propagation = m.propagation == "rshared" ? MS_SHARED : m.propagation == "rslave" ? MS_SLAVE : MS_PRIVATE;
-  MINIK_TRY(do_mount("", target, nullptr, propagation | MS_REC));
-  if (m.read_only) MINIK_TRY(do_mount("", target, nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY));
+  if (!group.version2()) MINIK_TRY(do_mount("", target, nullptr, MS_REMOUNT | MS_BIND | flags));
   return {};
 }
 
@@ -179,10 +164,22 @@ Status enter_root_filesystem(const ContainerSpec& spec, const std::string& direc
   MINIK_TRY(make_directories(root));
   MINIK_TRY(mount_overlay(spec, directory, root));
   MINIK_TRY(mount_default_filesystems(spec, root));
+  MINIK_TRY(mount_own_cgroup(spec, root));
   // Before any volume: what a volume brings to /dev or /proc must not choose what hides the paths.
   if (!spec.privileged) hide_paths(root);
-  for (const auto& m : spec.mounts) MINIK_TRY(mount_one(m, root));
-  if (spec.read_only_root) MINIK_TRY(do_mount("", root, nullptr, MS_REMOUNT | MS_RDONLY));
+  const Descriptor top(open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!top) return error_from_errno(errno, "open the root filesystem");
+  for (const auto& m : spec.mounts) {
+    const bool live = spec.privileged || (m.shows_devices && spec.devices_confined);
+    MINIK_TRY(mount_volume(m, top.get(), live ? DeviceNodes::kLive : DeviceNodes::kDead));
+  }
+  if (spec.read_only_root) {
+    mount_attr read_only{};
+    read_only.attr_set = MOUNT_ATTR_RDONLY;
+    if (mount_setattr(top.get(), "", AT_EMPTY_PATH, &read_only, sizeof read_only) != 0) {
+      return error_from_errno(errno, "make the root read-only");
+    }
+  }
   if (chdir(root.c_str()) != 0) return error_from_errno(errno, "chdir to the root filesystem");
   // pivot_root onto itself stacks the old root on the new one, from where it is let go.
   if (syscall(SYS_pivot_root, ".", ".") != 0) return error_from_errno(errno, "pivot_root");

@@ -28,8 +28,13 @@ namespace {
 // On the thread that is in the sandbox's namespaces. Only names that belong to one of them: any
 // other, or one of a namespace that is the machine's, would change the machine.
 Status set_sysctls(const SandboxConfig& config) {
-  if (config.sysctls.empty()) return {};
-  if (!config.network_namespace.empty()) MINIK_TRY(join_namespace(config.network_namespace, CLONE_NEWNET));
+  if (!config.network_namespace.empty()) {
+    MINIK_TRY(join_namespace(config.network_namespace, CLONE_NEWNET));
+    // A pod's ports are its own, low ones too, and whoever runs in it may ping. A machine that does not let them be set
+    // keeps its own.
+    (void)write_kernel_file("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0").ok();
+    (void)write_kernel_file("/proc/sys/net/ipv4/ping_group_range", "0 2147483647").ok();
+  }
   for (const auto& [name, value] : config.sysctls) {
     const bool of_ipc = name.starts_with("kernel.shm") || name.starts_with("kernel.msg") ||
                         name == "kernel.sem" || name.starts_with("fs.mqueue.");
@@ -51,7 +56,8 @@ Status set_sysctls(const SandboxConfig& config) {
 
 // Makes IPC and UTS namespaces on a thread of its own and binds them to files; a thread may leave
 // its namespaces without the process noticing.
-Status make_namespaces(const std::string& sandbox_directory, const SandboxConfig& config, const std::string& cgroup) {
+Status make_namespaces(const std::string& sandbox_directory, const SandboxConfig& config, const std::string& cgroup,
+                       const OwnProgram& program) {
   const std::string directory = sandbox_directory + "/ns";
   MINIK_TRY(make_directories(directory, 0700));
   Status status;
@@ -80,7 +86,7 @@ Status make_namespaces(const std::string& sandbox_directory, const SandboxConfig
     status = make();
   });
   worker.join();
-  if (status.ok() && config.share_processes) return start_pause(sandbox_directory, cgroup + "/pause");
+  if (status.ok() && config.share_processes) return start_pause(sandbox_directory, cgroup + "/pause", program);
   return status;
 }
 

@@ -112,6 +112,8 @@ class Shim {
     MINIK_ASSIGN(const auto missing, cgroup_->set({spec_.memory_limit_bytes, spec_.cpu_shares, spec_.cpu_quota_us,
                                                    spec_.cpu_period_us, spec_.pids_limit}));
     (void)missing;
+    // Where that fails, mounts without device nodes and a filter for making them stand in.
+    spec_.devices_confined = !spec_.privileged && cgroup_->confine_devices().ok();
     return {};
   }
 
@@ -398,6 +400,7 @@ class Shim {
   [[noreturn]] void exec_process(const ExecSpec& exec, const std::vector<int>& descriptors, int errors) {
     if (auto placed = cgroup_->add(0); !placed.ok()) fail_child(errors, placed.error());
     (void)write_kernel_file("/proc/self/oom_score_adj", cat(spec_.oom_score_adj)).ok();
+    (void)join_namespace(cat("/proc/", child_, "/ns/cgroup"), CLONE_NEWCGROUP).ok();  // a kernel may have none
     if (auto status = join_namespace(cat("/proc/", child_, "/ns/mnt"), CLONE_NEWNS); !status.ok()) {
       fail_child(errors, status.error());
     }
@@ -474,6 +477,7 @@ int shim_main(int, char** argv) {
   // Once more in a child of init's, so that whoever started us need not wait for us.
   if (fork() > 0) _exit(0);
   setsid();
+  umask(022);  // what it makes is for its container's users, whatever the daemon's user keeps to himself
   return Shim(argv[2]).run();
 }
 

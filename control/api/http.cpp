@@ -10,6 +10,7 @@
 #include "control/base/text.h"
 #include "control/base/utf8.h"
 #include "control/object/given_status.h"
+#include "control/object/refusal_warnings.h"
 #include "control/object/json.h"
 #include "control/object/keys.h"
 #include "control/object/yaml.h"
@@ -296,8 +297,10 @@ Result<ParsedCall> parse_call(const Schema& schema, const HttpCall& call) {
 }
 
 // Messages quote what clients sent, which need not be text.
-Value status_of(const Error& error, const ResourceInfo* resource, std::string_view name) {
-  if (Value given = given_status(error); given.is_map()) return given;
+Value status_of(const Error& with_warnings, const ResourceInfo* resource, std::string_view name) {
+  if (Value given = given_status(with_warnings); given.is_map()) return given;
+  Error error = with_warnings;
+  take_warnings(error);
   std::vector<Value> causes;
   for (const auto& cause : error.causes) {
     causes.push_back(Value::map({{keys::kReason, cause.reason.empty() ? Value() : Value(cause.reason)},
@@ -436,7 +439,8 @@ Value shown(const Schema& schema, const ResourceCall& call, const ApiResponse& r
 HttpReply reply_to(const Schema& schema, const ResourceCall& call, const Result<ApiResponse>& result, WallTime now) {
   const ResourceInfo& resource = schema.resource(call.request.kind);
   if (!result) {
-    const Error& error = result.error();
+    Error error = result.error();
+    const auto warnings = take_warnings(error);
     std::string_view name = call.request.name;
     if (name.empty()) name = object_name(call.request.body);
     Value status = status_of(error, &resource, name);
@@ -449,6 +453,8 @@ HttpReply reply_to(const Schema& schema, const ResourceCall& call, const Result<
     }
     HttpReply reply = reply_with(status, call.format, error.http_status());
     if (error.retry_after_seconds > 0) reply.headers["retry-after"] = cat(error.retry_after_seconds);
+    reply.warnings = call.warnings;
+    reply.warnings.insert(reply.warnings.end(), warnings.begin(), warnings.end());
     return reply;
   }
   const int status = result->created ? 201 : 200;

@@ -33,6 +33,7 @@
 #include "minik/process/authenticator.h"
 #include "minik/process/container_adapter.h"
 #include "minik/process/ingress.h"
+#include "minik/process/key_pair_check.h"
 #include "minik/process/kubeconfig.h"
 #include "minik/process/machine.h"
 #include "minik/process/node_network.h"
@@ -236,6 +237,7 @@ void Cluster::Parts::assemble() {
   options.extension_servers = extension_servers.get();
   options.request_header = {pki.front_proxy_ca.certificate_pem, kFrontProxyName};
   options.field_accounts = control::FieldAccounts::kAlways;
+  options.key_pair_problem = key_pair_problem;
   api = std::make_unique<control::ApiServer>(executor, *store, schema, metrics, rng.fork("api"),
                                              std::move(options));
   api->bootstrap();

@@ -10,9 +10,9 @@
 #include "control/base/text.h"
 #include "control/base/utf8.h"
 #include "control/object/given_status.h"
-#include "control/object/refusal_warnings.h"
 #include "control/object/json.h"
 #include "control/object/keys.h"
+#include "control/object/refusal_warnings.h"
 #include "control/object/yaml.h"
 #include "control/schema/custom_kind.h"
 #include "control/schema/decode.h"
@@ -88,6 +88,17 @@ Result<ResponseFormat> parse_accept(std::string_view accept) {
   }
   return Error(ErrorCode::kNotAcceptable,
                "only the following media types are accepted: application/json, application/yaml");
+}
+
+// For a person: who asks for it, and what people ask with, unless it is refused. As kube-apiserver tells them.
+bool is_pretty(const HttpCall& call, const Parameters& parameters) {
+  const auto asked = std::ranges::find(parameters, "pretty", &Parameters::value_type::first);
+  if (asked != parameters.end() && !asked->second.empty()) {
+    constexpr std::string_view kYes[] = {"1", "t", "T", "true", "TRUE", "True"};
+    return std::ranges::find(kYes, asked->second) != std::end(kYes);
+  }
+  const std::string_view agent = header(call, "user-agent");
+  return agent.starts_with("curl") || agent.starts_with("Wget") || agent.starts_with("Mozilla/5.0");
 }
 
 Result<Value> parse_body(const HttpCall& call, std::vector<std::string>& duplicates) {
@@ -278,6 +289,7 @@ Result<ParsedCall> parse_call(const Schema& schema, const HttpCall& call) {
   // A page is what it is (text, metrics); only answers about resources come in a form of choice.
   auto format = parse_accept(header(call, "accept"));
   if (format) plain.format = *format;
+  plain.format.pretty = is_pretty(call, plain.parameters);
   plain.open_metrics = header(call, "accept").find("application/openmetrics-text") != std::string_view::npos;
   plain.openapi_protobuf = header(call, "accept").find("proto-openapi.spec.v2") != std::string_view::npos;
   plain.if_none_match = header(call, "if-none-match");
@@ -417,6 +429,8 @@ HttpReply reply_with(const Value& object, const ResponseFormat& format, int stat
   if (format.yaml) {
     reply.content_type = "application/yaml";
     reply.body = to_yaml(object);
+  } else if (format.pretty) {
+    reply.body = to_pretty_json(object);
   } else {
     write_json(object, reply.body);
     reply.body += '\n';

@@ -210,12 +210,12 @@ Status Writer::allowed_by_users(Operation operation, const Value& object, const 
 }
 
 Result<ApiResponse> Writer::write() {
-  auto result = done();
+  auto result = by_verb();
   if (!result && is_from_network()) return with_warnings(std::move(result).error(), warnings_);
   return result;
 }
 
-Result<ApiResponse> Writer::done() {
+Result<ApiResponse> Writer::by_verb() {
   switch (request_.verb) {
     case Verb::kCreate: return create();
     case Verb::kUpdate: return update();

@@ -39,7 +39,7 @@ class Writer {
   Status check_rules(const Value& object, const Value& old);
 
  private:
-  Result<ApiResponse> done();
+  Result<ApiResponse> by_verb();
   Result<ApiResponse> create();
   Result<ApiResponse> update();
   Result<ApiResponse> remove_collection();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "control/base/text.h"
+#include "control/base/utf8.h"
 
 namespace minik {
 
@@ -21,40 +22,42 @@ using KeyInfoPtr = std::unique_ptr<PKCS8_PRIV_KEY_INFO, decltype(&PKCS8_PRIV_KEY
 constexpr size_t kDerBytesMax = 64 * 1024;
 
 struct Block {
-  std::string type, der;
+  std::string type;
+  std::optional<std::string> der;  // none: it has no end, or is no base64
 };
 
 // The next block of a PEM text, which is cut off it. Headers of old encrypted keys are read over: such a key cannot be
 // read anyway.
 std::optional<Block> next_block(std::string_view& pem) {
   constexpr std::string_view kBegin = "-----BEGIN ", kDashes = "-----";
-  while (true) {
-    const size_t begin = pem.find(kBegin);
-    if (begin == std::string_view::npos) return std::nullopt;
-    pem.remove_prefix(begin + kBegin.size());
-    const size_t name_end = pem.find(kDashes);
-    if (name_end == std::string_view::npos) return std::nullopt;
-    Block block{std::string(pem.substr(0, name_end)), {}};
-    const size_t body = name_end + kDashes.size();
-    const size_t end = pem.find(cat("-----END ", block.type, kDashes), body);
-    if (end == std::string_view::npos) continue;
-    std::string base64;
-    for (const auto line : split(pem.substr(body, end - body), '\n')) {
-      if (line.find(':') == std::string_view::npos) base64 += trim(line);
-    }
-    pem.remove_prefix(end);
-    auto der = from_base64(base64);
-    if (!der) continue;
-    block.der = *std::move(der);
-    return block;
+  const size_t begin = pem.find(kBegin);
+  if (begin == std::string_view::npos) return std::nullopt;
+  pem.remove_prefix(begin + kBegin.size());
+  const size_t name_end = pem.find(kDashes);
+  if (name_end == std::string_view::npos) return std::nullopt;
+  Block block{std::string(pem.substr(0, name_end)), std::nullopt};
+  const size_t body = name_end + kDashes.size();
+  const size_t end = pem.find(cat("-----END ", block.type, kDashes), body);
+  if (end == std::string_view::npos) return block;
+  std::string base64;
+  for (const auto line : split(pem.substr(body, end - body), '\n')) {
+    if (line.find(':') == std::string_view::npos) base64 += trim(line);
   }
+  pem.remove_prefix(end);
+  block.der = from_base64(base64);
+  return block;
 }
 
-// The first block of the wanted type; of those that were passed over, the types.
+// The first block of the wanted type; of those that were passed over, the types. The end of each that has none is
+// sought through the whole text, so that there are not many of them.
 template <typename Wanted>
-std::optional<Block> find_block(std::string_view pem, const Wanted& wanted, std::vector<std::string>& skipped) {
-  while (auto block = next_block(pem)) {
-    if (wanted(block->type)) return block;
+std::optional<std::string> find_block(std::string_view pem, const Wanted& wanted, std::vector<std::string>& skipped) {
+  constexpr int kBlocksMax = 32;
+  for (int i = 0; i < kBlocksMax; ++i) {
+    auto block = next_block(pem);
+    if (!block) break;
+    if (!block->der) continue;
+    if (wanted(block->type)) return block->der;
     skipped.push_back(block->type);
   }
   return std::nullopt;
@@ -70,7 +73,7 @@ std::string none_found(const std::vector<std::string>& skipped, bool certificate
   if (skipped.size() == 1 && !certificate && skipped[0] == "CERTIFICATE")
     return "tls: found a certificate rather than a key in the PEM for the private key";
   return cat("tls: failed to find ", certificate ? "\"CERTIFICATE\" PEM block" : "PEM block with type ending in \"PRIVATE KEY\"", " in ", input,
-             " input after skipping PEM blocks of the following types: [", join(skipped, " "), "]");
+             " input after skipping PEM blocks of the following types: [", as_utf8(join(skipped, " ")), "]");
 }
 
 const unsigned char* bytes_of(const std::string& der) { return reinterpret_cast<const unsigned char*>(der.data()); }
@@ -105,12 +108,12 @@ std::string key_pair_problem(std::string_view certificate_pem, std::string_view 
   skipped.clear();
   const auto key_block = find_block(key_pem, is_key_type, skipped);
   if (!key_block) return none_found(skipped, false);
-  const unsigned char* at = bytes_of(certificate_block->der);
+  const unsigned char* at = bytes_of(*certificate_block);
   const CertificatePtr certificate(
-      certificate_block->der.size() > kDerBytesMax ? nullptr : d2i_X509(nullptr, &at, static_cast<long>(certificate_block->der.size())),
+      certificate_block->size() > kDerBytesMax ? nullptr : d2i_X509(nullptr, &at, static_cast<long>(certificate_block->size())),
       X509_free);
   if (!certificate) return "x509: malformed certificate";
-  const KeyPtr key = read_key(key_block->der);
+  const KeyPtr key = read_key(*key_block);
   if (!key) return "tls: failed to parse private key";
   EVP_PKEY* public_key = X509_get0_pubkey(certificate.get());
   if (!public_key) return "tls: unknown public key algorithm";

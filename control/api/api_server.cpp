@@ -21,6 +21,7 @@
 #include "control/base/text.h"
 #include "control/object/json.h"
 #include "control/object/keys.h"
+#include "control/object/refusal_warnings.h"
 #include "control/object/selector.h"
 #include "control/schema/custom_kind.h"
 #include "control/schema/kinds.h"
@@ -164,7 +165,11 @@ void ApiServer::attempt(const std::shared_ptr<GatedRequest>& gated) {
     }
     result = Error(ErrorCode::kConflict, "the object has been modified again and again while admission webhooks were asked; try again");
   }
-  if (result) result->warnings.insert(result->warnings.end(), gate.warnings().begin(), gate.warnings().end());
+  if (result) {
+    result->warnings.insert(result->warnings.end(), gate.warnings().begin(), gate.warnings().end());
+  } else {
+    result = with_warnings(std::move(result).error(), gate.warnings());
+  }
   if (const auto& audit = gated->request.audit) {
     for (const auto& [key, value] : gate.annotations()) audit->annotate(key, value);
   }
@@ -222,11 +227,11 @@ Result<ApiResponse> ApiServer::perform(ApiRequest& request) {
   switch (request.verb) {
     case Verb::kGet: return get(request);
     case Verb::kList: return list(request);
-    case Verb::kCreate: return Writer(*this, request).create();
-    case Verb::kUpdate: return Writer(*this, request).update();
-    case Verb::kPatch: return Writer(*this, request).patch();
-    case Verb::kDelete: return Writer(*this, request).remove();
-    case Verb::kDeleteCollection: return Writer(*this, request).remove_collection();
+    case Verb::kCreate:
+    case Verb::kUpdate:
+    case Verb::kPatch:
+    case Verb::kDelete:
+    case Verb::kDeleteCollection: return Writer(*this, request).write();
     case Verb::kWatch:
     case Verb::kConnect: break;
   }

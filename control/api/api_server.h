@@ -75,6 +75,8 @@ struct ApiServerOptions {
   std::string cluster_ca_pem;  // published in every namespace as kube-root-ca.crt
   Duration event_ttl = hours(1);
   FieldAccounts field_accounts = FieldAccounts::kFromFirstClient;
+  // What is wrong with a TLS Secret's certificate and key, PEM both; empty: nothing. None: nobody looks.
+  std::function<std::string(std::string_view, std::string_view)> key_pair_problem;
 };
 
 // A request that leads to a running container; the edge that owns the bytes carries it on.

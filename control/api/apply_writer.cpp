@@ -117,7 +117,7 @@ Result<ApiResponse> Writer::create_applied(const Value& config, const FieldWrite
   MINIK_TRY(server_.authorize(creation));
   Writer create(server_, creation);
   create.account_ = applied.object[keys::kMetadata][keys::kManagedFields];
-  MINIK_ASSIGN(auto response, create.create());
+  MINIK_ASSIGN(auto response, create.write());
   response.warnings.insert(response.warnings.begin(), warnings_.begin(), warnings_.end());
   return response;
 }

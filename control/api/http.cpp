@@ -12,6 +12,7 @@
 #include "control/object/given_status.h"
 #include "control/object/json.h"
 #include "control/object/keys.h"
+#include "control/object/refusal_warnings.h"
 #include "control/object/yaml.h"
 #include "control/schema/custom_kind.h"
 #include "control/schema/decode.h"
@@ -87,6 +88,17 @@ Result<ResponseFormat> parse_accept(std::string_view accept) {
   }
   return Error(ErrorCode::kNotAcceptable,
                "only the following media types are accepted: application/json, application/yaml");
+}
+
+// For a person: who asks for it, and what people ask with, unless it is refused. As kube-apiserver tells them.
+bool is_pretty(const HttpCall& call, const Parameters& parameters) {
+  const auto asked = std::ranges::find(parameters, "pretty", &Parameters::value_type::first);
+  if (asked != parameters.end() && !asked->second.empty()) {
+    constexpr std::string_view kYes[] = {"1", "t", "T", "true", "TRUE", "True"};
+    return std::ranges::find(kYes, asked->second) != std::end(kYes);
+  }
+  const std::string_view agent = header(call, "user-agent");
+  return agent.starts_with("curl") || agent.starts_with("Wget") || agent.starts_with("Mozilla/5.0");
 }
 
 Result<Value> parse_body(const HttpCall& call, std::vector<std::string>& duplicates) {
@@ -277,6 +289,7 @@ Result<ParsedCall> parse_call(const Schema& schema, const HttpCall& call) {
   // A page is what it is (text, metrics); only answers about resources come in a form of choice.
   auto format = parse_accept(header(call, "accept"));
   if (format) plain.format = *format;
+  plain.format.pretty = is_pretty(call, plain.parameters);
   plain.open_metrics = header(call, "accept").find("application/openmetrics-text") != std::string_view::npos;
   plain.openapi_protobuf = header(call, "accept").find("proto-openapi.spec.v2") != std::string_view::npos;
   plain.if_none_match = header(call, "if-none-match");
@@ -296,8 +309,10 @@ Result<ParsedCall> parse_call(const Schema& schema, const HttpCall& call) {
 }
 
 // Messages quote what clients sent, which need not be text.
-Value status_of(const Error& error, const ResourceInfo* resource, std::string_view name) {
-  if (Value given = given_status(error); given.is_map()) return given;
+Value status_of(const Error& with_warnings, const ResourceInfo* resource, std::string_view name) {
+  if (Value given = given_status(with_warnings); given.is_map()) return given;
+  Error error = with_warnings;
+  take_warnings(error);
   std::vector<Value> causes;
   for (const auto& cause : error.causes) {
     causes.push_back(Value::map({{keys::kReason, cause.reason.empty() ? Value() : Value(cause.reason)},
@@ -414,6 +429,8 @@ HttpReply reply_with(const Value& object, const ResponseFormat& format, int stat
   if (format.yaml) {
     reply.content_type = "application/yaml";
     reply.body = to_yaml(object);
+  } else if (format.pretty) {
+    reply.body = to_pretty_json(object);
   } else {
     write_json(object, reply.body);
     reply.body += '\n';
@@ -436,7 +453,8 @@ Value shown(const Schema& schema, const ResourceCall& call, const ApiResponse& r
 HttpReply reply_to(const Schema& schema, const ResourceCall& call, const Result<ApiResponse>& result, WallTime now) {
   const ResourceInfo& resource = schema.resource(call.request.kind);
   if (!result) {
-    const Error& error = result.error();
+    Error error = result.error();
+    const auto warnings = take_warnings(error);
     std::string_view name = call.request.name;
     if (name.empty()) name = object_name(call.request.body);
     Value status = status_of(error, &resource, name);
@@ -449,6 +467,8 @@ HttpReply reply_to(const Schema& schema, const ResourceCall& call, const Result<
     }
     HttpReply reply = reply_with(status, call.format, error.http_status());
     if (error.retry_after_seconds > 0) reply.headers["retry-after"] = cat(error.retry_after_seconds);
+    reply.warnings = call.warnings;
+    reply.warnings.insert(reply.warnings.end(), warnings.begin(), warnings.end());
     return reply;
   }
   const int status = result->created ? 201 : 200;

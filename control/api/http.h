@@ -41,7 +41,7 @@ struct ResponseFormat {
   Representation representation = Representation::kObject;
   // Table rows carry the object's "Metadata" (default), the whole "Object", or "None".
   std::string include_object = "Metadata";
-  bool pretty = false;
+  bool pretty = false;  // indented; long lists and watches are not
   bool yaml = false;
 };
 

@@ -182,7 +182,21 @@ class PortWarnings {
   std::map<std::pair<int64_t, std::string>, std::vector<std::pair<std::string, Value>>> known_;
 };
 
+// An annotation in the place of a profile. Where it says of a pod what the pod's own profile says, nothing is lost.
+void add_old_apparmor(Warnings& warnings, const FieldPath& annotations_at, const Value& annotations, const Value& container,
+                      const Value& pod_profile) {
+  if (container[keys::kSecurityContext].get("appArmorProfile").has_value()) return;
+  const std::string name = cat("container.apparmor.security.beta.kubernetes.io/", container[keys::kName].as_string());
+  const std::string_view type = pod_profile[keys::kType].as_string();
+  const std::string same = type == "RuntimeDefault" ? "runtime/default"
+                           : type == "Unconfined"   ? "unconfined"
+                                                    : cat("localhost/", pod_profile.get("localhostProfile").as_string());
+  if (!type.empty() && annotations.get(name).as_string() == same) return;
+  add_old_annotation(warnings, annotations_at, annotations, name, R"(deprecated since v1.30; use the "appArmorProfile" field instead)");
+}
+
 void add_containers(Warnings& warnings, const FieldPath& annotations_at, const FieldPath& spec_at, const Value& pod) {
+  const bool is_template = spec_at.text() != "spec";
   const Value& spec = pod[keys::kSpec];
   const Value& annotations = pod[keys::kMetadata][keys::kAnnotations];
   PortWarnings ports(warnings);
@@ -197,6 +211,7 @@ void add_containers(Warnings& warnings, const FieldPath& annotations_at, const F
                            cat("container.seccomp.security.alpha.kubernetes.io/", container[keys::kName].as_string()),
                            R"(non-functional in v1.27+; use the "seccompProfile" field instead)");
       }
+      add_old_apparmor(warnings, annotations_at, annotations, container, is_template ? Value() : spec[keys::kSecurityContext].get("appArmorProfile"));
       for (const std::string_view resource : {"memory", "ephemeral-storage"}) {
         for (const std::string_view part : {"limits", "requests"}) {
           add_fractions(warnings, resources.field(part), container[keys::kResources].get(part), resource);

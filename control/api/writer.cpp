@@ -13,8 +13,10 @@
 #include "control/api/strategy.h"
 #include "control/api/warnings.h"
 #include "control/base/text.h"
+#include "control/extension/format_warnings.h"
 #include "control/object/keys.h"
 #include "control/object/patch.h"
+#include "control/object/refusal_warnings.h"
 #include "control/object/selector.h"
 #include "control/schema/kinds.h"
 
@@ -157,6 +159,18 @@ Result<Value> Writer::decoded(const Value& body, const Value& known) {
   return decode_and_default(resource_, body, known, request_.options.field_validation, warnings_);
 }
 
+void Writer::warn_of(const Value& object, const Value& old) {
+  if (!is_from_network()) return;
+  const auto add = [this](std::vector<std::string> more) { std::ranges::move(more, std::back_inserter(warnings_)); };
+  add(old.is_absent() ? object_warnings(resource_, object) : change_warnings(resource_, object));
+  if (resource_.id == kinds::kCustomresourcedefinitions) add(format_warnings(object, old));
+  if (resource_.id == kinds::kSecrets && object[keys::kType].as_string() == "kubernetes.io/tls" && server_.options_.key_pair_problem) {
+    const auto part = [&object](std::string_view name) { return from_base64(object[keys::kData].get(name).as_string()).value_or(""); };
+    auto problem = server_.options_.key_pair_problem(part("tls.crt"), part("tls.key"));
+    if (!problem.empty()) warnings_.push_back(std::move(problem));
+  }
+}
+
 WriteAttributes Writer::attributes(Operation operation, const Value& object, const Value& old) const {
   const Value& known = object.has_value() ? object : old;
   return {operation,
@@ -195,6 +209,23 @@ Status Writer::allowed_by_users(Operation operation, const Value& object, const 
   return server_.gate_ ? server_.gate_->validate(attributes(operation, object, old)) : Status();
 }
 
+Result<ApiResponse> Writer::write() {
+  auto result = by_verb();
+  if (!result && is_from_network()) return with_warnings(std::move(result).error(), warnings_);
+  return result;
+}
+
+Result<ApiResponse> Writer::by_verb() {
+  switch (request_.verb) {
+    case Verb::kCreate: return create();
+    case Verb::kUpdate: return update();
+    case Verb::kPatch: return patch();
+    case Verb::kDelete: return remove();
+    case Verb::kDeleteCollection: return remove_collection();
+    default: return Error(ErrorCode::kMethodNotAllowed, "the server does not allow this method on the requested resource");
+  }
+}
+
 Result<ApiResponse> Writer::create() {
   MINIK_TRY(check_kind(resource_, request_.body));
   const auto namespace_ = object_namespace(request_.body);
@@ -228,13 +259,13 @@ Result<ApiResponse> Writer::create() {
   }
   MINIK_TRY(server_.admission_->cached_validate(
       resource_, object, [&] { return validate_create(resource_, object); }));
+  warn_of(object, Value());
   MINIK_TRY(server_.admission_->check_limits(resource_, object, Value()));
   MINIK_TRY(allowed_by_users(Operation::kCreate, object, Value()));
   if (exists(object_name(object))) return already_exists(resource_, object_name(object));
   MINIK_TRY(check_rules(object, Value()));
   MINIK_TRY(server_.admission_->check_quota(resource_, object, Value()));
   MINIK_ASSIGN(object, accounted(object, Value()));
-  if (is_from_network()) std::ranges::move(object_warnings(resource_, object), std::back_inserter(warnings_));
   if (!request_.options.dry_run) {
     object = with_revision(object, server_.store_.next_revision());
     server_.store_.put(request_.kind, object);
@@ -277,7 +308,7 @@ Result<ApiResponse> Writer::create_by_put() {
       request_.body[keys::kMetadata].with(keys::kName, request_.name).without(keys::kResourceVersion));
   // Who may change what is there may still not make what is not.
   MINIK_TRY(server_.authorize(creation));
-  return Writer(server_, creation).create();
+  return Writer(server_, creation).write();
 }
 
 Result<ApiResponse> Writer::patch() {
@@ -340,6 +371,7 @@ Result<ApiResponse> Writer::write_over(const Value& old, Value updated) {
   }
   MINIK_ASSIGN(updated, mutated_by_webhooks(Operation::kUpdate, std::move(updated), old));
   MINIK_TRY(validate_update(resource_, updated, old, request_.subresource));
+  if (!status_only && desired_state_changed(resource_, updated, old)) warn_of(updated, old);
   const bool is_claim = resource_.id == kinds::kPersistentvolumeclaims;
   if (is_claim && !status_only) MINIK_TRY(server_.admission_->check_limits(resource_, updated, old));
   MINIK_TRY(allowed_by_users(Operation::kUpdate, updated, old));
@@ -348,8 +380,6 @@ Result<ApiResponse> Writer::write_over(const Value& old, Value updated) {
   if (!status_only && has_generation(resource_) && desired_state_changed(resource_, updated, old)) {
     updated = with_generation(updated, old[keys::kMetadata][keys::kGeneration].as_int() + 1);
   }
-  if (is_from_network() && !status_only && desired_state_changed(resource_, updated, old))
-    std::ranges::move(change_warnings(resource_, updated), std::back_inserter(warnings_));
   if (is_from_network() && given_account.is_array())
     updated = updated.with(keys::kMetadata, updated[keys::kMetadata].with(keys::kManagedFields, given_account));
   MINIK_ASSIGN(updated, accounted(updated, old));

@@ -14,11 +14,10 @@ class Writer {
  public:
   Writer(ApiServer& server, const ApiRequest& request);
 
-  Result<ApiResponse> create();
-  Result<ApiResponse> update();
+  // What the request's verb says; a refusal takes along the warnings that were given before it.
+  Result<ApiResponse> write();
   Result<ApiResponse> patch();
   Result<ApiResponse> remove();
-  Result<ApiResponse> remove_collection();
 
   // `old`, in this request's form, with its patch: a document that names its kind. Not for apply.
   Result<Value> patched(const Value& old) const;
@@ -40,6 +39,10 @@ class Writer {
   Status check_rules(const Value& object, const Value& old);
 
  private:
+  Result<ApiResponse> by_verb();
+  Result<ApiResponse> create();
+  Result<ApiResponse> update();
+  Result<ApiResponse> remove_collection();
   Result<Value> current() const;
   Status check_preconditions(const Value& object) const;
   Result<ApiResponse> create_by_put();
@@ -58,6 +61,8 @@ class Writer {
   Value with_propagation(const Value& object);
   int64_t grace_seconds(const Value& object) const;
   Result<Value> decoded(const Value& body, const Value& known);
+  // Of a valid object, before anybody else is asked about it.
+  void warn_of(const Value& object, const Value& old);
   Status check_removal_rules(const Value& object) const;
 
   ApiServer& server_;

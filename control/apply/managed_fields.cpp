@@ -227,8 +227,10 @@ Result<AppliedObject> apply_configuration(const ResourceInfo& resource, const Va
   const FieldSet given_up = self.fields.without(wanted).without(others);
   next = without_fields(type, next, given_up, others.united(wanted));
 
+  // What a write of this kind does not reach stays as it is: a status in an applied object is nobody's conflict.
   const Differences changes = differences(type, bare, next);
-  const FieldSet touched = changes.modified.united(changes.added);
+  const FieldSet touched = managed_part(resource, writer, changes.modified.united(changes.added));
+  const FieldSet gone = managed_part(resource, writer, changes.removed);
   std::map<std::string, std::vector<std::string>> conflicts;
   for (const auto& manager : managers) {
     if (&manager == &self) continue;
@@ -237,7 +239,7 @@ Result<AppliedObject> apply_configuration(const ResourceInfo& resource, const Va
   }
   if (!conflicts.empty() && !force) return conflict_error({conflicts.begin(), conflicts.end()});
   for (auto& manager : managers) {
-    if (&manager != &self) change(manager, manager.fields.without(touched).without(changes.removed), writer);
+    if (&manager != &self) change(manager, manager.fields.without(touched).without(gone), writer);
   }
   change(self, wanted, writer);
   const Value account = write_managers(std::move(managers));

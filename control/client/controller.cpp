@@ -156,8 +156,9 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
     }
     if (result) {
       run->window = std::min(run->window + 1, kInFlightMax);
-      // A look is no write: what it saw need not come back through a watch.
-      if (!write.expect_empty) remember(*run, write.request.kind, *result);
+      // A look is no write, nor is a deletion that found nothing: what they saw need not come back through a watch.
+      const bool found_nothing = write.request.verb == Verb::kDeleteCollection && result->object[keys::kItems].empty();
+      if (!write.expect_empty && !found_nothing) remember(*run, write.request.kind, *result);
       for (const auto& note : write.counts) count(note);
       if (write.event) {
         replace_all(write.event->message, "%name%", object_name(result->object));

@@ -1,5 +1,6 @@
 #include "control/controllers/namespaces.h"
 
+#include <algorithm>
 #include <map>
 
 #include "control/base/text.h"
@@ -120,6 +121,12 @@ Plan reconcile_namespace(const Schema& schema, const Snapshot& snapshot, const O
     plan.look_again_after(kLookAgain);
     return plan;
   }
+  const auto names = home[keys::kSpec][keys::kFinalizers].items();
+  const bool waits_for_us = std::ranges::any_of(names, [](const Value& f) { return f.as_string() == "kubernetes"; });
+  if (!waits_for_us) {
+    plan_status(plan, home, {}, env.now);  // somebody else's finalizer holds it, who is told that it is empty
+    return plan;
+  }
   // The caches may not know yet what was created last, and Events and custom kinds are not watched:
   // everything is deleted once more without looking, and the server is asked whether something is
   // left.
@@ -149,7 +156,7 @@ Plan reconcile_namespace(const Schema& schema, const Snapshot& snapshot, const O
     }
   }
   std::vector<Value> finalizers;
-  for (const auto& f : home[keys::kSpec][keys::kFinalizers].items()) {
+  for (const auto& f : names) {
     if (f.as_string() != "kubernetes") finalizers.push_back(f);
   }
   PlannedWrite write;

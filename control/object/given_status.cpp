@@ -24,8 +24,9 @@ Error error_of_given_status(const Value& status) {
 }
 
 Value given_status(const Error& error) {
-  if (error.causes.size() != 1 || error.causes[0].reason != kGivenStatus) return {};
-  auto status = parse_json(error.causes[0].message);
+  const auto given = std::ranges::find(error.causes, kGivenStatus, &ErrorCause::reason);
+  if (given == error.causes.end()) return {};
+  auto status = parse_json(given->message);
   return status ? *std::move(status) : Value();
 }
 

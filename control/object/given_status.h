@@ -1,7 +1,7 @@
 // A refusal in somebody else's words: the metav1.Status that an admission webhook answered with.
 //
 // An Error has Kubernetes' own reasons; a webhook may give any, and details of its own. Such a Status travels in the
-// Error's causes, as the only one, of a type that no metav1.CauseType has, so that components still branch on the code
+// Error's causes, of a type that no metav1.CauseType has, so that components still branch on the code
 // nearest to it and whoever tells the client finds all that was said. Pure.
 #pragma once
 

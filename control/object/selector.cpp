@@ -10,57 +10,6 @@ namespace minik::control {
 
 namespace {
 
-// Splits at commas that stand outside parentheses.
-std::vector<std::string_view> split_terms(std::string_view text) {
-  std::vector<std::string_view> terms;
-  int depth = 0;
-  size_t start = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '(') ++depth;
-    if (text[i] == ')') --depth;
-    if (text[i] == ',' && depth == 0) {
-      terms.push_back(text.substr(start, i - start));
-      start = i + 1;
-    }
-  }
-  terms.push_back(text.substr(start));
-  return terms;
-}
-
-bool label_name(std::string_view text) {
-  if (text.empty() || text.size() > 63) return false;
-  const auto alnum = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-  };
-  if (!alnum(text.front()) || !alnum(text.back())) return false;
-  return std::ranges::all_of(text,
-                             [&](char c) { return alnum(c) || c == '-' || c == '_' || c == '.'; });
-}
-
-bool dns_subdomain(std::string_view text) {
-  const auto alnum = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
-  if (text.size() > 253) return false;
-  return std::ranges::all_of(split(text, '.'), [&](std::string_view part) {
-    return !part.empty() && alnum(part.front()) && alnum(part.back()) &&
-           std::ranges::all_of(part, [&](char c) { return alnum(c) || c == '-'; });
-  });
-}
-
-bool label_key(std::string_view text) {
-  const size_t slash = text.rfind('/');
-  if (slash != std::string_view::npos) {
-    const auto prefix = text.substr(0, slash);
-    if (!dns_subdomain(prefix)) return false;
-    text.remove_prefix(slash + 1);
-  }
-  return label_name(text);
-}
-
-Error unparsable(std::string_view text) {
-  return Error(ErrorCode::kBadRequest,
-               cat("unable to parse requirement: ", quoted(text), " is not a label requirement"));
-}
-
 // Both are whole numbers, and the first is the smaller one.
 bool is_less(std::string_view a, std::string_view b) {
   const auto left = parse_int64(a);
@@ -82,48 +31,11 @@ LabelSelector LabelSelector::nothing() {
   return selector;
 }
 
-Result<LabelSelector::Requirement> LabelSelector::parse_requirement(std::string_view text) {
-  text = trim(text);
-  const auto finish = [&](std::string_view key, Operator op,
-                          std::vector<Key> values) -> Result<Requirement> {
-    key = trim(key);
-    if (!label_key(key)) return unparsable(text);
-    for (const auto& value : values) {
-      if (!value.text().empty() && !label_name(value.text())) return unparsable(text);
-    }
-    return Requirement{Key(key), op, std::move(values)};
-  };
-  if (text.starts_with('!')) return finish(text.substr(1), Operator::kNotExists, {});
-  if (const size_t open = text.find('('); open != std::string_view::npos) {
-    if (!text.ends_with(')')) return unparsable(text);
-    const auto head = trim(text.substr(0, open));
-    const bool negative = head.ends_with(" notin");
-    if (!negative && !head.ends_with(" in")) return unparsable(text);
-    std::vector<Key> values;
-    for (const auto value : split(text.substr(open + 1, text.size() - open - 2), ',')) {
-      values.emplace_back(trim(value));
-    }
-    return finish(head.substr(0, head.size() - (negative ? 6 : 3)),
-                  negative ? Operator::kNotIn : Operator::kIn, std::move(values));
-  }
-  const auto binary = [&](std::string_view sign, Operator op) -> Result<Requirement> {
-    const size_t at = text.find(sign);
-    return finish(text.substr(0, at), op, {Key(trim(text.substr(at + sign.size())))});
-  };
-  if (text.find("!=") != std::string_view::npos) return binary("!=", Operator::kNotIn);
-  if (text.find("==") != std::string_view::npos) return binary("==", Operator::kIn);
-  if (text.find('=') != std::string_view::npos) return binary("=", Operator::kIn);
-  if (text.find('>') != std::string_view::npos) return binary(">", Operator::kGreater);
-  if (text.find('<') != std::string_view::npos) return binary("<", Operator::kLess);
-  return finish(text, Operator::kExists, {});
-}
-
 Result<LabelSelector> LabelSelector::parse(std::string_view text) {
   LabelSelector selector;
-  if (trim(text).empty()) return selector;
-  for (const auto term : split_terms(text)) {
-    MINIK_ASSIGN(auto requirement, parse_requirement(term));
-    selector.requirements_.push_back(std::move(requirement));
+  MINIK_ASSIGN(const auto terms, parse_selector_text(text));
+  for (const auto& term : terms) {
+    selector.requirements_.push_back({Key(term.key), term.op, {term.values.begin(), term.values.end()}});
   }
   selector.sort();
   return selector;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "control/base/result.h"
+#include "control/object/selector_text.h"
 #include "control/object/value.h"
 
 namespace minik::control {
@@ -33,13 +34,12 @@ class LabelSelector {
   std::string text() const;
 
  private:
-  enum class Operator : uint8_t { kIn, kNotIn, kExists, kNotExists, kGreater, kLess };
+  using Operator = SelectorOperator;
   struct Requirement {
     Key key;
     Operator op;
     std::vector<Key> values;
   };
-  static Result<Requirement> parse_requirement(std::string_view text);
   void sort();
 
   std::vector<Requirement> requirements_;

@@ -104,9 +104,12 @@ std::optional<HttpResponse> ApiPages::page(const control::PlainCall& call) {
   if (!found) return std::nullopt;
   const bool known = !call.if_none_match.empty() && call.if_none_match == found->etag;
   if (known) return HttpResponse{304, {{"etag", found->etag}}, ""};
+  // The version is for people whoever asks, the many pages of OpenAPI are for none.
+  const bool indented = call.path == "/version" || (call.format.pretty && !call.path.starts_with("/openapi/"));
+  const auto document = indented ? control::parse_json(found->body) : Error(ErrorCode::kBadRequest, "");
   return HttpResponse{200,
                       {{"content-type", found->content_type}, {"etag", found->etag}, {"vary", "Accept"}},
-                      found->body};
+                      document ? control::to_pretty_json(*document) : found->body};
 }
 
 std::shared_ptr<const ApiPages::Document> ApiPages::document(const std::string& path, Form form) {

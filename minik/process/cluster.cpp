@@ -33,6 +33,7 @@
 #include "minik/process/authenticator.h"
 #include "minik/process/container_adapter.h"
 #include "minik/process/ingress.h"
+#include "minik/process/key_pair_check.h"
 #include "minik/process/kubeconfig.h"
 #include "minik/process/machine.h"
 #include "minik/process/node_network.h"
@@ -42,6 +43,7 @@
 #include "minik/process/process_metrics.h"
 #include "minik/process/scheduler_config.h"
 #include "minik/process/service_account_token.h"
+#include "minik/process/session_threads.h"
 #include "minik/process/time_zone_files.h"
 #include "minik/process/webhook_client.h"
 #include "minik/process/worker_pool.h"
@@ -106,6 +108,7 @@ struct Cluster::Parts {
   std::unique_ptr<control::Scheduler> scheduler;
   std::unique_ptr<control::MeteredRuntime> metered_containers;
   std::unique_ptr<control::Kubelet> kubelet;
+  SessionThreads sessions;
   std::unique_ptr<NodeStreams> streams;
   std::unique_ptr<ApiPages> pages;
   std::unique_ptr<ApiFront> front;
@@ -113,6 +116,11 @@ struct Cluster::Parts {
   std::unique_ptr<NodeServices> services;
   std::unique_ptr<Ingress> ingress;
   std::unique_ptr<HttpServer> server;
+  // While the loops that sessions answer on still run; what the loops ask for afterwards is dropped.
+  struct EndOfSessions {
+    SessionThreads& sessions;
+    ~EndOfSessions() { sessions.end(); }
+  } end_of_sessions{sessions};
   std::vector<UniqueFd> pending_listeners;  // served as soon as the control thread runs
   std::shared_ptr<TlsServer> server_tls;
 
@@ -229,6 +237,7 @@ void Cluster::Parts::assemble() {
   options.extension_servers = extension_servers.get();
   options.request_header = {pki.front_proxy_ca.certificate_pem, kFrontProxyName};
   options.field_accounts = control::FieldAccounts::kAlways;
+  options.key_pair_problem = key_pair_problem;
   api = std::make_unique<control::ApiServer>(executor, *store, schema, metrics, rng.fork("api"),
                                              std::move(options));
   api->bootstrap();
@@ -298,7 +307,7 @@ void Cluster::Parts::assemble() {
     }
   });
   streams =
-      std::make_unique<NodeStreams>(*containers, network.get(), [this](const std::string& node) {
+      std::make_unique<NodeStreams>(sessions, *containers, network.get(), [this](const std::string& node) {
         return node == kubelet->node_name() ? kubelet.get() : nullptr;
       });
   ApiPagesOptions page_options;

@@ -1,13 +1,14 @@
 #include "minik/process/node_streams.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <mutex>
-#include <thread>
 
 #include "control/base/text.h"
 #include "minik/net/blocking_stream.h"
@@ -78,11 +79,7 @@ std::function<void(uint16_t, uint16_t)> resizer(int master) {
   };
 }
 
-void pause_for(Duration duration) {
-  usleep(static_cast<useconds_t>(duration.ns / 1000));
-}
-
-void run_exec(runtime::Engine& engine, const std::string& id,
+void run_exec(const SessionThreads& threads, runtime::Engine& engine, const std::string& id,
               const std::vector<std::string>& command, const RemoteCommandOptions& options,
               const std::function<void(Result<ExecIo>)>& started) {
   auto stdio = options.tty ? make_terminal(engine, id) : make_pipes(options);
@@ -115,6 +112,10 @@ void run_exec(runtime::Engine& engine, const std::string& id,
     shutdown(connection->get(), SHUT_RDWR);
   };  // ends the process if it still runs
   started(std::move(io));
+  pollfd ends[] = {{session->connection, POLLIN, 0}, {threads.stop(), POLLIN, 0}};
+  while (poll(ends, 2, -1) < 0 && errno == EINTR) {
+  }
+  if (ends[1].revents != 0) shutdown(connection->get(), SHUT_RDWR);
   const auto code = runtime::Engine::wait_exec(*session);
   ExecExit exit;
   exit.exit_code = code ? *code : 137;
@@ -123,8 +124,8 @@ void run_exec(runtime::Engine& engine, const std::string& id,
   if (ending->listener) ending->listener(exit);
 }
 
-void run_attach(runtime::Engine& engine, const std::string& id, const RemoteCommandOptions& options,
-                const std::function<void(Result<ExecIo>)>& started) {
+void run_attach(SessionThreads& threads, runtime::Engine& engine, const std::string& id,
+                const RemoteCommandOptions& options, const std::function<void(Result<ExecIo>)>& started) {
   // The container's own terminal, if it has one, is behind the shim.
   RemoteCommandOptions pipes = options;
   pipes.stderr_open = options.stderr_open && !options.tty;
@@ -139,8 +140,8 @@ void run_attach(runtime::Engine& engine, const std::string& id, const RemoteComm
   };
   auto gone = std::make_shared<std::atomic<bool>>(false);
   io.close = [gone] { *gone = true; };
-  io.on_exit = [&engine, id, gone](std::function<void(ExecExit)> listener) {
-    std::thread([&engine, id, gone, listener = std::move(listener)] {
+  io.on_exit = [&threads, &engine, id, gone](std::function<void(ExecExit)> listener) {
+    threads.run([&threads, &engine, id, gone, listener = std::move(listener)] {
       while (!*gone) {
         const auto info = engine.container(id);
         if (!info || info->phase == runtime::ContainerPhase::kExited) {
@@ -149,16 +150,16 @@ void run_attach(runtime::Engine& engine, const std::string& id, const RemoteComm
           listener(exit);
           return;
         }
-        pause_for(kFollowPoll);
+        if (!threads.pause(kFollowPoll)) return;
       }
-    }).detach();
+    });
   };
   started(std::move(io));
 }
 
 // Reads in bounded pieces and waits for a reader that lags; polls while it follows.
-void send_log(runtime::LogReader& reader, runtime::Engine& engine, const std::string& id,
-              bool follow, ResponseStream& stream, const std::atomic<bool>& gone) {
+void send_log(const SessionThreads& threads, runtime::LogReader& reader, runtime::Engine& engine,
+              const std::string& id, bool follow, ResponseStream& stream, const std::atomic<bool>& gone) {
   while (!gone) {
     // Asked before reading: what was written before the end is read after it.
     bool running = false;
@@ -173,15 +174,16 @@ void send_log(runtime::LogReader& reader, runtime::Engine& engine, const std::st
     }
     if (!text->empty() && !stream.write(*text)) return;
     if (reader.finished() || (text->empty() && !running)) break;
-    if (text->empty() || stream.backlog() > kLogChunk) pause_for(kFollowPoll);
+    if ((text->empty() || stream.backlog() > kLogChunk) && !threads.pause(kFollowPoll)) return;
   }
   stream.finish();
 }
 
 }  // namespace
 
-NodeStreams::NodeStreams(ContainerAdapter& containers, PodNetworkPort* network, FindKubelet kubelet)
-    : containers_(containers), network_(network), kubelet_(std::move(kubelet)) {}
+NodeStreams::NodeStreams(SessionThreads& threads, ContainerAdapter& containers, PodNetworkPort* network,
+                         FindKubelet kubelet)
+    : threads_(threads), containers_(containers), network_(network), kubelet_(std::move(kubelet)) {}
 
 Result<control::ContainerLocation> NodeStreams::locate(const control::ConnectTarget& target,
                                                        const std::string& container,
@@ -195,24 +197,23 @@ Result<control::ContainerLocation> NodeStreams::locate(const control::ConnectTar
 Result<ExecStart> NodeStreams::exec(const PodExecRequest& request) {
   MINIK_ASSIGN(const auto location, locate(request.target, request.container, false));
   runtime::Engine& engine = containers_.engine();
-  return ExecStart([&engine, id = location.container_id, command = request.command,
+  return ExecStart([&threads = threads_, &engine, id = location.container_id, command = request.command,
                     options = request.options](std::function<void(Result<ExecIo>)> started) {
-    // A thread for as long as the session lasts: it waits for the end of the process, as a person
-    // does.
-    std::thread([&engine, id, command, options, started = std::move(started)] {
-      run_exec(engine, id, command, options, started);
-    }).detach();
+    // It waits for the end of the process, as a person does.
+    threads.run([&threads, &engine, id, command, options, started = std::move(started)] {
+      run_exec(threads, engine, id, command, options, started);
+    });
   });
 }
 
 Result<ExecStart> NodeStreams::attach(const PodExecRequest& request) {
   MINIK_ASSIGN(const auto location, locate(request.target, request.container, false));
   runtime::Engine& engine = containers_.engine();
-  return ExecStart([&engine, id = location.container_id,
+  return ExecStart([&threads = threads_, &engine, id = location.container_id,
                     options = request.options](std::function<void(Result<ExecIo>)> started) {
-    std::thread([&engine, id, options, started = std::move(started)] {
-      run_attach(engine, id, options, started);
-    }).detach();
+    threads.run([&threads, &engine, id, options, started = std::move(started)] {
+      run_attach(threads, engine, id, options, started);
+    });
   });
 }
 
@@ -220,13 +221,13 @@ Result<ConnectPort> NodeStreams::port_forward(const control::ConnectTarget& targ
   MINIK_ASSIGN(const auto location, locate(target, "", false));
   if (!network_) return Error(ErrorCode::kServiceUnavailable, "this node has no pod network");
   const std::string address = containers_.sandbox_address(location.sandbox_id);
-  return ConnectPort([network = network_, address](
+  return ConnectPort([&threads = threads_, network = network_, address](
                          uint16_t port, std::function<void(Result<UniqueFd>)> connected) {
-    std::thread([network, address, port, connected = std::move(connected)] {
-      auto socket = network->connect(address, port, Deadline(kConnectTimeout));
+    threads.run([&threads, network, address, port, connected = std::move(connected)] {
+      auto socket = network->connect(address, port, Deadline(kConnectTimeout, threads.stop()));
       if (socket) fcntl(socket->get(), F_SETFL, O_NONBLOCK);
       connected(std::move(socket));
-    }).detach();
+    });
   });
 }
 
@@ -247,13 +248,13 @@ Result<LogStart> NodeStreams::log(const PodLogRequest& request) {
   auto shared = std::make_shared<runtime::LogReader>(std::move(reader));
   runtime::Engine& engine = containers_.engine();
   return LogStart(
-      [shared, &engine, id = location.container_id, follow = request.follow](
+      [&threads = threads_, shared, &engine, id = location.container_id, follow = request.follow](
           std::shared_ptr<ResponseStream> stream, const std::function<void(Task)>& on_close) {
         auto gone = std::make_shared<std::atomic<bool>>(false);
         on_close([gone] { *gone = true; });
-        std::thread([shared, &engine, id, follow, stream = std::move(stream), gone] {
-          send_log(*shared, engine, id, follow, *stream, *gone);
-        }).detach();
+        threads.run([&threads, shared, &engine, id, follow, stream = std::move(stream), gone] {
+          send_log(threads, *shared, engine, id, follow, *stream, *gone);
+        });
       });
 }
 

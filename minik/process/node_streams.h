@@ -1,6 +1,6 @@
 // NodeStreams: exec, attach, port-forward and logs of the pods that run on this machine, over the
 // container engine. Locating a container asks its node agent, on the control thread; what is
-// returned runs on the connection's loop and on threads of its own, one for each session.
+// returned runs on the connection's loop and on a session's thread, which must be over before the rest goes.
 #pragma once
 
 #include <functional>
@@ -10,6 +10,7 @@
 #include "minik/net/pod_streams.h"
 #include "minik/process/container_adapter.h"
 #include "minik/process/pod_network.h"
+#include "minik/process/session_threads.h"
 
 namespace minik {
 
@@ -18,7 +19,7 @@ class NodeStreams : public PodStreams {
   // Null for a node that is not of this process.
   using FindKubelet = std::function<const control::Kubelet*(const std::string& node)>;
 
-  NodeStreams(ContainerAdapter& containers, PodNetworkPort* network, FindKubelet kubelet);
+  NodeStreams(SessionThreads& threads, ContainerAdapter& containers, PodNetworkPort* network, FindKubelet kubelet);
 
   Result<ExecStart> exec(const PodExecRequest& request) override;
   Result<ExecStart> attach(const PodExecRequest& request) override;
@@ -29,6 +30,7 @@ class NodeStreams : public PodStreams {
   Result<control::ContainerLocation> locate(const control::ConnectTarget& target,
                                             const std::string& container, bool previous) const;
 
+  SessionThreads& threads_;
   ContainerAdapter& containers_;
   PodNetworkPort* network_;
   FindKubelet kubelet_;

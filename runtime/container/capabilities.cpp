@@ -30,13 +30,19 @@ std::string full_name(std::string_view name) {
   return upper.starts_with("CAP_") ? upper : cat("CAP_", upper);
 }
 
+// Those that this process has itself: nobody can give away more, and in a container or a sandbox of somebody else's
+// some are missing.
 std::vector<std::string> all_names() {
   std::vector<std::string> names;
+  const cap_t own = cap_get_proc();
   for (int i = 0; i <= last_capability(); ++i) {
+    cap_flag_value_t held = CAP_CLEAR;
+    if (!own || cap_get_flag(own, i, CAP_PERMITTED, &held) != 0 || held != CAP_SET) continue;
     char* name = cap_to_name(i);
     names.push_back(full_name(name));
     cap_free(name);
   }
+  cap_free(own);
   return names;
 }
 

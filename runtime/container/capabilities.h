@@ -9,8 +9,8 @@
 
 namespace minik::runtime {
 
-// The default set with these added and dropped; names with or without "CAP_", "ALL" for all. An unknown
-// name is Invalid.
+// The default set with these added and dropped; names with or without "CAP_". A privileged container, and "ALL", have
+// what this process has. An unknown name is Invalid.
 Result<std::vector<std::string>> capability_set(const std::vector<std::string>& add,
                                                 const std::vector<std::string>& drop, bool privileged);
 

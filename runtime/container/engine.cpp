@@ -531,8 +531,9 @@ Result<int> Engine::wait_exec(const ExecSession& session) {
 }
 
 Status Engine::attach(const std::string& id, int in, int out, int err) {
+  const Error ended(ErrorCode::kNotFound, cat("container ", id, " is not running"));
   auto connection = connect_shim(id);
-  if (!connection) return Error(ErrorCode::kNotFound, cat("container ", id, " is not running"));
+  if (!connection) return ended;
   std::vector<int> descriptors;
   for (const int fd : {in, out, err}) {
     if (fd >= 0) descriptors.push_back(fd);
@@ -541,9 +542,11 @@ Status Engine::attach(const std::string& id, int in, int out, int err) {
       std::move(Writer().put(static_cast<int64_t>(ShimMessage::kAttach)).put(int64_t{in >= 0}))
           .take();
   auto sent = send_message(*connection, request, descriptors);
-  if (sent.ok()) (void)receive_message(*connection).ok();
+  // No answer: it ended between the two.
+  const auto answer = sent.ok() ? receive_message(*connection) : Result<std::string>(std::string());
   close(*connection);
-  return sent;
+  if (!sent.ok() || !answer || answer->empty()) return ended;
+  return {};
 }
 
 Status Engine::resize(const std::string& id, int rows, int columns) {

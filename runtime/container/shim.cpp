@@ -19,6 +19,7 @@
 #include <cstring>
 #include <list>
 #include <memory>
+#include <utility>
 
 #include "control/base/text.h"
 #include "runtime/container/cgroup.h"
@@ -58,6 +59,34 @@ struct ExecRun {
   pid_t pid;
 };
 
+// What a container that people attach to has written while nobody was attached yet. Containers start faster than a
+// client that waits for them can be there: the first to attach is told what it has missed. More than a screen or two is
+// for the log, and is dropped as a whole.
+class EarlyOutput {
+ public:
+  void add(bool is_stderr, std::string_view bytes) {
+    constexpr size_t kBytesMax = 16 * 1024;  // fits into the pipe of whoever attaches
+    if (over_) return;
+    (is_stderr ? err_ : out_) += bytes;
+    if (out_.size() + err_.size() > kBytesMax) stop();
+  }
+  // Empties it for good.
+  std::pair<std::string, std::string> take() {
+    std::pair<std::string, std::string> taken(std::move(out_), std::move(err_));
+    stop();
+    return taken;
+  }
+  void stop() {
+    over_ = true;
+    out_ = {};
+    err_ = {};
+  }
+
+ private:
+  std::string out_, err_;
+  bool over_ = false;
+};
+
 class Shim {
  public:
   explicit Shim(std::string directory) : directory_(std::move(directory)) {}
@@ -83,6 +112,7 @@ class Shim {
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     MINIK_ASSIGN(const auto bytes, read_whole_file(directory_ + "/spec"));
     MINIK_ASSIGN(spec_, decode_spec(bytes));
+    if (!spec_.stdin_open) early_.stop();
     sigset_t children;
     sigemptyset(&children);
     sigaddset(&children, SIGCHLD);
@@ -268,9 +298,8 @@ class Shim {
         const std::string_view bytes(buffer, static_cast<size_t>(n));
         const bool is_stderr = fd == errors_;
         if (log_) log_->write(is_stderr, bytes);
-        for (const int attached : is_stderr ? attached_err_ : attached_out_) {
-          (void)!write(attached, bytes.data(), bytes.size());  // who does not read, misses it
-        }
+        early_.add(is_stderr, bytes);
+        tell_attached(is_stderr ? attached_err_ : attached_out_, bytes);
         if (static_cast<size_t>(n) < sizeof buffer) return;
         continue;
       }
@@ -280,6 +309,15 @@ class Shim {
       if (fd != terminal_) close(fd);
       return;
     }
+  }
+
+  // Who does not read, misses it; who has gone, is forgotten.
+  static void tell_attached(std::vector<int>& attached, std::string_view bytes) {
+    std::erase_if(attached, [bytes](int fd) {
+      if (write(fd, bytes.data(), bytes.size()) >= 0 || errno != EPIPE) return false;
+      close(fd);
+      return true;
+    });
   }
 
   void feed_stdin(int fd) {
@@ -353,13 +391,13 @@ class Shim {
   void attach(int connection, bool with_stdin, const std::vector<int>& descriptors) {
     size_t next = 0;
     if (with_stdin && next < descriptors.size()) attached_in_.push_back(descriptors[next++]);
-    if (next < descriptors.size()) {
-      fcntl(descriptors[next], F_SETFL, O_NONBLOCK);
-      attached_out_.push_back(descriptors[next++]);
-    }
-    if (next < descriptors.size()) {
-      fcntl(descriptors[next], F_SETFL, O_NONBLOCK);
-      attached_err_.push_back(descriptors[next++]);
+    const auto [out, err] = early_.take();
+    for (auto [list, missed] : {std::pair(&attached_out_, &out), std::pair(&attached_err_, &err)}) {
+      if (next == descriptors.size()) break;
+      const int fd = descriptors[next++];
+      fcntl(fd, F_SETFL, O_NONBLOCK);
+      (void)!write(fd, missed->data(), missed->size());
+      list->push_back(fd);
     }
     reply(connection, message_of(ShimMessage::kOk));
   }
@@ -465,6 +503,7 @@ class Shim {
   int signals_ = -1, listener_ = -1, terminal_ = -1, stdin_ = -1, output_ = -1, errors_ = -1;
   std::vector<int> connections_, waiting_, attached_in_, attached_out_, attached_err_;
   std::string pending_input_;  // at most what one read gave
+  EarlyOutput early_;
   std::list<ExecRun> execs_;
   bool done_ = false;
 };

@@ -298,6 +298,12 @@ TEST_F(UserAdmissionTest, ABindingMayOnlyWarn) {
   ASSERT_EQ(made.warnings.size(), 1U);
   EXPECT_EQ(made.warnings[0],
             "Validation failed for ValidatingAdmissionPolicy 'limit' with binding 'everywhere': at most 0 entries, not 1");
+  register_webhook("validatingwebhookconfigurations", "no.example.com");
+  webhooks.set("no.example.com", {.answer = Answer::kDeny, .message = "not on a Friday"});
+  const auto refused = create_map("b");
+  EXPECT_EQ(refused.message(), "admission webhook \"no.example.com\" denied the request: not on a Friday");
+  EXPECT_EQ(refused.warnings, made.warnings);
+  EXPECT_TRUE(refused.body[keys::kDetails].is_absent());
 }
 
 TEST_F(UserAdmissionTest, APolicyThatCannotBeAskedDeniesAlsoWhereItsBindingOnlyWarns) {

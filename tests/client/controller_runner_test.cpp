@@ -72,6 +72,35 @@ TEST_F(ControllerRunnerTest, GoesOnWithoutTheCacheAfterThirtySeconds) {
   EXPECT_EQ(looks, 2);
 }
 
+TEST_F(ControllerRunnerTest, WaitsForNothingAfterADeletionThatFoundNothing) {
+  ControllerSpec spec;
+  spec.name = "test";
+  spec.kind = kinds::kConfigmaps;
+  spec.watches = {{kinds::kConfigmaps, nullptr, {}}};
+  spec.decide = [this](const Snapshot&, const ObjectKey&, Env&) {
+    Plan plan;
+    if (++looks > 1) return plan;
+    PlannedWrite write;
+    write.request.verb = Verb::kDeleteCollection;
+    write.request.kind = kinds::kConfigmaps;
+    plan.writes.push_back(std::move(write));
+    return plan;
+  };
+  runner = std::make_unique<ControllerRunner>(std::move(spec), executor, client, informers, events, metrics, Rng(1));
+  runner->start();
+  informers.start();
+  client.answer_lists_empty();
+  runner->enqueue({"default", "all"});
+  settle();
+  ASSERT_EQ(client.pending.size(), 1U);
+  Value nothing = Value::map({{"metadata", Value::map({{"resourceVersion", "9"}})}, {"items", Value::array({})}});
+  client.answer(ApiResponse{std::move(nothing), false, false, {}});
+  runner->enqueue({"default", "all"});
+  settle();
+  EXPECT_EQ(looks, 2);
+  EXPECT_TRUE(runner->idle());
+}
+
 TEST_F(ControllerRunnerTest, KnowsItsEarlierWritesWhenALaterOneFailed) {
   start(2, false);
   succeed("c0", 7);

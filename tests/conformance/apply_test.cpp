@@ -44,6 +44,17 @@ TEST_F(Applies, ConflictsNameTheManagerAndTheField) {
   EXPECT_EQ(refused.body[keys::kDetails][keys::kCauses].items()[0][keys::kField].string(), ".spec.replicas");
 }
 
+// `kubectl get -o yaml | kubectl apply --server-side -f -`, some time later.
+TEST_F(Applies, AStatusInAnAppliedObjectConflictsWithNobodyAndChangesNothing) {
+  make();
+  ASSERT_EQ(patch(cat(kWeb, "/status?fieldManager=controller"), R"({"status":{"replicas":2}})").status, 200);
+  const auto applied = apply(kWeb, "two", cat(web("  paused: true\n"), "status: {replicas: 7}\n"));
+  ASSERT_EQ(applied.status, 200) << applied.message();
+  EXPECT_EQ(applied.body[keys::kStatus][keys::kReplicas].as_int(), 2);
+  EXPECT_NE(owners(applied).find("controller Update/status: .status.replicas"), std::string::npos) << owners(applied);
+  EXPECT_EQ(apply(cat(kWeb, "/status"), "two", web("  paused: true\nstatus: {replicas: 7}\n")).status, 409);
+}
+
 TEST_F(Applies, ForceMovesTheField) {
   make();
   const auto forced = apply(kWeb, "two", web("  replicas: 3\n"), true);

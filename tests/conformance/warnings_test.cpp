@@ -6,6 +6,7 @@ namespace {
 
 class Warns : public Conformance {
  protected:
+  explicit Warns(ApiServerOptions options = {}) : Conformance(std::move(options)) {}
   using Lines = std::vector<std::string>;
   // Of a client, which has a name; nothing is kept.
   Lines of(const std::string& collection, const std::string& yaml) {
@@ -133,6 +134,74 @@ TEST_F(Warns, OfAFewOfAFlood) {
   std::string ports;
   for (int i = 0; i < 5000; ++i) ports += "{containerPort: 80}, ";
   EXPECT_LT(of(kPods, cat("{metadata: {name: flood}, spec: {containers: [{name: c, image: i, ports: [", ports, "]}]}}")).size(), 300U);
+}
+
+TEST_F(Warns, OfAppArmorAnnotationsThatNoProfileRepeats) {
+  constexpr const char* kUse = R"(deprecated since v1.30; use the "appArmorProfile" field instead)";
+  const std::string annotated = "metadata: {labels: {a: b}, annotations: {container.apparmor.security.beta.kubernetes.io/c: runtime/default}}";
+  const auto containers = [](const std::string& more) { return cat("spec: {", more, "containers: [{name: c, image: i}]}"); };
+  EXPECT_EQ(of("/apis/apps/v1/namespaces/default/deployments",
+               cat("{metadata: {name: d}, spec: {selector: {matchLabels: {a: b}}, template: {", annotated, ", ", containers(""), "}}}")),
+            Lines{cat("spec.template.metadata.annotations[container.apparmor.security.beta.kubernetes.io/c]: ", kUse)});
+  const std::string pod = "metadata: {name: p, annotations: {container.apparmor.security.beta.kubernetes.io/c: runtime/default}}";
+  EXPECT_EQ(of(kPods, cat("{", pod, ", ", containers(""), "}")),
+            Lines{cat("metadata.annotations[container.apparmor.security.beta.kubernetes.io/c]: ", kUse)});
+  EXPECT_EQ(of(kPods, cat("{", pod, ", ", containers("securityContext: {appArmorProfile: {type: RuntimeDefault}}, "), "}")), Lines());
+}
+
+TEST_F(Warns, OfFormatsOfTextsThatADefinitionBringsInAndNobodyKnows) {
+  const auto definition = [](const std::string& properties) {
+    return cat("{metadata: {name: widgets.example.com}, spec: {group: example.com, scope: Namespaced, names: {plural: widgets, kind: Widget}, "
+               "versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {",
+               properties, "}}}}]}}");
+  };
+  const std::string definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+  const std::string mine = "a: {type: integer, format: int64}, b: {type: string, format: date-time}, c: {type: array, items: {type: string, format: fancy}}";
+  EXPECT_EQ(call("POST", cat(definitions, "?fieldManager=test"), definition(mine), "application/yaml").warnings,
+            Lines{"unrecognized format \"fancy\""});
+  const std::string change = cat(definitions, "/widgets.example.com?fieldManager=test");
+  const auto add = [&](const std::string& format) {
+    return call("PATCH", change,
+                cat(R"([{"op":"add","path":"/spec/versions/0/schema/openAPIV3Schema/properties/)", format, R"(","value":{"type":"string","format":")",
+                    format, R"("}}])"), kJsonPatch);
+  };
+  EXPECT_EQ(add("odd").warnings, Lines{"unrecognized format \"odd\""});
+  EXPECT_EQ(add("uuid").warnings, Lines());
+}
+
+class WarnsOfKeys : public Warns {
+ protected:
+  WarnsOfKeys() : Warns(options()) {}
+  static ApiServerOptions options() {
+    ApiServerOptions options;
+    options.key_pair_problem = [](std::string_view certificate, std::string_view key) {
+      return certificate == key ? std::string() : cat(certificate, " is not ", key);
+    };
+    return options;
+  }
+};
+
+TEST_F(WarnsOfKeys, OnlyInTlsSecretsWhereTheyDoNotBelongTogether) {
+  const auto secret = [](const std::string& type, const std::string& key) {
+    return cat("{metadata: {name: s}, type: ", type, ", stringData: {tls.crt: one, tls.key: ", key, "}}");
+  };
+  constexpr const char* kSecrets = "/api/v1/namespaces/default/secrets";
+  EXPECT_EQ(of(kSecrets, secret("kubernetes.io/tls", "two")), Lines{"one is not two"});
+  EXPECT_EQ(of(kSecrets, secret("kubernetes.io/tls", "one")), Lines());
+  EXPECT_EQ(of(kSecrets, secret("Opaque", "two")), Lines());
+}
+
+// Who is refused in the end has still been told what was wrong on the way there.
+TEST_F(Warns, WhoIsRefusedAsWell) {
+  ASSERT_EQ(create("/api/v1/namespaces/default/resourcequotas", "{metadata: {name: q}, spec: {hard: {pods: 0}}}").status, 201);
+  ASSERT_EQ(patch("/api/v1/namespaces/default/resourcequotas/q/status", R"({"status":{"hard":{"pods":"0"},"used":{"pods":"0"}}})").status, 200);
+  const auto refused = call("POST", cat(kPods, "?fieldManager=test&fieldValidation=Warn"),
+                            "{metadata: {name: p}, spec: {nope: 1, nodeSelector: {beta.kubernetes.io/os: x}, containers: [{name: c, image: i}]}}",
+                            "application/yaml");
+  EXPECT_EQ(refused.status, 403) << refused.message();
+  EXPECT_EQ(refused.warnings, (Lines{"unknown field \"spec.nope\"",
+                                     R"(spec.nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14; use "kubernetes.io/os" instead)"}));
+  EXPECT_TRUE(refused.body[keys::kDetails][keys::kCauses].is_absent());
 }
 
 TEST_F(Warns, NobodyOfWhatIsWell) {

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -9,6 +10,7 @@
 
 #include <condition_variable>
 #include <filesystem>
+#include <fstream>
 #include <mutex>
 
 #include "control/base/text.h"
@@ -423,6 +425,48 @@ TEST_F(ContainerTest, StaysInReachWhileNobodyReadsItsInput) {
   wait_for_exit("c");
   EXPECT_EQ(engine->container("c")->exit_code, 137);
   close(in[1]);
+}
+
+TEST_F(ContainerTest, TellsTheFirstToAttachWhatHeHasMissed) {
+  make_sandbox("s");
+  auto s = spec("c", {"sh", "-c", "echo out; echo err >&2; exec cat"});
+  s.stdin_open = s.stdin_once = true;
+  const std::string log = s.log_path;
+  ASSERT_TRUE(run(std::move(s)));
+  const auto logged = [&log] {
+    const auto text = read_whole_file(log);
+    return text && text->find(" stdout F out\n") != std::string::npos && text->find(" stderr F err\n") != std::string::npos;
+  };
+  while (!logged()) sched_yield();
+  const auto heard = [&](int from) {
+    char buffer[64];
+    const ssize_t n = read(from, buffer, sizeof buffer);
+    return std::string(buffer, n > 0 ? static_cast<size_t>(n) : 0);
+  };
+  int in[2], out[2], err[2], late[2];
+  for (int* pair : {in, out, err, late}) ASSERT_EQ(pipe2(pair, O_CLOEXEC), 0);
+  ASSERT_TRUE(engine->attach("c", in[0], out[1], err[1]).ok());
+  EXPECT_EQ(heard(out[0]), "out\n");
+  EXPECT_EQ(heard(err[0]), "err\n");
+  ASSERT_TRUE(engine->attach("c", -1, late[1], -1).ok());
+  ASSERT_EQ(write(in[1], "more\n", 5), 5);
+  EXPECT_EQ(heard(out[0]), "more\n");
+  EXPECT_EQ(heard(late[0]), "more\n");
+  for (int* pair : {in, out, err, late}) close(pair[0]), close(pair[1]);
+  wait_for_exit("c");
+  EXPECT_FALSE(engine->attach("c", -1, -1, -1).ok());
+}
+
+TEST_F(ContainerTest, GivesAPrivilegedContainerWhatThisProcessHas) {
+  make_sandbox("s");
+  auto s = spec("c", {"grep", "CapPrm", "/proc/self/status"});
+  s.capabilities = *capability_set({}, {}, true);
+  s.privileged = true;
+  std::ifstream own("/proc/self/status");
+  std::string line;
+  while (std::getline(own, line) && !line.starts_with("CapPrm")) {
+  }
+  EXPECT_EQ(output_of(std::move(s)), line + "\n");
 }
 
 TEST_F(ContainerTest, EndsAnInputThatIsOpenOnceWithItsFirstGuest) {

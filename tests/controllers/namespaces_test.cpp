@@ -110,5 +110,14 @@ TEST_F(NamespaceDecision, KeepsTheFinalizersOfOthers) {
   EXPECT_EQ(kept[0].as_string(), "example.com/audit");
 }
 
+TEST_F(NamespaceDecision, TellsTheOwnerOfAnotherFinalizerThatNothingIsLeft) {
+  std::string home = namespace_of(kGoing);
+  home.replace(home.find("[kubernetes]"), 12, "[example.com/audit]");
+  world.add(home);
+  const Plan plan = decide();
+  EXPECT_EQ(plan.writes.size(), 1U);
+  EXPECT_EQ(told(plan, "NamespaceContentRemaining"), "False ContentRemoved: All content successfully removed");
+}
+
 }  // namespace
 }  // namespace minik::control

@@ -205,7 +205,7 @@ eventually contains x-remote-user kc get --raw "$me"
 kc -n kube-system delete pod fish
 eventually contains "False MissingEndpoints" why
 [[ $(curl -sk -w "%{http_code}" -H "Authorization: Bearer $(kc create token angler)" "$url$me") == *"service unavailable"*503 ]]
-contains '"freshness":"Stale"' curl -sk -H "Authorization: Bearer $(kc create token angler)" -H 'Accept: application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList' "$url/apis"
+contains '"freshness": "Stale"' curl -sk -H "Authorization: Bearer $(kc create token angler)" -H 'Accept: application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList' "$url/apis"
 kc delete apiservice v1.fish.example.com
 gone() { ! kc get --raw /apis | grep -q fish.example.com; }
 eventually gone

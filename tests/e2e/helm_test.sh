@@ -123,6 +123,21 @@ contains 1/1 kc get job shop-pre-delete
 fails "not found" kc get deployment shop-web
 fails "not found" kc get configmap shop-cache
 
+PATH=$PATH:$here/../../build/clients/registry  # where tools/clients puts it
+if command -v docker-registry >/dev/null; then
+  step "a chart goes to a registry and is installed from there"
+  printf 'version: 0.1\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: "127.0.0.1:0"}\n' "$root/charts" >"$root/registry.yml"
+  docker-registry serve "$root/registry.yml" >"$root/registry.log" 2>&1 &
+  background+=($!)
+  eventually grep -q 'listening on' "$root/registry.log"
+  registry=oci://$(sed -n 's/.*listening on \([0-9.:]*\).*/\1/p' "$root/registry.log")/charts
+  he package "$chart" -d "$root" >/dev/null
+  he push "$root/shop-0.1.0.tgz" "$registry" --plain-http
+  he install pulled "$registry/shop" --version 0.1.0 --plain-http --wait --timeout 60s
+  contains "shop-0.1.0" he list
+  he uninstall pulled --wait --timeout 60s
+fi
+
 step "a chart with most kinds that there are, a definition of its own and an object of it"
 big=$root/platform
 mkdir -p "$big/templates" "$big/crds"

@@ -72,6 +72,13 @@ grep -q 'line 39' "$root/followed"
 contains "line 39" kc logs talker --previous --tail=1
 kc delete pod talker --now
 
+step "run -i loses nothing of what a pod says before kubectl is there"
+for i in 1 2 3 4; do
+  contains "first" kc run -i --rm "quick$i" --image=busybox:test --restart=Never -- sh -c 'echo first'
+  contains "first" kc run -i --rm "slow$i" --image=busybox:test --restart=Never -- sh -c 'echo first; sleep 0.5'
+done
+[[ $(echo "typed in" | kc run -i --rm echo --image=busybox:test --restart=Never --quiet -- cat) == "typed in" ]]
+
 step "exec -it has a terminal of the right kind"
 kc run shell --image=busybox:test --command -- sleep 600
 kc wait --for=condition=Ready pod/shell --timeout=30s

@@ -45,6 +45,15 @@ step "kubectl debug copies a pod"
 kc debug app --image=busybox:test --copy-to=app-copy --container=app -- sleep 600
 kc wait --for=condition=Ready pod/app-copy --timeout=30s
 
+step "kubectl debug looks at the node, also with all that root may"
+for rights in general sysadmin; do
+  kc debug "node/$node" --image=busybox:test --profile=$rights -- sh -c 'hostname; ls -d /host/etc; sleep 600'
+  pod=$(kc get pods -o name | grep node-debugger)
+  kc wait --for=condition=Ready "$pod" --timeout=30s
+  eventually contains "/host/etc" kc logs "$pod"
+  kc delete "$pod" --now
+done
+
 step "a pod gets other cpu and memory without a restart"
 kc apply -f - <<'Y'
 apiVersion: v1

@@ -156,6 +156,17 @@ TEST_F(ApiOverHttp, ActsAsWhomTheHeadersName) {
   EXPECT_EQ(ask(get(kConfigMaps, "Impersonate-User: boss\r\nImpersonate-Group: system:masters\r\n")).status, 200);
 }
 
+TEST_F(ApiOverHttp, IndentsItsAnswersForPeople) {
+  const std::string curl = "User-Agent: curl/8.0\r\n";
+  EXPECT_THAT(ask(get(kConfigMaps)).body, HasSubstr(R"({"apiVersion":"v1",)"));
+  for (const auto& request : {get(kConfigMaps, curl), get(std::string(kConfigMaps) + "?pretty=true"), get("/apis/apps/v1", curl)}) {
+    EXPECT_THAT(ask(request).body, HasSubstr("{\n  \"apiVersion\": \"v1\","));
+  }
+  EXPECT_THAT(ask(get(std::string(kConfigMaps) + "?pretty=false", curl)).body, HasSubstr(R"({"apiVersion":"v1",)"));
+  EXPECT_THAT(ask(get(std::string(kConfigMaps) + "/nobody", curl)).body, HasSubstr("\n  \"code\": 404"));
+  EXPECT_THAT(ask(get("/version")).body, HasSubstr("\n  \"gitVersion\": \"v1.35.0\""));
+}
+
 TEST_F(ApiOverHttp, SaysWhatItIsAndServes) {
   EXPECT_EQ(body_of(ask(get("/version"))).get("gitVersion").string(), "v1.35.0");
   for (const char* path : {"/healthz", "/livez", "/readyz", "/livez/ping"}) {

@@ -26,6 +26,32 @@ TEST(LabelSelector, MatchesEachOperator) {
   }
 }
 
+TEST(LabelSelector, SaysWhereItsTextGoesWrongAsKubernetesDoes) {
+  const auto said = [](std::string_view text) {
+    const auto selector = LabelSelector::parse(text);
+    return selector ? selector->text() : selector.error().message;
+  };
+  const std::string wrong = "unable to parse requirement: ";
+  EXPECT_EQ(said("a in (b"), wrong + "found '', expected: ',' or ')'");
+  EXPECT_EQ(said("a==="), wrong + "found '=', expected: identifier");
+  EXPECT_EQ(said("a b"), wrong + "found 'b', expected: in, notin, =, ==, !=, gt, lt");
+  EXPECT_EQ(said("a in b"), wrong + "found 'b' expected: '('");
+  EXPECT_EQ(said("a in ()"), wrong + "values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty");
+  EXPECT_EQ(said("a=b c"), "found 'c', expected: ',' or 'end of string'");
+  EXPECT_EQ(said("a=b,"), "found '', expected: identifier after ','");
+  EXPECT_EQ(said("=b"), "found '=', expected: !, identifier, or 'end of string'");
+  EXPECT_EQ(said("a>x"), wrong + "values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, the value must be an integer");
+  EXPECT_EQ(said("a=-b").substr(0, wrong.size() + 48), wrong + "values[0][a]: Invalid value: \"-b\": a valid label");
+}
+
+TEST(LabelSelector, TakesWordsForOperatorsOnlyWhereOneMayStand) {
+  const auto canonical = [](std::string_view text) { return LabelSelector::parse(text)->text(); };
+  EXPECT_EQ(canonical("in in (in,notin), notin=in, !in"), "in in (in,notin),!in,notin=in");
+  EXPECT_EQ(canonical("a in (x,,x, y)"), "a in (,x,y)");
+  EXPECT_EQ(canonical("a in (,)"), "a=");
+  EXPECT_EQ(canonical("a=,b!="), "a=,b!=");
+}
+
 TEST(LabelSelector, ReadsTheObjectForm) {
   const auto selector = LabelSelector::from_object(*parse_json(
       R"({"matchLabels":{"app":"web"},"matchExpressions":[{"key":"tier","operator":"In","values":["b","a"]}]})"));

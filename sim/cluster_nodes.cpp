@@ -36,8 +36,11 @@ void SimulatedCluster::add_machines() {
       m.config.memory_bytes = pool.memory_bytes;
       m.config.pods_max = pool.pods_max;
       m.config.ephemeral_bytes = pool.disk_bytes;
-      m.config.disk.thresholds = {.images_percent = 15, .node_percent = 10};  // Kubernetes' defaults
-      m.config.disk.goes_on = surroundings_.writes || pool.disk_bytes != NodePool().disk_bytes;
+      m.config.eviction.thresholds = pool.eviction_hard;
+      m.config.eviction.goes_on = [this, name = m.config.node_name,
+                                   fills = surroundings_.writes || pool.disk_bytes != NodePool().disk_bytes] {
+        return fills || machine(name).runtime->memory_moves();
+      };
       m.config.addresses = {format_ipv4((172U << 24) + (16U << 16) + index + 2)};
       m.network = (10U << 24) + (index << 8);
       m.config.pod_cidr = cat(format_ipv4(m.network), "/24");
@@ -87,6 +90,10 @@ void SimulatedCluster::boot(Machine& m) {
   m.runtime->set_disk_slowness(m.disk_slowness);
   m.runtime->set_disk_capacity(m.config.ephemeral_bytes);
   m.runtime->set_disk_full(m.disk_full);
+  m.runtime->set_memory_capacity(m.config.memory_bytes);
+  m.runtime->on_memory_used([this, name = m.config.node_name] {
+    if (const auto& kubelet = machine(name).kubelet) kubelet->look_at_resources_soon();
+  });
   if (surroundings_.wants_cpu) {
     m.milli_cpu_wanted = 0;
     m.runtime->on_cpu_wanted([this, name = m.config.node_name](int64_t wanted) {
@@ -128,7 +135,8 @@ void SimulatedCluster::start_kubelet(Machine& m) {
   if (m.faults.any()) m.client->set_faults(m.faults);
   m.kubelet = std::make_unique<control::Kubelet>(m.config, *m.executor, *m.client, *m.runtime, nullptr,
                                                  rng_.fork(cat("kubelet/", m.config.node_name, "/", lives_)));
-  if (m.disk_full) m.kubelet->look_at_disk();
+  if (m.disk_full) m.kubelet->look_at_resources();
+  if (surroundings_.uses_memory) m.kubelet->look_at_resources_soon();
   // Machines do not boot in the same instant, and their heartbeats stay apart because of it.
   m.executor->after(rng_.fork(cat("boot/", m.config.node_name, "/", lives_)).between(Duration{}, seconds(1)),
                     [this, name = m.config.node_name, life = m.lives, kubelet = m.kubelet.get()] {
@@ -251,7 +259,7 @@ void SimulatedCluster::set_disk(const std::string& name, bool full, int64_t slow
     m.runtime->set_disk_full(full);
     m.runtime->set_disk_slowness(slowness);
   }
-  if (m.kubelet && changed) m.kubelet->look_at_disk();
+  if (m.kubelet && changed) m.kubelet->look_at_resources();
 }
 
 void SimulatedCluster::set_node_labels(const std::string& name, const std::map<std::string, std::string>& labels) {

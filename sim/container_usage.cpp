@@ -1,11 +1,22 @@
 // What simulated containers use of their machine: processors, memory, disk.
 #include <algorithm>
+#include <utility>
 
 #include "sim/simulated_runtime.h"
 
 namespace minik::sim {
 
 using control::ContainerState;
+
+namespace {
+// How often a machine whose memory is in use is looked at.
+constexpr Duration kMemoryPeriod = seconds(2);
+constexpr int64_t kNeverKilled = -1000;
+// Nobody has more, and sums of many stay in their type.
+constexpr int64_t kBytesMax = 1LL << 50;
+
+int64_t times(int64_t bytes, int64_t count) { return bytes > 0 && count > kBytesMax / bytes ? kBytesMax : bytes * count; }
+}
 
 // As if it had used since the last look what it uses now: whoever looks often sees every change.
 void SimulatedRuntime::count_cpu(Container& container) const {
@@ -36,8 +47,54 @@ int64_t SimulatedRuntime::memory_of(const Container& container) const {
   const ImageLoad* load = load_of(container);
   // Requests that it cannot answer wait in its memory as well.
   const int64_t share = load && load->running > 0 ? load->requests / load->running : 0;
-  return behaviour.memory_bytes + behaviour.memory_growth_bytes * std::max<int64_t>(seconds_up, 0) +
-         behaviour.memory_per_request_bytes * share;
+  return behaviour.memory_bytes + times(behaviour.memory_growth_bytes, std::max<int64_t>(seconds_up, 0)) +
+         times(behaviour.memory_per_request_bytes, share);
+}
+
+int64_t SimulatedRuntime::held_memory_of(const Container& container) const {
+  const int64_t wanted = memory_of(container);
+  return container.memory_limit_bytes > 0 ? std::min(wanted, container.memory_limit_bytes) : wanted;
+}
+
+bool SimulatedRuntime::memory_moves() const {
+  return surroundings_.uses_memory && std::ranges::any_of(containers_, [](const auto& entry) {
+           const Container& container = entry.second;
+           return container.status.state == ContainerState::kRunning && container.behaviour->memory_moves();
+         });
+}
+
+void SimulatedRuntime::memory_used(const ImageBehaviour& by) {
+  if (!by.uses_memory()) return;
+  if (memory_used_listener_) memory_used_listener_();
+  if (memory_bytes_ == 0 || std::exchange(memory_watched_, true)) return;
+  executor_.after(kMemoryPeriod, [this, alive = alive_] {
+    if (*alive) look_at_memory();
+  });
+}
+
+// As the kernel: while there is not enough for all, whoever has most goes, what it may have of the machine by its
+// oom_score_adj counted as if it had it.
+void SimulatedRuntime::look_at_memory() {
+  for (;;) {
+    int64_t used = 0, worst = 0;
+    std::string victim;
+    for (const auto& [id, container] : containers_) {
+      if (container.status.state != ContainerState::kRunning) continue;
+      const int64_t held = held_memory_of(container);
+      used += held;
+      const int64_t badness = held + memory_bytes_ / 1000 * container.oom_score_adj;
+      if (container.oom_score_adj == kNeverKilled || held == 0 || (!victim.empty() && badness <= worst)) continue;
+      victim = id;
+      worst = badness;
+    }
+    if (used <= memory_bytes_ || victim.empty()) break;
+    kill_for_memory(victim);
+  }
+  memory_watched_ = memory_moves();
+  if (!memory_watched_) return;
+  executor_.after(kMemoryPeriod, [this, alive = alive_] {
+    if (*alive) look_at_memory();
+  });
 }
 
 void SimulatedRuntime::write_to_disk(const std::string& id, const Container& container) {

@@ -43,6 +43,8 @@ struct ImageBehaviour {
   int64_t memory_bytes = 0;
   // It grows by so much each second; at the container's limit it is killed.
   int64_t memory_growth_bytes = 0;
+  bool memory_moves() const { return memory_growth_bytes > 0 || memory_per_request_bytes > 0; }
+  bool uses_memory() const { return memory_bytes > 0 || memory_moves(); }
   // What a container has written to its layer at its start, and what it writes each second from then on: there, to its log,
   // and to each emptyDir that it may write to. Drawn at each start.
   ByteSpread disk_bytes, disk_growth_bytes, log_growth_bytes, volume_growth_bytes;

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "control/kubelet/eviction_signals.h"
 #include "control/object/value.h"
 #include "sim/distribution.h"
 
@@ -19,6 +20,7 @@ struct NodePool {
   int64_t memory_bytes = 32LL << 30;
   int64_t pods_max = 110;
   int64_t disk_bytes = 100LL << 30;  // for images and all that pods write; ephemeral-storage
+  control::EvictionThresholds eviction_hard = control::default_eviction_thresholds();
   std::map<std::string, std::string> labels;
   std::vector<std::string> zones;  // given out in turn
   control::Value taints;

@@ -5,6 +5,7 @@
 
 #include "control/base/text.h"
 #include "control/controllers/controller_manager.h"
+#include "control/kubelet/eviction_signals.h"
 #include "sim/scenario/metric_families.h"
 
 namespace minik::sim {
@@ -49,7 +50,7 @@ constexpr std::string_view kFaults = R"(
         "slowWebhooks": {"type": "object", "required": ["latency"], "additionalProperties": false, "properties": {"match": {"type": "string"}, "latency": {"$ref": "#/definitions/distribution"}}},
         "exhaustQuota": {"type": "object", "additionalProperties": false, "properties": {"namespace": {"type": "string"}, "resources": {"$ref": "#/definitions/names"}}})";
 
-// @faults@ and @controllers@ stand for what is known elsewhere.
+// Words between two @ stand for what is known elsewhere.
 constexpr std::string_view kSchema = R"({
   "$schema": "http://json-schema.org/draft-07/schema#",
   "$id": "https://minik.dev/schemas/scenario.json",
@@ -171,6 +172,12 @@ constexpr std::string_view kSchema = R"({
             "pods": {"$ref": "#/definitions/quantity"},
             "ephemeral-storage": {"$ref": "#/definitions/quantity", "description": "Its disk, for images and all that pods write: 100Gi."}
           }
+        },
+        "evictionHard": {
+          "type": "object",
+          "description": "What its node agents keep free, beside Kubernetes' own thresholds; 0% turns one off.",
+          "additionalProperties": false,
+          "properties": {@signals@}
         },
         "labels": {"type": "object", "additionalProperties": {"type": "string"}},
         "zones": {"$ref": "#/definitions/names", "description": "Nodes take them in turn."},
@@ -365,6 +372,15 @@ std::string metrics() {
   return join(names, ", ");
 }
 
+std::string signals() {
+  const std::string known = control::known_eviction_signals();
+  std::vector<std::string> properties;
+  for (const auto signal : split(known, ',')) {
+    properties.push_back(cat("\"", trim(signal), "\": {\"type\": [\"string\", \"integer\"]}"));
+  }
+  return join(properties, ", ");
+}
+
 std::string replaced(std::string text, std::string_view mark, std::string_view by) {
   for (size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at + by.size())) text.replace(at, mark.size(), by);
   return text;
@@ -373,8 +389,13 @@ std::string replaced(std::string text, std::string_view mark, std::string_view b
 }  // namespace
 
 std::string_view scenario_schema() {
-  static const std::string schema =
-      replaced(replaced(replaced(std::string(kSchema), "@faults@", kFaults.substr(1)), "@controllers@", controllers()), "@metrics@", metrics());
+  static const std::string schema = [] {
+    std::string text(kSchema);
+    text = replaced(std::move(text), "@faults@", kFaults.substr(1));
+    text = replaced(std::move(text), "@controllers@", controllers());
+    text = replaced(std::move(text), "@metrics@", metrics());
+    return replaced(std::move(text), "@signals@", signals());
+  }();
   return schema;
 }
 

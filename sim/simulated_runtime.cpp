@@ -180,6 +180,7 @@ void SimulatedRuntime::create_container(const std::string& sandbox_id, Container
   container.status.image = asked_for == config.labels.end() ? config.image : asked_for->second;
   container.status.image_id = config.image;
   container.memory_limit_bytes = config.resources.memory_limit_bytes;
+  container.oom_score_adj = config.resources.oom_score_adj;
   if (config.resources.cpu_quota_us > 0) container.milli_cpu_limit = config.resources.cpu_quota_us * 1000 / config.resources.cpu_period_us;
   container.behaviour = &behaviour_of(container.status.image);
   for (const auto& mount : config.mounts) {
@@ -232,14 +233,14 @@ void SimulatedRuntime::started(const std::string& id, Container& c) {
     end_after(rng_.between(milliseconds(10), milliseconds(500)), behaviour.crash_code);
   }
   if (behaviour.crash_after) end_after(behaviour.crash_after->draw(rng_), behaviour.crash_code);
-  const bool grows = behaviour.memory_growth_bytes > 0 || behaviour.memory_per_request_bytes > 0;
   if (!behaviour.lists.empty()) {
     executor_.after(rng_.between(milliseconds(1), behaviour.list_period), [this, alive = alive_, id] {
       if (*alive) ask_api(id);
     });
   }
   count_cpu_wanted();
-  if ((grows && c.memory_limit_bytes > 0) || behaviour.crashes_without || behaviour.spin_milli_cpu > 0) {
+  memory_used(behaviour);
+  if ((behaviour.memory_moves() && c.memory_limit_bytes > 0) || behaviour.crashes_without || behaviour.spin_milli_cpu > 0) {
     executor_.after(rng_.between(milliseconds(1), kLookPeriod), [this, alive = alive_, id] {
       if (*alive) look_after(id);
     });
@@ -459,7 +460,7 @@ void SimulatedRuntime::stats(Done<std::vector<control::ContainerStats>> done) {
   for (auto& [id, container] : containers_) {
     if (container.status.state != ContainerState::kRunning) continue;
     count_cpu(container);
-    const int64_t memory = memory_of(container);
+    const int64_t memory = held_memory_of(container);
     all.push_back({id, container.status.name, container.status.sandbox_id, container.cpu_usage_ns, memory, memory, 1});
   }
   answer<std::vector<control::ContainerStats>>(Duration{}, std::move(done), std::move(all));

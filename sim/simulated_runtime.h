@@ -9,7 +9,8 @@
 //                         |  exit, crash, out of memory, stop, kill
 //                         +--> exited
 //
-// What its containers want of the machine's processors it tells its owner (on_cpu_wanted), who slows the machine down.
+// What its containers want of the machine's processors it tells its owner (on_cpu_wanted), who slows the machine down. Those
+// that together have all of its memory lose the one that the kernel would choose, by oom_score.
 // Containers that ask the API server do so with the token that was projected into their pod last.
 //
 // Addresses come from the node's pod range. A crash of the machine is the destruction of this object; a pull of an
@@ -46,6 +47,12 @@ class SimulatedRuntime : public control::ContainerRuntime {
   // Nothing can be pulled or made.
   void set_disk_full(bool full) { disk_.set_full(full); }
   void set_disk_capacity(int64_t bytes) { disk_.set_capacity(bytes); }
+  // 0: as much as anybody likes.
+  void set_memory_capacity(int64_t bytes) { memory_bytes_ = bytes; }
+  // Whether what its containers use of it changes while none of them starts.
+  bool memory_moves() const;
+  // Told when one has begun that uses memory.
+  void on_memory_used(std::function<void()> listener) { memory_used_listener_ = std::move(listener); }
   // The running containers of a pod, or the one of this name.
   std::vector<std::string> running_containers(const std::string& pod_uid, const std::string& container) const;
   // Ends a running container with this code, as if it had crashed.
@@ -108,6 +115,7 @@ class SimulatedRuntime : public control::ContainerRuntime {
     bool hung = false, spins = false;
     bool api_answers = true;  // to what it has asked last
     int64_t memory_limit_bytes = 0, milli_cpu_limit = 0;  // 0: none
+    int64_t oom_score_adj = 0;
     std::set<std::string> empty_dirs;  // that it may write to
     int64_t cpu_usage_ns = 0;  // up to cpu_known_at
     WallTime cpu_known_at;
@@ -116,7 +124,11 @@ class SimulatedRuntime : public control::ContainerRuntime {
   ImageLoad* load_of(const Container& container) const;
   const ImageBehaviour& behaviour_of(std::string_view image) const;
   int64_t requests_of(const Container& container) const;
+  // What it wants, which its limit may be in the way of, and what it has.
   int64_t memory_of(const Container& container) const;
+  int64_t held_memory_of(const Container& container) const;
+  void memory_used(const ImageBehaviour& by);
+  void look_at_memory();
   bool lacks_what_it_needs(const Container& container) const;
   void count_cpu_wanted();
   void ask_api(const std::string& id);
@@ -154,6 +166,9 @@ class SimulatedRuntime : public control::ContainerRuntime {
   int64_t slowness_ = 1, disk_slowness_ = 1;
   std::set<std::string> failing_probes_;        // by pod uid
   std::map<std::string, std::string> tokens_;  // by pod uid, the one that was projected last; of those that ask
+  int64_t memory_bytes_ = 0;
+  bool memory_watched_ = false;
+  std::function<void()> memory_used_listener_;
   int64_t milli_cpu_wanted_ = 0;
   std::function<void(int64_t)> cpu_wanted_listener_;
   uint64_t next_id_ = 1;

@@ -44,6 +44,7 @@ struct Surroundings {
 
   // Some image says what CPU it wants, so that machines may have too little of it.
   bool wants_cpu = false;
+  bool uses_memory = false;  // likewise of memory
   bool asks = false;  // some image asks the API server
   bool writes = false;  // some image writes to its machine's disk, or is as large as somebody has said
 
@@ -51,6 +52,7 @@ struct Surroundings {
     for (const auto& image : images) {
       loads.push_back({image.load_milli_cpu, image.load_requests, 0});
       wants_cpu |= image.milli_cpu > 0 || image.spin_milli_cpu > 0;
+      uses_memory |= image.uses_memory();
       asks |= !image.lists.empty();
       writes |= image.writes() || image.image_bytes != ImageBehaviour().image_bytes;
     }

@@ -77,7 +77,7 @@ Value judged_taints(const Value& node, Evicting evicting, WallTime now) {
 
 Value silent_node(const Value& node, WallTime now) {
   Value next = node;
-  for (const std::string_view type : {"Ready", "MemoryPressure", "DiskPressure", "PIDPressure"}) {
+  for (const std::string_view type : kOwnConditions) {
     const Value& old = condition(node, type);
     const bool spoke = old.has_value();
     const Value& heard = spoke ? old[keys::kLastHeartbeatTime] : node[keys::kMetadata][keys::kCreationTimestamp];

@@ -32,6 +32,9 @@ struct NodeLifecycleOptions {
   std::function<Instant(const std::string& node)> spoke_at;
 };
 
+// What a node agent says of its node.
+inline constexpr std::string_view kOwnConditions[] = {"Ready", "MemoryPressure", "DiskPressure", "PIDPressure"};
+
 // The key of the taint that a node has for its condition Ready; empty when it is well.
 std::string_view absence_taint(const Value& node);
 bool has_taint(const Value& node, std::string_view key, std::string_view effect);

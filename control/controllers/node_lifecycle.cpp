@@ -201,15 +201,17 @@ NodeLifecycle::NodeLifecycle(Executor& executor, Client& client, InformerSet& in
       .subscribe([weak = std::weak_ptr(impl_)](const Value& before, const Value& after) {
         if (const auto impl = weak.lock()) impl->on_lease(before, after);
       });
-  // A node that says itself that it is ready again should not wait for the next tick.
+  // What a node says itself should not wait for the next tick: that it is ready again, or that it can take no more pods.
   informers.of(kinds::kNodes)
       .subscribe([weak = std::weak_ptr(impl_)](const Value& before, const Value& after) {
         const auto impl = weak.lock();
         if (!impl) return;
         impl->on_node(before, after);
         if (!impl->timer.armed() || !before.has_value() || !after.has_value()) return;
-        if (condition(before, "Ready")[keys::kStatus] == condition(after, "Ready")[keys::kStatus])
-          return;
+        const auto says_the_same = [&](std::string_view type) {
+          return condition(before, type)[keys::kStatus] == condition(after, type)[keys::kStatus];
+        };
+        if (std::ranges::all_of(kOwnConditions, says_the_same)) return;
         impl->timer.arm(Duration{}, [raw = impl.get()] { raw->tick(); });
       });
 }

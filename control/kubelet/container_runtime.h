@@ -181,8 +181,10 @@ struct DiskUsage {
   struct Pod {
     std::map<std::string, int64_t> containers;  // layers and logs, also of those that have ended and are still there
     std::map<std::string, int64_t> volumes;     // emptyDir volumes on the disk, not those in memory
+    int64_t inodes = 0;                         // all of these together
   };
   int64_t capacity_bytes = 0, available_bytes = 0;  // no capacity: nobody measures it
+  int64_t inodes = 0, inodes_free = 0;              // likewise
   std::map<std::string, Pod> pods;                  // by uid
 };
 

@@ -74,11 +74,8 @@ Kubelet::Kubelet(KubeletConfig config, Executor& executor, Client& client, Conta
              .label_selector = {},
              .field_selector = cat("metadata.name=", config_.node_name),
              .bookmarks = false}),
-      disk_(executor, runtime, config_.disk, [this] { return workers(); }, [this] { pressure_changed(); },
-            [this] {
-              const Value node = Value::map({{keys::kKind, "Node"}, {keys::kName, config_.node_name}, {keys::kUid, config_.node_name}});
-              events_.record({node, "Warning", "EvictionThresholdMet", "Attempting to reclaim ephemeral-storage"});
-            }),
+      pressure_(executor, runtime, config_.eviction, {config_.memory_bytes, config_.processes_max}, config_.read_machine,
+                [this] { return workers(); }, pressure_listener()),
       usage_(executor, runtime, [this] { return running_containers(); }, config_.read_machine),
       lease_timer_(executor),
       status_timer_(executor),
@@ -97,7 +94,7 @@ Kubelet::Kubelet(KubeletConfig config, Executor& executor, Client& client, Conta
   }
   context_.worker_done = [this](const std::string& uid) { workers_.erase(uid); };
   context_.image_pulled = [this](const std::string& id) {
-    disk_.image_pulled(id);
+    pressure_.image_pulled(id);
     images_unsaid_ = true;
     wake();
   };
@@ -133,15 +130,30 @@ std::unique_ptr<ResizeRefusal> Kubelet::resize_refusal(const Value& pod) const {
 
 Kubelet::~Kubelet() { *alive_ = false; }
 
-DiskWatch::Workers Kubelet::workers() const {
-  DiskWatch::Workers all;
+PressureWatch::Workers Kubelet::workers() const {
+  PressureWatch::Workers all;
   for (const auto& [uid, worker] : workers_) all.push_back(worker);
   return all;
 }
 
-void Kubelet::pressure_changed() {
-  wake();
-  if (registered_) report_status();
+void Kubelet::node_event(std::string type, std::string reason, std::string message) {
+  const Value node = Value::map({{keys::kKind, "Node"}, {keys::kName, config_.node_name}, {keys::kUid, config_.node_name}});
+  events_.record({node, std::move(type), std::move(reason), std::move(message)});
+}
+
+PressureListener Kubelet::pressure_listener() {
+  const auto changed = [this](NodePressure pressure) {
+    const auto& words = words_of(pressure);
+    const auto reason = pressure_.pressures().contains(pressure) ? words.met_event : words.well_event;
+    node_event("Normal", std::string(reason), cat("Node ", config_.node_name, " status is now: ", reason));
+    // At once: until others know, they send pods here that are turned away.
+    wake();
+    if (registered_) report_status();
+  };
+  const auto reclaims = [this](std::string_view resource) {
+    node_event("Warning", "EvictionThresholdMet", cat("Attempting to reclaim ", resource));
+  };
+  return {changed, reclaims};
 }
 
 void Kubelet::start() {
@@ -158,7 +170,7 @@ void Kubelet::start() {
     }
   });
   register_node();
-  if (config_.disk.goes_on) disk_.look();
+  if (config_.eviction.goes_on && config_.eviction.goes_on()) pressure_.look();
 }
 
 Value Kubelet::make_node() const {
@@ -191,13 +203,11 @@ Value Kubelet::make_conditions(const Value& old) const {
                                      {keys::kLastHeartbeatTime, now},
                                      {keys::kLastTransitionTime, since}}));
   };
-  add("MemoryPressure", false, "KubeletHasSufficientMemory", "kubelet has sufficient memory available");
-  if (disk_.pressure()) {
-    add("DiskPressure", true, "KubeletHasDiskPressure", "kubelet has disk pressure");
-  } else {
-    add("DiskPressure", false, "KubeletHasNoDiskPressure", "kubelet has no disk pressure");
+  for (const auto pressure : kNodePressures) {
+    const auto& words = words_of(pressure);
+    const bool met = pressure_.pressures().contains(pressure);
+    add(words.condition, met, met ? words.met_reason : words.well_reason, std::string(met ? words.met_message : words.well_message));
   }
-  add("PIDPressure", false, "KubeletHasSufficientPID", "kubelet has sufficient PID available");
   if (runtime_error_.empty()) {
     add("Ready", true, "KubeletReady", "kubelet is posting ready status");
   } else {
@@ -229,10 +239,15 @@ Value Kubelet::make_node_status(const Value& old) const {
   for (const auto& [resource, amount] : old[keys::kCapacity].entries()) {
     if (!is_measured(resource.text())) capacity = capacity.with(resource, amount);
   }
+  // What eviction keeps free is not given to pods.
   Value allocatable = capacity;
-  if (const int64_t percent = config_.disk.thresholds.node_percent; percent > 0 && config_.ephemeral_bytes > 0) {
-    allocatable = capacity.with("ephemeral-storage", cat(config_.ephemeral_bytes - config_.ephemeral_bytes * percent / 100));
-  }
+  const auto keep_free = [&](EvictionSignal signal, const Key& resource, int64_t of) {
+    const auto threshold = config_.eviction.thresholds.find(signal);
+    if (threshold == config_.eviction.thresholds.end() || of == 0) return;
+    allocatable = allocatable.with(resource, bytes_text(std::max<int64_t>(of - threshold->second.of(of), 0)));
+  };
+  keep_free(EvictionSignal::kMemoryAvailable, keys::kMemory, config_.memory_bytes);
+  keep_free(EvictionSignal::kNodeFsAvailable, "ephemeral-storage", config_.ephemeral_bytes);
   MapBuilder info(config_.node_info);
   info.set(keys::kKubeletVersion, kVersion);
   info.set(keys::kKubeProxyVersion, "");
@@ -340,7 +355,7 @@ void Kubelet::write_lease() {
 
 void Kubelet::rest_if_allowed() {
   // Not while there is something to say: what is due soon may be a correction.
-  const bool quiet = registered_ && !disk_.pressure() && !images_unsaid_ && status_timer_.armed() &&
+  const bool quiet = registered_ && pressure_.pressures().empty() && !images_unsaid_ && status_timer_.armed() &&
                      status_due_ - executor_.now() > config_.correction_period;
   if (!quiet || !config_.may_rest || !config_.may_rest()) return;
   resting_ = true;
@@ -495,6 +510,8 @@ void Kubelet::on_pod(const Value& before, const Value& after) {
     const auto [first, last] = found_containers_.equal_range(id);
     for (auto c = first; c != last; ++c) worker->adopt_container(c->second);
     found_containers_.erase(first, last);
+  } else if (worker->is_active()) {
+    if (auto why = refused_under_pressure(after, pressure_.pressures())) return worker->reject(std::string(kEvictedReason), *std::move(why));
   }
   worker->sync();
 }

@@ -20,9 +20,9 @@
 #include "control/base/rng.h"
 #include "control/client/client.h"
 #include "control/client/informer.h"
-#include "control/kubelet/disk_watch.h"
 #include "control/kubelet/kubelet_metrics.h"
 #include "control/kubelet/pod_worker.h"
+#include "control/kubelet/pressure_watch.h"
 #include "control/kubelet/usage_sampler.h"
 
 namespace minik::control {
@@ -37,6 +37,7 @@ struct KubeletConfig {
   int64_t memory_bytes = 0;
   int64_t ephemeral_bytes = 0;
   int64_t pods_max = 110;
+  int64_t processes_max = 0;  // process numbers that there are; 0: nobody watches how many are taken
   std::string cluster_domain = "cluster.local";
   std::string dns_address = "10.96.0.10";
   std::vector<std::string> host_dns_servers, host_dns_searches;
@@ -48,8 +49,7 @@ struct KubeletConfig {
   Duration lease_period = seconds(10);
   Duration status_period = minutes(5);
   Duration correction_period = seconds(10);  // nodeStatusUpdateFrequency: for what is not as it should be
-  // What pods write is limited by their limits, and by these thresholds of the node's disk.
-  DiskWatchOptions disk;
+  EvictionOptions eviction;
   // Asked after each renewal: may the node rest, since nobody looks at its heartbeats? A simulation says yes where
   // nothing disturbs it. None: it never does.
   std::function<bool()> may_rest;
@@ -75,8 +75,9 @@ class Kubelet {
   // A ConfigMap or Secret is new or has changed: pods that mount it see the new files at once. Whoever
   // has an informer of them tells; without, volumes stay as they were when their pod started.
   void on_reference(KindId kind, const Value& object);
-  // Whoever knows that the disk has changed says so; see disk_watch.h.
-  void look_at_disk() { disk_.look(); }
+  // Whoever knows that what the node has left has changed says so; see pressure_watch.h.
+  void look_at_resources() { pressure_.look(); }
+  void look_at_resources_soon() { pressure_.look_soon(); }
   const std::string& node_name() const { return config_.node_name; }
 
   // A node at rest writes neither Lease nor status, and counts as if it did. From wake() on it does again, at the
@@ -101,8 +102,9 @@ class Kubelet {
   void on_node(const Value& node);
   // Whether the stored status says what this agent would say.
   bool is_as_said(const Value& status) const;
-  DiskWatch::Workers workers() const;
-  void pressure_changed();
+  PressureWatch::Workers workers() const;
+  PressureListener pressure_listener();
+  void node_event(std::string type, std::string reason, std::string message);
   void recover();
   void on_pod(const Value& before, const Value& after);
   std::vector<RunningContainer> running_containers() const;
@@ -125,7 +127,7 @@ class Kubelet {
   std::string runtime_error_;
   Value lease_;
   bool registered_ = false;
-  DiskWatch disk_;
+  PressureWatch pressure_;
   Instant renewed_at_;  // its Lease; none yet: 0
   UsageSampler usage_;
   std::optional<KubeletMetrics> metrics_;

@@ -227,6 +227,15 @@ void PodWorker::evict(std::string message, EvictionCause cause) {
   terminate();
 }
 
+void PodWorker::reject(std::string reason, std::string message) {
+  event("Warning", reason, message);
+  state_.start_time = context_.executor.wall_now();
+  state_.failed_reason = std::move(reason);
+  state_.failed_message = cat("Pod was rejected: ", message);
+  state_.rejected = true;
+  terminate();
+}
+
 bool PodWorker::run_sandbox() {
   if (state_.sandbox && state_.sandbox->ready) return false;
   if (wake_.armed()) return true;

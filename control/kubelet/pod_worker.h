@@ -73,6 +73,8 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void sync();
   // The node gives the pod up: its containers have next to no grace, and it has Failed for this reason.
   void evict(std::string message, EvictionCause cause);
+  // The node does not let the pod in: nothing of it begins, and it has Failed.
+  void reject(std::string reason, std::string message);
   // Of a pod that has ended nothing stays on this machine, its logs among it; false when there is nothing to remove.
   bool remove_remains(std::function<void()> done);
 

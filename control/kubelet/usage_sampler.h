@@ -28,6 +28,7 @@ struct RunningContainer {
 struct MachineReading {
   int64_t cpu_usage_ns = 0;  // since boot, all CPUs together
   int64_t memory_working_set_bytes = 0;
+  int64_t processes = 0;  // threads among them: each has a number
 };
 
 class UsageSampler {

@@ -6,12 +6,14 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <optional>
 
 #include "control/base/text.h"
 #include "control/object/json.h"
 #include "minik/cli/api_client.h"
 #include "minik/cli/command.h"
 #include "minik/process/audit_log.h"
+#include "minik/process/eviction_config.h"
 #include "minik/process/kubeconfig.h"
 #include "minik/process/profile.h"
 #include "minik/process/scheduler_config.h"
@@ -106,32 +108,34 @@ bool is_running(const std::string& name) {
   return true;  // what follows says what is wrong with it
 }
 
-// Files that a cluster is started with, and that stay its own for later starts; empty: as before.
-struct StartFiles {
+// What a cluster is started with, and what stays its own for later starts; files that are empty: as before.
+struct StartOptions {
   std::string scheduler_config, tokens, audit_policy;
+  std::optional<std::string> eviction_hard;
 
-  bool any() const { return !scheduler_config.empty() || !tokens.empty() || !audit_policy.empty(); }
+  bool any() const { return !scheduler_config.empty() || !tokens.empty() || !audit_policy.empty() || eviction_hard; }
   Status keep(const Profile& profile) const {
     if (!scheduler_config.empty()) MINIK_TRY(keep_scheduler_config(profile, scheduler_config));
     if (!tokens.empty()) MINIK_TRY(keep_token_file(profile, tokens));
     if (!audit_policy.empty()) MINIK_TRY(keep_audit_policy(profile, audit_policy));
+    if (eviction_hard) MINIK_TRY(keep_eviction_thresholds(profile, *eviction_hard));
     return {};
   }
 };
 
-void start(const Globals& globals, bool wait, const StartFiles& files) {
+void start(const Globals& globals, bool wait, const StartOptions& options) {
   Profile profile = value_or_fail(Profile::open(globals.profile));
   const bool running = is_running(globals.profile);
-  if (running && files.any()) {
+  if (running && options.any()) {
     fail(Error(ErrorCode::kConflict,
                "the cluster runs already: stop it first, then start it with another scheduler "
-               "configuration, token file or audit policy"),
+               "configuration, token file, audit policy or thresholds of eviction"),
          2);
   }
   if (!running) {
     check(can_run_here());
     const bool is_new = !profile.exists();
-    const Status kept = files.keep(profile);
+    const Status kept = options.keep(profile);
     const auto launched = kept.ok() ? launch(profile) : kept;
     // A first start that failed leaves no trace; what an earlier one stored stays.
     if (!launched.ok() && is_new) (void)runtime::remove_mounted_tree(profile.directory).ok();
@@ -161,31 +165,39 @@ void add_start(CLI::App& app, Globals& globals) {
   command->footer("Example: minik start -p lab");
   static bool wait = true;
   static int nodes = 1;
-  static StartFiles files;
+  static StartOptions options;
   command->add_flag("--wait,!--no-wait", wait, "Return when every node is Ready")
       ->capture_default_str();
   command->add_option("--nodes", nodes, "Number of nodes")->capture_default_str();
   command
       ->add_option(
-          "--scheduler-config", files.scheduler_config,
+          "--scheduler-config", options.scheduler_config,
           "A KubeSchedulerConfiguration with the scheduler's profiles, kept for later starts")
       ->type_name("FILE");
   command
-      ->add_option("--token-auth-file", files.tokens,
+      ->add_option("--token-auth-file", options.tokens,
                    "Static tokens, a line each: token,user,uid,\"group1,group2\"; kept for later starts")
       ->type_name("FILE");
   command
-      ->add_option("--audit-policy", files.audit_policy,
+      ->add_option("--audit-policy", options.audit_policy,
                    "An audit.k8s.io/v1 Policy of what audit.log in the profile's folder tells; kept for later starts")
       ->type_name("FILE");
-  command->callback([&globals] {
+  static std::string eviction_hard;
+  const auto* thresholds =
+      command
+          ->add_option("--eviction-hard", eviction_hard,
+                       "What the machine must have left for pods to stay, as a kubelet takes it: "
+                       "memory.available<500Mi,nodefs.available<5%; kept for later starts, \"\" ends it. None by default")
+          ->type_name("THRESHOLDS");
+  command->callback([&globals, thresholds] {
+    if (thresholds->count() > 0) options.eviction_hard = eviction_hard;
     if (nodes != 1) {
       fail(Error(ErrorCode::kBadRequest,
                  "clusters of more than one real node are not there yet: leave --nodes out, or use "
                  "minik sim"),
            2);
     }
-    start(globals, wait, files);
+    start(globals, wait, options);
   });
 }
 

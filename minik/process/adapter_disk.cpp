@@ -35,17 +35,23 @@ void ContainerAdapter::disk_usage(std::vector<std::string> pod_uids, Done<contro
       [this, pod_uids = std::move(pod_uids)]() -> Result<control::DiskUsage> {
         control::DiskUsage usage;
         const auto stopped = [this] { return readable(closing_.get()); };
-        const auto bytes_in = [&](const std::string& tree) { return runtime::bytes_on_disk(tree, stopped); };
+        const auto bytes_in = [&](const std::string& tree, control::DiskUsage::Pod& of) {
+          const auto taken = runtime::usage_on_disk(tree, stopped);
+          of.inodes += taken.inodes;
+          return taken.bytes;
+        };
         struct statvfs disk {};
         if (statvfs(paths_.pods.c_str(), &disk) == 0) {
           const auto unit = static_cast<int64_t>(disk.f_frsize);
           usage.capacity_bytes = static_cast<int64_t>(disk.f_blocks) * unit;
           usage.available_bytes = static_cast<int64_t>(disk.f_bavail) * unit;
+          usage.inodes = static_cast<int64_t>(disk.f_files);  // 0: it makes them as they are needed
+          usage.inodes_free = static_cast<int64_t>(disk.f_favail);
         }
         for (const auto& uid : pod_uids) {
           auto& pod = usage.pods[uid];
           const std::string volumes = pod_volume_root(uid);
-          for (const auto& name : names_in(volumes)) pod.volumes[name] = bytes_in(cat(volumes, "/", name));
+          for (const auto& name : names_in(volumes)) pod.volumes[name] = bytes_in(cat(volumes, "/", name), pod);
         }
         if (usage.pods.empty()) return usage;
         std::map<std::string, std::string> pod_of;  // by sandbox
@@ -53,14 +59,14 @@ void ContainerAdapter::disk_usage(std::vector<std::string> pod_uids, Done<contro
         for (const auto& info : engine_->containers()) {
           const auto pod = usage.pods.find(pod_of[info.sandbox_id]);
           if (pod == usage.pods.end()) continue;
-          pod->second.containers[status_of(info).name] += bytes_in(engine_->layer_directory(info.id));
+          pod->second.containers[status_of(info).name] += bytes_in(engine_->layer_directory(info.id), pod->second);
         }
         for (const auto& directory : names_in(paths_.logs)) {
           // namespace_name_uid, each container's in a directory of its own.
           const auto pod = usage.pods.find(directory.substr(directory.rfind('_') + 1));
           if (pod == usage.pods.end()) continue;
           for (const auto& name : names_in(cat(paths_.logs, "/", directory))) {
-            pod->second.containers[name] += bytes_in(cat(paths_.logs, "/", directory, "/", name));
+            pod->second.containers[name] += bytes_in(cat(paths_.logs, "/", directory, "/", name), pod->second);
           }
         }
         // What was counted while everything ends is not the truth.

@@ -32,6 +32,7 @@
 #include "minik/process/audit_log.h"
 #include "minik/process/authenticator.h"
 #include "minik/process/container_adapter.h"
+#include "minik/process/eviction_config.h"
 #include "minik/process/ingress.h"
 #include "minik/process/key_pair_check.h"
 #include "minik/process/kubeconfig.h"
@@ -105,6 +106,7 @@ struct Cluster::Parts {
   std::unique_ptr<control::ControllerManager> controllers;
   std::unique_ptr<control::EventRecorder> scheduler_events;
   control::SchedulerConfiguration scheduler_config;
+  control::EvictionThresholds eviction_thresholds;
   std::unique_ptr<control::Scheduler> scheduler;
   std::unique_ptr<control::MeteredRuntime> metered_containers;
   std::unique_ptr<control::Kubelet> kubelet;
@@ -287,8 +289,8 @@ void Cluster::Parts::assemble() {
   auto config = node_config(profile.name, profile.directory);
   config.addresses = {network->pods().gateway()};
   config.metrics = &metrics;
-  // Limits hold. How full the disk of somebody's laptop is, is not the cluster's to judge: no thresholds.
-  config.disk.goes_on = true;
+  config.eviction.thresholds = eviction_thresholds;
+  config.eviction.goes_on = [] { return true; };
   metered_containers = std::make_unique<control::MeteredRuntime>(executor, *containers, metrics);
   kubelet = std::make_unique<control::Kubelet>(
       std::move(config), executor, *kubelet_client, *metered_containers,
@@ -417,6 +419,7 @@ Result<std::unique_ptr<Cluster>> Cluster::open(Profile profile) {
   for (const auto& path : {p.profile.pods(), p.profile.logs()})
     MINIK_TRY(runtime::make_directories(path, 0755));
   MINIK_ASSIGN(p.scheduler_config, kept_scheduler_config(p.profile));
+  MINIK_ASSIGN(p.eviction_thresholds, kept_eviction_thresholds(p.profile));
   MINIK_TRY(p.open_keys());
   MINIK_TRY(p.open_audit_log());
   MINIK_TRY(p.open_images());

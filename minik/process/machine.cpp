@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <iterator>
 
 #include "control/base/text.h"
@@ -27,6 +28,11 @@ std::string line_of(const std::string& path, std::string_view key) {
   return {};
 }
 
+int64_t number_of(const std::string& path) {
+  const auto text = runtime::read_whole_file(path);
+  return text ? parse_int64(trim(*text)).value_or(0) : 0;
+}
+
 }  // namespace
 
 control::KubeletConfig node_config(const std::string& name, const std::string& directory) {
@@ -37,6 +43,7 @@ control::KubeletConfig node_config(const std::string& name, const std::string& d
   struct sysinfo memory {};
   sysinfo(&memory);
   config.memory_bytes = static_cast<int64_t>(memory.totalram) * memory.mem_unit;
+  config.processes_max = std::min(number_of("/proc/sys/kernel/pid_max"), number_of("/proc/sys/kernel/threads-max"));
   struct statvfs disk {};
   if (statvfs(directory.c_str(), &disk) == 0) {
     config.ephemeral_bytes =
@@ -84,6 +91,8 @@ control::MachineReading read_machine() {
     return parse_int64(text.substr(0, text.find(' '))).value_or(0);
   };
   reading.memory_working_set_bytes = (kib("MemTotal:") - kib("MemAvailable:")) * 1024;
+  struct sysinfo now {};
+  if (sysinfo(&now) == 0) reading.processes = now.procs;
   return reading;
 }
 

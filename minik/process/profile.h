@@ -30,6 +30,7 @@ struct Profile {
   std::string logs() const { return directory + "/logs"; }
   std::string scheduler_config() const { return directory + "/scheduler.yaml"; }
   std::string token_file() const { return directory + "/tokens.csv"; }
+  std::string eviction_hard() const { return directory + "/eviction-hard"; }
   std::string audit_policy() const { return directory + "/audit-policy.yaml"; }
   std::string audit_log() const { return directory + "/audit.log"; }
   std::string daemon_log() const { return directory + "/daemon.log"; }

@@ -97,11 +97,16 @@ constexpr int64_t kEntriesBetweenLooks = 1024;  // whether one should end
 
 using Directory = std::unique_ptr<DIR, int (*)(DIR*)>;
 
-int64_t share_of_name(const struct stat& file) {
-  constexpr int64_t kBlock = 512;  // stat's, whatever the file system's is
-  const int64_t names = S_ISDIR(file.st_mode) ? 1 : std::max<int64_t>(1, static_cast<int64_t>(file.st_nlink));
-  return static_cast<int64_t>(file.st_blocks) * kBlock / names;
-}
+// In thousandths, so that names of one file add up to it.
+struct Shares {
+  int64_t bytes = 0, inode_thousandths = 0;
+  void add_name_of(const struct stat& file) {
+    constexpr int64_t kBlock = 512;  // stat's, whatever the file system's is
+    const int64_t names = S_ISDIR(file.st_mode) ? 1 : std::max<int64_t>(1, static_cast<int64_t>(file.st_nlink));
+    bytes += static_cast<int64_t>(file.st_blocks) * kBlock / names;
+    inode_thousandths += 1000 / names;
+  }
+};
 
 // By a descriptor that cannot lead elsewhere: a directory that has become a link meanwhile is refused.
 Directory open_directory(int at, const char* name) {
@@ -113,10 +118,11 @@ Directory open_directory(int at, const char* name) {
 
 }  // namespace
 
-int64_t bytes_on_disk(const std::string& path, const std::function<bool()>& stopped) {
+TreeUsage usage_on_disk(const std::string& path, const std::function<bool()>& stopped) {
   struct stat root {};
-  if (lstat(path.c_str(), &root) != 0) return 0;
-  int64_t bytes = share_of_name(root);
+  if (lstat(path.c_str(), &root) != 0) return {};
+  Shares shares;
+  shares.add_name_of(root);
   std::vector<Directory> below;  // from the root to where the walk is
   if (auto opened = open_directory(AT_FDCWD, path.c_str())) below.push_back(std::move(opened));
   for (int64_t entries = 0; !below.empty() && entries < kEntriesMax;) {
@@ -131,14 +137,14 @@ int64_t bytes_on_disk(const std::string& path, const std::function<bool()>& stop
     if (++entries % kEntriesBetweenLooks == 0 && stopped && stopped()) break;
     struct stat file {};
     if (fstatat(dirfd(here), entry->d_name, &file, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) != 0 || file.st_dev != root.st_dev) continue;
-    bytes += share_of_name(file);
+    shares.add_name_of(file);
     if (!S_ISDIR(file.st_mode) || below.size() >= kDepthMax) continue;
     auto opened = open_directory(dirfd(here), entry->d_name);
     struct stat inside {};
     const bool is_same = opened && fstat(dirfd(opened.get()), &inside) == 0 && inside.st_dev == root.st_dev;
     if (is_same) below.push_back(std::move(opened));
   }
-  return bytes;
+  return {shares.bytes, shares.inode_thousandths / 1000};
 }
 
 }  // namespace minik::runtime

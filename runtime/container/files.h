@@ -47,6 +47,9 @@ Status remove_mounted_tree(const std::string& path);
 // what is mounted below. Whoever runs in there goes on writing, and may mean harm: no link is followed, what vanishes
 // meanwhile is not counted, and neither is what lies more than 256 directories deep or comes after the first two million
 // entries. Ends early, with what it has, when `stopped`, which it asks again and again, says so.
-int64_t bytes_on_disk(const std::string& path, const std::function<bool()>& stopped = {});
+struct TreeUsage {
+  int64_t bytes = 0, inodes = 0;
+};
+TreeUsage usage_on_disk(const std::string& path, const std::function<bool()>& stopped = {});
 
 }  // namespace minik::runtime

@@ -119,9 +119,12 @@ class Translation {
   }
   Duration faster(Duration length) const { return Duration{length.ns / speed_}; }
 
-  Status machines() const {
+  Status machines() {
     int64_t count = 0;
-    for (const auto& pool : scenario_.pools) count += pool.count;
+    for (auto& pool : scenario_.pools) {
+      count += pool.count;
+      pool.eviction_hard.clear();  // a laptop's memory and disk evict nobody
+    }
     if (count == 1) return {};
     return reader_.error("spec.nodes", cat("a real cluster of minik has one node, this scenario ", count, "; compare it with `count: 1`"));
   }

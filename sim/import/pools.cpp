@@ -18,6 +18,8 @@ using control::Value;
 
 namespace {
 
+constexpr int64_t kMemoryKeptFree = 100LL << 20;  // of memory.available, by default
+constexpr int64_t kPodsMax = 250;                 // that a simulated machine has addresses for
 constexpr std::string_view kZone = "topology.kubernetes.io/zone", kOldZone = "failure-domain.beta.kubernetes.io/zone";
 // What differs from node to node, or is made by the node agent.
 constexpr std::string_view kOwnLabels[] = {"kubernetes.io/hostname", kZone, kOldZone, "kubernetes.io/os", "kubernetes.io/arch",
@@ -71,10 +73,14 @@ Group group_of(const Value& node) {
   const Value& status = node[keys::kStatus];
   const Value& allocatable = status[keys::kAllocatable].has_value() ? status[keys::kAllocatable] : status[keys::kCapacity];
   Group group;
-  group.capacity = Value::map({{keys::kCpu, allocatable[keys::kCpu]},
-                               {keys::kMemory, allocatable[keys::kMemory]},
-                               {keys::kPods, allocatable[keys::kPods]}});
-  // Of the disk the whole: a simulated node agent keeps its thresholds free as well.
+  // A simulated node agent keeps its thresholds free as well, of memory and of the disk.
+  const auto bytes = [](int64_t amount) { return control::Quantity::of(amount, control::Quantity::Format::kBinarySI).text(); };
+  const Value& memory = allocatable[keys::kMemory];
+  const Value& pods = allocatable[keys::kPods];
+  group.capacity = Value::map(
+      {{keys::kCpu, allocatable[keys::kCpu]},
+       {keys::kMemory, memory.has_value() ? Value(bytes(control::Quantity::of_value(memory).units() + kMemoryKeptFree)) : Value()},
+       {keys::kPods, control::Quantity::of_value(pods).units() > kPodsMax ? Value(cat(kPodsMax)) : pods}});
   const Value& disk = status[keys::kCapacity]["ephemeral-storage"];
   const int64_t disk_bytes = control::Quantity::of_value(disk).units();
   if (disk_bytes >= kDiskBytesMin && disk_bytes <= kDiskBytesMax) group.capacity = group.capacity.with("ephemeral-storage", disk);
@@ -103,6 +109,9 @@ void note_what_is_lost(const Value& node, Notes& notes) {
     const bool is_none = amount.as_string() == "0" || (amount.is_int() && amount.as_int() == 0);
     if (is_none || std::ranges::find(kKnown, resource.text()) != std::end(kKnown)) continue;
     notes.add(cat("simulated machines have no ", resource.text()), control::object_name(node));
+  }
+  if (control::Quantity::of_value(node[keys::kStatus][keys::kCapacity][keys::kPods]).units() > kPodsMax) {
+    notes.add(cat("simulated machines have no more than ", kPodsMax, " pods"), control::object_name(node));
   }
 }
 

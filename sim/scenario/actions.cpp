@@ -136,7 +136,7 @@ Result<SetLoadAction> set_load(const Reader& r, const Value& v, const std::strin
   SetLoadAction action;
   MINIK_ASSIGN(action.image, r.text(v, at, "image", ""));
   if (v.contains("cpu")) {
-    MINIK_ASSIGN(const auto cpu, r.quantity(v, at, "cpu", "0"));
+    MINIK_ASSIGN(const auto cpu, r.quantity_within(v, at, "cpu", "0", "0", "100k"));
     action.milli_cpu = cpu.milli();
   }
   if (v.contains("requests")) {

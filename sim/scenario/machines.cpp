@@ -1,37 +1,83 @@
 // Pools of machines and the behaviour of images.
+#include <algorithm>
+
+#include "control/base/text.h"
+#include "control/object/keys.h"
+#include "control/schema/kinds.h"
+#include "control/schema/names.h"
+#include "control/schema/validation.h"
+#include "sim/scenario/manifest_fields.h"
 #include "sim/scenario/parts.h"
 
 namespace minik::sim {
 
+namespace keys = control::keys;
 using control::Value;
 
 namespace {
-constexpr int64_t kDiskMin = 1LL << 30, kBytesMax = 1LL << 50;
+constexpr int64_t kBytesMax = 1LL << 50;
+constexpr std::string_view kCpuMax = "100k", kMemoryMax = "1Pi";
+
+// {memory.available: 500Mi, nodefs.available: 0%}: what is not named stays as it is by default.
+Status read_eviction_hard(const Reader& r, const Value& v, const std::string& at, control::EvictionThresholds& thresholds) {
+  const Value& given = v.get("evictionHard");
+  const std::string here = at + ".evictionHard";
+  if (given.has_value() && !given.is_map()) return r.error(here, "is a map of signals and thresholds, {memory.available: 500Mi}");
+  for (const auto& [name, value] : given.entries()) {
+    const auto signal = control::eviction_signal_named(name.text());
+    if (!signal) return r.error(here, cat("does not know the signal ", quoted(name.text()), ": ", control::known_eviction_signals()));
+    const auto threshold = control::parse_eviction_threshold(*signal, value.is_int() ? cat(value.as_int()) : value.string());
+    if (!threshold) return r.error(cat(here, ".", name.text()), threshold.error().message);
+    thresholds.erase(*signal);
+    if (*threshold) thresholds[*signal] = **threshold;
+  }
+  return {};
 }
 
+// As the API server will see them: one that it refuses would never register, and nobody would say why.
+Status check_nodes(const Reader& r, const std::string& at, const NodePool& pool) {
+  if (const auto wrong = control::check_dns_subdomain(pool.name); !wrong.empty()) return r.error(at + ".name", wrong.front());
+  Value labels = Value::empty_map();
+  for (const auto& [name, value] : pool.labels) labels = labels.with(control::Key(name), value);
+  const Value node = Value::map({{keys::kMetadata, Value::map({{keys::kName, pool.name}, {keys::kLabels, labels}})},
+                                 {keys::kSpec, Value::map({{keys::kTaints, pool.taints}})}});
+  const auto& resource = control::Schema::builtin().resource(control::kinds::kNodes);
+  // "spec.taints[0].effect" stands where the pool says "taints".
+  const auto place_of = [&](std::string_view field) { return cat(at, field.substr(std::min(field.find('.'), field.size()))); };
+  if (const auto complaint = complaint_about(resource, node)) return r.error(place_of(complaint->path), complaint->what);
+  const auto errors = control::check_object(resource, node);
+  if (!errors.empty()) return r.error(place_of(errors.list().front().field), errors.list().front().body());
+  for (const auto& zone : pool.zones) {
+    if (const auto wrong = control::check_label_value(zone); !wrong.empty()) return r.error(at + ".zones", cat(quoted(zone), ": ", wrong.front()));
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<NodePool> read_pool(const Reader& r, const Value& v, const std::string& at) {
-  MINIK_TRY(r.only(v, at, {"name", "count", "capacity", "labels", "zones", "taints", "clockSkew"}));
+  MINIK_TRY(r.only(v, at, {"name", "count", "capacity", "evictionHard", "labels", "zones", "taints", "clockSkew"}));
   NodePool pool;
   MINIK_ASSIGN(pool.name, r.text(v, at, "name", "node"));
   MINIK_ASSIGN(pool.count, r.number(v, at, "count", 1, 1, 65'000));
   const Value& capacity = v.get("capacity");
   const std::string capacity_at = at + ".capacity";
   if (capacity.has_value()) MINIK_TRY(r.only(capacity, capacity_at, {"cpu", "memory", "pods", "ephemeral-storage"}));
-  MINIK_ASSIGN(const auto cpu, r.quantity(capacity, capacity_at, "cpu", "8"));
-  MINIK_ASSIGN(const auto memory, r.quantity(capacity, capacity_at, "memory", "32Gi"));
-  MINIK_ASSIGN(const auto pods, r.quantity(capacity, capacity_at, "pods", "110"));
-  MINIK_ASSIGN(const auto disk, r.quantity(capacity, capacity_at, "ephemeral-storage", "100Gi"));
-  if (disk.units() < kDiskMin || disk.units() > kBytesMax) {
-    return r.error(capacity_at + ".ephemeral-storage", "must be between 1Gi and 1Pi: the machine's disk, for images and what pods write");
-  }
+  MINIK_ASSIGN(const auto cpu, r.quantity_within(capacity, capacity_at, "cpu", "8", "1m", kCpuMax));
+  MINIK_ASSIGN(const auto memory, r.quantity_within(capacity, capacity_at, "memory", "32Gi", "1Mi", kMemoryMax));
+  // Each has an address of the machine's 253.
+  MINIK_ASSIGN(const auto pods, r.quantity_within(capacity, capacity_at, "pods", "110", "0", "250"));
+  MINIK_ASSIGN(const auto disk, r.quantity_within(capacity, capacity_at, "ephemeral-storage", "100Gi", "1Gi", "1Pi"));
   pool.disk_bytes = disk.units();
   pool.milli_cpu = cpu.milli();
   pool.memory_bytes = memory.units();
   pool.pods_max = pods.units();
+  MINIK_TRY(read_eviction_hard(r, v, at, pool.eviction_hard));
   MINIK_ASSIGN(pool.labels, r.text_map(v, at, "labels"));
   MINIK_ASSIGN(pool.zones, r.texts(v, at, "zones"));
   pool.taints = v.get("taints");
   MINIK_ASSIGN(pool.clock_skew, r.signed_distribution(v, at, "clockSkew"));
+  MINIK_TRY(check_nodes(r, at, pool));
   return pool;
 }
 
@@ -73,15 +119,15 @@ Status read_uses(const Reader& r, const Value& v, const std::string& at, ImageBe
   if (!v.has_value()) return {};
   MINIK_TRY(r.only(v, at, {"cpu", "memory", "memoryGrowthPerSecond", "disk", "diskGrowthPerSecond",
                            "logGrowthPerSecond", "volumeGrowthPerSecond", "cpuPerRequest", "memoryPerRequest"}));
-  MINIK_ASSIGN(const auto cpu, r.quantity(v, at, "cpu", "0"));
-  MINIK_ASSIGN(const auto memory, r.quantity(v, at, "memory", "0"));
-  MINIK_ASSIGN(const auto growth, r.quantity(v, at, "memoryGrowthPerSecond", "0"));
+  MINIK_ASSIGN(const auto cpu, r.quantity_within(v, at, "cpu", "0", "0", kCpuMax));
+  MINIK_ASSIGN(const auto memory, r.quantity_within(v, at, "memory", "0", "0", kMemoryMax));
+  MINIK_ASSIGN(const auto growth, r.quantity_within(v, at, "memoryGrowthPerSecond", "0", "0", kMemoryMax));
   MINIK_ASSIGN(image.disk_bytes, read_bytes(r, v, at, "disk"));
   MINIK_ASSIGN(image.disk_growth_bytes, read_bytes(r, v, at, "diskGrowthPerSecond"));
   MINIK_ASSIGN(image.log_growth_bytes, read_bytes(r, v, at, "logGrowthPerSecond"));
   MINIK_ASSIGN(image.volume_growth_bytes, read_bytes(r, v, at, "volumeGrowthPerSecond"));
   MINIK_ASSIGN(image.cpu_per_request, r.duration(v, at, "cpuPerRequest", {}));
-  MINIK_ASSIGN(const auto per_request, r.quantity(v, at, "memoryPerRequest", "0"));
+  MINIK_ASSIGN(const auto per_request, r.quantity_within(v, at, "memoryPerRequest", "0", "0", "1Gi"));
   image.milli_cpu = cpu.milli();
   image.memory_bytes = memory.units();
   image.memory_growth_bytes = growth.units();
@@ -103,7 +149,7 @@ Status read_needs(const Reader& r, const Value& v, const std::string& at, ImageB
   MINIK_ASSIGN(const auto otherwise, r.word(v, at, "else", {"notReady", "crash", "spin"}, 0));
   image.crashes_without = otherwise == 1;
   if (v.contains("cpu") != (otherwise == 2)) return r.error(at, "needs `cpu` beside `else: spin`, and only there: what it wants while it spins");
-  MINIK_ASSIGN(const auto cpu, r.quantity(v, at, "cpu", "0"));
+  MINIK_ASSIGN(const auto cpu, r.quantity_within(v, at, "cpu", "0", "0", kCpuMax));
   image.spin_milli_cpu = cpu.milli();
   return {};
 }
@@ -154,7 +200,7 @@ Result<ImageBehaviour> read_image(const Reader& r, const Value& v, const std::st
   MINIK_TRY(read_needs(r, v.get("needs"), at + ".needs", image));
   const Value& load = v.get("load");
   if (load.has_value()) MINIK_TRY(r.only(load, at + ".load", {"cpu", "requests"}));
-  MINIK_ASSIGN(const auto cpu, r.quantity(load, at + ".load", "cpu", "0"));
+  MINIK_ASSIGN(const auto cpu, r.quantity_within(load, at + ".load", "cpu", "0", "0", kCpuMax));
   image.load_milli_cpu = cpu.milli();
   MINIK_ASSIGN(image.load_requests, r.number(load, at + ".load", "requests", 0, 0, 1'000'000'000));
   MINIK_ASSIGN(image.capacity_requests, r.number(v, at, "capacity", 0, 1, 1'000'000'000));

@@ -104,6 +104,15 @@ Result<control::Quantity> Reader::quantity(const Value& map, const std::string& 
   return parsed;
 }
 
+Result<control::Quantity> Reader::quantity_within(const Value& map, const std::string& path, std::string_view name,
+                                                   std::string_view fallback, std::string_view min, std::string_view max) const {
+  MINIK_ASSIGN(const auto amount, quantity(map, path, name, fallback));
+  MINIK_ASSIGN(const auto least, control::Quantity::parse(min));
+  MINIK_ASSIGN(const auto most, control::Quantity::parse(max));
+  if (amount < least || amount > most) return error(child(path, name), cat("must be between ", min, " and ", max));
+  return amount;
+}
+
 Result<uint32_t> Reader::chance(const Value& map, const std::string& path, std::string_view name, uint32_t fallback) const {
   const Value& value = map.get(name);
   if (!value.has_value()) return fallback;
@@ -321,6 +330,7 @@ Result<NodeChoice> Reader::nodes(const Value& value, const std::string& path,
   if (value.as_string() == "all") return choice;
   std::vector<std::string_view> known{"names", "pool", "zone", "runs", "count"};
   known.insert(known.end(), more_fields);
+  if (!value.is_map()) return error(path, "chooses machines: `all`, or those that are {names: [...], pool: ..., zone: ..., runs: app=web, count: 2}");
   MINIK_TRY(only(value, path, known));
   MINIK_ASSIGN(choice.names, texts(value, path, "names"));
   for (const auto& name : choice.names) {

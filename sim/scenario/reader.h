@@ -44,6 +44,9 @@ class Reader {
                                    Duration fallback) const;
   Result<control::Quantity> quantity(const control::Value& map, const std::string& path, std::string_view name,
                                      std::string_view fallback) const;
+  // The bounds as they are to be read.
+  Result<control::Quantity> quantity_within(const control::Value& map, const std::string& path, std::string_view name,
+                                            std::string_view fallback, std::string_view min, std::string_view max) const;
   // "5%", "0.1%", or a number of 0 or 1: parts per million.
   Result<uint32_t> chance(const control::Value& map, const std::string& path, std::string_view name,
                           uint32_t fallback) const;

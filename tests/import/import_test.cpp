@@ -83,7 +83,7 @@ TEST(Import, MachinesOfOneKindAreOnePoolWithItsZones) {
   const Value pool = entry(spec().get("nodes"), "name", "general-pool");
   EXPECT_EQ(pool.get("count").as_int(), 2);
   EXPECT_EQ(control::to_json(pool.get("zones")), R"(["eu-1a","eu-1b"])");
-  EXPECT_EQ(control::to_json(pool.get("capacity")), R"({"cpu":"3920m","ephemeral-storage":"80Gi","memory":"15Gi","pods":"58"})");
+  EXPECT_EQ(control::to_json(pool.get("capacity")), R"({"cpu":"3920m","ephemeral-storage":"80Gi","memory":"15460Mi","pods":"58"})");
   EXPECT_EQ(pool.get("labels").get("tier").as_string(), "web");
   EXPECT_TRUE(pool.get("labels").get("kubernetes.io/hostname").is_absent());
   // What the control plane taints by a node's state it will taint again.

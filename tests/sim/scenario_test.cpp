@@ -112,6 +112,28 @@ TEST(Scenario, RefusesManifestsThatTheApiServerWouldNotTakeAsTheyAre) {
                                          "DeploymentSpec.spec.replicas of type int32");
 }
 
+TEST(Scenario, RefusesMachinesThatCouldNotBe) {
+  const auto error_of = [](std::string_view pool, std::string_view image = "{match: x}") {
+    const auto scenario = parse_scenario(cat("apiVersion: minik.dev/v1alpha1\nkind: Scenario\nmetadata: {name: a}\nspec:\n  nodes:\n  - {", pool,
+                                             "}\n  images:\n  - ", image, "\n"), "a.yaml");
+    return scenario ? std::string() : scenario.error().message;
+  };
+  EXPECT_EQ(error_of("name: node, labels: {tier: web}, taints: [{key: a, effect: NoSchedule}]"), "");
+  EXPECT_EQ(error_of("capacity: {cpu: 0}"), "a.yaml:6: spec.nodes[0].capacity.cpu: must be between 1m and 100k");
+  EXPECT_EQ(error_of("capacity: {memory: -5Gi}"), "a.yaml:6: spec.nodes[0].capacity.memory: must be between 1Mi and 1Pi");
+  EXPECT_EQ(error_of("capacity: {pods: 500}"), "a.yaml:6: spec.nodes[0].capacity.pods: must be between 0 and 250");
+  EXPECT_NE(error_of("name: Node_1").find("a.yaml:6: spec.nodes[0].name: a lowercase RFC 1123 subdomain"), std::string::npos);
+  EXPECT_NE(error_of("labels: {a b: c}").find("a.yaml:6: spec.nodes[0].labels: Invalid value: \"a b\""), std::string::npos);
+  EXPECT_NE(error_of("taints: [{key: a, effect: Never}]").find("a.yaml:6: spec.nodes[0].taints[0].effect: Unsupported value: \"Never\""),
+            std::string::npos);
+  EXPECT_NE(error_of("taints: [{key: a, effekt: NoSchedule}]").find("perhaps effect was meant"), std::string::npos);
+  EXPECT_NE(error_of("zones: [\"a b\"]").find("a.yaml:6: spec.nodes[0].zones: \"a b\": a valid label must be"), std::string::npos);
+  EXPECT_EQ(error_of("name: node", "{match: x, uses: {memory: -5Mi}}"), "a.yaml:8: spec.images[0].uses.memory: must be between 0 and 1Pi");
+  EXPECT_EQ(error_of("name: node", "{match: x, uses: {memoryGrowthPerSecond: 8Ei}}"),
+            "a.yaml:8: spec.images[0].uses.memoryGrowthPerSecond: must be between 0 and 1Pi");
+  EXPECT_EQ(error_of("name: node", "{match: x, load: {cpu: -1}}"), "a.yaml:8: spec.images[0].load.cpu: must be between 0 and 100k");
+}
+
 TEST(Scenario, LetsAnExpressionDemandThatAnObjectIsGone) {
   EXPECT_TRUE(
       finding_of("{within: 5s, object: {kind: Deployment, name: api}, cel: object == null}").held);

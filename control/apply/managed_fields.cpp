@@ -225,7 +225,9 @@ Result<AppliedObject> apply_configuration(const ResourceInfo& resource, const Va
     if (&manager != &self) others = others.united(manager.fields);
   }
   const FieldSet given_up = self.fields.without(wanted).without(others);
-  next = without_fields(type, next, given_up, others.united(wanted));
+  FieldSet kept = others.united(wanted);
+  kept.at(FieldSet::field("metadata")).insert();  // which has more than anybody manages
+  next = without_fields(type, next, given_up, kept);
 
   const Differences changes = differences(type, bare, next);
   const FieldSet touched = changes.modified.united(changes.added);

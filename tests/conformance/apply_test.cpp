@@ -128,6 +128,58 @@ TEST_F(Applies, EveryUpdateIsEnteredUnderItsAgent) {
   EXPECT_NE(owners(get(kWeb)).find("tester Update: .spec.paused"), std::string::npos) << owners(get(kWeb));
 }
 
+// What defaults have added to a field goes with it.
+TEST_F(Applies, TakeAwayAWholePartThatTheyNameNoLonger) {
+  const auto with = [&](const std::string& spec, const std::string& container) {
+    return Conformance::apply(kWeb, "one", web(cat("  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n"
+                                                   "    spec: {", spec, "containers: [{name: web, image: 'web:1'", container, "}]}\n")));
+  };
+  const auto pod_spec = [&] { return get(kWeb).body[keys::kSpec][keys::kTemplate][keys::kSpec]; };
+  const auto container = [&] { return pod_spec()[keys::kContainers].items()[0]; };
+  ASSERT_EQ(with("", "").status, 201);
+  const Value plain = get(kWeb).body[keys::kSpec];
+  const auto node_affinity = "affinity: {nodeAffinity: {preferredDuringSchedulingIgnoredDuringExecution: "
+                             "[{weight: 1, preference: {matchExpressions: [{key: a, operator: Exists}]}}]}}, ";
+  ASSERT_EQ(with(cat("os: {name: linux}, ", node_affinity),
+                 ", livenessProbe: {httpGet: {port: 80}}, lifecycle: {preStop: {sleep: {seconds: 1}}}").status, 200);
+  const auto dropped = with("", "");
+  ASSERT_EQ(dropped.status, 200) << dropped.message();
+  EXPECT_EQ(to_json(get(kWeb).body[keys::kSpec]), to_json(plain)) << "so no new ReplicaSet is due";
+
+  ASSERT_EQ(with("volumes: [{name: v, configMap: {name: c}}], ", ", readinessProbe: {httpGet: {port: 80}}").status, 200);
+  const auto other = with("volumes: [{name: v, secret: {secretName: s}}], ", ", readinessProbe: {tcpSocket: {port: 80}}");
+  ASSERT_EQ(other.status, 200) << other.message();
+  EXPECT_TRUE(pod_spec()[keys::kVolumes].items()[0][keys::kConfigMap].is_absent());
+  EXPECT_TRUE(container()[keys::kReadinessProbe][keys::kHttpGet].is_absent());
+  EXPECT_EQ(container()[keys::kReadinessProbe][keys::kTcpSocket][keys::kPort].as_int(), 80);
+}
+
+TEST_F(Applies, GoFromRollingUpdatesToRecreation) {
+  const auto with = [&](const std::string& strategy) {
+    return Conformance::apply(kWeb, "one", web(cat("  selector: {matchLabels: {app: web}}\n  strategy: ", strategy, R"(
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: "web:1"}]}
+)")));
+  };
+  ASSERT_EQ(with("{type: RollingUpdate, rollingUpdate: {maxSurge: 1}}").status, 201);
+  const auto after = with("{type: Recreate}");
+  ASSERT_EQ(after.status, 200) << after.message();
+  EXPECT_EQ(to_json(after.body[keys::kSpec]["strategy"]), R"({"type":"Recreate"})");
+}
+
+TEST_F(Applies, NeverTakeTheHeadOfAnObject) {
+  const auto map = [](const std::string& more) {
+    return cat("{apiVersion: v1, kind: ConfigMap, metadata: {name: a", more, "}, data: {k: v}}");
+  };
+  ASSERT_EQ(Conformance::apply(path("a"), "one", map(", labels: {x: 'y'}")).status, 201);
+  const auto uid = get(path("a")).metadata("uid");
+  const auto after = Conformance::apply(path("a"), "one", map(""));
+  ASSERT_EQ(after.status, 200) << after.message();
+  EXPECT_TRUE(after.metadata("labels").is_absent());
+  EXPECT_EQ(after.metadata("uid"), uid);
+}
+
 // As in a cluster of `minik start`.
 class Accounts : public Applies {
  protected:

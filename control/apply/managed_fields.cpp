@@ -63,12 +63,16 @@ Value write_managers(std::vector<Manager> managers) {
   return list.empty() ? Value() : Value::array(std::move(list));
 }
 
+bool writes_status_alone(const FieldWriter& writer) {
+  return writer.subresource == "status" || writer.subresource == "approval";
+}
+
 // Without what nobody manages: the server's own part of metadata, and what this way of writing does not reach.
 FieldSet managed_part(const ResourceInfo& resource, const FieldWriter& writer, FieldSet set) {
   constexpr std::string_view kMetadata = "f:metadata", kStatus = "f:status";
   set.erase("f:apiVersion");
   set.erase("f:kind");
-  if (writer.subresource == "status" || writer.subresource == "approval") {
+  if (writes_status_alone(writer)) {
     FieldSet status;
     if (const FieldSet* there = set.find(kStatus)) status.at(std::string(kStatus)) = *there;
     return status;
@@ -83,6 +87,16 @@ FieldSet managed_part(const ResourceInfo& resource, const FieldWriter& writer, F
   }
   if (metadata.empty()) set.erase(kMetadata);
   return set;
+}
+
+// What of a configuration this way of writing reaches. The rest is set back before anything is written, so nobody can
+// be in conflict about it.
+Value reached_part(const ResourceInfo& resource, const FieldWriter& writer, const Value& config) {
+  if (!writes_status_alone(writer)) return resource.subresource("status") ? config.without(keys::kStatus) : config;
+  const Value& metadata = config[keys::kMetadata];  // by which the version is told that the sender has seen
+  return Value::map({{keys::kMetadata, Value::map({{keys::kUid, metadata[keys::kUid]},
+                                                   {keys::kResourceVersion, metadata[keys::kResourceVersion]}})},
+                     {keys::kStatus, config[keys::kStatus]}});
 }
 
 Value without_managers(const Value& object) {
@@ -206,9 +220,10 @@ Result<Value> updated_managers(const ResourceInfo& resource, const Value& before
   return with_managers(next, write_managers(*std::move(managers)));
 }
 
-Result<AppliedObject> apply_configuration(const ResourceInfo& resource, const Value& live, const Value& config,
+Result<AppliedObject> apply_configuration(const ResourceInfo& resource, const Value& live, const Value& whole,
                                           const FieldWriter& writer, bool force) {
   const TypeInfo& type = *resource.type;
+  const Value config = reached_part(resource, writer, whole);
   MINIK_ASSIGN(const auto all, field_set_of(type, config));
   const FieldSet wanted = managed_part(resource, writer, all);
   if (live.is_absent()) {

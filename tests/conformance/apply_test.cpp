@@ -180,6 +180,22 @@ TEST_F(Applies, NeverTakeTheHeadOfAnObject) {
   EXPECT_EQ(after.metadata("uid"), uid);
 }
 
+TEST_F(Applies, AreNotInConflictAboutWhatTheyDoNotReach) {
+  make();
+  ASSERT_EQ(patch(cat(kWeb, "/status?fieldManager=controller"), R"({"status":{"observedGeneration":1,"replicas":1}})").status, 200);
+  const auto main = apply(kWeb, "two", cat(web("  paused: true\n"), "status: {observedGeneration: 99}\n"));
+  ASSERT_EQ(main.status, 200) << main.message();
+  EXPECT_EQ(main.body[keys::kStatus][keys::kObservedGeneration].as_int(), 1);
+  const auto status = apply(cat(kWeb, "/status"), "two", cat(web("  replicas: 9\n"), "status: {updatedReplicas: 3}\n"));
+  ASSERT_EQ(status.status, 200) << status.message();
+  EXPECT_EQ(status.body[keys::kSpec][keys::kReplicas].as_int(), 2);
+  EXPECT_EQ(status.body[keys::kStatus][keys::kUpdatedReplicas].as_int(), 3);
+  EXPECT_EQ(apply(cat(kWeb, "/status"), "two", cat(web("  {}\n"), "status: {replicas: 7}\n")).status, 409) << "what they do reach";
+  const auto late = apply(cat(kWeb, "/status"), "two",
+                          "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, resourceVersion: '1'}, status: {updatedReplicas: 4}}");
+  EXPECT_EQ(late.status, 409) << "of another version than was seen";
+}
+
 // As in a cluster of `minik start`.
 class Accounts : public Applies {
  protected:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "control/apply/last_applied.h"
 #include "control/base/text.h"
 #include "control/object/keys.h"
 
@@ -247,9 +248,11 @@ Result<AppliedObject> apply_configuration(const ResourceInfo& resource, const Va
   const Differences changes = differences(type, bare, next);
   const FieldSet touched = changes.modified.united(changes.added);
   std::map<std::string, std::vector<std::string>> conflicts;
+  const FieldSet granted =
+      writer.manager == kLastAppliedManager ? still_as_last_applied(type, resource.api_version, bare) : FieldSet();
   for (const auto& manager : managers) {
     if (&manager == &self) continue;
-    const auto paths = manager.fields.intersected(touched).paths();
+    const auto paths = manager.fields.intersected(touched).without(granted).paths();
     if (!paths.empty()) conflicts[shown(manager)] = paths;
   }
   if (!conflicts.empty() && !force) return conflict_error({conflicts.begin(), conflicts.end()});

@@ -196,6 +196,28 @@ TEST_F(Applies, AreNotInConflictAboutWhatTheyDoNotReach) {
   EXPECT_EQ(late.status, 409) << "of another version than was seen";
 }
 
+// `kubectl apply`, then `kubectl apply --server-side`, then again as at first.
+TEST_F(Applies, ByKubectlKeepWhatItAppliedLastUpToDate) {
+  constexpr const char* kLast = "kubectl.kubernetes.io/last-applied-configuration";
+  const auto last = [&] { return get(path("a")).metadata("annotations")[kLast].string(); };
+  const auto map = [](const std::string& data) { return cat(R"({"apiVersion":"v1","data":)", data, R"(,"kind":"ConfigMap","metadata":{"name":"a"}})"); };
+  const auto made = parse_json(map(R"({"k":"1"})"));
+  ASSERT_EQ(call("POST", cat(kConfigMaps, "?fieldManager=kubectl-client-side-apply"),
+                 to_json(made->with(keys::kMetadata, Value::map({{keys::kName, "a"},
+                                                                 {keys::kAnnotations, Value::map({{Key(kLast), map(R"({"k":"1"})")}})}})))).status, 201);
+  ASSERT_EQ(apply(path("a"), "somebody", map(R"({"other":"x"})")).status, 200);
+  EXPECT_EQ(last(), map(R"({"k":"1"})")) << "nobody else's";
+  const auto taken = apply(path("a"), "kubectl", map(R"({"k":"2","more":"3"})"));
+  ASSERT_EQ(taken.status, 200) << "what it had applied itself is no conflict: " << taken.message();
+  EXPECT_EQ(last(), map(R"({"k":"2","more":"3"})") + "\n");
+  EXPECT_EQ(taken.body["data"]["k"].string(), "2");
+  const auto version = get(path("a")).version();
+  ASSERT_EQ(apply(path("a"), "kubectl", map(R"({"k":"2","more":"3"})")).status, 200);
+  EXPECT_EQ(get(path("a")).version(), version) << "nothing new is no write";
+  const auto refused = apply(path("a"), "kubectl", map(R"({"other":"y"})"));
+  EXPECT_EQ(refused.status, 409) << "it never applied this";
+}
+
 // As in a cluster of `minik start`.
 class Accounts : public Applies {
  protected:

@@ -204,8 +204,9 @@ Value strip_directives(const Value& patch) {
   return std::move(builder).build();
 }
 
-// $setElementOrder: the items that it names stand in its order; the others, which only the live
-// list has, keep their order and their place before the first named item that they stood before.
+// The items that an order names ($setElementOrder's, else the patch's own) stand in its order; the others, which only
+// the live list has, keep theirs and their place before the first named item that they stood before. So an item that is
+// new to the live list comes before those that the patch does not name.
 class ListOrder {
  public:
   ListOrder(std::string_view merge_key, const Value& order, const Value& live)
@@ -332,7 +333,7 @@ class StrategicMerge {
     for (const auto& item : patch.items()) {
       if (std::ranges::find(items, item) == items.end()) items.push_back(item);
     }
-    return Value::array(std::move(items));
+    return ListOrder({}, patch, original).apply(Value::array(std::move(items)));
   }
 
   static Value without_items(const Value& list, const Value& gone) {
@@ -366,7 +367,7 @@ class StrategicMerge {
         MINIK_ASSIGN(*found, map(*found, item, rule.type));
       }
     }
-    return Value::array(std::move(items));
+    return ListOrder(rule.merge_key, patch, original).apply(Value::array(std::move(items)));
   }
 
   const PatchSchema& schema_;

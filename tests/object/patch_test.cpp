@@ -55,7 +55,7 @@ Result<Value> merge(std::string_view base, std::string_view patch) {
 TEST(StrategicMerge, MergesListsByKey) {
   EXPECT_EQ(*merge(R"({"containers":[{"name":"a","image":"1"},{"name":"b"}]})",
                    R"({"containers":[{"name":"a","image":"2"},{"name":"c"}]})"),
-            doc(R"({"containers":[{"name":"a","image":"2"},{"name":"b"},{"name":"c"}]})"));
+            doc(R"({"containers":[{"name":"a","image":"2"},{"name":"c"},{"name":"b"}]})"));
   EXPECT_EQ(merge(R"({"containers":[]})", R"({"containers":[{"image":"x"}]})").error().code,
             ErrorCode::kBadRequest);
 }
@@ -78,6 +78,14 @@ TEST(StrategicMerge, ObeysDirectives) {
           R"({"containers":[{"name":"a"},{"name":"b"}]})",
           R"({"$setElementOrder/containers":[{"name":"c"},{"name":"a"},{"name":"b"}],"containers":[{"name":"c"}]})"),
       doc(R"({"containers":[{"name":"c"},{"name":"a"},{"name":"b"}]})"));
+}
+
+TEST(StrategicMerge, PutsWhatIsNewBeforeWhatThePatchDoesNotName) {
+  EXPECT_EQ(*merge(R"({"containers":[{"name":"demo"}]})", R"({"containers":[{"name":"side"}]})"),
+            doc(R"({"containers":[{"name":"side"},{"name":"demo"}]})"));
+  EXPECT_EQ(*merge(R"({"containers":[{"name":"a"},{"name":"b"}]})", R"({"containers":[{"name":"b","image":"2"},{"name":"c"}]})"),
+            doc(R"({"containers":[{"name":"a"},{"name":"b","image":"2"},{"name":"c"}]})"));
+  EXPECT_EQ(*merge(R"({"finalizers":["a"]})", R"({"finalizers":["z"]})"), doc(R"({"finalizers":["z","a"]})"));
 }
 
 TEST(StrategicMerge, KeepsThePlaceOfItemsThatOnlyTheLiveListHas) {

@@ -43,11 +43,14 @@ Result<std::vector<std::string>> parse_pointer(std::string_view text) {
   return path;
 }
 
-std::optional<size_t> array_index(std::string_view token, size_t size) {
-  if (token == "-") return size;
-  const auto index = parse_uint64(token);
+// One of `places` places in an array. RFC 6902 knows no negative index; in the patches of a kube-apiserver one counts
+// from the end, -1 being the last place.
+std::optional<size_t> array_index(std::string_view token, size_t places) {
+  const auto index = parse_int64(token);
   if (!index || (token.size() > 1 && token.front() == '0')) return {};
-  return static_cast<size_t>(*index);
+  const auto count = static_cast<int64_t>(places);
+  if (*index < -count || *index >= count) return {};
+  return static_cast<size_t>(*index < 0 ? *index + count : *index);
 }
 
 enum class Edit : uint8_t { kAdd, kRemove, kReplace };
@@ -78,9 +81,9 @@ Result<Value> edit(const Value& node, std::span<const std::string> path, Edit wh
     return node.with(token, what == Edit::kRemove ? Value() : value);
   }
   if (node.is_array()) {
-    const auto index = array_index(token, node.size());
     const bool insert = path.size() == 1 && what == Edit::kAdd;
-    if (!index || *index > node.size() || (!insert && *index == node.size())) {
+    const auto index = insert && token == "-" ? node.size() : array_index(token, node.size() + (insert ? 1 : 0));
+    if (!index) {
       return cannot_apply(cat("jsonpatch operation does not apply: invalid array index ", token));
     }
     std::vector<Value> items(node.items().begin(), node.items().end());
@@ -104,7 +107,7 @@ const Value* look_up(const Value& document, std::span<const std::string> path) {
   for (const auto& token : path) {
     if (node->is_array()) {
       const auto index = array_index(token, node->size());
-      if (!index || *index >= node->size()) return nullptr;
+      if (!index) return nullptr;
       node = &node->items()[*index];
     } else {
       node = &node->get(token);

@@ -52,6 +52,15 @@ TEST_F(Patches, JsonPatchDoesEachOperation) {
   EXPECT_EQ(to_json(answer.body["data"]), R"({"b":"3","d":"1"})");
 }
 
+TEST_F(Patches, ANegativeIndexOfAJsonPatchCountsFromTheEnd) {
+  const auto answer = patch(web, R"([{"op":"remove","path":"/metadata/finalizers/-2"},
+    {"op":"replace","path":"/spec/template/spec/containers/-1/image","value":"helper:9"}])", kJsonPatch);
+  ASSERT_EQ(answer.status, 200) << answer.message();
+  EXPECT_EQ(to_json(answer.metadata("finalizers")), R"(["example.com/b"])");
+  EXPECT_EQ(pod_spec()[keys::kContainers].items()[1][keys::kImage].string(), "helper:9");
+  EXPECT_EQ(patch(web, R"([{"op":"remove","path":"/metadata/finalizers/-2"}])", kJsonPatch).status, 422);
+}
+
 TEST_F(Patches, AFailedTestOfAJsonPatchIsInvalidAndChangesNothing) {
   const auto answer =
       patch(map, R"([{"op":"add","path":"/data/b","value":"2"},{"op":"test","path":"/data/a","value":"no"}])", kJsonPatch);

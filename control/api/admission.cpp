@@ -6,9 +6,7 @@
 #include "control/api/mountable_secrets.h"
 #include "control/api/pod_references.h"
 #include "control/api/runtime_class.h"
-#include "control/base/ipv4.h"
 #include "control/base/text.h"
-#include "control/object/json.h"
 #include "control/object/keys.h"
 #include "control/object/quantity.h"
 #include "control/object/volume_match.h"
@@ -18,7 +16,6 @@ namespace minik::control {
 
 namespace {
 
-constexpr int64_t kNodePortFirst = 30000, kNodePortLast = 32767;
 constexpr int64_t kTolerationSeconds = 300;
 constexpr size_t kMemosMax = 256;
 constexpr std::string_view kTokenPath = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -119,14 +116,15 @@ std::string suffix_of(uint64_t hash) {
 
 Admission::Admission(Store& store, const Schema& schema, Executor& executor,
                      std::string service_cidr)
-    : store_(store), schema_(schema), limit_ranger_(store, schema), quota_(store, schema, executor), events_(store) {
-  const auto parts = split(service_cidr, '/');
-  CHECK(parts.size() == 2 && parse_ipv4(parts[0], service_network_)) << service_cidr;
-  service_prefix_ = static_cast<int>(parse_int64(parts[1]).value_or(12));
-}
+    : store_(store),
+      schema_(schema),
+      limit_ranger_(store, schema),
+      quota_(store, schema, executor),
+      events_(store),
+      services_(schema, service_cidr) {}
 
 void Admission::load() {
-  store_.for_each(kinds::kServices, [this](const Value& service) { claim(service); });
+  store_.for_each(kinds::kServices, [this](const Value& service) { services_.claim(service); });
   quota_.load();
 }
 
@@ -205,7 +203,6 @@ Result<Value> Admission::complete_new(const ResourceInfo& resource, Value object
   }
   if (resource.id == kinds::kPriorityclasses || resource.id == kinds::kRuntimeclasses) memos_.clear();
   if (resource.id == kinds::kPriorityclasses) MINIK_TRY(check_only_default(object));
-  if (resource.id == kinds::kServices) return admit_service(std::move(object), Value());
   if (resource.id == kinds::kNamespaces) {
     const Key label("kubernetes.io/metadata.name");
     return object.with_at({keys::kMetadata, keys::kLabels, label}, Value(object_name(object)));
@@ -265,9 +262,6 @@ Value Admission::with_default_ingress_class(Value ingress) const {
 }
 
 Result<Value> Admission::admit_update(const ResourceInfo& resource, Value object, const Value& old) {
-  if (resource.id == kinds::kServices) {
-    MINIK_ASSIGN(object, admit_service(std::move(object), old));
-  }
   if (resource.id == kinds::kPriorityclasses || resource.id == kinds::kRuntimeclasses) memos_.clear();
   if (resource.id == kinds::kPriorityclasses) MINIK_TRY(check_only_default(object));
   if (resource.id == kinds::kPersistentvolumeclaims) {
@@ -424,132 +418,12 @@ Status Admission::add_priority(const Value& spec, MapBuilder& builder) const {
   return {};
 }
 
-Result<std::string> Admission::allocate_address(std::string_view wanted) {
-  const uint32_t size = 1U << (32 - service_prefix_);
-  if (!wanted.empty()) {
-    uint32_t address = 0;
-    if (!parse_ipv4(wanted, address) || address - service_network_ >= size) {
-      return Error(ErrorCode::kInvalid, cat("failed to allocate IP ", wanted,
-                                            ": the provided network does not match the current range"));
-    }
-    if (address == service_network_ || address - service_network_ == size - 1) {
-      return Error(ErrorCode::kInvalid, cat("failed to allocate IP ", wanted, ": the provided IP (", wanted, ") is not in the valid range. "
-                                            "The range of valid IPs is ", format_ipv4(service_network_), "/", service_prefix_));
-    }
-    if (addresses_.contains(address)) {
-      return Error(ErrorCode::kInvalid, cat("failed to allocate IP ", wanted, ": provided IP is already allocated"));
-    }
-    return std::string(wanted);
-  }
-  // The low band is left to addresses that people choose, as Kubernetes leaves it.
-  constexpr uint32_t kFirst = 256;
-  for (uint32_t tries = 0; tries < size - kFirst; ++tries) {
-    next_address_ = next_address_ % (size - kFirst - 1) + 1;
-    const uint32_t address = service_network_ + kFirst + next_address_;
-    if (!addresses_.contains(address)) return format_ipv4(address);
-  }
-  return Error(ErrorCode::kInternalError, "Internal error occurred: failed to allocate a serviceIP: range is full");
-}
-
-Result<int64_t> Admission::allocate_node_port(int64_t wanted, const std::set<int64_t>& own) {
-  if (wanted != 0) {
-    if (node_ports_.contains(wanted) && !own.contains(wanted)) {
-      return Error(ErrorCode::kInvalid, "provided port is already allocated");
-    }
-    if ((wanted < kNodePortFirst || wanted > kNodePortLast) && !own.contains(wanted)) {
-      return Error(ErrorCode::kInvalid, cat("provided port is not in the valid range. The range of valid ports is ",
-                                            kNodePortFirst, "-", kNodePortLast));
-    }
-    return wanted;
-  }
-  const int64_t count = kNodePortLast - kNodePortFirst + 1;
-  for (int64_t tries = 0; tries < count; ++tries) {
-    const int64_t port = kNodePortFirst + next_port_++ % count;
-    if (!node_ports_.contains(port)) return port;
-  }
-  return Error(ErrorCode::kInternalError, "Internal error occurred: failed to allocate a nodePort: range is full");
-}
-
-Result<Value> Admission::admit_service(Value service, const Value& old) {
-  const auto& resource = schema_.resource(kinds::kServices);
-  const auto failed = [&](std::string_view field, const Value& bad, const Error& error) {
-    return invalid(resource, object_name(service),
-                   {{"FieldValueInvalid",
-                     cat("Invalid value: ", to_json(bad), ": ", error.message),
-                     std::string(field)}});
-  };
-  MapBuilder spec(service[keys::kSpec]);
-  const auto type = spec.get(keys::kType).as_string("ClusterIP");
-  if (type == "ExternalName") return service;
-  const Value& old_spec = old[keys::kSpec];
-  if (old_spec[keys::kType].as_string() != "ExternalName" && old_spec[keys::kClusterIP].has_value() &&
-      spec.get(keys::kClusterIP).as_string().empty()) {
-    spec.set(keys::kClusterIP, old_spec[keys::kClusterIP]);
-  }
-  const Value wanted = spec.get(keys::kClusterIP);
-  if (!(wanted.has_value() && wanted == old_spec[keys::kClusterIP])) {
-    if (wanted.as_string() != "None") {
-      auto address = allocate_address(wanted.as_string());
-      if (!address) return failed("spec.clusterIPs", Value::array({wanted}), address.error());
-      spec.set(keys::kClusterIP, *address);
-    }
-  }
-  spec.set(keys::kClusterIPs, Value::array({spec.get(keys::kClusterIP)}));
-  spec.set(keys::kIpFamilies, Value::array({"IPv4"}));
-  spec.set(keys::kIpFamilyPolicy, "SingleStack");
-  spec.set(keys::kInternalTrafficPolicy,
-           spec.get(keys::kInternalTrafficPolicy).as_string("Cluster"));
-  const bool exposed = type == "NodePort" || type == "LoadBalancer";
-  if (exposed) {
-    spec.set(keys::kExternalTrafficPolicy,
-             spec.get(keys::kExternalTrafficPolicy).as_string("Cluster"));
-    if (type == "LoadBalancer" && spec.get(keys::kAllocateLoadBalancerNodePorts).is_absent()) {
-      spec.set(keys::kAllocateLoadBalancerNodePorts, true);
-    }
-  }
-  std::set<int64_t> own;
-  for (const auto& port : old_spec[keys::kPorts].items()) own.insert(port[keys::kNodePort].as_int());
-  std::vector<Value> ports;
-  const Value given = spec.get(keys::kPorts);
-  for (size_t i = 0; i < given.size(); ++i) {
-    const Value& port = given.items()[i];
-    if (!exposed) {
-      // A Service that is no longer exposed gives its ports back.
-      ports.push_back(old.is_absent() ? port : port.without(keys::kNodePort));
-      continue;
-    }
-    int64_t wanted_port = port[keys::kNodePort].as_int();
-    if (wanted_port == 0 && i < old_spec[keys::kPorts].size()) {
-      wanted_port = old_spec[keys::kPorts].items()[i][keys::kNodePort].as_int();
-    }
-    auto allocated = allocate_node_port(wanted_port, own);
-    if (!allocated) {
-      return failed(cat("spec.ports[", i, "].nodePort"), Value(wanted_port), allocated.error());
-    }
-    ports.push_back(port.with(keys::kNodePort, *allocated));
-  }
-  if (given.is_array()) spec.set(keys::kPorts, Value::array(std::move(ports)));
-  return service.with(keys::kSpec, std::move(spec).build());
-}
-
-void Admission::claim(const Value& service) {
-  uint32_t address = 0;
-  if (parse_ipv4(service[keys::kSpec][keys::kClusterIP].as_string(), address)) addresses_.insert(address);
-  for (const auto& port : service[keys::kSpec][keys::kPorts].items()) {
-    if (const int64_t n = port[keys::kNodePort].as_int(); n != 0) node_ports_.insert(n);
-  }
-}
-
-void Admission::release(const Value& service) {
-  uint32_t address = 0;
-  if (parse_ipv4(service[keys::kSpec][keys::kClusterIP].as_string(), address)) addresses_.erase(address);
-  for (const auto& port : service[keys::kSpec][keys::kPorts].items()) {
-    node_ports_.erase(port[keys::kNodePort].as_int());
-  }
+Result<Value> Admission::allocate(const ResourceInfo& resource, Value object, const Value& old) {
+  return resource.id == kinds::kServices ? services_.admit(object, old) : object;
 }
 
 void Admission::created(const ResourceInfo& resource, const Value& object) {
-  if (resource.id == kinds::kServices) claim(object);
+  if (resource.id == kinds::kServices) services_.claim(object);
   if (resource.id == kinds::kEvents) events_.created(object);
   quota_.charge(resource, object, Value());
 }
@@ -557,12 +431,12 @@ void Admission::created(const ResourceInfo& resource, const Value& object) {
 void Admission::updated(const ResourceInfo& resource, const Value& object, const Value& old) {
   quota_.charge(resource, object, old);
   if (resource.id != kinds::kServices) return;
-  release(old);
-  claim(object);
+  services_.release(old);
+  services_.claim(object);
 }
 
 void Admission::deleted(const ResourceInfo& resource, const Value& object) {
-  if (resource.id == kinds::kServices) release(object);
+  if (resource.id == kinds::kServices) services_.release(object);
   quota_.forget(resource, object);
 }
 

@@ -1,8 +1,8 @@
 // Admission: what the cluster adds to an object or refuses about it, between decoding and validation.
 // NamespaceLifecycle, ServiceAccount, Priority, RuntimeClass, DefaultTolerationSeconds, LimitRanger and
 // ResourceQuota (limit_ranger.h, quota_admission.h), DefaultStorageClass,
-// StorageObjectInUseProtection, PersistentVolumeClaimResize, and the allocation of Service
-// addresses and node ports, which a kube-apiserver does at the same place.
+// StorageObjectInUseProtection, PersistentVolumeClaimResize; and the allocation of Service addresses and node ports
+// (service_admission.h), which comes after what users' webhooks and policies have changed.
 //
 // Pods of one template arrive with one and the same spec node, so what decoding, admission and validation
 // made of it is remembered by that node's identity: the second pod costs three pointer comparisons.
@@ -11,13 +11,13 @@
 #include <deque>
 #include <functional>
 #include <map>
-#include <set>
 #include <string>
 
 #include "control/api/api_server.h"
 #include "control/api/event_retention.h"
 #include "control/api/limit_ranger.h"
 #include "control/api/quota_admission.h"
+#include "control/api/service_admission.h"
 
 namespace minik::control {
 
@@ -33,6 +33,8 @@ class Admission {
   Result<Value> admit_create(const ResourceInfo& resource, Value object);
   // The same for what users' webhooks and policies have changed since: a container of theirs has defaults too.
   Result<Value> admit_again(const ResourceInfo& resource, Value object);
+  // What has to be found for the object, now that nobody changes it any more. `old` is absent for a new one.
+  Result<Value> allocate(const ResourceInfo& resource, Value object, const Value& old);
   // What is refused of the object as it will be stored: first limits and mountable secrets, and last of all a quota,
   // lest something be refused for a quota that never was to be. `old` is absent for a new one.
   Status check_limits(const ResourceInfo& resource, const Value& object, const Value& old) const;
@@ -70,23 +72,13 @@ class Admission {
   Status add_priority(const Value& spec, MapBuilder& builder) const;
   // The error is the reason alone. A mirror pod has no account.
   Result<Value> admit_pod_spec(const Value& given, std::string_view namespace_, const Value& account);
-  Result<Value> admit_service(Value service, const Value& old);
-  Result<std::string> allocate_address(std::string_view wanted);
-  Result<int64_t> allocate_node_port(int64_t wanted, const std::set<int64_t>& own);
-  void claim(const Value& service);
-  void release(const Value& service);
 
   Store& store_;
   const Schema& schema_;
   LimitRanger limit_ranger_;
   QuotaAdmission quota_;
   EventRetention events_;
-  uint32_t service_network_ = 0;
-  int service_prefix_ = 12;
-  uint32_t next_address_ = 0;
-  int64_t next_port_ = 0;
-  std::set<uint32_t> addresses_;
-  std::set<int64_t> node_ports_;
+  ServiceAdmission services_;
   std::deque<Memo> memos_;
 };
 

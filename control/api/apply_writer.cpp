@@ -3,6 +3,7 @@
 #include "control/api/errors.h"
 #include "control/api/strategy.h"
 #include "control/api/writer.h"
+#include "control/apply/last_applied.h"
 #include "control/apply/typed_document.h"
 #include "control/base/text.h"
 #include "control/object/keys.h"
@@ -87,10 +88,14 @@ Result<ApiResponse> Writer::apply() {
   const Value live = server_.store_.find(request_.kind, request_.namespace_, request_.name);
   if (live.is_absent()) return create_applied(config, writer);
   MINIK_ASSIGN(auto applied, apply_configuration(resource_, live, config, writer, request_.options.force));
-  if (!applied.changed) {
+  const bool keeps_last_applied = writer.manager == kLastAppliedManager && writer.subresource.empty();
+  const Value last_applied =
+      keeps_last_applied ? with_last_applied(applied.object, request_.body) : applied.object;
+  if (!applied.changed && last_applied == applied.object) {
     MINIK_TRY(check_preconditions(live));
     return ApiResponse{live, false, false, std::move(warnings_)};
   }
+  applied.object = last_applied;
   const Value& metadata = applied.object[keys::kMetadata];
   account_ = metadata[keys::kManagedFields];
   const Value body = applied.object.with(keys::kMetadata, metadata.without(keys::kManagedFields));

@@ -59,6 +59,16 @@ PropagationPolicy propagation_of(std::string_view known) {
                                  : PropagationPolicy::kBackground;
 }
 
+// The older way to say it. False is a choice as well: a Job's pods would stay without one.
+PropagationPolicy propagation_by_orphaning(bool orphan_dependents) {
+  return orphan_dependents ? PropagationPolicy::kOrphan : PropagationPolicy::kBackground;
+}
+
+Error propagates_twice(std::string_view policy) {
+  return invalid_option(Verb::kDelete, "propagationPolicy", "FieldValueInvalid",
+                        cat("Invalid value: ", quoted(policy), ": orphanDependents and deletionPropagation cannot be both set"));
+}
+
 // Which version a list or a watch starts from can be said in several ways that exclude each other.
 Status check_combination(Verb verb, const RequestOptions& options) {
   constexpr std::string_view kField = "resourceVersionMatch";
@@ -119,6 +129,8 @@ Status read_number(std::string_view name, const std::string& text, int64_t& into
 
 Status read_options(Verb verb, const QueryParameters& parameters, RequestOptions& options) {
   const auto truth = [](const std::string& text) { return text == "true" || text == "1"; };
+  const bool orphaning = std::ranges::any_of(
+      parameters, [](const auto& parameter) { return parameter.first == "orphanDependents" && !parameter.second.empty(); });
   for (const auto& [name, value] : parameters) {
     if (name == "labelSelector") options.label_selector = value;
     if (name == "fieldSelector") options.field_selector = value;
@@ -148,8 +160,10 @@ Status read_options(Verb verb, const QueryParameters& parameters, RequestOptions
     }
     if (name == "propagationPolicy" && !value.empty()) {
       MINIK_TRY(check_one_of(verb, name, value, kPropagations));
+      if (orphaning) return propagates_twice(value);
       options.propagation = propagation_of(value);
     }
+    if (name == "orphanDependents" && !value.empty()) options.propagation = propagation_by_orphaning(truth(value));
   }
   MINIK_TRY(check_manager(verb, options.field_manager));
   return check_combination(verb, options);
@@ -167,14 +181,12 @@ Status read_delete_options(const Value& body, RequestOptions& options) {
   const auto policy = body[keys::kPropagationPolicy].as_string();
   if (!policy.empty()) {
     MINIK_TRY(check_one_of(Verb::kDelete, "propagationPolicy", policy, kPropagations));
-    if (body[keys::kOrphanDependents].has_value()) {
-      return invalid_option(Verb::kDelete, "propagationPolicy", "FieldValueInvalid",
-                            cat("Invalid value: ", quoted(policy),
-                                ": orphanDependents and deletionPropagation cannot be both set"));
-    }
+    if (body[keys::kOrphanDependents].has_value()) return propagates_twice(policy);
     options.propagation = propagation_of(policy);
   }
-  if (body[keys::kOrphanDependents].as_bool()) options.propagation = PropagationPolicy::kOrphan;
+  if (body[keys::kOrphanDependents].is_bool()) {
+    options.propagation = propagation_by_orphaning(body[keys::kOrphanDependents].as_bool());
+  }
   options.preconditions.uid = body[keys::kPreconditions][keys::kUid].string();
   options.preconditions.resource_version =
       body[keys::kPreconditions][keys::kResourceVersion].string();

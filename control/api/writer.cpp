@@ -239,7 +239,7 @@ Result<ApiResponse> Writer::create() {
   if (!metadata[keys::kResourceVersion].as_string().empty()) {
     return Error(ErrorCode::kBadRequest, "resourceVersion should not be set on objects to be created");
   }
-  // Asked before admission, which allocates: a name that is taken must not look like an address that is.
+  // Asked before anything is allocated: a name that is taken must not look like an address that is.
   const auto exists = [&](std::string_view name) {
     if (request_.kind == kinds::kApiservices && is_taken_by_local_api(server_.schema_, name)) return true;
     return !name.empty() && server_.store_.find(request_.kind, request_.namespace_, name).has_value();
@@ -257,6 +257,7 @@ Result<ApiResponse> Writer::create() {
   if (!object.same_node(asked_for)) {
     MINIK_ASSIGN(object, server_.admission_->admit_again(resource_, std::move(object)));
   }
+  MINIK_ASSIGN(object, server_.admission_->allocate(resource_, std::move(object), Value()));
   MINIK_TRY(server_.admission_->cached_validate(
       resource_, object, [&] { return validate_create(resource_, object); }));
   warn_of(object, Value());
@@ -370,6 +371,9 @@ Result<ApiResponse> Writer::write_over(const Value& old, Value updated) {
     MINIK_ASSIGN(updated, server_.admission_->admit_update(resource_, std::move(updated), old));
   }
   MINIK_ASSIGN(updated, mutated_by_webhooks(Operation::kUpdate, std::move(updated), old));
+  if (!status_only) {
+    MINIK_ASSIGN(updated, server_.admission_->allocate(resource_, std::move(updated), old));
+  }
   MINIK_TRY(validate_update(resource_, updated, old, request_.subresource));
   if (!status_only && desired_state_changed(resource_, updated, old)) warn_of(updated, old);
   const bool is_claim = resource_.id == kinds::kPersistentvolumeclaims;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "control/apply/last_applied.h"
 #include "control/base/text.h"
 #include "control/object/keys.h"
 
@@ -63,12 +64,16 @@ Value write_managers(std::vector<Manager> managers) {
   return list.empty() ? Value() : Value::array(std::move(list));
 }
 
+bool writes_status_alone(const FieldWriter& writer) {
+  return writer.subresource == "status" || writer.subresource == "approval";
+}
+
 // Without what nobody manages: the server's own part of metadata, and what this way of writing does not reach.
 FieldSet managed_part(const ResourceInfo& resource, const FieldWriter& writer, FieldSet set) {
   constexpr std::string_view kMetadata = "f:metadata", kStatus = "f:status";
   set.erase("f:apiVersion");
   set.erase("f:kind");
-  if (writer.subresource == "status" || writer.subresource == "approval") {
+  if (writes_status_alone(writer)) {
     FieldSet status;
     if (const FieldSet* there = set.find(kStatus)) status.at(std::string(kStatus)) = *there;
     return status;
@@ -83,6 +88,16 @@ FieldSet managed_part(const ResourceInfo& resource, const FieldWriter& writer, F
   }
   if (metadata.empty()) set.erase(kMetadata);
   return set;
+}
+
+// What of a configuration this way of writing reaches. The rest is set back before anything is written, so nobody can
+// be in conflict about it.
+Value reached_part(const ResourceInfo& resource, const FieldWriter& writer, const Value& config) {
+  if (!writes_status_alone(writer)) return resource.subresource("status") ? config.without(keys::kStatus) : config;
+  const Value& metadata = config[keys::kMetadata];  // by which the version is told that the sender has seen
+  return Value::map({{keys::kMetadata, Value::map({{keys::kUid, metadata[keys::kUid]},
+                                                   {keys::kResourceVersion, metadata[keys::kResourceVersion]}})},
+                     {keys::kStatus, config[keys::kStatus]}});
 }
 
 Value without_managers(const Value& object) {
@@ -206,9 +221,10 @@ Result<Value> updated_managers(const ResourceInfo& resource, const Value& before
   return with_managers(next, write_managers(*std::move(managers)));
 }
 
-Result<AppliedObject> apply_configuration(const ResourceInfo& resource, const Value& live, const Value& config,
+Result<AppliedObject> apply_configuration(const ResourceInfo& resource, const Value& live, const Value& whole,
                                           const FieldWriter& writer, bool force) {
   const TypeInfo& type = *resource.type;
+  const Value config = reached_part(resource, writer, whole);
   MINIK_ASSIGN(const auto all, field_set_of(type, config));
   const FieldSet wanted = managed_part(resource, writer, all);
   if (live.is_absent()) {
@@ -225,16 +241,20 @@ Result<AppliedObject> apply_configuration(const ResourceInfo& resource, const Va
     if (&manager != &self) others = others.united(manager.fields);
   }
   const FieldSet given_up = self.fields.without(wanted).without(others);
-  next = without_fields(type, next, given_up, others.united(wanted));
+  FieldSet kept = others.united(wanted);
+  kept.at(FieldSet::field("metadata")).insert();  // which has more than anybody manages
+  next = without_fields(type, next, given_up, kept);
 
   // What a write of this kind does not reach stays as it is: a status in an applied object is nobody's conflict.
   const Differences changes = differences(type, bare, next);
   const FieldSet touched = managed_part(resource, writer, changes.modified.united(changes.added));
   const FieldSet gone = managed_part(resource, writer, changes.removed);
   std::map<std::string, std::vector<std::string>> conflicts;
+  const FieldSet granted =
+      writer.manager == kLastAppliedManager ? still_as_last_applied(type, resource.api_version, bare) : FieldSet();
   for (const auto& manager : managers) {
     if (&manager == &self) continue;
-    const auto paths = manager.fields.intersected(touched).paths();
+    const auto paths = manager.fields.intersected(touched).without(granted).paths();
     if (!paths.empty()) conflicts[shown(manager)] = paths;
   }
   if (!conflicts.empty() && !force) return conflict_error({conflicts.begin(), conflicts.end()});

@@ -147,7 +147,6 @@ Result<Value> merge(const Place& place, const Value& live, const Value& config) 
 }
 
 Value remove(const Place& place, const Value& value, const FieldSet& fields, const FieldSet* keep) {
-  static const FieldSet none;
   // Whether the thing itself goes; what somebody else owns a part of stays, without the parts that go.
   const auto goes = [](const FieldSet& there, const FieldSet* kept) { return there.is_member() && !kept; };
   if (place.is_map() && value.is_map()) {
@@ -157,7 +156,10 @@ Value remove(const Place& place, const Value& value, const FieldSet& fields, con
       const Value& item = value[key];
       if (item.is_absent()) continue;
       const FieldSet* kept = keep ? keep->find(element) : nullptr;
-      result.set(key, goes(there, kept) ? Value() : remove(place.below(key), item, there, kept));
+      // A field that has a name in the schema is no member of its own where it has parts, but it goes with them: what
+      // defaults have added to a probe would be no probe.
+      const bool emptied = place.kind == Place::Kind::kFields && place.type->field(key) && !kept;
+      result.set(key, emptied || goes(there, kept) ? Value() : remove(place.below(key), item, there, kept));
     }
     return std::move(result).build();
   }

@@ -33,7 +33,8 @@ std::vector<std::string> atomic_parts(const TypeInfo& type, const Value& documen
 // the number stays.
 std::string path_by_keys(const TypeInfo& type, const Value& document, std::string_view path);
 
-// Without these things; what holds any of `keep` is gone through and not taken out as a whole.
+// Without these things, and without the fields of a type that held any of them; what holds any of `keep` is gone
+// through and not taken out as a whole.
 Value without_fields(const TypeInfo& type, const Value& document, const FieldSet& fields, const FieldSet& keep);
 
 struct Differences {

@@ -43,11 +43,14 @@ Result<std::vector<std::string>> parse_pointer(std::string_view text) {
   return path;
 }
 
-std::optional<size_t> array_index(std::string_view token, size_t size) {
-  if (token == "-") return size;
-  const auto index = parse_uint64(token);
+// One of `places` places in an array. RFC 6902 knows no negative index; in the patches of a kube-apiserver one counts
+// from the end, -1 being the last place.
+std::optional<size_t> array_index(std::string_view token, size_t places) {
+  const auto index = parse_int64(token);
   if (!index || (token.size() > 1 && token.front() == '0')) return {};
-  return static_cast<size_t>(*index);
+  const auto count = static_cast<int64_t>(places);
+  if (*index < -count || *index >= count) return {};
+  return static_cast<size_t>(*index < 0 ? *index + count : *index);
 }
 
 enum class Edit : uint8_t { kAdd, kRemove, kReplace };
@@ -78,9 +81,9 @@ Result<Value> edit(const Value& node, std::span<const std::string> path, Edit wh
     return node.with(token, what == Edit::kRemove ? Value() : value);
   }
   if (node.is_array()) {
-    const auto index = array_index(token, node.size());
     const bool insert = path.size() == 1 && what == Edit::kAdd;
-    if (!index || *index > node.size() || (!insert && *index == node.size())) {
+    const auto index = insert && token == "-" ? node.size() : array_index(token, node.size() + (insert ? 1 : 0));
+    if (!index) {
       return cannot_apply(cat("jsonpatch operation does not apply: invalid array index ", token));
     }
     std::vector<Value> items(node.items().begin(), node.items().end());
@@ -104,7 +107,7 @@ const Value* look_up(const Value& document, std::span<const std::string> path) {
   for (const auto& token : path) {
     if (node->is_array()) {
       const auto index = array_index(token, node->size());
-      if (!index || *index >= node->size()) return nullptr;
+      if (!index) return nullptr;
       node = &node->items()[*index];
     } else {
       node = &node->get(token);
@@ -204,8 +207,9 @@ Value strip_directives(const Value& patch) {
   return std::move(builder).build();
 }
 
-// $setElementOrder: the items that it names stand in its order; the others, which only the live
-// list has, keep their order and their place before the first named item that they stood before.
+// The items that an order names ($setElementOrder's, else the patch's own) stand in its order; the others, which only
+// the live list has, keep theirs and their place before the first named item that they stood before. So an item that is
+// new to the live list comes before those that the patch does not name.
 class ListOrder {
  public:
   ListOrder(std::string_view merge_key, const Value& order, const Value& live)
@@ -332,7 +336,7 @@ class StrategicMerge {
     for (const auto& item : patch.items()) {
       if (std::ranges::find(items, item) == items.end()) items.push_back(item);
     }
-    return Value::array(std::move(items));
+    return ListOrder({}, patch, original).apply(Value::array(std::move(items)));
   }
 
   static Value without_items(const Value& list, const Value& gone) {
@@ -366,7 +370,7 @@ class StrategicMerge {
         MINIK_ASSIGN(*found, map(*found, item, rule.type));
       }
     }
-    return Value::array(std::move(items));
+    return ListOrder(rule.merge_key, patch, original).apply(Value::array(std::move(items)));
   }
 
   const PatchSchema& schema_;

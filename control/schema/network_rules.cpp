@@ -5,6 +5,7 @@
 #include "control/base/text.h"
 #include "control/object/keys.h"
 #include "control/schema/names.h"
+#include "control/schema/service_addresses.h"
 #include "control/schema/validation_rules.h"
 #include "control/schema/views/core_service.h"
 #include "control/schema/views/networking.h"
@@ -76,7 +77,8 @@ std::string_view special_use(std::string_view ip) {
   return {};
 }
 
-void check_service_addresses(ServiceSpecView service, const FieldPath& at, FieldErrors& errors) {
+void check_service_addresses(const Value& value, const FieldPath& at, FieldErrors& errors) {
+  const ServiceSpecView service(value);
   const std::string_view type = service.type();
   const std::string_view ip = service.clusterIP();
   const FieldPath ips = at.field("clusterIPs");
@@ -101,9 +103,8 @@ void check_service_addresses(ServiceSpecView service, const FieldPath& at, Field
   if (ip == "None" && (type == "NodePort" || type == "LoadBalancer")) {
     errors.invalid(ips.index(0), service.clusterIP_value(),
                    cat("may not be set to 'None' for ", type, " services"));
-  } else if (!ip.empty() && ip != "None") {
-    errors.invalid_each(ips.index(0), service.clusterIP_value(), check_ip(ip));
   }
+  check_address_fields(value, at, errors);
   const FieldPath external = at.field("externalIPs");
   const auto items = service.externalIPs_value().items();
   for (size_t i = 0; i < items.size(); ++i) {
@@ -153,7 +154,7 @@ void check_load_balancer(ServiceSpecView service, const FieldPath& at, FieldErro
 void check_service_spec(const Value& value, const FieldPath& at, FieldErrors& errors) {
   const ServiceSpecView service(value);
   check_service_ports(service, at, errors);
-  check_service_addresses(service, at, errors);
+  check_service_addresses(value, at, errors);
   const FieldPath selector = at.field("selector");
   check_labels(service.selector(), selector, errors);
   check_client_address(service, at, errors);

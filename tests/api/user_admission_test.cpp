@@ -1,5 +1,6 @@
 // Webhooks and ValidatingAdmissionPolicies, as those meet them who write.
 #include "control/admission/review.h"
+#include "control/schema/kinds.h"
 #include "tests/api/user_admission_world.h"
 
 namespace minik::control {
@@ -47,6 +48,63 @@ TEST_F(UserAdmissionTest, AWebhookThatGivesNoDetailsHasNoneAdded) {
   EXPECT_EQ(refused.status, 409);
   EXPECT_EQ(refused.message(), "admission webhook \"short.example.com\" denied the request: Conflict");
   EXPECT_FALSE(refused.body[keys::kDetails].has_value());
+}
+
+// An address or a port that a webhook writes is asked for like any other.
+class ServicesUnderWebhooks : public UserAdmissionTest {
+ protected:
+  ServicesUnderWebhooks() {
+    post("mutatingwebhookconfigurations", R"(metadata: {name: services.example.com}
+webhooks:
+- name: services.example.com
+  clientConfig: {url: "https://hooks.test/check"}
+  admissionReviewVersions: [v1]
+  sideEffects: None
+  rules: [{apiGroups: [""], apiVersions: [v1], resources: [services], operations: [CREATE, UPDATE]}]
+)");
+  }
+  CustomAnswer make(const std::string& name) {
+    return send("POST", kServices, cat(R"({"metadata":{"name":")", name, R"("},"spec":{"ports":[{"port":80}]}})"));
+  }
+  void patch_by_webhook(const std::string& patch) {
+    webhooks.set("services.example.com", {.answer = Answer::kPatch, .patch = patch});
+  }
+  const std::string kServices = "/api/v1/namespaces/default/services";
+};
+
+TEST_F(ServicesUnderWebhooks, GetNoAddressThatIsTaken) {
+  patch_by_webhook(R"([{"op":"add","path":"/spec/clusterIP","value":"10.96.0.1"}])");
+  const auto refused = make("thief");
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_NE(refused.message().find("failed to allocate IP 10.96.0.1: provided IP is already allocated"), std::string::npos) << refused.message();
+  patch_by_webhook(R"([{"op":"add","path":"/spec/clusterIP","value":"10.96.0.50"}])");
+  const auto made = make("web");
+  ASSERT_EQ(made.status, 201) << made.message();
+  EXPECT_EQ(to_json(made.at("spec.clusterIPs")), R"(["10.96.0.50"])");
+}
+
+TEST_F(ServicesUnderWebhooks, GetWhatTheTypeNeedsThatAWebhookGaveThem) {
+  patch_by_webhook(R"([{"op":"replace","path":"/spec/type","value":"NodePort"}])");
+  const auto made = make("web");
+  ASSERT_EQ(made.status, 201) << made.message();
+  EXPECT_GE(made.at("spec.ports").items()[0][keys::kNodePort].as_int(), 30000);
+  webhooks.reset();
+  ASSERT_EQ(make("plain").status, 201);
+  patch_by_webhook(R"([{"op":"replace","path":"/spec/type","value":"NodePort"}])");
+  const auto changed = send("PATCH", kServices + "/plain", R"({"metadata":{"labels":{"a":"b"}}})", "application/merge-patch+json");
+  ASSERT_EQ(changed.status, 200) << changed.message();
+  EXPECT_GE(changed.at("spec.ports").items()[0][keys::kNodePort].as_int(), 30000);
+}
+
+// Two Services of one address can come from an older version's store.
+TEST_F(UserAdmissionTest, AServiceGivesBackOnlyTheAddressThatIsItsOwn) {
+  const std::string services = "/api/v1/namespaces/default/services";
+  const Value thief = *parse_json(R"({"metadata":{"name":"thief","namespace":"default","uid":"thief"},"spec":{"clusterIP":"10.96.0.1",
+      "clusterIPs":["10.96.0.1"],"ports":[{"port":80,"protocol":"TCP","targetPort":80}]}})");
+  store->put(kinds::kServices, thief.with_at({keys::kMetadata, keys::kResourceVersion}, cat(store->next_revision().value)));
+  begin_with(&webhooks);
+  ASSERT_EQ(send("DELETE", services + "/thief", "").status, 200);
+  EXPECT_EQ(send("POST", services, R"({"metadata":{"name":"second"},"spec":{"clusterIP":"10.96.0.1","ports":[{"port":80}]}})").status, 422);
 }
 
 TEST_F(UserAdmissionTest, AWebhookThatNobodyAnswersStopsTheWriteUnlessItMayBeIgnored) {

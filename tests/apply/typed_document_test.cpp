@@ -54,9 +54,18 @@ TEST(TypedDocument, TellsWhatIsNewWhatIsGoneAndWhatIsOther) {
 TEST(TypedDocument, TakesOutFieldsButNothingThatIsKept) {
   const Value pod = yaml("metadata: {finalizers: [a, b]}\nspec: {containers: [{name: x, image: i}, {name: y, image: j}]}");
   const auto fields = field_set_of(pod_type(), yaml("metadata: {finalizers: [a]}\nspec: {containers: [{name: x, image: i}, {name: y, image: j}]}"));
-  const auto keep = field_set_of(pod_type(), yaml("spec: {containers: [{name: y}]}"));
+  const auto keep = field_set_of(pod_type(), yaml("metadata: {finalizers: [b]}\nspec: {containers: [{name: y}]}"));
   EXPECT_EQ(to_json(without_fields(pod_type(), pod, *fields, *keep)),
             R"({"metadata":{"finalizers":["b"]},"spec":{"containers":[{"name":"y"}]}})");
+}
+
+TEST(TypedDocument, TakesOutAFieldOfATypeWithAllThatIsInIt) {
+  const Value live = yaml("metadata: {name: p}\nspec: {os: {name: linux}, volumes: [{name: v, configMap: {name: c, defaultMode: 420}}], "
+                          "affinity: {nodeAffinity: {}, podAffinity: {}}}");
+  const auto gone = field_set_of(pod_type(), yaml("spec: {os: {name: linux}, volumes: [{name: v, configMap: {name: c}}], affinity: {nodeAffinity: {}}}"));
+  const auto keep = field_set_of(pod_type(), yaml("spec: {volumes: [{name: v}], affinity: {podAffinity: {}}}"));
+  EXPECT_EQ(to_json(without_fields(pod_type(), live, *gone, *keep)),
+            R"({"metadata":{"name":"p"},"spec":{"affinity":{"podAffinity":{}},"volumes":[{"name":"v"}]}})");
 }
 
 }  // namespace

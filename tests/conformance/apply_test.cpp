@@ -139,6 +139,96 @@ TEST_F(Applies, EveryUpdateIsEnteredUnderItsAgent) {
   EXPECT_NE(owners(get(kWeb)).find("tester Update: .spec.paused"), std::string::npos) << owners(get(kWeb));
 }
 
+// What defaults have added to a field goes with it.
+TEST_F(Applies, TakeAwayAWholePartThatTheyNameNoLonger) {
+  const auto with = [&](const std::string& spec, const std::string& container) {
+    return Conformance::apply(kWeb, "one", web(cat("  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n"
+                                                   "    spec: {", spec, "containers: [{name: web, image: 'web:1'", container, "}]}\n")));
+  };
+  const auto pod_spec = [&] { return get(kWeb).body[keys::kSpec][keys::kTemplate][keys::kSpec]; };
+  const auto container = [&] { return pod_spec()[keys::kContainers].items()[0]; };
+  ASSERT_EQ(with("", "").status, 201);
+  const Value plain = get(kWeb).body[keys::kSpec];
+  const auto node_affinity = "affinity: {nodeAffinity: {preferredDuringSchedulingIgnoredDuringExecution: "
+                             "[{weight: 1, preference: {matchExpressions: [{key: a, operator: Exists}]}}]}}, ";
+  ASSERT_EQ(with(cat("os: {name: linux}, ", node_affinity),
+                 ", livenessProbe: {httpGet: {port: 80}}, lifecycle: {preStop: {sleep: {seconds: 1}}}").status, 200);
+  const auto dropped = with("", "");
+  ASSERT_EQ(dropped.status, 200) << dropped.message();
+  EXPECT_EQ(to_json(get(kWeb).body[keys::kSpec]), to_json(plain)) << "so no new ReplicaSet is due";
+
+  ASSERT_EQ(with("volumes: [{name: v, configMap: {name: c}}], ", ", readinessProbe: {httpGet: {port: 80}}").status, 200);
+  const auto other = with("volumes: [{name: v, secret: {secretName: s}}], ", ", readinessProbe: {tcpSocket: {port: 80}}");
+  ASSERT_EQ(other.status, 200) << other.message();
+  EXPECT_TRUE(pod_spec()[keys::kVolumes].items()[0][keys::kConfigMap].is_absent());
+  EXPECT_TRUE(container()[keys::kReadinessProbe][keys::kHttpGet].is_absent());
+  EXPECT_EQ(container()[keys::kReadinessProbe][keys::kTcpSocket][keys::kPort].as_int(), 80);
+}
+
+TEST_F(Applies, GoFromRollingUpdatesToRecreation) {
+  const auto with = [&](const std::string& strategy) {
+    return Conformance::apply(kWeb, "one", web(cat("  selector: {matchLabels: {app: web}}\n  strategy: ", strategy, R"(
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: "web:1"}]}
+)")));
+  };
+  ASSERT_EQ(with("{type: RollingUpdate, rollingUpdate: {maxSurge: 1}}").status, 201);
+  const auto after = with("{type: Recreate}");
+  ASSERT_EQ(after.status, 200) << after.message();
+  EXPECT_EQ(to_json(after.body[keys::kSpec]["strategy"]), R"({"type":"Recreate"})");
+}
+
+TEST_F(Applies, NeverTakeTheHeadOfAnObject) {
+  const auto map = [](const std::string& more) {
+    return cat("{apiVersion: v1, kind: ConfigMap, metadata: {name: a", more, "}, data: {k: v}}");
+  };
+  ASSERT_EQ(Conformance::apply(path("a"), "one", map(", labels: {x: 'y'}")).status, 201);
+  const auto uid = get(path("a")).metadata("uid");
+  const auto after = Conformance::apply(path("a"), "one", map(""));
+  ASSERT_EQ(after.status, 200) << after.message();
+  EXPECT_TRUE(after.metadata("labels").is_absent());
+  EXPECT_EQ(after.metadata("uid"), uid);
+}
+
+TEST_F(Applies, AreNotInConflictAboutWhatTheyDoNotReach) {
+  make();
+  ASSERT_EQ(patch(cat(kWeb, "/status?fieldManager=controller"), R"({"status":{"observedGeneration":1,"replicas":1}})").status, 200);
+  const auto main = apply(kWeb, "two", cat(web("  paused: true\n"), "status: {observedGeneration: 99}\n"));
+  ASSERT_EQ(main.status, 200) << main.message();
+  EXPECT_EQ(main.body[keys::kStatus][keys::kObservedGeneration].as_int(), 1);
+  const auto status = apply(cat(kWeb, "/status"), "two", cat(web("  replicas: 9\n"), "status: {updatedReplicas: 3}\n"));
+  ASSERT_EQ(status.status, 200) << status.message();
+  EXPECT_EQ(status.body[keys::kSpec][keys::kReplicas].as_int(), 2);
+  EXPECT_EQ(status.body[keys::kStatus][keys::kUpdatedReplicas].as_int(), 3);
+  EXPECT_EQ(apply(cat(kWeb, "/status"), "two", cat(web("  {}\n"), "status: {replicas: 7}\n")).status, 409) << "what they do reach";
+  const auto late = apply(cat(kWeb, "/status"), "two",
+                          "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, resourceVersion: '1'}, status: {updatedReplicas: 4}}");
+  EXPECT_EQ(late.status, 409) << "of another version than was seen";
+}
+
+// `kubectl apply`, then `kubectl apply --server-side`, then again as at first.
+TEST_F(Applies, ByKubectlKeepWhatItAppliedLastUpToDate) {
+  constexpr const char* kLast = "kubectl.kubernetes.io/last-applied-configuration";
+  const auto last = [&] { return get(path("a")).metadata("annotations")[kLast].string(); };
+  const auto map = [](const std::string& data) { return cat(R"({"apiVersion":"v1","data":)", data, R"(,"kind":"ConfigMap","metadata":{"name":"a"}})"); };
+  const auto made = parse_json(map(R"({"k":"1"})"));
+  ASSERT_EQ(call("POST", cat(kConfigMaps, "?fieldManager=kubectl-client-side-apply"),
+                 to_json(made->with(keys::kMetadata, Value::map({{keys::kName, "a"},
+                                                                 {keys::kAnnotations, Value::map({{Key(kLast), map(R"({"k":"1"})")}})}})))).status, 201);
+  ASSERT_EQ(apply(path("a"), "somebody", map(R"({"other":"x"})")).status, 200);
+  EXPECT_EQ(last(), map(R"({"k":"1"})")) << "nobody else's";
+  const auto taken = apply(path("a"), "kubectl", map(R"({"k":"2","more":"3"})"));
+  ASSERT_EQ(taken.status, 200) << "what it had applied itself is no conflict: " << taken.message();
+  EXPECT_EQ(last(), map(R"({"k":"2","more":"3"})") + "\n");
+  EXPECT_EQ(taken.body["data"]["k"].string(), "2");
+  const auto version = get(path("a")).version();
+  ASSERT_EQ(apply(path("a"), "kubectl", map(R"({"k":"2","more":"3"})")).status, 200);
+  EXPECT_EQ(get(path("a")).version(), version) << "nothing new is no write";
+  const auto refused = apply(path("a"), "kubectl", map(R"({"other":"y"})"));
+  EXPECT_EQ(refused.status, 409) << "it never applied this";
+}
+
 // As in a cluster of `minik start`.
 class Accounts : public Applies {
  protected:

@@ -154,6 +154,24 @@ TEST_F(Writes, OfADeletionFollowTheirPolicy) {
   EXPECT_EQ(get(path("plain")).status, 404);
 }
 
+TEST_F(Writes, OfADeletionFollowTheOlderWayToSayWhatBecomesOfDependents) {
+  const std::string jobs = "/apis/batch/v1/namespaces/default/jobs", job = cat(jobs, "/j");
+  const auto make = [&] {
+    ASSERT_EQ(create(jobs, "{metadata: {name: j}, spec: {template: {spec: {restartPolicy: Never, containers: [{name: m, image: 'a:1'}]}}}}").status, 201);
+  };
+  make();
+  const auto gone = call("DELETE", job, R"({"orphanDependents":false})");
+  EXPECT_TRUE(gone.warnings.empty()) << "its pods go with it";
+  EXPECT_EQ(get(job).status, 404);
+  make();
+  call("DELETE", cat(job, "?orphanDependents=false"));
+  EXPECT_EQ(get(job).status, 404);
+  make();
+  call("DELETE", job, R"({"orphanDependents":true})");
+  EXPECT_EQ(to_json(get(job).metadata("finalizers")), R"(["orphan"])");
+  EXPECT_EQ(call("DELETE", cat(job, "?orphanDependents=true&propagationPolicy=Orphan")).cause(), "propagationPolicy FieldValueInvalid");
+}
+
 TEST_F(Writes, ToWhatIsLeavingMayNotHoldItAnew) {
   create(kConfigMaps, "{metadata: {name: a, finalizers: [example.com/a]}}");
   call("DELETE", path("a"));

@@ -29,6 +29,20 @@ TEST(JsonPatch, AppliesEveryOperationOfRfc6902) {
   EXPECT_EQ(apply(R"({"op":"add"})").error().code, ErrorCode::kBadRequest);
 }
 
+TEST(JsonPatch, CountsNegativeIndicesFromTheEnd) {
+  const auto apply = [](std::string_view patch) { return apply_json_patch(doc(R"({"a":[1,[2],3]})"), doc(patch)); };
+  EXPECT_EQ(*apply(R"([{"op":"replace","path":"/a/-1","value":9}])"), doc(R"({"a":[1,[2],9]})"));
+  EXPECT_EQ(*apply(R"([{"op":"remove","path":"/a/-3"}])"), doc(R"({"a":[[2],3]})"));
+  EXPECT_EQ(*apply(R"([{"op":"add","path":"/a/-1","value":9}])"), doc(R"({"a":[1,[2],3,9]})")) << "a place more than there is";
+  EXPECT_EQ(*apply(R"([{"op":"add","path":"/a/-4","value":9}])"), doc(R"({"a":[9,1,[2],3]})"));
+  EXPECT_EQ(*apply(R"([{"op":"add","path":"/a/-2/0","value":9}])"), doc(R"({"a":[1,[9,2],3]})"));
+  EXPECT_EQ(*apply(R"([{"op":"copy","from":"/a/-1","path":"/b"}])"), doc(R"({"a":[1,[2],3],"b":3})"));
+  for (const auto* beyond : {R"([{"op":"remove","path":"/a/-4"}])", R"([{"op":"add","path":"/a/-5","value":9}])",
+                             R"([{"op":"test","path":"/a/-4","value":1}])", R"([{"op":"remove","path":"/a/-"}])"}) {
+    EXPECT_EQ(apply(beyond).error().code, ErrorCode::kInvalid) << beyond;
+  }
+}
+
 TEST(MergePatch, RemovesNullsAndRoundTripsDifferences) {
   const Value from = doc(R"({"a":1,"b":{"c":2,"d":3}})");
   const Value to = doc(R"({"b":{"c":5},"e":[1]})");
@@ -55,7 +69,7 @@ Result<Value> merge(std::string_view base, std::string_view patch) {
 TEST(StrategicMerge, MergesListsByKey) {
   EXPECT_EQ(*merge(R"({"containers":[{"name":"a","image":"1"},{"name":"b"}]})",
                    R"({"containers":[{"name":"a","image":"2"},{"name":"c"}]})"),
-            doc(R"({"containers":[{"name":"a","image":"2"},{"name":"b"},{"name":"c"}]})"));
+            doc(R"({"containers":[{"name":"a","image":"2"},{"name":"c"},{"name":"b"}]})"));
   EXPECT_EQ(merge(R"({"containers":[]})", R"({"containers":[{"image":"x"}]})").error().code,
             ErrorCode::kBadRequest);
 }
@@ -78,6 +92,14 @@ TEST(StrategicMerge, ObeysDirectives) {
           R"({"containers":[{"name":"a"},{"name":"b"}]})",
           R"({"$setElementOrder/containers":[{"name":"c"},{"name":"a"},{"name":"b"}],"containers":[{"name":"c"}]})"),
       doc(R"({"containers":[{"name":"c"},{"name":"a"},{"name":"b"}]})"));
+}
+
+TEST(StrategicMerge, PutsWhatIsNewBeforeWhatThePatchDoesNotName) {
+  EXPECT_EQ(*merge(R"({"containers":[{"name":"demo"}]})", R"({"containers":[{"name":"side"}]})"),
+            doc(R"({"containers":[{"name":"side"},{"name":"demo"}]})"));
+  EXPECT_EQ(*merge(R"({"containers":[{"name":"a"},{"name":"b"}]})", R"({"containers":[{"name":"b","image":"2"},{"name":"c"}]})"),
+            doc(R"({"containers":[{"name":"a"},{"name":"b","image":"2"},{"name":"c"}]})"));
+  EXPECT_EQ(*merge(R"({"finalizers":["a"]})", R"({"finalizers":["z"]})"), doc(R"({"finalizers":["z","a"]})"));
 }
 
 TEST(StrategicMerge, KeepsThePlaceOfItemsThatOnlyTheLiveListHas) {

@@ -186,7 +186,7 @@ TEST(Validation, OfServices) {
                        std::string(spec) + "}");
   };
   EXPECT_EQ(service("{}"), "spec.ports: Required value");
-  EXPECT_EQ(service(R"({"clusterIP":"None"})"), "valid");
+  EXPECT_EQ(service(R"({"clusterIP":"None","clusterIPs":["None"]})"), "valid");
   EXPECT_EQ(service(R"({"ports":[{"port":80},{"port":81,"name":"b"}]})"),
             "spec.ports[0].name: Required value");
   EXPECT_EQ(

@@ -69,6 +69,11 @@ Scheduler::Impl::Impl(Executor& e, Client& c, InformerSet& i, EventRecorder& r, 
               [this](const Value& pod) {
                 const auto pending = queue.find(object_namespace(pod), object_name(pod));
                 return occupies(pod) || (pending && !pending->assumed.empty());
+              },
+              [this](const VolumeRules::VisitNode& visit) {
+                for (const auto& node : table.nodes()) {
+                  if (node.used) visit(node.name, node.labels);
+                }
               }),
       salt(rng.next()),
       flush_timer(e),

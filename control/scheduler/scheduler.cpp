@@ -96,6 +96,10 @@ void Scheduler::Impl::on_pod(const Value& before, const Value& after) {
                     node_of(before) == node_of(after);
   if (same && occupies(before) && occupies(after)) {
     if (!table.update_pod(before, after, node_of(after))) return;
+    if (is_deleting(after) && !is_deleting(before)) {
+      help_by(QueueEvent::kAssignedPodUpdate, before);  // what it takes it still has: only spreading counts it no more
+      return;
+    }
     // It takes less than before, or has labels that others wait for or kept away from.
     help_at(QueueEvent::kAssignedPodUpdate, std::string(node_of(after)), before);
     help_by(QueueEvent::kAssignedPodUpdate, after);

@@ -92,6 +92,32 @@ TEST_F(PodRules, TheFirstOfAKindThatWantsItsOwnKindGoesAnywhere) {
   for (int i = 1; i < 4; ++i) EXPECT_EQ(zone_of(cat("web-", i)), zone_of("web-0"));
 }
 
+TEST_F(PodRules, SpreadingCountsNoPodThatIsOnItsWayOut) {
+  add_node("a", "4");
+  add_node("b", "100m");
+  add_pod("old", requests("1"), spread("kubernetes.io/hostname"), "labels: {app: web}, finalizers: [example.com/hold]");
+  run();
+  ASSERT_EQ(node_of("old"), "a");
+  add_pod("new", requests("1"), spread("kubernetes.io/hostname"), "labels: {app: web}");
+  const auto rule = affinity("podAntiAffinity", "kubernetes.io/hostname", "{matchLabels: {app: web}}");
+  run();
+  EXPECT_EQ(refusal("new"),
+            "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) didn't match pod topology spread constraints.");
+  remove(kinds::kPods, "default", "old");
+  run(seconds(2));
+  EXPECT_EQ(node_of("new"), "a");
+  add_pod("apart", requests("1"), rule);
+  run();
+  EXPECT_EQ(refusal("apart"),
+            "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) didn't match pod anti-affinity rules.");
+  remove(kinds::kPods, "default", "new");
+  run();
+  EXPECT_EQ(node_of("apart"), "") << "affinity sees the pod until it has gone";
+  ASSERT_TRUE(patch(kinds::kPods, "default", "old", R"({"metadata":{"finalizers":null}})"));
+  run(seconds(2));
+  EXPECT_EQ(node_of("apart"), "a");
+}
+
 TEST_F(PodRules, NamespaceSelectorsLookAtTheNamespacesLabels) {
   add("{apiVersion: v1, kind: Namespace, metadata: {name: shared, labels: {team: blue}}}");
   add("{apiVersion: v1, kind: ServiceAccount, metadata: {name: default, namespace: shared}}");

@@ -83,7 +83,8 @@ bool PodCounts::matches(const PodMatcher& matcher, std::string_view namespace_,
   bool home = std::ranges::binary_search(matcher.namespaces, namespace_);
   if (!home && matcher.namespace_selector) {
     const auto found = namespace_labels_.find(namespace_);
-    home = found != namespace_labels_.end() && matcher.namespace_selector->matches(found->second);
+    const Value& about = found == namespace_labels_.end() ? Value::absent() : found->second;
+    home = matcher.namespace_selector->matches(about);
   }
   return home && matcher.pods.matches(labels);
 }

@@ -92,6 +92,25 @@ TEST_F(PodRules, TheFirstOfAKindThatWantsItsOwnKindGoesAnywhere) {
   for (int i = 1; i < 4; ++i) EXPECT_EQ(zone_of(cat("web-", i)), zone_of("web-0"));
 }
 
+TEST_F(PodRules, TheFirstOfAKindIsKnownByItsNamespacesLabelsToo) {
+  add_zones();
+  ASSERT_TRUE(patch(kinds::kNamespaces, "", "default", R"({"metadata":{"labels":{"team":"blue"}}})"));
+  run();
+  const auto with = [](const std::string& team) {
+    return affinity("podAffinity", "zone", "{matchLabels: {app: web}}", cat("namespaceSelector: {matchLabels: {team: ", team, "}}"));
+  };
+  add_pod("blue", "", with("blue"), "labels: {app: web}");
+  run();
+  EXPECT_NE(zone_of("blue"), '-') << refusal("blue");
+  remove(kinds::kPods, "default", "blue");
+  add_pod("red", "", with("red"), "labels: {app: web}");
+  run();
+  EXPECT_EQ(zone_of("red"), '-');
+  ASSERT_TRUE(patch(kinds::kNamespaces, "", "default", R"({"metadata":{"labels":{"team":"red"}}})"));
+  run(seconds(2));
+  EXPECT_NE(zone_of("red"), '-');
+}
+
 TEST_F(PodRules, SpreadingCountsNoPodThatIsOnItsWayOut) {
   add_node("a", "4");
   add_node("b", "100m");

@@ -329,6 +329,8 @@ void Scheduler::Impl::place(const PendingPtr& pod) {
   help_by(QueueEvent::kAssignedPodAdd, object);
   // What helped this one may help the next of its class.
   if (candidates) queue.wake(candidates->id(), pod->event);
+  // When there were too many classes its siblings are parked under what was forgotten.
+  if (pod->parked_as != 0 && (!candidates || candidates->id() != pod->parked_as)) queue.wake(pod->parked_as, pod->event);
 }
 
 void Scheduler::Impl::bind(const PendingPtr& pod, const Value& object, const std::string& node,

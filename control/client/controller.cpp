@@ -1,6 +1,7 @@
 #include "control/client/controller.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "control/base/log.h"
@@ -71,6 +72,7 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
     size_t in_flight = 0;
     size_t window = 1;
     std::optional<Error> error;  // the first one: nothing more is sent after it
+    std::vector<std::optional<Result<ApiResponse>>> answers;  // for the plan's `then`
     std::optional<ApiRequest> amends;
     TimerId give_up;  // of the wait for the caches
     Instant started;
@@ -117,14 +119,30 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
   void reconcile(ObjectKey key) {
     ++running;
     reconciles.add();
-    Env env{executor.wall_now(), rng};
     auto run = std::make_shared<Run>();
-    const size_t listed_before = snapshot.listed();
-    run->plan = spec.decide(snapshot, key, env);
-    run->listed = snapshot.listed() - listed_before;
     run->key = std::move(key);
     run->started = executor.now();
+    begin(run, [&](Env& env) { return spec.decide(snapshot, run->key, env); });
+  }
+
+  void begin(const std::shared_ptr<Run>& run, const std::function<Plan(Env&)>& decide) {
+    Env env{executor.wall_now(), rng};
+    const size_t listed_before = snapshot.listed();
+    run->plan = decide(env);
+    run->listed += snapshot.listed() - listed_before;
+    run->next = 0;
+    run->window = 1;
+    run->answers.assign(run->plan.then ? run->plan.writes.size() : 0, std::nullopt);
     step(run);
+  }
+
+  // All answers are there.
+  void go_on(const std::shared_ptr<Run>& run) {
+    for (const auto& note : run->plan.events) recorder.record(note);
+    Plan::Answers answers;
+    for (auto& answer : run->answers) answers.push_back(*std::move(answer));
+    const auto then = std::move(run->plan.then);
+    begin(run, [&](Env& env) { return then(snapshot, env, answers); });
   }
 
   // Sends what may go now. A write that must not overtake waits until it is alone.
@@ -132,7 +150,8 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
     auto& writes = run->plan.writes;
     if (run->in_flight == 0 && (run->error || run->next == writes.size())) {
       if (run->amends) return make_amends(run);
-      run->error ? fail(run) : finish(run);
+      if (run->error) return fail(run);
+      run->plan.then ? go_on(run) : finish(run);
       return;
     }
     while (!run->error && run->next < writes.size() && run->in_flight < run->window) {
@@ -157,8 +176,10 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
     if (result) {
       run->window = std::min(run->window + 1, kInFlightMax);
       // A look is no write, nor is a deletion that found nothing: what they saw need not come back through a watch.
-      const bool found_nothing = write.request.verb == Verb::kDeleteCollection && result->object[keys::kItems].empty();
-      if (!write.expect_empty && !found_nothing) remember(*run, write.request.kind, *result);
+      const Verb verb = write.request.verb;
+      const bool is_look = verb == Verb::kGet || verb == Verb::kList;
+      const bool found_nothing = verb == Verb::kDeleteCollection && result->object[keys::kItems].empty();
+      if (!is_look && !found_nothing) remember(*run, write.request.kind, *result);
       for (const auto& note : write.counts) count(note);
       if (write.event) {
         replace_all(write.event->message, "%name%", object_name(result->object));
@@ -170,11 +191,12 @@ struct ControllerRunner::Impl : std::enable_shared_from_this<Impl> {
         replace_all(write.failure_event->message, "%error%", result.error().message);
         recorder.record(*write.failure_event);
       }
-      if (!run->error) {
+      if (!run->error && !run->plan.then) {
         run->error = result.error();
         if (write.amends) run->amends = write.amends(result.error());
       }
     }
+    if (run->plan.then) run->answers[at] = std::move(result);
     step(run);
   }
 

@@ -9,7 +9,8 @@
 // decision. The runner owns the queue, sends the plan's writes one after another (independent ones
 // together, with a slow start), and decides what an error means: Conflict, NotFound of the object
 // itself and transport errors retry with back-off; Invalid and Forbidden also become a Warning
-// event; a plan without error forgets the key's failures.
+// event; a plan without error forgets the key's failures. A plan that waits for answers (Plan::then)
+// goes on with the plan that they lead to, as the same reconcile.
 //
 // One reconcile of a key runs at a time; up to `concurrency` keys wait for their writes at once,
 // which is what Kubernetes' workers are. After a plan has written, the key is not decided again

@@ -5,7 +5,8 @@
 // Writes name their precondition by carrying the object that was read: an update sends the
 // resourceVersion inside its body, so that a decision on stale data ends in Conflict and a new
 // look, never in a lost write. The runner stops a plan at the first error that is not tolerated,
-// and may be killed between any two writes.
+// and may be killed between any two writes. What the server alone knows a decision asks for by reads
+// among the writes, and goes on by `then`.
 #pragma once
 
 #include <functional>
@@ -63,13 +64,22 @@ struct PlannedWrite {
   std::function<ApiRequest(const Error&)> amends;
 };
 
+struct Env;
+class Snapshot;
+
 struct Plan {
+  // What the server said to each write, in their order.
+  using Answers = std::vector<Result<ApiResponse>>;
+
   std::vector<PlannedWrite> writes;
   std::vector<EventNote> events;  // recorded after all writes succeeded
   std::optional<Duration> requeue_after;
+  // The plan that follows from the answers. With it no error ends this plan: each write is sent, and what an error means
+  // is for the next plan to say, as it is when to look again.
+  std::function<Plan(const Snapshot& snapshot, Env& env, const Answers& answers)> then;
 
   static Plan done() { return {}; }
-  bool empty() const { return writes.empty() && events.empty() && !requeue_after; }
+  bool empty() const { return writes.empty() && events.empty() && !requeue_after && !then; }
 
   PlannedWrite& create(KindId kind, Value object);
   // The object as read, changed; its resourceVersion is the precondition.

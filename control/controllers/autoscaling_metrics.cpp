@@ -47,12 +47,25 @@ std::optional<int64_t> usage_of(const Wanted& wanted, const Value& metrics) {
   return sum;
 }
 
+// Of all that runs as long as the pod does: its containers and its sidecars.
 Result<int64_t> request_of(const Wanted& wanted, const Value& pod) {
+  const Value& spec = pod[keys::kSpec];
+  const auto request_in = [&](const Value& resources) -> const Value& {
+    return resources[keys::kRequests].get(wanted.resource);
+  };
+  // What a pod asks for as a whole stands for them all.
+  if (const Value& whole = request_in(spec[keys::kResources]); wanted.container.empty() && whole.has_value()) {
+    return milli_of(whole);
+  }
+  std::vector<Value> containers(spec[keys::kContainers].items().begin(), spec[keys::kContainers].items().end());
+  for (const auto& container : spec[keys::kInitContainers].items()) {
+    if (container[keys::kRestartPolicy].as_string() == "Always") containers.push_back(container);
+  }
   int64_t sum = 0;
-  for (const auto& container : pod[keys::kSpec][keys::kContainers].items()) {
+  for (const auto& container : containers) {
     const auto name = container[keys::kName].as_string();
     if (!wanted.container.empty() && name != wanted.container) continue;
-    const Value& amount = container[keys::kResources][keys::kRequests].get(wanted.resource);
+    const Value& amount = request_in(container[keys::kResources]);
     if (!amount.has_value()) {
       return Error(ErrorCode::kInvalid, cat("missing request for ", wanted.resource, " in container ", name, " of Pod ",
                                             object_name(pod)));

@@ -63,7 +63,7 @@ std::vector<ControllerSpec> controller_specs(const Schema& schema,
   specs.push_back(cron_job_controller(options.time_zones));
   specs.push_back(ttl_after_finished_controller());
   specs.push_back(stateful_set_controller());
-  specs.push_back(disruption_controller());
+  specs.push_back(disruption_controller(schema));
   specs.push_back(stale_disruption_controller());
   specs.push_back(endpoint_slice_controller());
   specs.push_back(endpoints_controller());

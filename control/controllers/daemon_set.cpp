@@ -224,9 +224,17 @@ void replace_beside(Rollout& rollout, int64_t surge_max) {
   std::ranges::copy(healthy, std::back_inserter(rollout.missing));
 }
 
+// Deletions first: where a quota refuses a pod, the plan ends with it.
 void plan_pods(Rollout& rollout) {
   const Value about = typed(rollout.set, kApiVersion, kKindName);
   const Value owner = Value::array({controller_reference(rollout.set, kApiVersion, kKindName)});
+  for (size_t i = 0; i < std::min(rollout.surplus.size(), kBurst); ++i) {
+    auto& write = rollout.plan.remove(kinds::kPods, rollout.surplus[i]);
+    write.independent = true;
+    write.event = EventNote{about, "Normal", "SuccessfulDelete",
+                            cat("Deleted pod: ", object_name(rollout.surplus[i]))};
+    write.failure_event = EventNote{about, "Warning", "FailedDelete", "Error deleting: %error%"};
+  }
   for (size_t i = 0; i < std::min(rollout.missing.size(), kBurst); ++i) {
     const Value pod =
         rollout.daemon.on_node(rollout.missing[i])
@@ -236,13 +244,6 @@ void plan_pods(Rollout& rollout) {
     write.independent = true;
     write.event = EventNote{about, "Normal", "SuccessfulCreate", "Created pod: %name%"};
     write.failure_event = EventNote{about, "Warning", "FailedCreate", "Error creating: %error%"};
-  }
-  for (size_t i = 0; i < std::min(rollout.surplus.size(), kBurst); ++i) {
-    auto& write = rollout.plan.remove(kinds::kPods, rollout.surplus[i]);
-    write.independent = true;
-    write.event = EventNote{about, "Normal", "SuccessfulDelete",
-                            cat("Deleted pod: ", object_name(rollout.surplus[i]))};
-    write.failure_event = EventNote{about, "Warning", "FailedDelete", "Error deleting: %error%"};
   }
 }
 

@@ -194,16 +194,19 @@ void rolling_update(DeploymentRollout& rollout) {
   scale_down_old(rollout);
 }
 
+// Pods of earlier revisions are wanted or not yet ended; those on their way out count, which the sets' statuses leave out.
+bool old_pods_run(const DeploymentRollout& rollout, const Snapshot& snapshot) {
+  return std::ranges::any_of(rollout.old_sets, [&](const Value& set) {
+    return spec_replicas(set) > 0 || !std::ranges::all_of(snapshot.owned_by(kinds::kPods, object_uid(set)), is_pod_ended);
+  });
+}
+
 void recreate(DeploymentRollout& rollout, const Snapshot& snapshot) {
-  bool busy = false;
   for (const auto& set : rollout.old_sets) {
     if (spec_replicas(set) > 0) scale_set(rollout, set, 0);
-    busy |= spec_replicas(set) > 0;
-    for (const auto& pod : snapshot.owned_by(kinds::kPods, object_uid(set)))
-      busy |= !is_pod_ended(pod);
   }
   // The new pods wait until the last old one has ended.
-  if (busy || !rollout.new_set.has_value()) return;
+  if (!rollout.new_set.has_value() || old_pods_run(rollout, snapshot)) return;
   if (spec_replicas(rollout.new_set) != rollout.wanted()) {
     scale_set(rollout, rollout.new_set, rollout.wanted());
   }
@@ -404,7 +407,7 @@ Plan reconcile_deployment(const Snapshot& snapshot, const ObjectKey& key, Env& e
   }
   if (!rollout.new_set.has_value()) {
     if (plan_next_collision(rollout, snapshot)) return std::move(rollout.plan);
-    const bool waits = is_recreating(rollout) && (rollout.total_wanted() > 0 || rollout.total(keys::kReplicas) > 0);
+    const bool waits = is_recreating(rollout) && (rollout.total(keys::kReplicas) > 0 || old_pods_run(rollout, snapshot));
     if (waits) {
       recreate(rollout, snapshot);
     } else {

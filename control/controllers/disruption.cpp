@@ -7,6 +7,7 @@
 #include "control/controllers/pods.h"
 #include "control/object/keys.h"
 #include "control/object/selector.h"
+#include "control/schema/kind_registry.h"
 #include "control/schema/kinds.h"
 #include "control/schema/schema.h"
 
@@ -26,6 +27,9 @@ struct Scale {
   int64_t replicas = 0;
 };
 
+// What the server said of owners that no cache shows, by the uid that their pods know.
+using ToldScales = std::map<std::string, Result<Scale>>;
+
 // The owner named by the reference, or absent when it is gone or a namesake.
 const Value& owner_by(const Snapshot& snapshot, KindId kind, std::string_view namespace_,
                       const Value& reference) {
@@ -36,7 +40,7 @@ const Value& owner_by(const Snapshot& snapshot, KindId kind, std::string_view na
 }
 
 // What the topmost known owner of a pod wants; a set of a Deployment speaks through its Deployment.
-std::optional<Scale> scale_of(const Snapshot& snapshot, const Value& pod) {
+std::optional<Scale> cached_scale(const Snapshot& snapshot, const Value& pod) {
   const auto namespace_ = object_namespace(pod);
   const Value reference = controller_of(pod);
   const auto group = split(reference[keys::kApiVersion].as_string(), '/').front();
@@ -58,15 +62,37 @@ std::optional<Scale> scale_of(const Snapshot& snapshot, const Value& pod) {
   return Scale{std::string(object_uid(owner)), owner[keys::kSpec][keys::kReplicas].as_int(1)};
 }
 
-// Why nobody can say how many pods there should be.
-std::string no_scale(const Value& pod) {
+const ResourceInfo* resource_of(const Schema& schema, const Value& reference) {
+  return schema.find_kind(reference[keys::kApiVersion].as_string(), reference[keys::kKind].as_string());
+}
+
+// An error where nobody can say how many pods there should be.
+Result<Scale> scale_of(const Schema& schema, const Snapshot& snapshot, const ToldScales& told, const Value& pod) {
+  if (auto scale = cached_scale(snapshot, pod)) return *std::move(scale);
   const Value& reference = controller_of(pod);
-  const auto* resource = Schema::builtin().find_kind(reference[keys::kApiVersion].as_string(),
-                                                     reference[keys::kKind].as_string());
+  const auto answer = told.find(reference[keys::kUid].string());
+  if (answer != told.end() && (answer->second || answer->second.error().code != ErrorCode::kNotFound)) return answer->second;
+  const auto* resource = resource_of(schema, reference);
   if (resource && !resource->subresource("scale")) {
-    return cat(resource->group_resource(), " does not implement the scale subresource");
+    return Error(ErrorCode::kNotFound, cat(resource->group_resource(), " does not implement the scale subresource"));
   }
-  return cat("found no controllers for pod ", quoted(object_name(pod)));
+  return Error(ErrorCode::kNotFound, cat("found no controllers for pod ", quoted(object_name(pod))));
+}
+
+// Owners of the pods that have a scale which only the server can tell, and has not told.
+std::vector<Value> owners_to_ask(const Schema& schema, const Snapshot& snapshot, const ToldScales& told,
+                                 const std::vector<Value>& pods) {
+  std::map<std::string, Value> owners;
+  for (const auto& pod : pods) {
+    const Value& reference = controller_of(pod);
+    const auto* resource = resource_of(schema, reference);
+    if (!resource || resource->id.value < KindRegistry::kFirst || !resource->subresource("scale")) continue;
+    const std::string uid = reference[keys::kUid].string();
+    if (!told.contains(uid) && !cached_scale(snapshot, pod)) owners.emplace(uid, reference);
+  }
+  std::vector<Value> references;
+  for (auto& [uid, reference] : owners) references.push_back(std::move(reference));
+  return references;
 }
 
 struct Expectation {
@@ -75,8 +101,8 @@ struct Expectation {
 };
 
 // An error where a pod's controller does not say how many there should be.
-Result<Expectation> expectation(const Snapshot& snapshot, const Value& budget,
-                        const std::vector<Value>& pods) {
+Result<Expectation> expectation(const Schema& schema, const Snapshot& snapshot, const ToldScales& told, const Value& budget,
+                                const std::vector<Value>& pods) {
   const Value& spec = budget[keys::kSpec];
   const Value& least = spec[keys::kMinAvailable];
   Expectation expected;
@@ -89,11 +115,10 @@ Result<Expectation> expectation(const Snapshot& snapshot, const Value& budget,
   for (const auto& pod : pods) {
     if (!controller_of(pod).has_value()) {
       expected.unmanaged = true;
-    } else if (const auto scale = scale_of(snapshot, pod)) {
-      wanted[scale->uid] = scale->replicas;
-    } else {
-      return Error(ErrorCode::kNotFound, no_scale(pod));
+      continue;
     }
+    MINIK_ASSIGN(const Scale scale, scale_of(schema, snapshot, told, pod));
+    wanted[scale.uid] = scale.replicas;
   }
   for (const auto& [uid, replicas] : wanted) expected.pods += replicas;
   if (is_percent_of(least)) {
@@ -211,18 +236,54 @@ Plan plan_failure(const Value& budget, const std::string& error, WallTime now) {
   return plan;
 }
 
-}  // namespace
+Plan reconcile_disruption_budget(const Schema& schema, const Snapshot& snapshot, const ObjectKey& key, Env& env,
+                                 const ToldScales& told);
 
-Plan reconcile_disruption_budget(const Snapshot& snapshot, const ObjectKey& key, Env& env) {
+Plan ask_for_scales(const Schema& schema, const ObjectKey& key, const std::vector<Value>& owners, const ToldScales& told) {
+  Plan plan;
+  for (const auto& owner : owners) {
+    PlannedWrite question;
+    question.request.verb = Verb::kGet;
+    question.request.kind = resource_of(schema, owner)->id;
+    question.request.namespace_ = key.namespace_;
+    question.request.name = owner[keys::kName].string();
+    question.request.subresource = "scale";
+    question.independent = true;
+    plan.writes.push_back(std::move(question));
+  }
+  plan.then = [&schema, key, owners, told](const Snapshot& snapshot, Env& env, const Plan::Answers& answers) {
+    ToldScales more = told;
+    for (size_t i = 0; i < owners.size(); ++i) {
+      const std::string uid = owners[i][keys::kUid].string();
+      if (!answers[i]) {
+        more.emplace(uid, answers[i].error());
+      } else if (object_uid(answers[i]->object) != uid) {
+        more.emplace(uid, Error(ErrorCode::kNotFound, "it is another of its name"));
+      } else {
+        more.emplace(uid, Scale{uid, answers[i]->object[keys::kSpec][keys::kReplicas].as_int()});
+      }
+    }
+    return reconcile_disruption_budget(schema, snapshot, key, env, more);
+  };
+  return plan;
+}
+
+Plan reconcile_disruption_budget(const Schema& schema, const Snapshot& snapshot, const ObjectKey& key, Env& env,
+                                 const ToldScales& told) {
   const Value& budget = snapshot.find(kinds::kPoddisruptionbudgets, key.namespace_, key.name);
   if (!budget.has_value() || is_deleting(budget)) return Plan::done();
   const auto selector = LabelSelector::from_object(budget[keys::kSpec][keys::kSelector]);
   if (!selector) return Plan::done();  // validation keeps such a budget out
   const std::vector<Value> pods = snapshot.selected(kinds::kPods, key.namespace_, *selector);
 
+  // Where a number of pods is the rule nobody need say how many there should be.
+  if (!budget[keys::kSpec][keys::kMinAvailable].is_int()) {
+    const auto unknown = owners_to_ask(schema, snapshot, told, pods);
+    if (!unknown.empty()) return ask_for_scales(schema, key, unknown, told);
+  }
   Plan plan;
   std::optional<Duration> look_again;
-  const auto known = expectation(snapshot, budget, pods);
+  const auto known = expectation(schema, snapshot, told, budget, pods);
   if (!known) return plan_failure(budget, known.error().message, env.now);
   const Expectation& expected = *known;
   const Value disrupted = still_disrupted(budget, pods, env.now, plan, look_again);
@@ -262,7 +323,9 @@ Plan reconcile_disruption_budget(const Snapshot& snapshot, const ObjectKey& key,
   return plan;
 }
 
-ControllerSpec disruption_controller() {
+}  // namespace
+
+ControllerSpec disruption_controller(const Schema& schema) {
   ControllerSpec spec;
   spec.name = "disruption-controller";
   spec.kind = kinds::kPoddisruptionbudgets;
@@ -277,7 +340,9 @@ ControllerSpec disruption_controller() {
                   {kinds::kReplicasets, scale_changes(), {}},
                   {kinds::kStatefulsets, scale_changes(), {}},
                   {kinds::kReplicationcontrollers, scale_changes(), {}}};
-  spec.decide = reconcile_disruption_budget;
+  spec.decide = [&schema](const Snapshot& snapshot, const ObjectKey& key, Env& env) {
+    return reconcile_disruption_budget(schema, snapshot, key, env, {});
+  };
   return spec;
 }
 

@@ -8,16 +8,16 @@
 // favour.
 //
 // Percentages and maxUnavailable count against what the pods' owners want (Deployment, ReplicaSet,
-// StatefulSet, ReplicationController). Pods without such an owner add nothing to it and are named
-// in a Warning event, as in Kubernetes; owners known only by their scale subresource are not asked.
-// Pure decisions on a snapshot.
+// StatefulSet, ReplicationController; owners of other kinds are asked for their scale). Pods without
+// an owner add nothing to it and are named in a Warning event, as in Kubernetes.
+// Pure decisions on a snapshot, and on the scales that the server has told.
 #pragma once
 
 #include "control/client/controller.h"
+#include "control/schema/schema.h"
 
 namespace minik::control {
 
-Plan reconcile_disruption_budget(const Snapshot& snapshot, const ObjectKey& key, Env& env);
-ControllerSpec disruption_controller();
+ControllerSpec disruption_controller(const Schema& schema);
 
 }  // namespace minik::control

@@ -1,6 +1,7 @@
 #include "control/controllers/stateful_set.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "control/base/text.h"
@@ -18,6 +19,7 @@ namespace {
 constexpr std::string_view kApiVersion = "apps/v1";
 constexpr std::string_view kKindName = "StatefulSet";
 constexpr std::string_view kHashLabel = "controller.kubernetes.io/hash";
+constexpr size_t kBurstPods = 500;  // creations of one look, however many pods are wanted
 
 struct Rollout {
   const Value& set;
@@ -28,9 +30,9 @@ struct Rollout {
   Value current;  // the revision before the roll-out; the latest when there is none
   bool ordered;
   int64_t min_ready;
-  std::vector<Value> replicas = {};   // by ordinal from the first; absent: missing
-  std::vector<Value> condemned = {};  // highest ordinal first
-  std::string first_unhealthy = {};   // uid of the lowest pod that is not available
+  std::map<int64_t, Value> replicas = {};  // that are there, by index: the ordinal less the first one
+  std::vector<Value> condemned = {};       // highest ordinal first
+  std::string first_unhealthy = {};        // uid of the lowest pod that is not available
 
   int64_t wanted() const { return set[keys::kSpec][keys::kReplicas].as_int(1); }
   Value about() const { return typed(set, kApiVersion, kKindName); }
@@ -44,25 +46,37 @@ struct Rollout {
     return serves(pod) && is_pod_available(pod, min_ready, now);
   }
   bool healthy(const Value& pod) const { return available(pod) && !is_deleting(pod); }
+  // The pod of this index, or absent: it is missing.
+  const Value& replica(int64_t index) const {
+    const auto found = replicas.find(index);
+    return found == replicas.end() ? Value::absent() : found->second;
+  }
+  // The lowest index whose pod is missing or not healthy; wanted() where there is none.
+  int64_t first_to_wait_for() const {
+    int64_t next = 0;
+    for (const auto& [index, pod] : replicas) {
+      if (index != next || !healthy(pod)) break;
+      ++next;
+    }
+    return next;
+  }
 };
 
 void sort_pods(Rollout& rollout, const std::vector<Value>& pods) {
-  rollout.replicas.resize(static_cast<size_t>(rollout.wanted()));
   const int64_t first = first_ordinal(rollout.set);
   for (const auto& pod : pods) {
     const auto ordinal = ordinal_of(rollout.set, pod);
     if (!ordinal) continue;
     if (is_wanted(rollout.set, *ordinal)) {
-      rollout.replicas[static_cast<size_t>(*ordinal - first)] = pod;
+      rollout.replicas[*ordinal - first] = pod;
     } else {
       rollout.condemned.push_back(pod);
     }
   }
   const auto by_ordinal = [&](const Value& pod) { return *ordinal_of(rollout.set, pod); };
   std::ranges::sort(rollout.condemned, std::ranges::greater{}, by_ordinal);
-  for (const auto& pod : rollout.replicas) {
-    if (rollout.healthy(pod)) continue;
-    rollout.first_unhealthy = object_uid(pod);
+  if (const int64_t index = rollout.first_to_wait_for(); index < rollout.wanted()) {
+    rollout.first_unhealthy = object_uid(rollout.replica(index));
     return;
   }
   for (auto pod = rollout.condemned.rbegin(); pod != rollout.condemned.rend(); ++pod) {
@@ -166,45 +180,40 @@ void plan_identity(Rollout& rollout, const Value& pod, int64_t ordinal) {
 
 // ---- Steps: each says whether those after it may follow ----
 
-bool keep_replica(Rollout& rollout, int64_t index) {
-  const Value& pod = rollout.replicas[static_cast<size_t>(index)];
-  const int64_t ordinal = first_ordinal(rollout.set) + index;
-  if (!pod.has_value()) return !rollout.ordered;  // created by create_missing()
+bool keep_replica(Rollout& rollout, int64_t index, const Value& pod) {
   if (is_pod_ended(pod)) {
     if (!is_deleting(pod)) plan_delete(rollout, pod);
     return !rollout.ordered;
   }
   if (!rollout.healthy(pod) && rollout.ordered) return false;
-  plan_identity(rollout, pod, ordinal);
+  plan_identity(rollout, pod, first_ordinal(rollout.set) + index);
   return true;
 }
 
-// Claims first, all of them, then pods: in order only the first that is missing.
-void create_missing(Rollout& rollout) {
+// The indexes whose pods can be made now: in order only the first that is missing.
+std::vector<int64_t> missing_indexes(const Rollout& rollout) {
   std::vector<int64_t> missing;
-  for (size_t i = 0; i < rollout.replicas.size(); ++i) {
-    const Value& pod = rollout.replicas[i];
-    const auto index = static_cast<int64_t>(i);
-    const int64_t ordinal = first_ordinal(rollout.set) + index;
-    if (!pod.has_value()) {
-      if (claims_are_free(rollout, ordinal)) missing.push_back(index);
-      if (rollout.ordered) break;
-    } else if (rollout.ordered && !rollout.healthy(pod)) {
-      break;
-    }
+  const int64_t begin = rollout.ordered ? rollout.first_to_wait_for() : 0;
+  const int64_t end = rollout.ordered ? std::min(begin + 1, rollout.wanted()) : rollout.wanted();
+  for (int64_t index = begin; index < end && missing.size() < kBurstPods; ++index) {
+    const bool is_missing = !rollout.replicas.contains(index);
+    if (is_missing && claims_are_free(rollout, first_ordinal(rollout.set) + index)) missing.push_back(index);
   }
-  for (const auto index : missing) {
+  return missing;
+}
+
+// Each pod after its own claims: a claim that is refused keeps no pod before it from being made.
+void create_missing(Rollout& rollout) {
+  for (const auto index : missing_indexes(rollout)) {
     plan_missing_claims(rollout, first_ordinal(rollout.set) + index);
+    plan_create(rollout, index);
   }
-  for (const auto index : missing) plan_create(rollout, index);
 }
 
 void keep_claims(Rollout& rollout) {
-  for (size_t i = 0; i < rollout.replicas.size(); ++i) {
-    const Value& pod = rollout.replicas[i];
-    if (!pod.has_value()) continue;
+  for (const auto& [index, pod] : rollout.replicas) {
     if (pod[keys::kStatus][keys::kPhase].as_string() == "Pending" && !is_deleting(pod)) {
-      plan_missing_claims(rollout, first_ordinal(rollout.set) + static_cast<int64_t>(i));
+      plan_missing_claims(rollout, first_ordinal(rollout.set) + index);
     }
     plan_retention(rollout, pod, true);
   }
@@ -213,12 +222,12 @@ void keep_claims(Rollout& rollout) {
 
 bool keep_replicas(Rollout& rollout) {
   create_missing(rollout);
-  bool all = true;
-  for (int64_t i = 0; i < rollout.wanted(); ++i) {
-    all &= keep_replica(rollout, i);
-    if (!all && rollout.ordered) return false;
+  int64_t next = 0;
+  for (const auto& [index, pod] : rollout.replicas) {
+    if (rollout.ordered && index != next++) return false;  // the one before it is missing
+    if (!keep_replica(rollout, index, pod)) return false;
   }
-  return all;
+  return !rollout.ordered || next == rollout.wanted();
 }
 
 bool stop_condemned(Rollout& rollout) {
@@ -245,15 +254,13 @@ void roll_out(Rollout& rollout) {
   const Value& bound = rolling[keys::kMaxUnavailable];
   const int64_t most =
       bound.has_value() ? std::max<int64_t>(1, scaled(bound, rollout.wanted(), false)) : 1;
-  int64_t unavailable = 0;
+  int64_t unavailable = rollout.wanted() - static_cast<int64_t>(rollout.replicas.size());
   std::vector<Value> well;  // of an old revision, highest first
-  for (int64_t i = rollout.wanted() - 1; i >= 0; --i) {
-    const Value& pod = rollout.replicas[static_cast<size_t>(i)];
-    const bool healthy = pod.has_value() && rollout.healthy(pod);
+  for (auto at = rollout.replicas.rbegin(); at != rollout.replicas.rend(); ++at) {
+    const auto& [index, pod] = *at;
+    const bool healthy = rollout.healthy(pod);
     if (!healthy) ++unavailable;
-    if (!pod.has_value() || i < partition || rollout.is_latest(pod) || is_deleting(pod) || is_pod_ended(pod)) {
-      continue;
-    }
+    if (index < partition || rollout.is_latest(pod) || is_deleting(pod) || is_pod_ended(pod)) continue;
     if (healthy) {
       well.push_back(pod);
     } else {

@@ -99,6 +99,9 @@ void Candidates::build_terms(NodeTable& table) {
     return t.kind == DomainTerm::Kind::kSpread ? -1 : static_cast<int>(t.kind);
   });
   hard_terms_ = std::ranges::any_of(terms_, &DomainTerm::hard);
+  near_itself_ = std::ranges::all_of(class_.near, [&](const PodAffinityTerm& term) {
+    return counts.matches(term.matcher, class_.key.namespace_.as_string(), class_.key.labels);
+  });
   counts_version_ = counts.version();
 }
 
@@ -194,7 +197,7 @@ const Candidates::Place& Candidates::place_of(int node) {
 }
 
 bool Candidates::first_of_its_kind() const {
-  return class_.near_itself && std::ranges::all_of(terms_, [](const DomainTerm& t) {
+  return near_itself_ && std::ranges::all_of(terms_, [](const DomainTerm& t) {
            return t.kind != DomainTerm::Kind::kNear || t.total() == 0;
          });
 }

@@ -103,6 +103,7 @@ class Candidates {
   std::vector<DomainTerm> terms_;
   std::vector<std::pair<Key, bool>> spread_labels_;  // that nodes must have to be counted; and for hard constraints?
   bool hard_terms_ = false;
+  bool near_itself_ = false;  // it matches its own required affinity: the first of its kind may go anywhere
   uint64_t counts_version_ = 0;  // of the counts that the terms were built from
   uint64_t rules_generation_ = 0;
   uint64_t position_ = 0;

@@ -193,8 +193,10 @@ bool NodeTable::update_pod(const Value& before, const Value& after, int node) {
       old[keys::kSpec][keys::kContainers] == after[keys::kSpec][keys::kContainers] &&
       old[keys::kSpec][keys::kPriority] == after[keys::kSpec][keys::kPriority] &&
       controller_of(old) == controller_of(after)) {
+    const bool leaves = is_deleting(after) && !is_deleting(old) && counts_.begin_deletion(old, node);
     placed->pod = after;
-    return false;
+    if (leaves) note_change(static_cast<size_t>(node));
+    return leaves;
   }
   const std::string name = e.name;  // of an entry that may go with its last pod
   remove_pod(before, name);

@@ -28,13 +28,6 @@ std::string pinned_node(const Value& affinity) {
   return field[keys::kValues].items()[0].string();
 }
 
-bool selects(const PodMatcher& matcher, std::string_view namespace_, const Value& labels) {
-  // A namespace selected by its labels alone is no self-match: the pod's own is named in practice.
-  return (std::ranges::binary_search(matcher.namespaces, namespace_) ||
-          (matcher.namespace_selector && matcher.namespace_selector->empty())) &&
-         matcher.pods.matches(labels);
-}
-
 }  // namespace
 
 PodClassKey class_key(const Value& pod, NodeTable& table) {
@@ -100,8 +93,6 @@ PodClass::PodClass(PodClassKey k) : key(std::move(k)) {
   for (const auto& entry : away[preferred_key()].items()) {
     preferred.push_back(term_of(entry[keys::kPodAffinityTerm], -entry[keys::kWeight].as_int()));
   }
-  near_itself = std::ranges::all_of(
-      near, [&](const PodAffinityTerm& t) { return selects(t.matcher, home, key.labels); });
   for (const auto& entry : key.spread.items()) {
     SpreadConstraint constraint{
         Key(entry[keys::kTopologyKey].as_string()), 1, 1, false, true, false, false, {}};

@@ -57,8 +57,6 @@ struct PodClass {
   std::vector<PodAffinityTerm> apart;  // required: away from such pods
   std::vector<PodAffinityTerm> preferred;
   std::vector<SpreadConstraint> spread;
-  bool near_itself =
-      false;  // it matches its own required affinity, so the first of its kind may go anywhere
   bool spreads_by_default = false;
   std::string pinned;  // the only node it may go to, by name
 

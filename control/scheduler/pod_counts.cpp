@@ -66,6 +66,7 @@ PodMatcher spread_matcher(const Value& constraint, std::string_view namespace_,
   PodMatcher matcher;
   matcher.namespaces = {std::string(namespace_)};
   matcher.pods = compiled(with_label_keys(constraint, labels));
+  matcher.staying_only = true;
   matcher.text = cat("spread|", namespace_, "|", selector_text(matcher.pods));
   return matcher;
 }
@@ -82,7 +83,8 @@ bool PodCounts::matches(const PodMatcher& matcher, std::string_view namespace_,
   bool home = std::ranges::binary_search(matcher.namespaces, namespace_);
   if (!home && matcher.namespace_selector) {
     const auto found = namespace_labels_.find(namespace_);
-    home = found != namespace_labels_.end() && matcher.namespace_selector->matches(found->second);
+    const Value& about = found == namespace_labels_.end() ? Value::absent() : found->second;
+    home = matcher.namespace_selector->matches(about);
   }
   return home && matcher.pods.matches(labels);
 }
@@ -100,7 +102,8 @@ std::shared_ptr<const PodCount> PodCounts::matching(std::vector<PodMatcher> matc
   selected.count = count;
   all_pods_([&](const Value& pod, int node) {
     const bool all = std::ranges::all_of(selected.matchers, [&](const PodMatcher& m) {
-      return matches(m, object_namespace(pod), pod[keys::kMetadata][keys::kLabels]);
+      return !(m.staying_only && is_deleting(pod)) &&
+             matches(m, object_namespace(pod), pod[keys::kMetadata][keys::kLabels]);
     });
     if (all) count->add(node, 1);
   });
@@ -108,15 +111,15 @@ std::shared_ptr<const PodCount> PodCounts::matching(std::vector<PodMatcher> matc
 }
 
 std::shared_ptr<const PodCount> PodCounts::owned_by(const Value& owner_uid) {
-  const auto found = owned_.find(owner_uid.as_string());
-  if (found != owned_.end()) return found->second;
-  return owned_.emplace(owner_uid.string(), std::make_shared<PodCount>()).first->second;
+  return owned_.try_emplace(owner_uid.string()).first->second.staying;
 }
 
 bool PodCounts::counts(const PodCount& count, const Value& pod) {
   const Membership& member = membership(pod);
-  return member.owned == &count ||
-         std::ranges::any_of(member.counts, [&](const auto& c) { return c.get() == &count; });
+  const auto is_it = [&](const auto& c) { return c.get() == &count; };
+  if (std::ranges::any_of(member.counts, is_it)) return true;
+  if (is_deleting(pod)) return false;
+  return (member.owned && is_it(member.owned->staying)) || std::ranges::any_of(member.spreading, is_it);
 }
 
 std::vector<std::shared_ptr<const CarriedTerm>> PodCounts::carried_about(
@@ -184,33 +187,45 @@ const PodCounts::Membership& PodCounts::membership(const Value& pod) {
     return found->second;
   }
   if (memberships_.size() >= kMembershipsMax) forget_memberships();
-  Membership member{namespace_, labels, affinity, owner, {}, nullptr};
+  Membership member{namespace_, labels, affinity, owner, {}, {}, nullptr};
   for (const auto& [name, selected] : selected_) {
     auto count = selected.count.lock();
     const bool all = count && std::ranges::all_of(selected.matchers, [&](const PodMatcher& m) {
                        return matches(m, namespace_.as_string(), labels);
                      });
-    if (all) member.counts.push_back(std::move(count));
+    if (!all) continue;
+    const bool staying_only = selected.matchers.front().staying_only;
+    (staying_only ? member.spreading : member.counts).push_back(std::move(count));
   }
-  if (owner.has_value()) {
-    auto& owned = owned_[owner.string()];
-    if (!owned) owned = std::make_shared<PodCount>();
-    member.owned = owned.get();
-  }
+  if (owner.has_value()) member.owned = &owned_[owner.string()];
   collect_carried(member);
   return memberships_[hash] = std::move(member);
 }
 
+void PodCounts::add(const Membership& member, const Value& pod, int node, int sign) {
+  for (const auto& count : member.counts) count->add(node, sign);
+  if (member.owned) member.owned->pods += sign;
+  if (is_deleting(pod)) return;
+  for (const auto& count : member.spreading) count->add(node, sign);
+  if (member.owned) member.owned->staying->add(node, sign);
+}
+
 void PodCounts::change(const Value& pod, int node, int sign) {
   const Membership& member = membership(pod);
-  for (const auto& count : member.counts) count->add(node, sign);
-  if (!member.owned) return;
-  member.owned->add(node, sign);
-  if (member.owned->total() > 0) return;
+  add(member, pod, node, sign);
+  if (!member.owned || member.owned->pods > 0) return;
   const auto owned = owned_.find(member.owner.as_string());
-  if (owned->second.use_count() > 1) return;  // a class waits to place more
+  if (owned->second.staying.use_count() > 1) return;  // a class waits to place more
   owned_.erase(owned);
   memberships_.clear();
+}
+
+bool PodCounts::begin_deletion(const Value& pod, int node) {
+  const Membership& member = membership(pod);
+  for (const auto& count : member.spreading) count->add(node, -1);
+  if (!member.owned) return !member.spreading.empty();
+  member.owned->staying->add(node, -1);
+  return !member.spreading.empty() || member.owned->staying.use_count() > 1;
 }
 
 bool PodCounts::selects_by_namespace() const {
@@ -238,12 +253,13 @@ void PodCounts::recount() {
   for (auto& [name, selected] : selected_) {
     if (const auto count = selected.count.lock()) *count = {};
   }
-  for (auto& [uid, count] : owned_) *count = {};
+  for (auto& [uid, owned] : owned_) {
+    *owned.staying = {};
+    owned.pods = 0;
+  }
   for (auto& [name, term] : carried_) term->carriers = {};
   all_pods_([this](const Value& pod, int node) {
-    const Membership& member = membership(pod);
-    for (const auto& count : member.counts) count->add(node, 1);
-    if (member.owned) member.owned->add(node, 1);
+    add(membership(pod), pod, node, 1);
   });
 }
 

@@ -6,6 +6,8 @@
 // placed once; afterwards every change costs the sorts that the pod belongs to, which are
 // remembered for pods with the same labels.
 //
+// Spreading, also that by owner, leaves out pods that are being deleted; affinity does not.
+//
 // A sort is dropped when nobody holds it. A change of a namespace's labels recounts what selects by
 // them, and grows version(). Owned by the NodeTable; control thread only.
 #pragma once
@@ -28,7 +30,8 @@ struct PodMatcher {
   std::vector<std::string> namespaces;              // sorted
   std::optional<LabelSelector> namespace_selector;  // also those whose labels match
   LabelSelector pods;
-  std::string text;  // equal for equal matchers
+  bool staying_only = false;  // not those that are being deleted
+  std::string text;           // equal for equal matchers
 };
 
 class PodCount {
@@ -66,7 +69,7 @@ class PodCounts {
 
   // Pods that every one of the matchers selects.
   std::shared_ptr<const PodCount> matching(std::vector<PodMatcher> matchers);
-  // Pods with this controller, by its uid.
+  // Pods with this controller, by its uid, but those that are being deleted.
   std::shared_ptr<const PodCount> owned_by(const Value& owner_uid);
   // Whether this pod is one of them.
   bool counts(const PodCount& count, const Value& pod);
@@ -79,6 +82,9 @@ class PodCounts {
   // Whether counts have changed.
   bool put_namespace(const Value& namespace_);
   void change(const Value& pod, int node, int sign);
+  // The pod, as it is counted, stays on its node and is being deleted from now on. Answers whether somebody counts on
+  // the difference.
+  bool begin_deletion(const Value& pod, int node);
   // Grows when terms that a pod's class was made with may have changed.
   uint64_t version() const { return version_; }
   bool any_carried() const { return !carried_.empty(); }
@@ -88,12 +94,17 @@ class PodCounts {
     std::vector<PodMatcher> matchers;
     std::weak_ptr<PodCount> count;
   };
+  struct Owned {
+    std::shared_ptr<PodCount> staying = std::make_shared<PodCount>();
+    int64_t pods = 0;  // those that are being deleted included
+  };
   struct Membership {
     Value namespace_, labels, affinity, owner;
-    std::vector<std::shared_ptr<PodCount>> counts;
-    PodCount* owned = nullptr;  // in owned_, which drops memberships before it drops a count
+    std::vector<std::shared_ptr<PodCount>> counts, spreading;
+    Owned* owned = nullptr;  // in owned_, which drops memberships before it drops a count
   };
   const Membership& membership(const Value& pod);
+  static void add(const Membership& member, const Value& pod, int node, int sign);
   void forget_memberships();
   void collect_carried(Membership& member);
   std::shared_ptr<PodCount> carry(CarriedTerm::Kind kind, const Value& term, int64_t weight,
@@ -103,7 +114,7 @@ class PodCounts {
 
   AllPods all_pods_;
   std::map<std::string, Selected> selected_;  // by the matchers' texts
-  std::map<std::string, std::shared_ptr<PodCount>, std::less<>> owned_;
+  std::map<std::string, Owned, std::less<>> owned_;
   std::map<std::string, std::shared_ptr<CarriedTerm>> carried_;
   std::map<std::string, Value, std::less<>> namespace_labels_;
   std::map<uint64_t, Membership> memberships_;  // a memo, cleared when a sort comes or goes

@@ -145,6 +145,7 @@ void SchedulingQueue::park(const PendingPtr& pod, std::shared_ptr<Candidates> ca
   pod->backs_off_until = executor_.now() + delay_of(*pod);
   pod->candidates = candidates;
   pod->rejected_by = rejected_by;
+  pod->parked_as = candidates->id();
   metrics_.rejected(candidates->profile().name, rejected_by, 1);
   auto& parked = parked_[candidates->id()];
   parked.candidates = std::move(candidates);

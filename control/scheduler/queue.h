@@ -48,6 +48,7 @@ struct PendingPod {
   std::string last_message;
   std::shared_ptr<Candidates> candidates;  // while it is unschedulable, as is the next
   Rejections rejected_by;
+  uint64_t parked_as = 0;  // the id of its candidates when it last was; 0: never
 };
 using PendingPtr = std::shared_ptr<PendingPod>;
 

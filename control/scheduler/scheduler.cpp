@@ -69,6 +69,11 @@ Scheduler::Impl::Impl(Executor& e, Client& c, InformerSet& i, EventRecorder& r, 
               [this](const Value& pod) {
                 const auto pending = queue.find(object_namespace(pod), object_name(pod));
                 return occupies(pod) || (pending && !pending->assumed.empty());
+              },
+              [this](const VolumeRules::VisitNode& visit) {
+                for (const auto& node : table.nodes()) {
+                  if (node.used) visit(node.name, node.labels);
+                }
               }),
       salt(rng.next()),
       flush_timer(e),
@@ -91,6 +96,10 @@ void Scheduler::Impl::on_pod(const Value& before, const Value& after) {
                     node_of(before) == node_of(after);
   if (same && occupies(before) && occupies(after)) {
     if (!table.update_pod(before, after, node_of(after))) return;
+    if (is_deleting(after) && !is_deleting(before)) {
+      help_by(QueueEvent::kAssignedPodUpdate, before);  // what it takes it still has: only spreading counts it no more
+      return;
+    }
     // It takes less than before, or has labels that others wait for or kept away from.
     help_at(QueueEvent::kAssignedPodUpdate, std::string(node_of(after)), before);
     help_by(QueueEvent::kAssignedPodUpdate, after);
@@ -320,6 +329,8 @@ void Scheduler::Impl::place(const PendingPtr& pod) {
   help_by(QueueEvent::kAssignedPodAdd, object);
   // What helped this one may help the next of its class.
   if (candidates) queue.wake(candidates->id(), pod->event);
+  // When there were too many classes its siblings are parked under what was forgotten.
+  if (pod->parked_as != 0 && (!candidates || candidates->id() != pod->parked_as)) queue.wake(pod->parked_as, pod->event);
 }
 
 void Scheduler::Impl::bind(const PendingPtr& pod, const Value& object, const std::string& node,

@@ -5,6 +5,7 @@
 #include "control/base/text.h"
 #include "control/object/keys.h"
 #include "control/object/node_selection.h"
+#include "control/object/quantity.h"
 #include "control/object/volume_match.h"
 #include "control/schema/kinds.h"
 
@@ -79,6 +80,12 @@ Value topology_terms(const Value& storage_class) {
   return Value::array(std::move(terms));
 }
 
+// All nodes but these, which is a rule's one term.
+Value elsewhere(std::vector<Value> names) {
+  return Value::array({Value::map(
+      {{keys::kMatchFields, Value::array({requirement("metadata.name", "NotIn", Value::array(std::move(names)))})}})});
+}
+
 ApiRequest update(KindId kind, Value object) {
   ApiRequest request;
   request.verb = Verb::kUpdate;
@@ -110,24 +117,20 @@ Value refusing_volume_rules(const std::string& reason) {
 
 VolumeRules::VolumeRules(const ObjectCache& claims, const ObjectCache& volumes,
                          const ObjectCache& classes, const ObjectCache& pods, VolumeLimits limits,
-                         std::function<bool(const Value& pod)> is_placed)
+                         std::function<bool(const Value& pod)> is_placed, EachNode each_node)
     : claims_(claims),
       volumes_(volumes),
       classes_(classes),
       pods_(pods),
       limits_(std::move(limits)),
-      is_placed_(std::move(is_placed)) {}
+      is_placed_(std::move(is_placed)),
+      each_node_(std::move(each_node)) {}
 
 VolumeVerdict VolumeRules::of(const Value& pod) const {
   VolumeVerdict verdict;
   if (!has_claims(pod)) return verdict;
   std::vector<Value> rules;
-  if (auto full = limits_.full_for(pod); !full.empty()) {
-    const Value elsewhere = Value::map(
-        {{keys::kMatchFields,
-          Value::array({requirement("metadata.name", "NotIn", Value::array(std::move(full)))})}});
-    rules.push_back(rule(kTooMany, Value::array({elsewhere})));
-  }
+  if (auto full = limits_.full_for(pod); !full.empty()) rules.push_back(rule(kTooMany, elsewhere(std::move(full))));
   for (const auto& volume : pod[keys::kSpec][keys::kVolumes].items()) {
     const std::string name = claim_of_volume(pod, volume);
     if (name.empty()) continue;
@@ -151,6 +154,9 @@ VolumeVerdict VolumeRules::of(const Value& pod) const {
       add_claim(pod, claim, verdict, rules);
     }
     if (!verdict.refusal.empty()) return verdict;
+  }
+  if (auto names = nodes_short_of_volumes(verdict.undecided); !names.empty()) {
+    rules.push_back(rule(kNoneFound, elsewhere(std::move(names))));
   }
   verdict.rules = Value::array(std::move(rules));
   return verdict;
@@ -188,8 +194,9 @@ void VolumeRules::add_claim(const Value& pod, const Value& claim, VolumeVerdict&
 
 void VolumeRules::add_waiting(const Value& claim, const Value& storage_class,
                               std::vector<Value>& rules) const {
+  const bool made_by_hand = storage_class[keys::kProvisioner].as_string() == kNoProvisioner;
   const Value& selected = annotation(claim, volume_notes::kSelectedNode);
-  if (selected.has_value()) {
+  if (selected.has_value() && !made_by_hand) {
     // Its volume is being made there.
     const Value there = Value::map(
         {{keys::kMatchFields,
@@ -197,7 +204,7 @@ void VolumeRules::add_waiting(const Value& claim, const Value& storage_class,
     rules.push_back(rule(kNoneFound, Value::array({there})));
     return;
   }
-  if (storage_class[keys::kProvisioner].as_string() != kNoProvisioner) {
+  if (!made_by_hand) {
     if (!storage_class[keys::kAllowedTopologies].empty()) {
       rules.push_back(rule(kNoneFound, topology_terms(storage_class)));
     }
@@ -220,6 +227,54 @@ std::vector<Value> VolumeRules::free_volumes(const Value& claim) const {
   return fitting;
 }
 
+bool VolumeRules::is_static(const Value& claim) const {
+  return classes_.find("", storage_class_of(claim))[keys::kProvisioner].as_string() == kNoProvisioner;
+}
+
+// Smaller claims choose first, so that they leave the larger volumes to those that need them.
+std::vector<VolumeRules::Wish> VolumeRules::wishes_of(const std::vector<Value>& undecided) const {
+  std::vector<Wish> wishes;
+  for (const auto& claim : undecided) {
+    const bool being_made = annotation(claim, volume_notes::kSelectedNode).has_value() && !is_static(claim);
+    if (!being_made) wishes.push_back({claim, free_volumes(claim)});
+  }
+  std::ranges::stable_sort(wishes, {}, [](const Wish& wish) {
+    return Quantity::of_value(wish.claim[keys::kSpec][keys::kResources][keys::kRequests].get("storage"));
+  });
+  return wishes;
+}
+
+// The volume of each on this node, or absent: no two get the same.
+std::vector<Value> VolumeRules::choose(const std::vector<Wish>& wishes, const Value& labels, std::string_view node) {
+  std::vector<Value> chosen;
+  for (const auto& wish : wishes) {
+    std::vector<Value> volumes;
+    std::ranges::copy_if(wish.free, std::back_inserter(volumes), [&](const Value& volume) {
+      return std::ranges::find(chosen, volume) == chosen.end() && is_on(volume, labels, node);
+    });
+    chosen.push_back(best_volume(volumes, wish.claim, false));
+  }
+  return chosen;
+}
+
+// Nodes that have a volume for each of the claims that nobody makes volumes for, but not for all of them together.
+std::vector<Value> VolumeRules::nodes_short_of_volumes(const std::vector<Value>& undecided) const {
+  std::vector<Value> of_hand;
+  std::ranges::copy_if(undecided, std::back_inserter(of_hand), [&](const Value& claim) { return is_static(claim); });
+  if (of_hand.size() < 2) return {};
+  std::vector<Value> names;
+  const auto wishes = wishes_of(of_hand);
+  each_node_([&](const std::string& name, const Value& labels) {
+    const auto has_one = [&](const Wish& wish) {
+      return std::ranges::any_of(wish.free, [&](const Value& volume) { return is_on(volume, labels, name); });
+    };
+    if (!std::ranges::all_of(wishes, has_one)) return;  // each claim's own rule says so
+    const auto chosen = choose(wishes, labels, name);
+    if (std::ranges::any_of(chosen, [](const Value& volume) { return volume.is_absent(); })) names.emplace_back(name);
+  });
+  return names;
+}
+
 bool VolumeRules::used_by_another(const Value& pod, const Value& claim) const {
   const std::string name(object_name(claim));
   return std::ranges::any_of(pods_.list(object_namespace(pod)), [&](const Value& other) {
@@ -233,20 +288,17 @@ std::vector<ApiRequest> VolumeRules::requests_for(const std::vector<Value>& unde
                                                   const Value& labels,
                                                   const std::string& node) const {
   std::vector<ApiRequest> requests;
-  std::vector<Value> taken;
-  for (const auto& claim : undecided) {
-    if (annotation(claim, volume_notes::kSelectedNode).has_value()) continue;
-    auto volumes = free_volumes(claim);
-    std::erase_if(volumes, [&](const Value& volume) {
-      return !is_on(volume, labels, node) || std::ranges::find(taken, volume) != taken.end();
-    });
-    const Value volume = best_volume(volumes, claim, false);
+  const auto wishes = wishes_of(undecided);
+  const auto chosen = choose(wishes, labels, node);
+  for (size_t i = 0; i < wishes.size(); ++i) {
+    const Value& claim = wishes[i].claim;
+    const Value& volume = chosen[i];
     if (!volume.has_value()) {
+      if (is_static(claim)) continue;
       requests.push_back(update(kinds::kPersistentvolumeclaims,
                                 with_annotation(claim, volume_notes::kSelectedNode, Value(node))));
       continue;
     }
-    taken.push_back(volume);
     if (volume[keys::kSpec][keys::kClaimRef].has_value())
       continue;  // reserved for it: the binder's
     const Value& metadata = claim[keys::kMetadata];

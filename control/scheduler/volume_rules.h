@@ -4,6 +4,7 @@
 //
 //   bound claim      its volume's node affinity and zone labels
 //   waiting claim    nodes of free volumes that fit, or, with a provisioner, the class's topologies
+//   several of them  nodes that have a free volume for each of them at once
 //   unbound claim    of a class that binds at once: no node until the binder has done its part
 //   any of them      nodes whose driver attaches one more (volume_limits.h)
 //
@@ -37,14 +38,16 @@ Value refusing_volume_rules(const std::string& reason);
 
 class VolumeRules {
  public:
+  using VisitNode = std::function<void(const std::string& name, const Value& labels)>;
+  using EachNode = std::function<void(const VisitNode& visit)>;
   // `is_placed`: whether a pod has a node, though the cache may not know it yet.
   VolumeRules(const ObjectCache& claims, const ObjectCache& volumes, const ObjectCache& classes,
               const ObjectCache& pods, VolumeLimits limits,
-              std::function<bool(const Value& pod)> is_placed);
+              std::function<bool(const Value& pod)> is_placed, EachNode each_node);
 
   VolumeVerdict of(const Value& pod) const;
   // What decides the claims for this node: a free volume there is reserved, else the claim is
-  // marked for its provisioner. Each write carries the resourceVersion that was read.
+  // marked for its provisioner, if it has one. Each write carries the resourceVersion that was read.
   std::vector<ApiRequest> requests_for(const std::vector<Value>& undecided,
                                        const Value& node_labels, const std::string& node) const;
   // Some node has a limit, so that any pod with claims that goes may be what another waits for.
@@ -53,6 +56,16 @@ class VolumeRules {
   bool all_bound(const Value& pod) const;
 
  private:
+  // A claim that is still to get its volume, with the free ones that can serve it.
+  struct Wish {
+    Value claim;
+    std::vector<Value> free;
+  };
+  std::vector<Wish> wishes_of(const std::vector<Value>& undecided) const;
+  static std::vector<Value> choose(const std::vector<Wish>& wishes, const Value& labels, std::string_view node);
+  std::vector<Value> nodes_short_of_volumes(const std::vector<Value>& undecided) const;
+  // Its volumes are made by hand: no provisioner will make one.
+  bool is_static(const Value& claim) const;
   void add_claim(const Value& pod, const Value& claim, VolumeVerdict& verdict,
                  std::vector<Value>& rules) const;
   void add_waiting(const Value& claim, const Value& storage_class, std::vector<Value>& rules) const;
@@ -65,6 +78,7 @@ class VolumeRules {
   const ObjectCache& pods_;
   VolumeLimits limits_;
   std::function<bool(const Value& pod)> is_placed_;
+  EachNode each_node_;
 };
 
 }  // namespace minik::control

@@ -13,12 +13,7 @@ class ControllerRunnerTest : public ::testing::Test {
  protected:
   // A controller that plans these writes whenever it looks, until `satisfied`.
   void start(size_t writes, bool independent) {
-    ControllerSpec spec;
-    spec.name = "test";
-    spec.kind = kinds::kConfigmaps;
-    spec.watches = {{kinds::kConfigmaps, nullptr, {}}};
-    spec.decide = [this, writes, independent](const Snapshot& snapshot, const ObjectKey&, Env&) {
-      ++looks;
+    start([writes, independent](const Snapshot& snapshot) {
       Plan plan;
       for (size_t i = snapshot.cache(kinds::kConfigmaps).size(); i < writes; ++i) {
         auto& write = plan.create(kinds::kConfigmaps, object_named(cat("c", i), 0));
@@ -27,6 +22,16 @@ class ControllerRunnerTest : public ::testing::Test {
         write.failure_counts.push_back({"test_writes_total", "Writes.", {{"status", "failed"}}});
       }
       return plan;
+    });
+  }
+  void start(std::function<Plan(const Snapshot&)> decide) {
+    ControllerSpec spec;
+    spec.name = "test";
+    spec.kind = kinds::kConfigmaps;
+    spec.watches = {{kinds::kConfigmaps, nullptr, {}}};
+    spec.decide = [this, decide](const Snapshot& snapshot, const ObjectKey&, Env&) {
+      ++looks;
+      return decide(snapshot);
     };
     runner = std::make_unique<ControllerRunner>(std::move(spec), executor, client, informers,
                                                 events, metrics, Rng(1));
@@ -62,6 +67,33 @@ TEST_F(ControllerRunnerTest, LooksAgainOnlyAfterTheSlowWatchHasShownItsWrites) {
   EXPECT_EQ(looks, 2);
   EXPECT_TRUE(client.pending.empty());
   EXPECT_TRUE(runner->idle());
+}
+
+TEST_F(ControllerRunnerTest, GoesOnByTheAnswersWhateverTheyAre) {
+  std::string heard;
+  start([&](const Snapshot&) {
+    Plan plan;
+    for (const auto* name : {"c0", "c1"}) plan.create(kinds::kConfigmaps, object_named(name, 0));
+    plan.then = [&](const Snapshot&, Env&, const Plan::Answers& answers) {
+      for (const auto& answer : answers) heard += answer ? cat(object_name(answer->object), " ") : answer.error().message + " ";
+      Plan next;
+      next.create(kinds::kConfigmaps, object_named("c2", 0));
+      return next;
+    };
+    return plan;
+  });
+  client.answer(Error(ErrorCode::kForbidden, "refused"));
+  succeed("c1", 7);
+  EXPECT_EQ(heard, "refused c1 ");
+  ASSERT_EQ(client.pending.size(), 1U);
+  EXPECT_EQ(object_name(client.pending.front().request.body), "c2");
+  succeed("c2", 8);
+  runner->enqueue({"default", "all"});
+  settle();
+  EXPECT_EQ(looks, 1) << "its writes have not come back yet";
+  client.tell(kinds::kConfigmaps, WatchEventType::kAdded, object_named("c2", 8));
+  settle();
+  EXPECT_EQ(looks, 2);
 }
 
 TEST_F(ControllerRunnerTest, GoesOnWithoutTheCacheAfterThirtySeconds) {

@@ -62,6 +62,38 @@ TEST(ReplicaProposal, GrowsByTheRatioOfUsageToTarget) {
   EXPECT_EQ(replicas(cpu_percent(50), 4, {{"a", 10}, {"b", 10}, {"c", 10}, {"d", 10}}), 1);
 }
 
+// One pod at 100m of 100m whose sidecar uses 200m of 300m.
+PodsAndUsage with_sidecar() {
+  PodsAndUsage known = known_of({{"a", 100}});
+  known.pods[0] = known.pods[0].with_at(
+      {keys::kSpec, keys::kInitContainers},
+      document("l: [{name: setup}, {name: proxy, restartPolicy: Always, resources: {requests: {cpu: 300m}}}]").get("l"));
+  known.metrics["a"] = document("timestamp: '2026-03-01T12:00:00Z'\nwindow: 15s\ncontainers: [{name: web, usage: {cpu: 100m}}, "
+                                "{name: proxy, usage: {cpu: 200m}}]");
+  return known;
+}
+
+TEST(ReplicaProposal, MeasuresSidecarsByTheirRequestsToo) {
+  const auto whole = propose(cpu_percent(75), 1, with_sidecar(), {});
+  ASSERT_TRUE(whole) << whole.error().message;
+  EXPECT_EQ(whole->replicas, 1) << "300m of 400m are what is wanted";
+  const auto of_proxy = propose(document("{type: ContainerResource, containerResource: {name: cpu, container: proxy, target: "
+                                         "{type: Utilization, averageUtilization: 33}}}"),
+                                1, with_sidecar(), {});
+  ASSERT_TRUE(of_proxy) << of_proxy.error().message;
+  EXPECT_EQ(of_proxy->replicas, 2) << "66 % of its own request";
+}
+
+TEST(ReplicaProposal, TakesWhatAPodAsksForAsAWholeForItsContainers) {
+  PodsAndUsage known = known_of({{"a", 100}});
+  known.pods[0] = known.pods[0]
+                      .with_at({keys::kSpec, keys::kContainers}, document("l: [{name: web}]").get("l"))
+                      .with_at({keys::kSpec, keys::kResources}, document("requests: {cpu: 200m}"));
+  const auto proposal = propose(cpu_percent(50), 1, known, {});
+  ASSERT_TRUE(proposal) << proposal.error().message;
+  EXPECT_EQ(proposal->replicas, 1) << "100m of 200m are what is wanted";
+}
+
 TEST(ReplicaProposal, StaysWithinATenthOfTheTarget) {
   EXPECT_EQ(replicas(cpu_percent(50), 2, {{"a", 55}, {"b", 55}}), 2);
   EXPECT_EQ(replicas(cpu_percent(50), 2, {{"a", 45}, {"b", 45}}), 2);

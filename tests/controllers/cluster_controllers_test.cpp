@@ -141,6 +141,27 @@ TEST_F(ClusterControllers, ForegroundDeletionTakesWhatDoesNotBlockItAsWell) {
   EXPECT_FALSE(config_map("loose").has_value());
 }
 
+TEST_F(ClusterControllers, AnOwnerOfManyGoesWithTheLastOfThem) {
+  const auto uid = create(config("owner", ""));
+  for (int i = 0; i < 200; ++i) create(config(cat("child-", i), owner("owner", uid, true), "  finalizers: [example.com/hold]\n"));
+  remove(kinds::kConfigmaps, "default", "owner", PropagationPolicy::kForeground);
+  run(seconds(10));
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_TRUE(is_deleting(config_map(cat("child-", i)))) << i;
+    EXPECT_TRUE(is_deleting(config_map("owner")));
+    ApiRequest request;
+    request.verb = Verb::kPatch;
+    request.kind = kinds::kConfigmaps;
+    request.namespace_ = "default";
+    request.name = cat("child-", i);
+    request.patch_type = PatchType::kMerge;
+    request.body = Value::map({{keys::kMetadata, Value::map({{keys::kFinalizers, Value(nullptr)}})}});
+    ASSERT_TRUE(call(std::move(request)));
+  }
+  run(seconds(1));
+  EXPECT_FALSE(config_map("owner").has_value());
+}
+
 TEST_F(ClusterControllers, ForegroundDeletionGetsOutOfACircle) {
   const auto first = create(config("first", ""));
   const auto second = create(config("second", owner("first", first, true)));

@@ -163,6 +163,14 @@ TEST_F(DaemonSet, LeavesANodeThatDoesNotFitAnyMore) {
   EXPECT_EQ(status_in(plan)[keys::kNumberMisscheduled].as_int(), 1);
 }
 
+TEST_F(DaemonSet, LetsPodsGoBeforeItAsksForOthers) {
+  // The creation may be refused by a quota, and the plan ends there.
+  EXPECT_EQ(deeds(decide(set_of({.pod_spec = "nodeSelector: {disk: ssd}, "}) +
+                         revision_of({.pod_spec = "nodeSelector: {disk: ssd}, "}, 1) + node_of("a", "disk: ssd") +
+                         node_of("b", "disk: hdd") + pod_of("agent-b", "b"))),
+            "delete pods agent-b\ncreate pods \n");
+}
+
 TEST_F(DaemonSet, WritesItsRevisionBeforeItsFirstPod) {
   const Plan plan = decide(set_of() + node_of("a"));
   EXPECT_EQ(deeds(plan), "create controllerrevisions \ncreate pods \n");

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -41,6 +42,14 @@ class DecisionWorld {
   Plan decide(std::string namespace_, std::string name) {
     Env env{now, rng_};
     return spec_.decide(snapshot_, {std::move(namespace_), std::move(name)}, env);
+  }
+
+  // The plan that follows when the server answers so.
+  Plan follow(const Plan& plan, const std::function<Result<ApiResponse>(const ApiRequest&)>& answer) {
+    Plan::Answers answers;
+    for (const auto& write : plan.writes) answers.push_back(answer(write.request));
+    Env env{now, rng_};
+    return plan.then(snapshot_, env, answers);
   }
 
   // Who is woken by this object's arrival.

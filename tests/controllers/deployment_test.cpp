@@ -205,6 +205,16 @@ TEST_F(Deployment, SaysThatItHasMadeTheNewSetWhenItRecreatesToo) {
   EXPECT_EQ(reason, "NewReplicaSetCreated");
 }
 
+TEST_F(Deployment, MakesNoNewSetWhileAnOldPodIsOnItsWayOut) {
+  world.add(cat(recreating("web:2"), set_of("web-old", "web:1", 0, 0), kOldPod));
+  const auto waiting = text_of(world.decide("default", "web"));
+  EXPECT_EQ(waiting.find("create"), std::string::npos) << waiting;
+  const Value pod = world.cache(kinds::kPods).find("default", "web-old-1");
+  world.cache(kinds::kPods).put(pod.with_at({keys::kStatus, keys::kPhase}, "Succeeded"));
+  const auto ended = text_of(world.decide("default", "web"));
+  EXPECT_NE(ended.find("create replicasets"), std::string::npos) << ended;
+}
+
 TEST_F(Deployment, RecreatesNothingWhileAnOldPodIsOnItsWayOut) {
   world.add(cat(recreating("web:2"), set_of("web-old", "web:1", 0, 0),
                 with_revision(set_of("web-new", "web:2", 0, 0), 2), kOldPod));

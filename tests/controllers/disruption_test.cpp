@@ -1,6 +1,7 @@
 #include "control/controllers/disruption.h"
 
 #include "control/base/text.h"
+#include "control/schema/kind_registry.h"
 #include "decision_world.h"
 
 namespace minik::control {
@@ -38,7 +39,7 @@ std::string counts(const Plan& plan) {
 }
 
 std::string decided(std::string_view rule, std::string_view status = "{}") {
-  DecisionWorld world(disruption_controller());
+  DecisionWorld world(disruption_controller(Schema::builtin()));
   world.add(cat(kSet, budget_of(rule, status), pod_of("a"), pod_of("b"), pod_of("c"),
                 pod_of("d", "False")));
   return counts(world.decide("default", "keep"));
@@ -65,7 +66,7 @@ TEST(Disruption, CountsAGrantedEvictionForTwoMinutes) {
 }
 
 TEST(Disruption, TellsAPodThatTwoBudgetsGuardIt) {
-  DecisionWorld world(disruption_controller());
+  DecisionWorld world(disruption_controller(Schema::builtin()));
   std::string other = budget_of("minAvailable: 1");
   other.replace(other.find("name: keep"), 10, "name: also");
   world.add(cat(kSet, budget_of("minAvailable: 1", "{observedGeneration: 1}"), other, pod_of("a")));
@@ -79,7 +80,7 @@ TEST(Disruption, TellsAPodThatTwoBudgetsGuardIt) {
 }
 
 TEST(Disruption, NamesPodsThatNobodyManages) {
-  DecisionWorld world(disruption_controller());
+  DecisionWorld world(disruption_controller(Schema::builtin()));
   world.add(cat(budget_of("maxUnavailable: 1"), pod_of("a", "True", "[]")));
   const Plan plan = world.decide("default", "keep");
   EXPECT_EQ(counts(plan), "1/0/0/0");
@@ -93,7 +94,7 @@ TEST(Disruption, NamesPodsThatNobodyManages) {
 }
 
 TEST(Disruption, AllowsNothingWhereAControllerDoesNotSayHowManyPodsItWants) {
-  DecisionWorld world(disruption_controller());
+  DecisionWorld world(disruption_controller(Schema::builtin()));
   world.add(cat(budget_of("maxUnavailable: 1", "{disruptionsAllowed: 2}"),
                 pod_of("a", "True", "[{apiVersion: batch/v1, kind: Job, name: sum, uid: job, controller: true}]")));
   const Plan plan = world.decide("default", "keep");
@@ -108,8 +109,41 @@ TEST(Disruption, AllowsNothingWhereAControllerDoesNotSayHowManyPodsItWants) {
             "Failed to calculate the number of expected pods: jobs.batch does not implement the scale subresource");
 }
 
+TEST(Disruption, AsksOwnersOfOtherKindsForTheirScale) {
+  KindRegistry registry;
+  const Schema schema(registry);
+  const KindId shards = *registry.served("example.com", "v1", "shards");
+  const ResourceInfo info{.id = shards, .group = "example.com", .version = "v1", .plural = "shards", .singular = "shard",
+                          .kind = "Shard", .namespaced = true, .verbs = "get", .short_names = "", .categories = "",
+                          .selectable_fields = "", .type = nullptr,
+                          .subresources = {{"scale", "Scale", "autoscaling", "v1", nullptr, "get"}},
+                          .api_version = "example.com/v1"};
+  registry.define(shards, info);
+  DecisionWorld world(disruption_controller(schema));
+  const std::string owner = "[{apiVersion: example.com/v1, kind: Shard, name: db, uid: shard-1, controller: true}]";
+  world.add(cat(budget_of("maxUnavailable: 1"), pod_of("a", "True", owner), pod_of("b", "True", owner)));
+  const Plan question = world.decide("default", "keep");
+  ASSERT_EQ(question.writes.size(), 1U) << "one question for both pods";
+  EXPECT_EQ(question.writes[0].request.subresource, "scale");
+  EXPECT_EQ(question.writes[0].request.name, "db");
+  const auto scale = [](std::string_view uid) {
+    return [uid](const ApiRequest&) {
+      return ApiResponse{Value::map({{keys::kMetadata, Value::map({{keys::kUid, uid}})},
+                                     {keys::kSpec, Value::map({{keys::kReplicas, 2}})}}),
+                         false, false, {}};
+    };
+  };
+  EXPECT_EQ(counts(world.follow(question, scale("shard-1"))), "2/1/2/1");
+  const auto reason = [](const Plan& plan) {
+    return plan.writes[0].request.body[keys::kStatus][keys::kConditions].items()[0][keys::kMessage].string();
+  };
+  EXPECT_EQ(reason(world.follow(question, scale("a-namesake"))), "found no controllers for pod \"a\"");
+  EXPECT_EQ(reason(world.follow(question, [](const ApiRequest&) { return Error(ErrorCode::kTimeout, "no answer"); })),
+            "no answer");
+}
+
 TEST(Disruption, AMinimumThatIsANumberAsksNoController) {
-  DecisionWorld world(disruption_controller());
+  DecisionWorld world(disruption_controller(Schema::builtin()));
   world.add(cat(budget_of("minAvailable: 1"),
                 pod_of("a", "True", "[{apiVersion: batch/v1, kind: Job, name: sum, uid: job, controller: true}]"),
                 pod_of("b", "True", "[]")));
@@ -117,7 +151,7 @@ TEST(Disruption, AMinimumThatIsANumberAsksNoController) {
 }
 
 TEST(Disruption, SaysOfAPodThatSomebodyWasLetToEvictAndDidNot) {
-  DecisionWorld world(disruption_controller());
+  DecisionWorld world(disruption_controller(Schema::builtin()));
   world.add(cat(kSet, budget_of("minAvailable: 1", "{disruptedPods: {a: '2026-03-01T11:58:00Z'}}"), pod_of("a")));
   const Plan plan = world.decide("default", "keep");
   ASSERT_EQ(plan.events.size(), 1U);
@@ -126,7 +160,7 @@ TEST(Disruption, SaysOfAPodThatSomebodyWasLetToEvictAndDidNot) {
 }
 
 TEST(Disruption, IsSilentWhenNothingChanged) {
-  DecisionWorld world(disruption_controller());
+  DecisionWorld world(disruption_controller(Schema::builtin()));
   world.add(cat(kSet, budget_of("minAvailable: 1"), pod_of("a")));
   const Plan first = world.decide("default", "keep");
   ASSERT_EQ(first.writes.size(), 1U);
@@ -135,7 +169,7 @@ TEST(Disruption, IsSilentWhenNothingChanged) {
 }
 
 TEST(Disruption, APodWakesTheBudgetsThatSelectIt) {
-  DecisionWorld world(disruption_controller());
+  DecisionWorld world(disruption_controller(Schema::builtin()));
   world.add(cat(budget_of("minAvailable: 1"), pod_of("a")));
   const Value pod = world.cache(kinds::kPods).find("default", "a");
   EXPECT_EQ(world.woken_by(kinds::kPods, Value::absent(), pod).size(), 1U);

@@ -50,6 +50,21 @@ TEST(EndpointSlices, SayOfEachPodWhetherItIsReadyServingOrLeaving) {
   EXPECT_EQ(conditions(2), "serving terminating");
 }
 
+TEST(EndpointSlices, FindThePortsOfSidecarsByName) {
+  DecisionWorld world(endpoint_slice_controller());
+  std::string pod = pod_of("a", "10.1.0.1", true);
+  pod.replace(pod.find("containers:"), 11,
+              "initContainers: [{name: setup, ports: [{name: http, containerPort: 1}]}, {name: proxy, restartPolicy: Always, "
+              "ports: [{name: http, containerPort: 15000}]}], containers:");
+  pod.replace(pod.find("[{name: http, containerPort: 8080"), 12, "[{name: admin");
+  world.add(cat(kService, pod));
+  const Plan plan = world.decide("default", "web");
+  ASSERT_EQ(plan.writes.size(), 1U);
+  const auto ports = plan.writes[0].request.body[keys::kPorts].items();
+  ASSERT_EQ(ports.size(), 1U);
+  EXPECT_EQ(ports[0][keys::kPort].as_int(), 15000);
+}
+
 TEST(EndpointSlices, SayForWhomAReadyPodIsTheNearestWhereTheServiceAsks) {
   const auto hints = [](std::string_view preference) {
     DecisionWorld world(endpoint_slice_controller());

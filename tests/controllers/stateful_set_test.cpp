@@ -1,5 +1,7 @@
 #include "control/controllers/stateful_set.h"
 
+#include <algorithm>
+
 #include "control/base/text.h"
 #include "decision_world.h"
 
@@ -327,6 +329,23 @@ TEST_F(StatefulSet, LeavesClaimsBehindUnlessThePolicySaysOtherwise) {
   facts.retention = "{whenDeleted: Delete, whenScaled: Retain}";
   EXPECT_EQ(deeds(decide(set_of(facts) + rest)),
             "update data-db-0\nupdate data-db-1\ndelete db-1\n");
+}
+
+TEST_F(StatefulSet, MakesEachPodRightAfterItsOwnClaims) {
+  const SetFacts claiming{.policy = "Parallel", .replicas = 2, .claims = true};
+  EXPECT_EQ(deeds(decide(set_of(claiming) + revision_of(v1, 1))),
+            "create data-db-0\ncreate db-0\ncreate data-db-1\ncreate db-1\n")
+      << "a quota that has room for one claim has room for its pod";
+}
+
+TEST_F(StatefulSet, CostsWhatItsPodsCostHoweverManyItWants) {
+  SetFacts huge{.replicas = 2'000'000'000};
+  const std::string rest = revision_of(v1, 1) + pods_of(v1, 0, 2);
+  EXPECT_EQ(deeds(decide(set_of(huge) + rest)), "create db-2\n");
+  huge.policy = "Parallel";
+  const Plan plan = decide(set_of(huge) + rest);
+  const auto made = std::ranges::count_if(plan.writes, [](const PlannedWrite& w) { return w.request.verb == Verb::kCreate; });
+  EXPECT_EQ(made, 500);
 }
 
 TEST_F(StatefulSet, WaitsUntilTheClaimOfAnEarlierPodIsGone) {

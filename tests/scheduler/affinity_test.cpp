@@ -92,6 +92,51 @@ TEST_F(PodRules, TheFirstOfAKindThatWantsItsOwnKindGoesAnywhere) {
   for (int i = 1; i < 4; ++i) EXPECT_EQ(zone_of(cat("web-", i)), zone_of("web-0"));
 }
 
+TEST_F(PodRules, TheFirstOfAKindIsKnownByItsNamespacesLabelsToo) {
+  add_zones();
+  ASSERT_TRUE(patch(kinds::kNamespaces, "", "default", R"({"metadata":{"labels":{"team":"blue"}}})"));
+  run();
+  const auto with = [](const std::string& team) {
+    return affinity("podAffinity", "zone", "{matchLabels: {app: web}}", cat("namespaceSelector: {matchLabels: {team: ", team, "}}"));
+  };
+  add_pod("blue", "", with("blue"), "labels: {app: web}");
+  run();
+  EXPECT_NE(zone_of("blue"), '-') << refusal("blue");
+  remove(kinds::kPods, "default", "blue");
+  add_pod("red", "", with("red"), "labels: {app: web}");
+  run();
+  EXPECT_EQ(zone_of("red"), '-');
+  ASSERT_TRUE(patch(kinds::kNamespaces, "", "default", R"({"metadata":{"labels":{"team":"red"}}})"));
+  run(seconds(2));
+  EXPECT_NE(zone_of("red"), '-');
+}
+
+TEST_F(PodRules, SpreadingCountsNoPodThatIsOnItsWayOut) {
+  add_node("a", "4");
+  add_node("b", "100m");
+  add_pod("old", requests("1"), spread("kubernetes.io/hostname"), "labels: {app: web}, finalizers: [example.com/hold]");
+  run();
+  ASSERT_EQ(node_of("old"), "a");
+  add_pod("new", requests("1"), spread("kubernetes.io/hostname"), "labels: {app: web}");
+  const auto rule = affinity("podAntiAffinity", "kubernetes.io/hostname", "{matchLabels: {app: web}}");
+  run();
+  EXPECT_EQ(refusal("new"),
+            "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) didn't match pod topology spread constraints.");
+  remove(kinds::kPods, "default", "old");
+  run(seconds(2));
+  EXPECT_EQ(node_of("new"), "a");
+  add_pod("apart", requests("1"), rule);
+  run();
+  EXPECT_EQ(refusal("apart"),
+            "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) didn't match pod anti-affinity rules.");
+  remove(kinds::kPods, "default", "new");
+  run();
+  EXPECT_EQ(node_of("apart"), "") << "affinity sees the pod until it has gone";
+  ASSERT_TRUE(patch(kinds::kPods, "default", "old", R"({"metadata":{"finalizers":null}})"));
+  run(seconds(2));
+  EXPECT_EQ(node_of("apart"), "a");
+}
+
 TEST_F(PodRules, NamespaceSelectorsLookAtTheNamespacesLabels) {
   add("{apiVersion: v1, kind: Namespace, metadata: {name: shared, labels: {team: blue}}}");
   add("{apiVersion: v1, kind: ServiceAccount, metadata: {name: default, namespace: shared}}");

@@ -38,6 +38,19 @@ TEST_F(Queue, AnEventThatCannotHelpWakesNobody) {
   EXPECT_EQ(node_of("waits"), "a");
 }
 
+TEST_F(Queue, PodsOfOneKindFollowEachOtherHoweverManyKindsWait) {
+  add_node("a", "1");
+  add_pod("filler", requests("1"));
+  run();
+  for (int i = 0; i < 3; ++i) add_pod(cat("twin-", i), requests("300m"));
+  run();
+  for (int i = 0; i < 1100; ++i) add_pod(cat("other-", i), requests(cat(2000 + i, "m")));
+  run(seconds(20));
+  remove(kinds::kPods, "default", "filler");
+  run(seconds(1));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(node_of(cat("twin-", i)), "a") << i;
+}
+
 TEST_F(Queue, APodThatIsResizedToLessMakesRoom) {
   add_node("a", "2");
   add_pod("large", requests("1500m"));

@@ -158,6 +158,36 @@ TEST_F(Volumes, AWaitingClaimIsBoundToAVolumeOfTheNodeThatThePodGets) {
   EXPECT_EQ(bound_to("data"), "on-b");
 }
 
+TEST_F(Volumes, TwoClaimsOfAPodNeedTwoVolumesOfItsNode) {
+  start_controllers();
+  add_ready_node("a");
+  add_class("local", "kubernetes.io/no-provisioner", "WaitForFirstConsumer");
+  add_volume("on-a", "local", "a");
+  add_claim("data", "local");
+  add_claim("log", "local");
+  add_pod("db", "",
+          "volumes: [{name: data, persistentVolumeClaim: {claimName: data}}, {name: log, persistentVolumeClaim: "
+          "{claimName: log}}]");
+  run(seconds(3));
+  EXPECT_TRUE(why_pending("db").starts_with(
+      "0/1 nodes are available: 1 node(s) didn't find available persistent volumes to bind."))
+      << why_pending("db");
+  for (const std::string name : {"data", "log"}) {
+    EXPECT_EQ(bound_to(name), "") << "of a node that cannot have the pod";
+    EXPECT_TRUE(claim(name)[keys::kMetadata][keys::kAnnotations].get("volume.kubernetes.io/selected-node").is_absent())
+        << "nobody makes volumes of this class";
+  }
+  add_ready_node("b");
+  add_volume("on-b", "local", "b");
+  run();
+  EXPECT_EQ(node_of("db"), "");
+  add_volume("on-b-too", "local", "b");
+  run(seconds(15));
+  EXPECT_EQ(node_of("db"), "b");
+  EXPECT_TRUE(bound_to("data").starts_with("on-b")) << bound_to("data");
+  EXPECT_TRUE(bound_to("log").starts_with("on-b")) << bound_to("log");
+}
+
 TEST_F(Volumes, AProvisionedVolumeIsMadeWhereThePodIsGoing) {
   start_controllers();
   add_ready_node("a");

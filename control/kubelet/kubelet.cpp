@@ -15,6 +15,7 @@ namespace {
 
 constexpr Duration kRetry = seconds(1);
 constexpr int kLeaseTriesMax = 5;  // a period, as the real agent's
+constexpr int kStatusTriesMax = 5;  // likewise
 constexpr std::string_view kLeaseNamespace = "kube-node-lease";
 constexpr int64_t kLeaseSeconds = 40;
 constexpr std::string_view kVersion = "v1.35.0";
@@ -404,30 +405,36 @@ void Kubelet::report_status() {
       }
       images_ = list.empty() ? Value() : Value::array(std::move(list));
     }
-    ApiRequest get;
-    get.verb = Verb::kGet;
-    get.kind = kinds::kNodes;
-    get.name = config_.node_name;
-    client_.send(std::move(get), [this, alive](const Result<ApiResponse>& node) {
-      if (!*alive) return;
-      if (!node) {
-        if (node.error().code == ErrorCode::kNotFound) {
-          register_node();
-        } else {
-          report_within(config_.correction_period);
-        }
-        return;
+    write_node_status(kStatusTriesMax);
+  });
+}
+
+// Over the version that was read and no other, which somebody may have written meanwhile: then once more.
+void Kubelet::write_node_status(int tries) {
+  ApiRequest get;
+  get.verb = Verb::kGet;
+  get.kind = kinds::kNodes;
+  get.name = config_.node_name;
+  client_.send(std::move(get), [this, alive = alive_, tries](const Result<ApiResponse>& node) {
+    if (!*alive) return;
+    if (!node) {
+      if (node.error().code == ErrorCode::kNotFound) {
+        register_node();
+      } else {
+        report_within(config_.correction_period);
       }
-      ApiRequest request;
-      request.verb = Verb::kUpdate;
-      request.kind = kinds::kNodes;
-      request.name = config_.node_name;
-      request.subresource = "status";
-      request.body = node->object.with(keys::kStatus, make_node_status(node->object[keys::kStatus]))
-                         .with(keys::kMetadata, node->object[keys::kMetadata].without(keys::kResourceVersion));
-      client_.send(std::move(request), [this, alive](const Result<ApiResponse>& result) {
-        if (*alive && !result) report_within(config_.correction_period);
-      });
+      return;
+    }
+    ApiRequest request;
+    request.verb = Verb::kUpdate;
+    request.kind = kinds::kNodes;
+    request.name = config_.node_name;
+    request.subresource = "status";
+    request.body = node->object.with(keys::kStatus, make_node_status(node->object[keys::kStatus]));
+    client_.send(std::move(request), [this, alive, tries](const Result<ApiResponse>& result) {
+      if (!*alive || result) return;
+      if (result.error().code == ErrorCode::kConflict && tries > 1) return write_node_status(tries - 1);
+      report_within(config_.correction_period);
     });
   });
 }

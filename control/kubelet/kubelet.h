@@ -96,6 +96,7 @@ class Kubelet {
   void renew_lease();
   void write_lease();
   void report_status();
+  void write_node_status(int tries);
   void report_within(Duration delay);
   void rest_if_allowed();
   void on_node(const Value& node);

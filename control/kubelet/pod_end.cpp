@@ -164,11 +164,7 @@ void PodWorker::finish_deletion() {
   write_status();
   if (status_in_flight_) return;  // comes back when the status is written
   deleting_in_api_ = true;
-  ApiRequest request;
-  request.verb = Verb::kDelete;
-  request.kind = kinds::kPods;
-  request.namespace_ = object_namespace(pod_);
-  request.name = object_name(pod_);
+  ApiRequest request = request_for_pod(Verb::kDelete);
   request.options.grace_period_seconds = 0;
   request.options.preconditions.uid = object_uid(pod_);
   context_.client.send(std::move(request), [this, alive = alive_](const Result<ApiResponse>& result) {

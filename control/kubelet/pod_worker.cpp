@@ -59,6 +59,7 @@ PodWorker::~PodWorker() {
 }
 
 void PodWorker::update(Value pod) {
+  if (object_revision(pod) < object_revision(pod_)) return sync();  // the watch is behind what was asked for
   const Value before = std::exchange(pod_, std::move(pod));
   if (is_respecified(before, pod_)) said_.reset();
   // Somebody has written after this node: what is wrong now (a pod of a node that was silent is not ready)
@@ -372,15 +373,13 @@ void PodWorker::write_status() {
     return;
   }
   status_in_flight_ = true;
-  ApiRequest request;
-  request.verb = Verb::kUpdate;
-  request.kind = kinds::kPods;
-  request.namespace_ = object_namespace(pod_);
-  request.name = object_name(pod_);
+  ApiRequest request = request_for_pod(Verb::kUpdate);
   request.subresource = "status";
-  // Unconditional: the status is this node's word, whatever else changes about the pod meanwhile.
-  request.body = pod_.with(keys::kStatus, status)
-                     .with(keys::kMetadata, pod_[keys::kMetadata].without(keys::kResourceVersion));
+  // It replaces the version that it was made from, and no other: what somebody has written meanwhile would be lost.
+  request.body = pod_.with(keys::kStatus, status);
+  if (object_revision(pod_) < written_revision_) {
+    request.body = request.body.with_at({keys::kMetadata, keys::kResourceVersion}, Value(cat(written_revision_.value)));
+  }
   context_.client.send(std::move(request), [this, alive = alive_, sent = pod_, status, digest](const Result<ApiResponse>& result) {
     if (!*alive) return;
     status_in_flight_ = false;
@@ -396,13 +395,40 @@ void PodWorker::write_status() {
         said_ = digest;
       }
       sync();
-    } else if (result.error().code == ErrorCode::kNotFound || result.error().code == ErrorCode::kConflict) {
+    } else if (result.error().code == ErrorCode::kNotFound) {
       gone_ = true;
       sync();
+    } else if (result.error().code == ErrorCode::kConflict) {
+      look_again();
     } else {
       later(kRetry);
     }
   });
+}
+
+// Somebody has written the pod first. The watch would tell it, too, but a status is not to wait for it.
+void PodWorker::look_again() {
+  status_in_flight_ = true;
+  context_.client.send(request_for_pod(Verb::kGet), [this, alive = alive_](const Result<ApiResponse>& result) {
+    if (!*alive) return;
+    status_in_flight_ = false;
+    if (!result && result.error().code != ErrorCode::kNotFound) return later(kRetry);
+    if (!result || object_uid(result->object) != object_uid(pod_)) {
+      gone_ = true;  // another pod may have its name by now
+      return sync();
+    }
+    said_.reset();
+    update(result->object);
+  });
+}
+
+ApiRequest PodWorker::request_for_pod(Verb verb) const {
+  ApiRequest request;
+  request.verb = verb;
+  request.kind = kinds::kPods;
+  request.namespace_ = object_namespace(pod_);
+  request.name = object_name(pod_);
+  return request;
 }
 
 }  // namespace minik::control

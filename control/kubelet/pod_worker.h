@@ -180,6 +180,8 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void on_probe_warning(const ProbeRun& run, const std::string& warning);
 
   void write_status();
+  void look_again();
+  ApiRequest request_for_pod(Verb verb) const;
   void event(std::string type, std::string reason, std::string message, const Value& container = {});
   void later(Duration delay);
   // Wraps a callback so that it clears the busy mark, does nothing after destruction, and syncs.

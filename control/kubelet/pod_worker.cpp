@@ -144,7 +144,11 @@ PodSurroundings PodWorker::surroundings() const {
   return around;
 }
 
+// Whoever waits for longer is looked at then, too, and asks again.
 void PodWorker::later(Duration delay) {
+  const Instant due = context_.executor.now() + delay;
+  if (wake_.armed() && wake_due_ <= due) return;
+  wake_due_ = due;
   wake_.arm(delay, [this] { sync(); });
 }
 

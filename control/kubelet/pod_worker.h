@@ -183,6 +183,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void look_again();
   ApiRequest request_for_pod(Verb verb) const;
   void event(std::string type, std::string reason, std::string message, const Value& container = {});
+  // sync() comes back by then.
   void later(Duration delay);
   // Wraps a callback so that it clears the busy mark, does nothing after destruction, and syncs.
   template <typename T>
@@ -224,6 +225,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   std::vector<std::shared_ptr<ProbeRun>> probes_;
   std::map<std::string, Stop> stops_;  // by the container's id
   ScopedTimer wake_;
+  Instant wake_due_;
   ScopedTimer deadline_;
   ScopedTimer renewal_;  // of the tokens, before the first of them ends
   uint32_t sandbox_attempt_ = 0;

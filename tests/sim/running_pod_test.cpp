@@ -1,5 +1,7 @@
 // What a running pod is asked to be besides what it began as: looked into by ephemeral containers, given other cpu and
 // memory without a restart, with one, or not at all.
+#include <algorithm>
+
 #include "tests/sim/one_node.h"
 
 namespace minik::sim {
@@ -50,7 +52,28 @@ class RunningPod : public OneNode<LimitingRuntime> {
     patch_spec("resize", name, cat(R"({"containers":[{"name":"main","resources":)", resources, "}]}"));
   }
   Value status(const std::string& name) { return store.find(kinds::kPods, "default", name)[keys::kStatus]; }
-  Value container(const std::string& name) { return status(name)[keys::kContainerStatuses].items()[0]; }
+  Value container(const std::string& name) { return container(name, 0); }
+  Value container(const std::string& name, size_t i) { return status(name)[keys::kContainerStatuses].items()[i]; }
+  int64_t restarts(const std::string& name, size_t i = 0) { return container(name, i)[keys::kRestartCount].as_int(); }
+  void crash(const std::string& name, int exit_code, size_t i = 0) {
+    const auto id = container(name, i)[keys::kContainerID].string();
+    ASSERT_TRUE(runtime.crash_container(id.substr(id.find("//") + 2), exit_code));
+    run(seconds(3));
+  }
+  // A pod whose containers are as the text says.
+  void make_pod_of(const std::string& spec) {
+    add(cat("{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: default}, spec: {nodeName: a, automountServiceAccountToken: false, ",
+            spec, "}}"));
+    run(seconds(10));
+  }
+  std::vector<std::string> events(std::string_view reason) {
+    run(seconds(5));
+    std::vector<std::string> messages;
+    store.for_each(kinds::kEvents, [&](const Value& event) {
+      if (event["reason"].as_string() == reason) messages.push_back(event["message"].string());
+    });
+    return messages;
+  }
   std::string pending(const std::string& name) {
     for (const auto& condition : status(name)[keys::kConditions].items()) {
       if (condition[keys::kType].as_string() == "PodResizePending") return condition[keys::kReason].string();
@@ -139,6 +162,22 @@ TEST_F(RunningPod, StaysAsItWasWhereTheNodeNeverHasSoMuch) {
   EXPECT_TRUE(runtime.updates.empty());
   resize("web", R"({"requests":{"cpu":"100m"},"limits":{"cpu":"1"}})");
   EXPECT_EQ(pending("web"), "");
+}
+
+TEST_F(RunningPod, IsRestartedContainerByContainerAsEachIsDue) {
+  make_pod_of("containers: [{name: early, image: 'web:1'}, {name: late, image: 'web:1'}]");
+  crash("web", 1, 1);  // back at once
+  crash("web", 1, 1);  // after 10 s
+  run(seconds(10));
+  ASSERT_EQ(restarts("web", 1), 2);
+  crash("web", 1, 0);
+  crash("web", 1, 0);  // after 10 s, of which three are over
+  crash("web", 1, 1);  // after 20 s
+  run(seconds(6));
+  EXPECT_EQ(restarts("web", 0), 2) << "it does not wait for the other";
+  EXPECT_EQ(restarts("web", 1), 2);
+  run(seconds(15));
+  EXPECT_EQ(restarts("web", 1), 3);
 }
 
 // A machine that is so busy that a container has ended before it is said to have started.

@@ -109,7 +109,9 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   struct Stop {
     std::string container;
     Instant deadline;        // of the shortest grace that somebody has given it
-    bool signalled = false;  // its hook is over, or no longer waited for
+    int turn = 0;            // those of earlier turns end before it is told, unless its deadline comes first
+    bool hook_over = false;  // or no longer waited for
+    bool signalled = false;
     std::vector<std::function<void()>> then;
   };
 
@@ -147,8 +149,10 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   Duration grace() const;
   void hasten_stops();
   void stop_containers(Duration grace, std::function<void()> then);
-  void stop_one(const std::string& name, Duration grace, const std::string& why, std::function<void()> then);
+  int stop_turn(const std::string& name) const;
+  void stop_one(const std::string& name, Duration grace, const std::string& why, std::function<void()> then, int turn = 0);
   void join_stop(const std::string& id, Stop& stop, Instant deadline, std::function<void()> then);
+  void signal_at(const std::string& id, Instant deadline);
   void signal_stop(const std::string& id);
   void stop_in_runtime(const std::string& id, const Stop& stop);
   void on_stopped(const std::string& id, Result<ContainerStatus> status);

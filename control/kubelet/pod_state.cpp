@@ -202,6 +202,12 @@ bool is_resized(const Value& container, const ContainerRecord& record) {
 }
 
 bool is_initialized(const Value& spec, const PodState& state) {
+  if (spec[keys::kInitContainers].empty()) return true;
+  const bool begun = std::ranges::any_of(spec[keys::kContainers].items(), [&](const Value& container) {
+    const auto found = state.containers.find(container[keys::kName].string());
+    return found != state.containers.end() && found->second.current;
+  });
+  if (begun) return true;
   return std::ranges::all_of(spec[keys::kInitContainers].items(), [&](const Value& container) {
     const auto found = state.containers.find(container[keys::kName].string());
     if (found == state.containers.end()) return false;

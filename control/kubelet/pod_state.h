@@ -71,7 +71,8 @@ struct PodState {
 bool is_sidecar(const Value& container);
 // Its resources are what the container runs with.
 bool is_resized(const Value& container, const ContainerRecord& record);
-// Init containers have all done their part: ended well, or started when they are sidecars.
+// Init containers have all done their part: ended well, or started when they are sidecars. What has become of a sidecar
+// since a main container was first made changes nothing about it.
 bool is_initialized(const Value& pod_spec, const PodState& state);
 // "Pending", "Running", "Succeeded" or "Failed".
 std::string phase_of(const Value& pod_spec, const PodState& state);

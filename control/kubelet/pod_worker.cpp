@@ -189,7 +189,7 @@ void PodWorker::sync() {
   check_deadline();
   if (terminating_) return;
   const bool starting = prepare() || run_ephemeral_containers() || run_init_containers() ||
-                        !is_initialized(pod_[keys::kSpec], state_) || run_containers();
+                        !is_initialized(pod_[keys::kSpec], state_) || run_containers() || run_sidecars();
   if (!starting) resize_containers();
   // Between its sandbox and its containers a pod says nothing: the end of the step that is on its way says it all in one
   // write. What takes long, the pull of an image, says where the pod stands before it begins; and a container that has
@@ -293,6 +293,7 @@ bool PodWorker::restart_or_wait(const Value& container, bool init) {
 }
 
 bool PodWorker::run_init_containers() {
+  if (is_initialized(pod_[keys::kSpec], state_)) return false;
   for (const auto& container : pod_[keys::kSpec][keys::kInitContainers].items()) {
     auto& record = state_.containers[container[keys::kName].string()];
     if (is_sidecar(container)) {
@@ -330,6 +331,15 @@ bool PodWorker::run_containers() {
     terminating_ = true;
     terminate();
     return true;
+  }
+  return false;
+}
+
+// Beside the main containers: nobody waits for one that comes back.
+bool PodWorker::run_sidecars() {
+  for (const auto& container : pod_[keys::kSpec][keys::kInitContainers].items()) {
+    if (!is_sidecar(container) || state_.containers[container[keys::kName].string()].running()) continue;
+    if (restart_or_wait(container, true)) return true;
   }
   return false;
 }

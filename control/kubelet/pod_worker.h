@@ -130,6 +130,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   bool run_sandbox();
   bool run_init_containers();
   bool run_containers();
+  bool run_sidecars();
   // pod_changes.cpp: what a running pod is asked to be besides what it began as.
   bool run_ephemeral_containers();
   bool resize_containers();

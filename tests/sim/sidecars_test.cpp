@@ -93,5 +93,19 @@ TEST_F(Sidecars, GoAtTheEndOfTheGraceWhenTheMainContainersDoNot) {
   EXPECT_EQ(runtime.told[2].grace.ns, seconds(2).ns);
 }
 
+TEST_F(Sidecars, ThatCrashDoNotHoldUpTheMainContainers) {
+  make_pod("web:1");
+  crash("proxy");
+  crash("proxy");
+  ASSERT_EQ(container("proxy")[keys::kState]["waiting"]["reason"].string(), "CrashLoopBackOff");
+  EXPECT_EQ(condition("Initialized")[keys::kStatus].string(), "True");
+  crash("main");
+  EXPECT_EQ(container("main")[keys::kRestartCount].as_int(), 1);
+  EXPECT_TRUE(container("main")[keys::kState]["running"].is_map()) << to_json(container("main"));
+  run(seconds(20));
+  EXPECT_EQ(container("proxy")[keys::kRestartCount].as_int(), 2);
+  EXPECT_TRUE(container("proxy")[keys::kState]["running"].is_map());
+}
+
 }  // namespace
 }  // namespace minik::sim

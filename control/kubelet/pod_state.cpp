@@ -85,12 +85,17 @@ Value statuses_of(const Value& containers, const PodState& state, std::string_vi
   return Value::array(std::move(statuses));
 }
 
-std::vector<std::string> unready(const Value& containers, const PodState& state) {
+// Of those that run together: the sidecars and the main containers.
+std::vector<std::string> unready(const Value& spec, const PodState& state) {
   std::vector<std::string> names;
-  for (const auto& container : containers.items()) {
+  const auto look_at = [&](const Value& container) {
     const auto found = state.containers.find(container[keys::kName].string());
     if (found == state.containers.end() || !found->second.ready) names.push_back(container[keys::kName].string());
+  };
+  for (const auto& container : spec[keys::kInitContainers].items()) {
+    if (is_sidecar(container)) look_at(container);
   }
+  for (const auto& container : spec[keys::kContainers].items()) look_at(container);
   return names;
 }
 
@@ -136,7 +141,7 @@ bool is_resizing(const Value& pod, const PodState& state) {
 Value make_conditions(const Value& pod, const PodState& state, const std::string& phase, WallTime now) {
   const Value& spec = pod[keys::kSpec];
   const bool initialized = is_initialized(spec, state) || phase == "Succeeded";
-  const auto not_ready = unready(spec[keys::kContainers], state);
+  const auto not_ready = unready(spec, state);
   const bool succeeded = phase == "Succeeded";
   const bool ended = succeeded || phase == "Failed";
   const bool containers_ready = !ended && initialized && not_ready.empty();

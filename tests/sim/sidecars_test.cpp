@@ -107,5 +107,14 @@ TEST_F(Sidecars, ThatCrashDoNotHoldUpTheMainContainers) {
   EXPECT_TRUE(container("proxy")[keys::kState]["running"].is_map());
 }
 
+TEST_F(Sidecars, ThatAreNotReadyKeepThePodFromBeingReady) {
+  make_pod("web:1", ", readinessProbe: {tcpSocket: {port: 80}, periodSeconds: 1}");
+  EXPECT_EQ(condition("Ready")[keys::kStatus].string(), "True");
+  runtime.set_probes_fail(store.find(kinds::kPods, "default", "web")[keys::kMetadata][keys::kUid].string(), true);
+  run(seconds(10));
+  EXPECT_EQ(condition("Ready")[keys::kStatus].string(), "False");
+  EXPECT_EQ(condition("Ready")["message"].string(), "containers with unready status: [proxy]");
+}
+
 }  // namespace
 }  // namespace minik::sim

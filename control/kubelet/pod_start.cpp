@@ -155,6 +155,7 @@ void PodWorker::create_container(const Value& container, const ImageStatus& imag
               failed.image = container[keys::kImage].string();
               r.current = std::move(failed);
               r.waiting_reason.clear();
+              r.replaced = false;
               r.restart_count = attempt;
               event("Warning", "Failed", cat("Error: ", started.error().message), container);
             }));
@@ -182,6 +183,7 @@ void PodWorker::on_started(const Value& container, const ContainerStatus& status
   record.resources = container[keys::kResources];
   const bool hook = container[keys::kLifecycle][keys::kPostStart].has_value();
   record.in_post_start = hook;
+  record.replaced = false;
   record.started = record.ready = false;
   count_start(container);
   event("Normal", "Started", cat("Started container ", name), container);

@@ -201,6 +201,10 @@ bool is_sidecar(const Value& container) {
   return container[keys::kRestartPolicy].as_string() == "Always";
 }
 
+bool has_other_image(const Value& container, const ContainerRecord& record) {
+  return record.current && record.current->image != container[keys::kImage].as_string();
+}
+
 bool is_resized(const Value& container, const ContainerRecord& record) {
   const Value& wanted = container[keys::kResources];
   return wanted == record.resources || (wanted.empty() && record.resources.empty());
@@ -232,6 +236,8 @@ std::string phase_of(const Value& spec, const PodState& state) {
     if (unborn || (found->second.in_post_start && found->second.restart_count == 0)) {
       waiting = true;
     } else if (found->second.running() || found->second.current->state == ContainerState::kCreated) {
+      running = true;
+    } else if (found->second.replaced && !state.terminal) {
       running = true;
     } else if (found->second.current->exit_code == 0) {
       ++succeeded;
@@ -286,7 +292,7 @@ uint64_t digest_of(const PodState& state) {
     add_number(record.restart_count);
     add_text(record.waiting_reason);
     add_text(record.waiting_message);
-    add_number(record.in_post_start * 4 + record.started * 2 + record.ready);
+    add_number(record.replaced * 8 + record.in_post_start * 4 + record.started * 2 + record.ready);
     add_number(static_cast<int64_t>(record.resources.hash()));
   }
   add_number(state.start_time ? state.start_time->ns : -1);

@@ -38,6 +38,7 @@ struct ContainerRecord {
   bool started = false;  // the startup probe has passed, or there is none
   bool ready = false;
   bool in_post_start = false;  // its hook has not ended
+  bool replaced = false;  // it was ended for a new one to take its place, whatever its restart policy
   Value resources;  // what the running container has, which a resize changes without a restart
   // Back-off: the next start is not before this.
   Duration back_off;
@@ -69,6 +70,8 @@ struct PodState {
 };
 
 bool is_sidecar(const Value& container);
+// It was not made from the image that its spec names now.
+bool has_other_image(const Value& container, const ContainerRecord& record);
 // Its resources are what the container runs with.
 bool is_resized(const Value& container, const ContainerRecord& record);
 // Init containers have all done their part: ended well, or started when they are sidecars. What has become of a sidecar

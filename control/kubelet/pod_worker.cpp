@@ -61,7 +61,10 @@ PodWorker::~PodWorker() {
 void PodWorker::update(Value pod) {
   if (object_revision(pod) < object_revision(pod_)) return sync();  // the watch is behind what was asked for
   const Value before = std::exchange(pod_, std::move(pod));
-  if (is_respecified(before, pod_)) said_.reset();
+  if (is_respecified(before, pod_)) {
+    said_.reset();
+    forgive_changed_images(before);
+  }
   // Somebody has written after this node: what is wrong now (a pod of a node that was silent is not ready)
   // is said anew, and what others have added stays.
   if (written_status_ == pod_[keys::kStatus]) {
@@ -190,7 +193,7 @@ void PodWorker::sync() {
   if (terminating_) return;
   const bool starting = prepare() || run_ephemeral_containers() || run_init_containers() ||
                         !is_initialized(pod_[keys::kSpec], state_) || run_containers() || run_sidecars();
-  if (!starting) resize_containers();
+  if (!starting && !replace_changed_containers()) resize_containers();
   // Between its sandbox and its containers a pod says nothing: the end of the step that is on its way says it all in one
   // write. What takes long, the pull of an image, says where the pod stands before it begins; and a container that has
   // ended serves nobody from now on, however soon it comes back.
@@ -252,7 +255,7 @@ bool PodWorker::run_sandbox() {
 }
 
 bool PodWorker::wants_restart(const Value& container, const ContainerRecord& record, bool init) const {
-  if (is_sidecar(container)) return true;
+  if (record.replaced || is_sidecar(container)) return true;
   const auto policy = pod_[keys::kSpec][keys::kRestartPolicy].as_string("Always");
   const bool failed = record.current->exit_code != 0;
   if (init) return failed && policy != "Never";

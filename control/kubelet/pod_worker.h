@@ -133,6 +133,10 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   bool run_sidecars();
   // pod_changes.cpp: what a running pod is asked to be besides what it began as.
   bool run_ephemeral_containers();
+  void replace_container(const std::string& name, const std::string& why);
+  bool replace_changed_containers();
+  void forgive_changed_images(const Value& before);
+  void try_again_now(ContainerRecord& record);
   bool resize_containers();
   bool resize_container(const Value& container, ContainerRecord& record);
   bool restart_or_wait(const Value& container, bool init);

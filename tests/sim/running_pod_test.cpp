@@ -180,6 +180,36 @@ TEST_F(RunningPod, IsRestartedContainerByContainerAsEachIsDue) {
   EXPECT_EQ(restarts("web", 1), 3);
 }
 
+TEST_F(RunningPod, IsMadeAnewFromAnotherImageWhateverItsRestartPolicy) {
+  make_pod_of("restartPolicy: Never, containers: [{name: main, image: 'web:1'}]");
+  std::vector<std::string> phases;
+  const auto told = store.watch(kinds::kPods, store.revision(), {}, [&](const StoreEvent& event) {
+    phases.push_back(event.object[keys::kStatus][keys::kPhase].string());
+  });
+  ASSERT_TRUE(told);
+  patch_spec("", "web", R"({"containers":[{"name":"main","image":"web:2"}]})");
+  store.unwatch(*told);
+  EXPECT_EQ(restarts("web"), 1);
+  EXPECT_EQ(container("web")[keys::kImage].string(), "web:2");
+  EXPECT_EQ(events("Killing"), std::vector<std::string>{"Container main definition changed, will be restarted"});
+  EXPECT_EQ(std::ranges::count(phases, "Running"), std::ssize(phases)) << "it has not ended";
+  crash("web", 0);
+  EXPECT_EQ(status("web")[keys::kPhase].string(), "Succeeded");
+}
+
+TEST_F(RunningPod, DoesNotWaitWithAnImageForTheFailuresOfTheOneBefore) {
+  ImageBehaviour wrong;
+  wrong.match = "wrong:*";
+  wrong.missing = true;
+  surroundings.images.insert(surroundings.images.begin(), wrong);
+  surroundings.loads.emplace_back();
+  make_pod_of("containers: [{name: main, image: 'wrong:1'}]");
+  run(minutes(10));
+  ASSERT_EQ(container("web")[keys::kState]["waiting"]["reason"].string(), "ImagePullBackOff");
+  patch_spec("", "web", R"({"containers":[{"name":"main","image":"web:1"}]})");
+  EXPECT_EQ(status("web")[keys::kPhase].string(), "Running");
+}
+
 // A machine that is so busy that a container has ended before it is said to have started.
 class LateRuntime : public SimulatedRuntime {
  public:

@@ -201,6 +201,20 @@ bool is_sidecar(const Value& container) {
   return container[keys::kRestartPolicy].as_string() == "Always";
 }
 
+bool comes_back(const Value& spec, const Value& container, int exit_code, ContainerRole role) {
+  const bool init = role == ContainerRole::kInit;
+  if (init && is_sidecar(container)) return true;
+  if (init && exit_code == 0) return false;
+  for (const auto& rule : container[keys::kRestartPolicyRules].items()) {
+    const Value& codes = rule[keys::kExitCodes];
+    const bool listed = std::ranges::any_of(codes[keys::kValues].items(), [&](const Value& code) { return code.as_int() == exit_code; });
+    if (listed == (codes[keys::kOperator].as_string() == "In")) return rule[keys::kAction].as_string() == "Restart";
+  }
+  const Value& own = container[keys::kRestartPolicy];
+  const auto policy = own.has_value() ? own.as_string() : spec[keys::kRestartPolicy].as_string("Always");
+  return policy == "Always" || (policy == "OnFailure" && exit_code != 0);
+}
+
 bool has_other_image(const Value& container, const ContainerRecord& record) {
   return record.current && record.current->image != container[keys::kImage].as_string();
 }
@@ -227,8 +241,7 @@ bool is_initialized(const Value& spec, const PodState& state) {
 
 std::string phase_of(const Value& spec, const PodState& state) {
   if (!state.failed_reason.empty()) return "Failed";
-  const auto policy = spec[keys::kRestartPolicy].as_string("Always");
-  bool running = false, waiting = false, failed = false;
+  bool running = false, waiting = false, failed = false, back = false;
   size_t succeeded = 0;
   for (const auto& container : spec[keys::kContainers].items()) {
     const auto found = state.containers.find(container[keys::kName].string());
@@ -237,18 +250,18 @@ std::string phase_of(const Value& spec, const PodState& state) {
       waiting = true;
     } else if (found->second.running() || found->second.current->state == ContainerState::kCreated) {
       running = true;
-    } else if (found->second.replaced && !state.terminal) {
-      running = true;
-    } else if (found->second.current->exit_code == 0) {
-      ++succeeded;
     } else {
-      failed = true;
+      const int code = found->second.current->exit_code;
+      back = back || found->second.replaced || comes_back(spec, container, code, ContainerRole::kMain);
+      if (code == 0) ++succeeded;
+      failed = failed || code != 0;
     }
   }
   for (const auto& container : spec[keys::kInitContainers].items()) {
     const auto found = state.containers.find(container[keys::kName].string());
     if (found == state.containers.end() || is_sidecar(container) || !found->second.exited()) continue;
-    if (found->second.current->exit_code != 0 && policy == "Never") return "Failed";
+    const int code = found->second.current->exit_code;
+    if (code != 0 && !found->second.replaced && !comes_back(spec, container, code, ContainerRole::kInit)) return "Failed";
   }
   const bool begun = running || failed || succeeded > 0;
   if (waiting || (!is_initialized(spec, state) && !begun)) {
@@ -256,10 +269,8 @@ std::string phase_of(const Value& spec, const PodState& state) {
     if (state.terminal) return "Failed";
     return begun ? "Running" : "Pending";
   }
-  if (running) return "Running";
-  if (policy == "Always") return state.terminal ? (failed ? "Failed" : "Succeeded") : "Running";
-  if (!failed) return "Succeeded";
-  return policy == "Never" || state.terminal ? "Failed" : "Running";
+  if (running || (back && !state.terminal)) return "Running";
+  return failed ? "Failed" : "Succeeded";
 }
 
 uint64_t digest_of(const PodState& state) {

@@ -254,21 +254,17 @@ bool PodWorker::run_sandbox() {
   return true;
 }
 
-bool PodWorker::wants_restart(const Value& container, const ContainerRecord& record, bool init) const {
-  if (record.replaced || is_sidecar(container)) return true;
-  const auto policy = pod_[keys::kSpec][keys::kRestartPolicy].as_string("Always");
-  const bool failed = record.current->exit_code != 0;
-  if (init) return failed && policy != "Never";
-  return policy == "Always" || (policy == "OnFailure" && failed);
+bool PodWorker::wants_restart(const Value& container, const ContainerRecord& record, ContainerRole role) const {
+  return record.replaced || comes_back(pod_[keys::kSpec], container, record.current->exit_code, role);
 }
 
 // Starts the container now, or sees to it that sync() comes back when its back-off is over. True when a
 // step was begun.
-bool PodWorker::restart_or_wait(const Value& container, bool init) {
+bool PodWorker::restart_or_wait(const Value& container, ContainerRole role) {
   auto& record = state_.containers[container[keys::kName].string()];
   const Instant now = context_.executor.now();
   if (record.exited()) {
-    if (!wants_restart(container, record, init)) return false;
+    if (!wants_restart(container, record, role)) return false;
     if (record.waiting_reason.empty()) {
       if (now - record.last_start > kBackOffReset) record.back_off = {};
       // The first restart is at once, the next ones wait.
@@ -300,18 +296,18 @@ bool PodWorker::run_init_containers() {
   for (const auto& container : pod_[keys::kSpec][keys::kInitContainers].items()) {
     auto& record = state_.containers[container[keys::kName].string()];
     if (is_sidecar(container)) {
-      if (!record.running()) return restart_or_wait(container, true);
+      if (!record.running()) return restart_or_wait(container, ContainerRole::kInit);
       if (!record.started) return true;
       continue;
     }
     if (record.running()) return true;
     if (record.exited() && record.current->exit_code == 0) continue;
-    if (record.exited() && !wants_restart(container, record, true)) {
+    if (record.exited() && !wants_restart(container, record, ContainerRole::kInit)) {
       terminating_ = true;  // an init container has failed for good
       terminate();
       return true;
     }
-    restart_or_wait(container, true);
+    restart_or_wait(container, ContainerRole::kInit);
     return true;
   }
   return false;
@@ -325,9 +321,9 @@ bool PodWorker::run_containers() {
       all_ended = false;
       continue;
     }
-    if (record.exited() && !wants_restart(container, record, false)) continue;
+    if (record.exited() && !wants_restart(container, record, ContainerRole::kMain)) continue;
     all_ended = false;
-    if (restart_or_wait(container, false)) return true;
+    if (restart_or_wait(container, ContainerRole::kMain)) return true;
   }
   if (all_ended && !terminating_) {
     state_.terminal = true;
@@ -342,7 +338,7 @@ bool PodWorker::run_containers() {
 bool PodWorker::run_sidecars() {
   for (const auto& container : pod_[keys::kSpec][keys::kInitContainers].items()) {
     if (!is_sidecar(container) || state_.containers[container[keys::kName].string()].running()) continue;
-    if (restart_or_wait(container, true)) return true;
+    if (restart_or_wait(container, ContainerRole::kInit)) return true;
   }
   return false;
 }

@@ -139,7 +139,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void try_again_now(ContainerRecord& record);
   bool resize_containers();
   bool resize_container(const Value& container, ContainerRecord& record);
-  bool restart_or_wait(const Value& container, bool init);
+  bool restart_or_wait(const Value& container, ContainerRole role);
   void start_container(const Value& container);
   void pull_then_create(const Value& container, const std::string& image);
   void create_container(const Value& container, const ImageStatus& image);
@@ -166,7 +166,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
 
   void refresh_container(const std::string& id);
   void on_exited(const std::string& name, ContainerStatus status);
-  bool wants_restart(const Value& container, const ContainerRecord& record, bool init) const;
+  bool wants_restart(const Value& container, const ContainerRecord& record, ContainerRole role) const;
 
   // pod_hooks.cpp
   void run_hook(const Value& container, const std::string& id, const Value& hook, Duration limit, std::function<void(Status)> done);

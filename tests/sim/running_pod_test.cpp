@@ -210,6 +210,21 @@ TEST_F(RunningPod, DoesNotWaitWithAnImageForTheFailuresOfTheOneBefore) {
   EXPECT_EQ(status("web")[keys::kPhase].string(), "Running");
 }
 
+TEST_F(RunningPod, AsksTheRulesOfAContainerBeforeItsPolicyAndThatBeforeThePods) {
+  make_pod_of("restartPolicy: Never, containers: [{name: main, image: 'web:1', restartPolicy: Never, "
+              "restartPolicyRules: [{action: Restart, exitCodes: {operator: In, values: [42]}}]}, "
+              "{name: side, image: 'web:1', restartPolicy: OnFailure}]");
+  crash("web", 42, 0);
+  crash("web", 1, 1);
+  EXPECT_EQ(restarts("web", 0), 1);
+  EXPECT_EQ(restarts("web", 1), 1);
+  EXPECT_EQ(status("web")[keys::kPhase].string(), "Running");
+  crash("web", 0, 1);
+  crash("web", 7, 0);
+  EXPECT_EQ(restarts("web", 0), 1);
+  EXPECT_EQ(status("web")[keys::kPhase].string(), "Failed");
+}
+
 // A machine that is so busy that a container has ended before it is said to have started.
 class LateRuntime : public SimulatedRuntime {
  public:

@@ -25,6 +25,11 @@ bool is_respecified(const Value& before, const Value& after) {
          !(after[keys::kMetadata][generation] == before[keys::kMetadata][generation]);
 }
 
+bool is_relabelled(const Value& before, const Value& after) {
+  const Value &old = before[keys::kMetadata], &now = after[keys::kMetadata];
+  return !(old[keys::kLabels] == now[keys::kLabels]) || !(old[keys::kAnnotations] == now[keys::kAnnotations]);
+}
+
 bool has_ended(const Value& pod) {
   const auto phase = pod[keys::kStatus][keys::kPhase].as_string();
   return phase == "Succeeded" || phase == "Failed";
@@ -60,7 +65,10 @@ PodWorker::~PodWorker() {
 
 void PodWorker::update(Value pod) {
   if (object_revision(pod) < object_revision(pod_)) return sync();  // the watch is behind what was asked for
+  const bool shows_otherwise = volumes_written_ && !terminating_ && !gone_ && is_relabelled(pod_, pod) && shows_metadata(pod);
+  const auto shown = shows_otherwise ? std::optional(contents_now()) : std::nullopt;
   const Value before = std::exchange(pod_, std::move(pod));
+  if (shown) write_changed(*shown);
   if (is_respecified(before, pod_)) {
     said_.reset();
     forgive_changed_images(before);

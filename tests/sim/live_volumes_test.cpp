@@ -75,5 +75,27 @@ TEST_F(LiveVolumes, AChangedConfigMapIsWrittenAndNothingElse) {
   EXPECT_EQ(runtime.writes["token"], 1);
 }
 
+TEST_F(LiveVolumes, LabelsAndAnnotationsAreWrittenAsTheyChange) {
+  add(R"(
+apiVersion: v1
+kind: Pod
+metadata: {name: seer, namespace: default, labels: {color: red}}
+spec:
+  nodeName: a
+  automountServiceAccountToken: false
+  containers: [{name: main, image: "web:1"}]
+  volumes:
+  - {name: self, downwardAPI: {items: [{path: labels, fieldRef: {fieldPath: metadata.labels}}]}}
+  - {name: part, projected: {sources: [{downwardAPI: {items: [{path: team, fieldRef: {fieldPath: "metadata.annotations['team']"}}]}}]}}
+)");
+  run(seconds(30));
+  EXPECT_EQ(runtime.now["self"]["labels"], R"(color="red")");
+  ASSERT_TRUE(patch(kinds::kPods, "default", "seer", R"({"metadata":{"labels":{"color":"blue"},"annotations":{"team":"two"}}})"));
+  run(seconds(1));
+  EXPECT_EQ(runtime.now["self"]["labels"], R"(color="blue")");
+  EXPECT_EQ(runtime.now["part"]["team"], "two");
+  EXPECT_EQ(runtime.writes["settings"], 1);
+}
+
 }  // namespace
 }  // namespace minik::sim

@@ -220,7 +220,7 @@ void PodWorker::check_deadline() {
   if (!limit.is_int() || !state_.start_time) return;
   const Duration left = *state_.start_time + seconds(limit.as_int()) - context_.executor.wall_now();
   if (left > Duration{}) {
-    if (!deadline_.armed()) deadline_.arm(left, [this] { sync(); });
+    deadline_.arm(left, [this] { sync(); });  // anew, as it may have been drawn nearer
     return;
   }
   state_.failed_reason = "DeadlineExceeded";

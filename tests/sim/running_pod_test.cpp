@@ -225,6 +225,13 @@ TEST_F(RunningPod, AsksTheRulesOfAContainerBeforeItsPolicyAndThatBeforeThePods) 
   EXPECT_EQ(status("web")[keys::kPhase].string(), "Failed");
 }
 
+TEST_F(RunningPod, EndsAtADeadlineThatWasDrawnNearer) {
+  make_pod_of("activeDeadlineSeconds: 3600, containers: [{name: main, image: 'web:1'}]");
+  patch_spec("", "web", R"({"activeDeadlineSeconds":30})");
+  run(seconds(30));
+  EXPECT_EQ(status("web")["reason"].string(), "DeadlineExceeded");
+}
+
 // A machine that is so busy that a container has ended before it is said to have started.
 class LateRuntime : public SimulatedRuntime {
  public:

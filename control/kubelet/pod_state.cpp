@@ -153,11 +153,14 @@ Value make_conditions(const Value& pod, const PodState& state, const std::string
       containers_ready || ended ? "" : cat("containers with unready status: [", join(not_ready, " "), "]");
   std::vector<std::string> closed_gates;
   for (const auto& gate : spec[keys::kReadinessGates].items()) {
-    const bool open = std::ranges::any_of(pod[keys::kStatus][keys::kConditions].items(), [&](const Value& c) {
-      return c[keys::kType] == gate[keys::kConditionType] && c[keys::kStatus].as_string() == "True";
-    });
-    if (!open) closed_gates.push_back(cat("corresponding condition of pod readiness gate ",
-                                          quoted(gate[keys::kConditionType].as_string()), " does not exist."));
+    const auto said = pod[keys::kStatus][keys::kConditions].items();
+    const auto condition = std::ranges::find_if(said, [&](const Value& c) { return c[keys::kType] == gate[keys::kConditionType]; });
+    const std::string name = quoted(gate[keys::kConditionType].as_string());
+    if (condition == said.end()) {
+      closed_gates.push_back(cat("corresponding condition of pod readiness gate ", name, " does not exist."));
+    } else if (const auto status = (*condition)[keys::kStatus].as_string(); status != "True") {
+      closed_gates.push_back(cat("the status of pod readiness gate ", name, " is not \"True\", but ", status));
+    }
   }
   std::vector<Value> conditions;
   const auto add = [&](const Value& type, bool is_true, std::string_view why, const std::string& text) {

@@ -58,5 +58,14 @@ TEST_F(PodStatus, OfANodeKeepsAConditionThatSomebodyWritesMeanwhile) {
   EXPECT_EQ(condition(node, "Ready")[keys::kStatus].string(), "True");
 }
 
+TEST_F(PodStatus, TellsAGateThatIsClosedFromOneOfWhichNobodyHasSpoken) {
+  make_gated_pod();
+  EXPECT_EQ(condition("Ready")["message"].string(), "corresponding condition of pod readiness gate \"example.com/served\" does not exist.");
+  ASSERT_TRUE(patch(kinds::kPods, "default", "web", R"({"status":{"conditions":[{"type":"example.com/served","status":"False"}]}})", "status",
+                    PatchType::kStrategicMerge));
+  run(seconds(1));
+  EXPECT_EQ(condition("Ready")["message"].string(), "the status of pod readiness gate \"example.com/served\" is not \"True\", but False");
+}
+
 }  // namespace
 }  // namespace minik::sim

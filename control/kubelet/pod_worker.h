@@ -217,6 +217,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   // PersistentVolumeClaims by name, and what they are bound to; fetched once, as a bond lasts.
   std::map<std::string, Value> claims_, claimed_volumes_;
   bool references_fetched_ = false, volumes_written_ = false;
+  Instant references_due_;  // they are not asked for before this
   bool busy_ = false;
   bool gone_ = false;         // no longer in the API
   bool terminating_ = false;

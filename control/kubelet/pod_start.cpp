@@ -125,6 +125,9 @@ void PodWorker::create_container(const Value& container, const ImageStatus& imag
   config.labels = {{"io.kubernetes.container.name", name},
                    {"io.kubernetes.pod.uid", uid},
                    {"io.kubernetes.container.image", container[keys::kImage].string()}};
+  if (const Value& policy = container[keys::kTerminationMessagePolicy]; policy.as_string() == "FallbackToLogsOnError") {
+    config.labels["io.kubernetes.container.terminationMessagePolicy"] = policy.string();
+  }
   const uint32_t attempt = config.attempt;
   context_.runtime.create_container(
       state_.sandbox->id, std::move(config), step<std::string>([this, container, attempt](Result<std::string> id) {

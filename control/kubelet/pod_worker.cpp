@@ -13,6 +13,7 @@ namespace minik::control {
 namespace {
 
 constexpr Duration kBackOffReset = minutes(10);
+constexpr size_t kHostnameMax = 64;  // the kernel's
 
 std::string pod_text(const Value& pod) {
   return cat(object_name(pod), "_", object_namespace(pod), "(", object_uid(pod), ")");
@@ -246,7 +247,15 @@ void PodWorker::evict(std::string message, EvictionCause cause) {
 bool PodWorker::run_sandbox() {
   if (state_.sandbox && state_.sandbox->ready) return false;
   if (wake_.armed()) return true;
-  auto config = make_sandbox_config(pod_, surroundings(), sandbox_attempt_++);
+  auto config = make_sandbox_config(pod_, surroundings(), sandbox_attempt_);
+  if (const std::string& name = config.shown_hostname(); name.size() > kHostnameMax) {
+    event("Warning", "FailedCreatePodSandBox",
+          cat("Failed to create pod sandbox: failed to construct FQDN from pod hostname and cluster domain, FQDN ", name,
+              " is too long (", kHostnameMax, " characters is the max, ", name.size(), " characters requested)"));
+    later(kRetry);
+    return true;
+  }
+  ++sandbox_attempt_;
   context_.runtime.run_pod_sandbox(
       std::move(config), step<PodSandboxStatus>([this](Result<PodSandboxStatus> result) {
         if (result) {

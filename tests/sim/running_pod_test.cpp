@@ -19,13 +19,14 @@ class LimitingRuntime : public SimulatedRuntime {
   }
   void run_pod_sandbox(PodSandboxConfig config, Done<PodSandboxStatus> done) override {
     sandboxes.push_back(cat(config.cpu_shares, " ", config.cpu_quota_us, "us ", config.memory_limit_bytes >> 20, "Mi"));
+    hostnames.push_back(config.shown_hostname());
     SimulatedRuntime::run_pod_sandbox(std::move(config), std::move(done));
   }
   void create_container(const std::string& sandbox, ContainerConfig config, Done<std::string> done) override {
     containers.push_back(cat(config.resources.cpu_quota_us, "us ", config.resources.memory_limit_bytes >> 20, "Mi"));
     SimulatedRuntime::create_container(sandbox, std::move(config), std::move(done));
   }
-  std::vector<std::string> updates, sandboxes, containers;
+  std::vector<std::string> updates, sandboxes, containers, hostnames;
 };
 
 class RunningPod : public OneNode<LimitingRuntime> {
@@ -230,6 +231,21 @@ TEST_F(RunningPod, EndsAtADeadlineThatWasDrawnNearer) {
   patch_spec("", "web", R"({"activeDeadlineSeconds":30})");
   run(seconds(30));
   EXPECT_EQ(status("web")["reason"].string(), "DeadlineExceeded");
+}
+
+TEST_F(RunningPod, GoesByItsFullNameWhereItSaysSo) {
+  make_pod_of("hostname: one, subdomain: shop, setHostnameAsFQDN: true, containers: [{name: main, image: 'web:1'}]");
+  EXPECT_EQ(runtime.hostnames, std::vector<std::string>{"one.shop.default.svc.cluster.local"});
+}
+
+TEST_F(RunningPod, DoesNotBeginUnderAFullNameThatIsTooLong) {
+  make_pod_of("hostname: one, subdomain: a-shop-with-a-name-that-nobody-will-remember, setHostnameAsFQDN: true, "
+              "containers: [{name: main, image: 'web:1'}]");
+  EXPECT_TRUE(runtime.hostnames.empty());
+  EXPECT_EQ(events("FailedCreatePodSandBox"),
+            std::vector<std::string>{"Failed to create pod sandbox: failed to construct FQDN from pod hostname and cluster domain, FQDN "
+                                     "one.a-shop-with-a-name-that-nobody-will-remember.default.svc.cluster.local is too long (64 characters is "
+                                     "the max, 74 characters requested)"});
 }
 
 // A machine that is so busy that a container has ended before it is said to have started.

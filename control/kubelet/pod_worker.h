@@ -115,6 +115,18 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
     std::vector<std::function<void()>> then;
   };
 
+  // From its beginning to the image, or to the refusal of the last credentials that there are for it.
+  struct Pull {
+    Value container;
+    std::string image;
+    size_t secrets_asked = 0;
+    std::vector<Value> secrets = {};
+    std::vector<std::string> secrets_missing = {};
+    std::vector<std::optional<PullCredentials>> credentials = {};
+    size_t tried = 0;
+    Instant begun = {};
+  };
+
   // Steps of sync(); true when one was started and sync() must end.
   bool prepare();
   bool fetch_references();
@@ -142,6 +154,8 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   bool restart_or_wait(const Value& container, ContainerRole role);
   void start_container(const Value& container);
   void pull_then_create(const Value& container, const std::string& image);
+  void fetch_pull_secrets(const std::shared_ptr<Pull>& pull);
+  void pull_image(const std::shared_ptr<Pull>& pull);
   void create_container(const Value& container, const ImageStatus& image);
   void on_started(const Value& container, const ContainerStatus& status);
   void on_up(const Value& container, const std::string& id);

@@ -105,33 +105,6 @@ Kubelet::Kubelet(KubeletConfig config, Executor& executor, Client& client, Conta
   context_.resize_refusal = [this](const Value& pod) { return resize_refusal(pod); };
 }
 
-std::unique_ptr<ResizeRefusal> Kubelet::resize_refusal(const Value& pod) const {
-  const auto asked = [](const Value& of, const Key& resource) {
-    int64_t sum = 0;
-    for (const auto& container : of[keys::kSpec][keys::kContainers].items()) {
-      sum += Quantity::of_value(container[keys::kResources][keys::kRequests][resource]).milli();
-    }
-    return sum;
-  };
-  for (const auto& resource : {keys::kCpu, keys::kMemory}) {
-    const int64_t wanted = asked(pod, resource);
-    const int64_t capacity = Quantity::of_value(context_.node_allocatable[resource]).milli();
-    int64_t others = 0;
-    for (const auto& [uid, worker] : workers_) {
-      if (uid != object_uid(pod) && !worker->state().terminal) others += asked(worker->pod(), resource);
-    }
-    const auto amounts = [&](int64_t free) {
-      return cat("Node didn't have enough capacity: ", resource.text(), ", requested: ", wanted, ", capacity: ", free);
-    };
-    const auto refuse = [](std::string_view reason, std::string message) {
-      return std::make_unique<ResizeRefusal>(ResizeRefusal{std::string(reason), std::move(message)});
-    };
-    if (wanted > capacity) return refuse("Infeasible", amounts(capacity));
-    if (wanted > capacity - others) return refuse("Deferred", amounts(capacity - others));
-  }
-  return nullptr;
-}
-
 Kubelet::~Kubelet() { *alive_ = false; }
 
 DiskWatch::Workers Kubelet::workers() const {
@@ -493,8 +466,17 @@ void Kubelet::on_pod(const Value& before, const Value& after) {
     keep->update(after);
     return;
   }
-  auto worker = std::make_shared<PodWorker>(context_, after);
+  take_in(after, known_node(), NodeNews::kWatched);
+}
+
+void Kubelet::take_in(const Value& pod, const Value& node, NodeNews news) {
+  const std::string uid(object_uid(pod));
+  auto worker = std::make_shared<PodWorker>(context_, pod);
+  std::optional<PodRefusal> refusal;
+  if (worker->is_active() && !found_sandboxes_.contains(uid)) refusal = why_refused(pod, node, load());
+  if (refusal && news == NodeNews::kWatched) return look_at_node_for(pod);
   workers_.emplace(uid, worker);
+  if (refusal) return worker->reject(std::move(refusal->reason), std::move(refusal->message));
   if (const auto sandbox = found_sandboxes_.find(uid); sandbox != found_sandboxes_.end()) {
     const std::string id = sandbox->second.id;
     worker->adopt_sandbox(std::move(sandbox->second));

@@ -106,6 +106,12 @@ class Kubelet {
   void pressure_changed();
   void recover();
   void on_pod(const Value& before, const Value& after);
+  // Of the Node, as it stands before a pod that is new here.
+  enum class NodeNews : uint8_t { kWatched, kAsked };
+  void take_in(const Value& pod, const Value& node, NodeNews news);
+  void look_at_node_for(const Value& pod);
+  Value known_node() const;
+  NodeLoad load() const;
   std::vector<RunningContainer> running_containers() const;
   KubeletMetrics::Running running_now() const;
   Value make_node() const;

@@ -335,6 +335,15 @@ Value make_pod_status(const Value& pod, const PodState& state, const std::vector
   status.set(keys::kReason, text_or_absent(state.failed_reason));
   status.set(keys::kMessage, text_or_absent(state.failed_message));
   status.set(keys::kObservedGeneration, pod[keys::kMetadata][keys::kGeneration]);
+  const auto set_what_stays = [&] {
+    if (state.start_time && old[keys::kStartTime].is_absent()) status.set(keys::kStartTime, format_time(*state.start_time));
+    if (old[keys::kQosClass].is_absent()) status.set(keys::kQosClass, qos_class(spec));
+  };
+  if (state.rejected) {
+    set_what_stays();
+    Value result = std::move(status).build();
+    return result == old ? old : result;
+  }
   status.set(keys::kConditions, make_conditions(pod, state, phase, now));
   if (host_ips.empty() || old[keys::kHostIP].as_string() != host_ips[0]) {
     status.set(keys::kHostIP, host_ips.empty() ? Value() : Value(host_ips[0]));
@@ -346,8 +355,7 @@ Value make_pod_status(const Value& pod, const PodState& state, const std::vector
     status.set(keys::kPodIP, ips[0]);
     status.set(keys::kPodIPs, ip_list(ips));
   }
-  if (state.start_time && old[keys::kStartTime].is_absent()) status.set(keys::kStartTime, format_time(*state.start_time));
-  if (old[keys::kQosClass].is_absent()) status.set(keys::kQosClass, qos_class(spec));  // it never changes
+  set_what_stays();
   const bool has_init = !spec[keys::kInitContainers].empty();
   if (has_init) {
     status.set(keys::kInitContainerStatuses, statuses_of(spec[keys::kInitContainers], state, "PodInitializing"));

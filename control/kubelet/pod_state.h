@@ -66,6 +66,7 @@ struct PodState {
   // Decided by the node agent itself: evicted, deadline exceeded, rejected.
   std::string failed_reason, failed_message;
   bool disrupted = false;  // it failed for the node's sake
+  bool rejected = false;   // nothing of it has ever begun
   bool terminal = false;  // every container has ended for good
   // Why the spec's other cpu and memory are not in force: the node has no room, or it has never had.
   std::unique_ptr<ResizeRefusal> resize_refusal;

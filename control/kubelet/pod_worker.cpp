@@ -244,6 +244,22 @@ void PodWorker::evict(std::string message, EvictionCause cause) {
   terminate();
 }
 
+void PodWorker::reject(std::string reason, std::string message) {
+  event("Warning", reason, message);
+  state_.start_time = context_.executor.wall_now();
+  state_.failed_reason = std::move(reason);
+  state_.failed_message = cat("Pod was rejected: ", message);
+  state_.rejected = true;
+  terminate();
+}
+
+PodShare PodWorker::share() const {
+  // Of a pod that nobody has changed it stays what it was.
+  const bool changed = pod_[keys::kMetadata][keys::kGeneration].as_int(1) > 1;
+  if (changed || !share_) share_ = share_of(pod_);
+  return *share_;
+}
+
 bool PodWorker::run_sandbox() {
   if (state_.sandbox && state_.sandbox->ready) return false;
   if (wake_.armed()) return true;

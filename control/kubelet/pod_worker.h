@@ -26,6 +26,7 @@
 #include "control/kubelet/environment.h"
 #include "control/kubelet/eviction.h"
 #include "control/kubelet/kubelet_metrics.h"
+#include "control/kubelet/node_admission.h"
 #include "control/kubelet/pod_state.h"
 #include "control/kubelet/probe.h"
 #include "control/kubelet/volumes.h"
@@ -73,11 +74,17 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void sync();
   // The node gives the pod up: its containers have next to no grace, and it has Failed for this reason.
   void evict(std::string message, EvictionCause cause);
+  // The node does not let the pod in: nothing of it begins, and it has Failed.
+  void reject(std::string reason, std::string message);
   // Of a pod that has ended nothing stays on this machine, its logs among it; false when there is nothing to remove.
   bool remove_remains(std::function<void()> done);
 
   const Value& pod() const { return pod_; }
   const PodState& state() const { return state_; }
+  // What it takes of the node's room.
+  PodShare share() const;
+  // The API knows it, and not as one that has ended: whoever sends pods here counts with it.
+  bool takes_room() const { return !state_.terminal && !gone_ && !ended_before_; }
   // Neither ended nor about to.
   bool is_active() const;
 
@@ -253,6 +260,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   ScopedTimer deadline_;
   ScopedTimer renewal_;  // of the tokens, before the first of them ends
   uint32_t sandbox_attempt_ = 0;
+  mutable std::optional<PodShare> share_;
   std::optional<Instant> seen_;  // until its start has been counted; none: it ran before this agent did
   std::shared_ptr<bool> alive_;
 };

@@ -33,6 +33,7 @@ struct PodSandboxConfig {
   uint32_t attempt = 0;
   std::string hostname;
   std::string full_name;  // hostname.subdomain.namespace.svc.domain; empty without a subdomain
+  bool goes_by_full_name = false;  // its processes see that as their host's
   bool host_network = false;
   bool host_pid = false;
   bool host_ipc = false;
@@ -56,6 +57,8 @@ struct PodSandboxConfig {
   int64_t cpu_quota_us = 0;
   int64_t cpu_shares = 0;
   Labels labels;
+
+  const std::string& shown_hostname() const { return goes_by_full_name ? full_name : hostname; }
 };
 
 struct PodSandboxStatus {
@@ -129,7 +132,7 @@ struct ContainerConfig {
   std::string processes_of;
   bool stdin_open = false, stdin_once = false, tty = false;
   std::string log_path;               // absolute; CRI log format
-  std::string termination_message_path;
+  std::string termination_message_path;  // its log stands in where a label says FallbackToLogsOnError
   std::string stop_signal;            // empty: the image's, else SIGTERM
   Labels labels;
 };

@@ -175,6 +175,7 @@ PodSandboxConfig make_sandbox_config(const Value& pod, const PodSurroundings& ar
   config.hostname = config.hostname.substr(0, 63);
   if (const auto subdomain = spec[keys::kSubdomain].as_string(); !subdomain.empty()) {
     config.full_name = cat(config.hostname, ".", subdomain, ".", config.namespace_, ".svc.", around.cluster_domain);
+    config.goes_by_full_name = spec[keys::kSetHostnameAsFQDN].as_bool() && !config.host_network;
   }
   for (const auto& sysctl : spec[keys::kSecurityContext][keys::kSysctls].items()) {
     config.sysctls[sysctl[keys::kName].string()] = sysctl[keys::kValue].string();

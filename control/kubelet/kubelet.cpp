@@ -15,6 +15,7 @@ namespace {
 
 constexpr Duration kRetry = seconds(1);
 constexpr int kLeaseTriesMax = 5;  // a period, as the real agent's
+constexpr int kStatusTriesMax = 5;  // likewise
 constexpr std::string_view kLeaseNamespace = "kube-node-lease";
 constexpr int64_t kLeaseSeconds = 40;
 constexpr std::string_view kVersion = "v1.35.0";
@@ -99,33 +100,6 @@ Kubelet::Kubelet(KubeletConfig config, Executor& executor, Client& client, Conta
     wake();
   };
   context_.resize_refusal = [this](const Value& pod) { return resize_refusal(pod); };
-}
-
-std::unique_ptr<ResizeRefusal> Kubelet::resize_refusal(const Value& pod) const {
-  const auto asked = [](const Value& of, const Key& resource) {
-    int64_t sum = 0;
-    for (const auto& container : of[keys::kSpec][keys::kContainers].items()) {
-      sum += Quantity::of_value(container[keys::kResources][keys::kRequests][resource]).milli();
-    }
-    return sum;
-  };
-  for (const auto& resource : {keys::kCpu, keys::kMemory}) {
-    const int64_t wanted = asked(pod, resource);
-    const int64_t capacity = Quantity::of_value(context_.node_allocatable[resource]).milli();
-    int64_t others = 0;
-    for (const auto& [uid, worker] : workers_) {
-      if (uid != object_uid(pod) && !worker->state().terminal) others += asked(worker->pod(), resource);
-    }
-    const auto amounts = [&](int64_t free) {
-      return cat("Node didn't have enough capacity: ", resource.text(), ", requested: ", wanted, ", capacity: ", free);
-    };
-    const auto refuse = [](std::string_view reason, std::string message) {
-      return std::make_unique<ResizeRefusal>(ResizeRefusal{std::string(reason), std::move(message)});
-    };
-    if (wanted > capacity) return refuse("Infeasible", amounts(capacity));
-    if (wanted > capacity - others) return refuse("Deferred", amounts(capacity - others));
-  }
-  return nullptr;
 }
 
 Kubelet::~Kubelet() { *alive_ = false; }
@@ -419,30 +393,36 @@ void Kubelet::report_status() {
       }
       images_ = list.empty() ? Value() : Value::array(std::move(list));
     }
-    ApiRequest get;
-    get.verb = Verb::kGet;
-    get.kind = kinds::kNodes;
-    get.name = config_.node_name;
-    client_.send(std::move(get), [this, alive](const Result<ApiResponse>& node) {
-      if (!*alive) return;
-      if (!node) {
-        if (node.error().code == ErrorCode::kNotFound) {
-          register_node();
-        } else {
-          report_within(config_.correction_period);
-        }
-        return;
+    write_node_status(kStatusTriesMax);
+  });
+}
+
+// Over the version that was read and no other, which somebody may have written meanwhile: then once more.
+void Kubelet::write_node_status(int tries) {
+  ApiRequest get;
+  get.verb = Verb::kGet;
+  get.kind = kinds::kNodes;
+  get.name = config_.node_name;
+  client_.send(std::move(get), [this, alive = alive_, tries](const Result<ApiResponse>& node) {
+    if (!*alive) return;
+    if (!node) {
+      if (node.error().code == ErrorCode::kNotFound) {
+        register_node();
+      } else {
+        report_within(config_.correction_period);
       }
-      ApiRequest request;
-      request.verb = Verb::kUpdate;
-      request.kind = kinds::kNodes;
-      request.name = config_.node_name;
-      request.subresource = "status";
-      request.body = node->object.with(keys::kStatus, make_node_status(node->object[keys::kStatus]))
-                         .with(keys::kMetadata, node->object[keys::kMetadata].without(keys::kResourceVersion));
-      client_.send(std::move(request), [this, alive](const Result<ApiResponse>& result) {
-        if (*alive && !result) report_within(config_.correction_period);
-      });
+      return;
+    }
+    ApiRequest request;
+    request.verb = Verb::kUpdate;
+    request.kind = kinds::kNodes;
+    request.name = config_.node_name;
+    request.subresource = "status";
+    request.body = node->object.with(keys::kStatus, make_node_status(node->object[keys::kStatus]));
+    client_.send(std::move(request), [this, alive, tries](const Result<ApiResponse>& result) {
+      if (!*alive || result) return;
+      if (result.error().code == ErrorCode::kConflict && tries > 1) return write_node_status(tries - 1);
+      report_within(config_.correction_period);
     });
   });
 }
@@ -501,8 +481,22 @@ void Kubelet::on_pod(const Value& before, const Value& after) {
     keep->update(after);
     return;
   }
-  auto worker = std::make_shared<PodWorker>(context_, after);
+  take_in(after, known_node(), NodeNews::kWatched);
+}
+
+void Kubelet::take_in(const Value& pod, const Value& node, NodeNews news) {
+  const std::string uid(object_uid(pod));
+  auto worker = std::make_shared<PodWorker>(context_, pod);
+  std::optional<PodRefusal> refusal;
+  if (worker->is_active() && !found_sandboxes_.contains(uid)) {
+    if (auto why = refused_under_pressure(pod, pressure_.pressures())) {
+      refusal = {std::string(kEvictedReason), *std::move(why)};
+    } else if ((refusal = why_refused(pod, node, load())) && news == NodeNews::kWatched) {
+      return look_at_node_for(pod);
+    }
+  }
   workers_.emplace(uid, worker);
+  if (refusal) return worker->reject(std::move(refusal->reason), std::move(refusal->message));
   if (const auto sandbox = found_sandboxes_.find(uid); sandbox != found_sandboxes_.end()) {
     const std::string id = sandbox->second.id;
     worker->adopt_sandbox(std::move(sandbox->second));
@@ -510,8 +504,6 @@ void Kubelet::on_pod(const Value& before, const Value& after) {
     const auto [first, last] = found_containers_.equal_range(id);
     for (auto c = first; c != last; ++c) worker->adopt_container(c->second);
     found_containers_.erase(first, last);
-  } else if (worker->is_active()) {
-    if (auto why = refused_under_pressure(after, pressure_.pressures())) return worker->reject(std::string(kEvictedReason), *std::move(why));
   }
   worker->sync();
 }

@@ -97,6 +97,7 @@ class Kubelet {
   void renew_lease();
   void write_lease();
   void report_status();
+  void write_node_status(int tries);
   void report_within(Duration delay);
   void rest_if_allowed();
   void on_node(const Value& node);
@@ -107,6 +108,12 @@ class Kubelet {
   void node_event(std::string type, std::string reason, std::string message);
   void recover();
   void on_pod(const Value& before, const Value& after);
+  // Of the Node, as it stands before a pod that is new here.
+  enum class NodeNews : uint8_t { kWatched, kAsked };
+  void take_in(const Value& pod, const Value& node, NodeNews news);
+  void look_at_node_for(const Value& pod);
+  Value known_node() const;
+  NodeLoad load() const;
   std::vector<RunningContainer> running_containers() const;
   KubeletMetrics::Running running_now() const;
   Value make_node() const;

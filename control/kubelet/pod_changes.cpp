@@ -1,5 +1,5 @@
-// What a running pod is asked to be besides what it began as: ephemeral containers that look in, and other cpu and memory
-// for its containers.
+// What a running pod is asked to be besides what it began as: ephemeral containers that look in, other images, and other
+// cpu and memory for its containers.
 #include <algorithm>
 
 #include "control/base/text.h"
@@ -41,6 +41,50 @@ bool PodWorker::run_ephemeral_containers() {
   return false;
 }
 
+// It comes back with what its spec says by then, at once: nothing has failed.
+void PodWorker::replace_container(const std::string& name, const std::string& why) {
+  busy_ = true;
+  stop_one(name, seconds(pod_[keys::kSpec][keys::kTerminationGracePeriodSeconds].as_int(30)), why, [this, name] {
+    busy_ = false;
+    auto& stopped = state_.containers[name];
+    stopped.replaced = true;
+    try_again_now(stopped);
+  });
+}
+
+bool PodWorker::replace_changed_containers() {
+  for (const auto& list : {keys::kInitContainers, keys::kContainers}) {
+    for (const auto& container : pod_[keys::kSpec][list].items()) {
+      const std::string name = container[keys::kName].string();
+      const auto& record = state_.containers[name];
+      if (!record.running() || !has_other_image(container, record)) continue;
+      if (list == keys::kInitContainers && !is_sidecar(container)) continue;
+      replace_container(name, cat("Container ", name, " definition changed, will be restarted"));
+      return true;
+    }
+  }
+  return false;
+}
+
+// Of another image nothing is known yet: what the one before it has failed at does not hold it back.
+void PodWorker::forgive_changed_images(const Value& before) {
+  for (const auto& list : {keys::kInitContainers, keys::kContainers}) {
+    const auto was = before[keys::kSpec][list].items(), is = pod_[keys::kSpec][list].items();
+    for (size_t i = 0; i < std::min(was.size(), is.size()); ++i) {
+      if (was[i][keys::kImage] == is[i][keys::kImage]) continue;
+      auto& record = state_.containers[is[i][keys::kName].string()];
+      if (!record.waiting_reason.empty()) try_again_now(record);
+    }
+  }
+}
+
+void PodWorker::try_again_now(ContainerRecord& record) {
+  record.back_off = {};
+  record.next_start = context_.executor.now();
+  record.waiting_reason = "ContainerCreating";
+  record.waiting_message.clear();
+}
+
 bool PodWorker::resize_containers() {
   const auto is_other = [this](const Value& container) {
     const auto& record = state_.containers[container[keys::kName].string()];
@@ -73,16 +117,7 @@ bool PodWorker::resize_container(const Value& container, ContainerRecord& record
     return false;
   }
   if (needs_restart(container, record.resources)) {
-    // It comes back with what its spec says by then, at once: nothing has failed.
-    busy_ = true;
-    stop_one(name, seconds(pod_[keys::kSpec][keys::kTerminationGracePeriodSeconds].as_int(30)),
-             cat("Container ", name, " resize requires restart"), [this, name] {
-               busy_ = false;
-               auto& stopped = state_.containers[name];
-               stopped.back_off = {};
-               stopped.next_start = context_.executor.now();
-               stopped.waiting_reason = "ContainerCreating";
-             });
+    replace_container(name, cat("Container ", name, " resize requires restart"));
     return true;
   }
   context_.runtime.update_container(

@@ -40,29 +40,42 @@ void PodWorker::hasten_stops() {
   }
 }
 
+// Sidecars go after the main containers and in the reverse order of their start, whose turn it is within one grace.
 void PodWorker::stop_containers(Duration grace, std::function<void()> then) {
+  std::vector<std::pair<int, std::string>> running;
+  for (const auto& [name, record] : state_.containers) {
+    if (record.running()) running.emplace_back(stop_turn(name), name);
+  }
+  std::ranges::sort(running);
   auto left = std::make_shared<size_t>(1);
   auto done = std::make_shared<std::function<void()>>(std::move(then));
   const auto one_less = [left, done] {
     if (--*left == 0) (*done)();
   };
-  for (auto& [name, record] : state_.containers) {
-    if (!record.running()) continue;
+  for (const auto& [turn, name] : running) {
     ++*left;
-    stop_one(name, grace, "Stopping container ", one_less);
+    stop_one(name, grace, "Stopping container ", one_less, turn);
   }
   one_less();
 }
 
+int PodWorker::stop_turn(const std::string& name) const {
+  const auto init = pod_[keys::kSpec][keys::kInitContainers].items();
+  const auto found = std::ranges::find_if(init, [&](const Value& c) { return c[keys::kName].as_string() == name; });
+  return found == init.end() || !is_sidecar(*found) ? 0 : static_cast<int>(init.end() - found);
+}
+
 void PodWorker::stop_one(const std::string& name, Duration grace, const std::string& why,
-                         std::function<void()> then) {
+                         std::function<void()> then, int turn) {
   const std::string id = state_.containers[name].current->id;
   const Instant deadline = context_.executor.now() + grace;
   if (const auto begun = stops_.find(id); begun != stops_.end()) return join_stop(id, begun->second, deadline, std::move(then));
   Stop& stop = stops_[id];
   stop.container = name;
   stop.deadline = deadline;
+  stop.turn = turn;
   stop.then.push_back(std::move(then));
+  if (turn > 0) signal_at(id, deadline);
   const Value* container = find_container(name);
   event("Normal", "Killing", why == "Stopping container " ? cat(why, name) : why, container ? *container : Value());
   run_pre_stop(container ? *container : Value(), id, grace, [this, id] { signal_stop(id); });
@@ -74,15 +87,24 @@ void PodWorker::join_stop(const std::string& id, Stop& stop, Instant deadline, s
   if (deadline >= stop.deadline) return;
   stop.deadline = deadline;
   if (stop.signalled) return stop_in_runtime(id, stop);
+  signal_at(id, deadline);
+}
+
+void PodWorker::signal_at(const std::string& id, Instant deadline) {
   context_.executor.after(std::max(deadline - context_.executor.now(), Duration{}), [this, alive = alive_, id] {
     if (*alive) signal_stop(id);
   });
 }
 
 void PodWorker::signal_stop(const std::string& id) {
-  const auto stop = stops_.find(id);
-  if (stop == stops_.end() || std::exchange(stop->second.signalled, true)) return;
-  stop_in_runtime(id, stop->second);
+  const auto found = stops_.find(id);
+  if (found == stops_.end() || found->second.signalled) return;
+  Stop& stop = found->second;
+  stop.hook_over = true;
+  const bool waits = std::ranges::any_of(stops_, [&](const auto& other) { return other.second.turn < stop.turn; });
+  if (waits && context_.executor.now() < stop.deadline) return;
+  stop.signalled = true;
+  stop_in_runtime(id, stop);
 }
 
 void PodWorker::stop_in_runtime(const std::string& id, const Stop& stop) {
@@ -100,6 +122,9 @@ void PodWorker::on_stopped(const std::string& id, Result<ContainerStatus> status
   if (stop.empty()) return;
   const auto& record = state_.containers[stop.mapped().container];
   if (status && record.current && record.current->id == status->id) on_exited(stop.mapped().container, *std::move(status));
+  for (auto& [other, waiting] : stops_) {
+    if (waiting.hook_over) signal_stop(other);
+  }
   for (const auto& then : stop.mapped().then) then();
   sync();
 }
@@ -164,11 +189,7 @@ void PodWorker::finish_deletion() {
   write_status();
   if (status_in_flight_) return;  // comes back when the status is written
   deleting_in_api_ = true;
-  ApiRequest request;
-  request.verb = Verb::kDelete;
-  request.kind = kinds::kPods;
-  request.namespace_ = object_namespace(pod_);
-  request.name = object_name(pod_);
+  ApiRequest request = request_for_pod(Verb::kDelete);
   request.options.grace_period_seconds = 0;
   request.options.preconditions.uid = object_uid(pod_);
   context_.client.send(std::move(request), [this, alive = alive_](const Result<ApiResponse>& result) {

@@ -4,6 +4,7 @@
 
 #include "control/base/text.h"
 #include "control/kubelet/pod_worker.h"
+#include "control/kubelet/pull_secrets.h"
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
 #include "control/schema/kinds.h"
@@ -37,24 +38,57 @@ void PodWorker::start_container(const Value& container) {
 void PodWorker::pull_then_create(const Value& container, const std::string& reference) {
   event("Normal", "Pulling", cat("Pulling image ", quoted(reference)), container);
   write_status();
-  const Instant begun = context_.executor.now();
-  context_.runtime.pull_image(
-      reference, std::nullopt, step<ImageStatus>([this, container, reference, begun](Result<ImageStatus> pulled) {
-        if (pulled) {
-          context_.image_pulled(pulled->id);
-          const Duration took = context_.executor.now() - begun;
-          event("Normal", "Pulled",
-                cat("Successfully pulled image ", quoted(reference), " in ",
-                    format_duration(milliseconds(took.milliseconds())), ". Image size: ", pulled->size_bytes, " bytes."),
-                container);
-          create_container(container, *pulled);
-          return;
-        }
-        event("Warning", "Failed",
-              cat("Failed to pull image ", quoted(reference), ": ", pulled.error().message), container);
-        event("Warning", "Failed", "Error: ErrImagePull", container);
-        start_failed(container, "ErrImagePull", pulled.error(), kBackOffFirst);
-      }));
+  fetch_pull_secrets(std::make_shared<Pull>(Pull{container, reference}));
+}
+
+// Anew for each pull: they may have been mended since the last one. The pull goes on without those that cannot be had.
+void PodWorker::fetch_pull_secrets(const std::shared_ptr<Pull>& pull) {
+  const auto wanted = pod_[keys::kSpec][keys::kImagePullSecrets].items();
+  if (pull->secrets_asked < wanted.size()) {
+    ApiRequest request;
+    request.verb = Verb::kGet;
+    request.kind = kinds::kSecrets;
+    request.namespace_ = object_namespace(pod_);
+    request.name = wanted[pull->secrets_asked++][keys::kName].string();
+    context_.client.send(request, step<ApiResponse>([this, pull, name = request.name](const Result<ApiResponse>& secret) {
+      if (secret) {
+        pull->secrets.push_back(secret->object);
+      } else {
+        pull->secrets_missing.push_back(name);
+      }
+      fetch_pull_secrets(pull);
+    }));
+    return;
+  }
+  if (!pull->secrets_missing.empty()) {
+    event("Warning", "FailedToRetrieveImagePullSecret",
+          cat("Unable to retrieve some image pull secrets (", join(pull->secrets_missing, ", "),
+              "); attempting to pull the image may not succeed."));
+  }
+  for (auto& credentials : credentials_for(pull->image, pull->secrets)) pull->credentials.emplace_back(std::move(credentials));
+  if (pull->credentials.empty()) pull->credentials.emplace_back(std::nullopt);
+  pull->begun = context_.executor.now();
+  pull_image(pull);
+}
+
+void PodWorker::pull_image(const std::shared_ptr<Pull>& pull) {
+  context_.runtime.pull_image(pull->image, pull->credentials[pull->tried++], step<ImageStatus>([this, pull](Result<ImageStatus> pulled) {
+    const Value& container = pull->container;
+    if (pulled) {
+      context_.image_pulled(pulled->id);
+      const Duration took = context_.executor.now() - pull->begun;
+      event("Normal", "Pulled",
+            cat("Successfully pulled image ", quoted(pull->image), " in ", format_duration(milliseconds(took.milliseconds())),
+                ". Image size: ", pulled->size_bytes, " bytes."),
+            container);
+      create_container(container, *pulled);
+      return;
+    }
+    if (pull->tried < pull->credentials.size()) return pull_image(pull);
+    event("Warning", "Failed", cat("Failed to pull image ", quoted(pull->image), ": ", pulled.error().message), container);
+    event("Warning", "Failed", "Error: ErrImagePull", container);
+    start_failed(container, "ErrImagePull", pulled.error(), kBackOffFirst);
+  }));
 }
 
 // The container did not start: it waits with a reason, which turns into a back-off's while it lasts.
@@ -125,6 +159,9 @@ void PodWorker::create_container(const Value& container, const ImageStatus& imag
   config.labels = {{"io.kubernetes.container.name", name},
                    {"io.kubernetes.pod.uid", uid},
                    {"io.kubernetes.container.image", container[keys::kImage].string()}};
+  if (const Value& policy = container[keys::kTerminationMessagePolicy]; policy.as_string() == "FallbackToLogsOnError") {
+    config.labels["io.kubernetes.container.terminationMessagePolicy"] = policy.string();
+  }
   const uint32_t attempt = config.attempt;
   context_.runtime.create_container(
       state_.sandbox->id, std::move(config), step<std::string>([this, container, attempt](Result<std::string> id) {
@@ -155,6 +192,7 @@ void PodWorker::create_container(const Value& container, const ImageStatus& imag
               failed.image = container[keys::kImage].string();
               r.current = std::move(failed);
               r.waiting_reason.clear();
+              r.replaced = false;
               r.restart_count = attempt;
               event("Warning", "Failed", cat("Error: ", started.error().message), container);
             }));
@@ -182,6 +220,7 @@ void PodWorker::on_started(const Value& container, const ContainerStatus& status
   record.resources = container[keys::kResources];
   const bool hook = container[keys::kLifecycle][keys::kPostStart].has_value();
   record.in_post_start = hook;
+  record.replaced = false;
   record.started = record.ready = false;
   count_start(container);
   event("Normal", "Started", cat("Started container ", name), container);

@@ -85,12 +85,17 @@ Value statuses_of(const Value& containers, const PodState& state, std::string_vi
   return Value::array(std::move(statuses));
 }
 
-std::vector<std::string> unready(const Value& containers, const PodState& state) {
+// Of those that run together: the sidecars and the main containers.
+std::vector<std::string> unready(const Value& spec, const PodState& state) {
   std::vector<std::string> names;
-  for (const auto& container : containers.items()) {
+  const auto look_at = [&](const Value& container) {
     const auto found = state.containers.find(container[keys::kName].string());
     if (found == state.containers.end() || !found->second.ready) names.push_back(container[keys::kName].string());
+  };
+  for (const auto& container : spec[keys::kInitContainers].items()) {
+    if (is_sidecar(container)) look_at(container);
   }
+  for (const auto& container : spec[keys::kContainers].items()) look_at(container);
   return names;
 }
 
@@ -136,7 +141,7 @@ bool is_resizing(const Value& pod, const PodState& state) {
 Value make_conditions(const Value& pod, const PodState& state, const std::string& phase, WallTime now) {
   const Value& spec = pod[keys::kSpec];
   const bool initialized = is_initialized(spec, state) || phase == "Succeeded";
-  const auto not_ready = unready(spec[keys::kContainers], state);
+  const auto not_ready = unready(spec, state);
   const bool succeeded = phase == "Succeeded";
   const bool ended = succeeded || phase == "Failed";
   const bool containers_ready = !ended && initialized && not_ready.empty();
@@ -148,11 +153,14 @@ Value make_conditions(const Value& pod, const PodState& state, const std::string
       containers_ready || ended ? "" : cat("containers with unready status: [", join(not_ready, " "), "]");
   std::vector<std::string> closed_gates;
   for (const auto& gate : spec[keys::kReadinessGates].items()) {
-    const bool open = std::ranges::any_of(pod[keys::kStatus][keys::kConditions].items(), [&](const Value& c) {
-      return c[keys::kType] == gate[keys::kConditionType] && c[keys::kStatus].as_string() == "True";
-    });
-    if (!open) closed_gates.push_back(cat("corresponding condition of pod readiness gate ",
-                                          quoted(gate[keys::kConditionType].as_string()), " does not exist."));
+    const auto said = pod[keys::kStatus][keys::kConditions].items();
+    const auto condition = std::ranges::find_if(said, [&](const Value& c) { return c[keys::kType] == gate[keys::kConditionType]; });
+    const std::string name = quoted(gate[keys::kConditionType].as_string());
+    if (condition == said.end()) {
+      closed_gates.push_back(cat("corresponding condition of pod readiness gate ", name, " does not exist."));
+    } else if (const auto status = (*condition)[keys::kStatus].as_string(); status != "True") {
+      closed_gates.push_back(cat("the status of pod readiness gate ", name, " is not \"True\", but ", status));
+    }
   }
   std::vector<Value> conditions;
   const auto add = [&](const Value& type, bool is_true, std::string_view why, const std::string& text) {
@@ -196,12 +204,36 @@ bool is_sidecar(const Value& container) {
   return container[keys::kRestartPolicy].as_string() == "Always";
 }
 
+bool comes_back(const Value& spec, const Value& container, int exit_code, ContainerRole role) {
+  const bool init = role == ContainerRole::kInit;
+  if (init && is_sidecar(container)) return true;
+  if (init && exit_code == 0) return false;
+  for (const auto& rule : container[keys::kRestartPolicyRules].items()) {
+    const Value& codes = rule[keys::kExitCodes];
+    const bool listed = std::ranges::any_of(codes[keys::kValues].items(), [&](const Value& code) { return code.as_int() == exit_code; });
+    if (listed == (codes[keys::kOperator].as_string() == "In")) return rule[keys::kAction].as_string() == "Restart";
+  }
+  const Value& own = container[keys::kRestartPolicy];
+  const auto policy = own.has_value() ? own.as_string() : spec[keys::kRestartPolicy].as_string("Always");
+  return policy == "Always" || (policy == "OnFailure" && exit_code != 0);
+}
+
+bool has_other_image(const Value& container, const ContainerRecord& record) {
+  return record.current && record.current->image != container[keys::kImage].as_string();
+}
+
 bool is_resized(const Value& container, const ContainerRecord& record) {
   const Value& wanted = container[keys::kResources];
   return wanted == record.resources || (wanted.empty() && record.resources.empty());
 }
 
 bool is_initialized(const Value& spec, const PodState& state) {
+  if (spec[keys::kInitContainers].empty()) return true;
+  const bool begun = std::ranges::any_of(spec[keys::kContainers].items(), [&](const Value& container) {
+    const auto found = state.containers.find(container[keys::kName].string());
+    return found != state.containers.end() && found->second.current;
+  });
+  if (begun) return true;
   return std::ranges::all_of(spec[keys::kInitContainers].items(), [&](const Value& container) {
     const auto found = state.containers.find(container[keys::kName].string());
     if (found == state.containers.end()) return false;
@@ -212,8 +244,7 @@ bool is_initialized(const Value& spec, const PodState& state) {
 
 std::string phase_of(const Value& spec, const PodState& state) {
   if (!state.failed_reason.empty()) return "Failed";
-  const auto policy = spec[keys::kRestartPolicy].as_string("Always");
-  bool running = false, waiting = false, failed = false;
+  bool running = false, waiting = false, failed = false, back = false;
   size_t succeeded = 0;
   for (const auto& container : spec[keys::kContainers].items()) {
     const auto found = state.containers.find(container[keys::kName].string());
@@ -222,16 +253,18 @@ std::string phase_of(const Value& spec, const PodState& state) {
       waiting = true;
     } else if (found->second.running() || found->second.current->state == ContainerState::kCreated) {
       running = true;
-    } else if (found->second.current->exit_code == 0) {
-      ++succeeded;
     } else {
-      failed = true;
+      const int code = found->second.current->exit_code;
+      back = back || found->second.replaced || comes_back(spec, container, code, ContainerRole::kMain);
+      if (code == 0) ++succeeded;
+      failed = failed || code != 0;
     }
   }
   for (const auto& container : spec[keys::kInitContainers].items()) {
     const auto found = state.containers.find(container[keys::kName].string());
     if (found == state.containers.end() || is_sidecar(container) || !found->second.exited()) continue;
-    if (found->second.current->exit_code != 0 && policy == "Never") return "Failed";
+    const int code = found->second.current->exit_code;
+    if (code != 0 && !found->second.replaced && !comes_back(spec, container, code, ContainerRole::kInit)) return "Failed";
   }
   const bool begun = running || failed || succeeded > 0;
   if (waiting || (!is_initialized(spec, state) && !begun)) {
@@ -239,10 +272,8 @@ std::string phase_of(const Value& spec, const PodState& state) {
     if (state.terminal) return "Failed";
     return begun ? "Running" : "Pending";
   }
-  if (running) return "Running";
-  if (policy == "Always") return state.terminal ? (failed ? "Failed" : "Succeeded") : "Running";
-  if (!failed) return "Succeeded";
-  return policy == "Never" || state.terminal ? "Failed" : "Running";
+  if (running || (back && !state.terminal)) return "Running";
+  return failed ? "Failed" : "Succeeded";
 }
 
 uint64_t digest_of(const PodState& state) {
@@ -275,7 +306,7 @@ uint64_t digest_of(const PodState& state) {
     add_number(record.restart_count);
     add_text(record.waiting_reason);
     add_text(record.waiting_message);
-    add_number(record.in_post_start * 4 + record.started * 2 + record.ready);
+    add_number(record.replaced * 8 + record.in_post_start * 4 + record.started * 2 + record.ready);
     add_number(static_cast<int64_t>(record.resources.hash()));
   }
   add_number(state.start_time ? state.start_time->ns : -1);

@@ -38,6 +38,7 @@ struct ContainerRecord {
   bool started = false;  // the startup probe has passed, or there is none
   bool ready = false;
   bool in_post_start = false;  // its hook has not ended
+  bool replaced = false;  // it was ended for a new one to take its place, whatever its restart policy
   Value resources;  // what the running container has, which a resize changes without a restart
   // Back-off: the next start is not before this.
   Duration back_off;
@@ -56,6 +57,8 @@ struct ResizeRefusal {
   std::string reason, message;
 };
 
+enum class ContainerRole : uint8_t { kInit, kMain };
+
 struct PodState {
   std::optional<PodSandboxStatus> sandbox;
   std::map<std::string, ContainerRecord> containers;  // init and application containers by name
@@ -70,9 +73,15 @@ struct PodState {
 };
 
 bool is_sidecar(const Value& container);
+// It was not made from the image that its spec names now.
+bool has_other_image(const Value& container, const ContainerRecord& record);
 // Its resources are what the container runs with.
 bool is_resized(const Value& container, const ContainerRecord& record);
-// Init containers have all done their part: ended well, or started when they are sidecars.
+// Whether a container that ended with this code comes back: by the first of its rules that is about the code, else by its
+// own restart policy, else by the pod's. An init container that ended well has done its part.
+bool comes_back(const Value& pod_spec, const Value& container, int exit_code, ContainerRole role);
+// Init containers have all done their part: ended well, or started when they are sidecars. What has become of a sidecar
+// since a main container was first made changes nothing about it.
 bool is_initialized(const Value& pod_spec, const PodState& state);
 // "Pending", "Running", "Succeeded" or "Failed".
 std::string phase_of(const Value& pod_spec, const PodState& state);

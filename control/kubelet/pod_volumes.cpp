@@ -26,6 +26,10 @@ Duration renewal_delay(const std::vector<TokenNeed>& needs) {
 
 bool PodWorker::fetch_references() {
   if (references_fetched_) return false;
+  if (const Instant now = context_.executor.now(); references_due_ > now) {
+    later(references_due_ - now);
+    return true;
+  }
   const auto wanted = references_of(pod_[keys::kSpec]);
   const auto get = [&](KindId kind, const std::string& name, std::map<std::string, Value>& into) {
     ApiRequest request;
@@ -33,8 +37,15 @@ bool PodWorker::fetch_references() {
     request.kind = kind;
     request.namespace_ = object_namespace(pod_);
     request.name = name;
-    context_.client.send(std::move(request), step<ApiResponse>([name, &into](Result<ApiResponse> response) {
-      into[name] = response ? response->object : Value();
+    // Of an API that does not answer nobody knows what is there.
+    context_.client.send(std::move(request), step<ApiResponse>([this, kind, name, &into](Result<ApiResponse> response) {
+      if (response || response.error().code == ErrorCode::kNotFound) {
+        into[name] = response ? response->object : Value();
+        return;
+      }
+      event("Warning", "FailedMount", cat("failed to fetch ", kind == kinds::kSecrets ? "secret " : "configmap ", quoted(name),
+                                          ": ", response.error().message));
+      references_due_ = context_.executor.now() + kRetry;
     }));
   };
   for (const auto& name : wanted.config_maps) {
@@ -236,23 +247,29 @@ bool PodWorker::write_volumes() {
     later(kRetry);
     return true;
   }
-  auto left = std::make_shared<size_t>(contents->size());
-  if (*left == 0) {
+  if (contents->empty()) {
     volumes_written_ = true;
     return false;
   }
+  struct Writes {
+    size_t left;
+    bool failed = false;
+  };
+  const auto writes = std::make_shared<Writes>(contents->size());
   busy_ = true;
   const auto& fs_group = pod_[keys::kSpec][keys::kSecurityContext][keys::kFsGroup];
   for (auto& content : *contents) {
     context_.runtime.write_volume(
         content.directory, std::move(content.files),
         fs_group.is_int() ? std::optional(fs_group.as_int()) : std::nullopt,
-        [this, alive = alive_, left](Result<Unit> result) {
+        [this, alive = alive_, writes](Result<Unit> result) {
           if (!*alive) return;
           if (!result) event("Warning", "FailedMount", result.error().message);
-          if (--*left > 0) return;
+          writes->failed = writes->failed || !result;
+          if (--writes->left > 0) return;
           busy_ = false;
-          volumes_written_ = true;
+          volumes_written_ = !writes->failed;
+          if (writes->failed) later(kRetry);
           sync();
         });
   }

@@ -13,6 +13,7 @@ namespace minik::control {
 namespace {
 
 constexpr Duration kBackOffReset = minutes(10);
+constexpr size_t kHostnameMax = 64;  // the kernel's
 
 std::string pod_text(const Value& pod) {
   return cat(object_name(pod), "_", object_namespace(pod), "(", object_uid(pod), ")");
@@ -23,6 +24,11 @@ bool is_respecified(const Value& before, const Value& after) {
   const Key generation = keys::kGeneration;
   return !(after[keys::kSpec] == before[keys::kSpec]) ||
          !(after[keys::kMetadata][generation] == before[keys::kMetadata][generation]);
+}
+
+bool is_relabelled(const Value& before, const Value& after) {
+  const Value &old = before[keys::kMetadata], &now = after[keys::kMetadata];
+  return !(old[keys::kLabels] == now[keys::kLabels]) || !(old[keys::kAnnotations] == now[keys::kAnnotations]);
 }
 
 bool has_ended(const Value& pod) {
@@ -59,8 +65,15 @@ PodWorker::~PodWorker() {
 }
 
 void PodWorker::update(Value pod) {
+  if (object_revision(pod) < object_revision(pod_)) return sync();  // the watch is behind what was asked for
+  const bool shows_otherwise = volumes_written_ && !terminating_ && !gone_ && is_relabelled(pod_, pod) && shows_metadata(pod);
+  const auto shown = shows_otherwise ? std::optional(contents_now()) : std::nullopt;
   const Value before = std::exchange(pod_, std::move(pod));
-  if (is_respecified(before, pod_)) said_.reset();
+  if (shown) write_changed(*shown);
+  if (is_respecified(before, pod_)) {
+    said_.reset();
+    forgive_changed_images(before);
+  }
   // Somebody has written after this node: what is wrong now (a pod of a node that was silent is not ready)
   // is said anew, and what others have added stays.
   if (written_status_ == pod_[keys::kStatus]) {
@@ -143,7 +156,11 @@ PodSurroundings PodWorker::surroundings() const {
   return around;
 }
 
+// Whoever waits for longer is looked at then, too, and asks again.
 void PodWorker::later(Duration delay) {
+  const Instant due = context_.executor.now() + delay;
+  if (wake_.armed() && wake_due_ <= due) return;
+  wake_due_ = due;
   wake_.arm(delay, [this] { sync(); });
 }
 
@@ -184,8 +201,8 @@ void PodWorker::sync() {
   check_deadline();
   if (terminating_) return;
   const bool starting = prepare() || run_ephemeral_containers() || run_init_containers() ||
-                        !is_initialized(pod_[keys::kSpec], state_) || run_containers();
-  if (!starting) resize_containers();
+                        !is_initialized(pod_[keys::kSpec], state_) || run_containers() || run_sidecars();
+  if (!starting && !replace_changed_containers()) resize_containers();
   // Between its sandbox and its containers a pod says nothing: the end of the step that is on its way says it all in one
   // write. What takes long, the pull of an image, says where the pod stands before it begins; and a container that has
   // ended serves nobody from now on, however soon it comes back.
@@ -204,7 +221,7 @@ void PodWorker::check_deadline() {
   if (!limit.is_int() || !state_.start_time) return;
   const Duration left = *state_.start_time + seconds(limit.as_int()) - context_.executor.wall_now();
   if (left > Duration{}) {
-    if (!deadline_.armed()) deadline_.arm(left, [this] { sync(); });
+    deadline_.arm(left, [this] { sync(); });  // anew, as it may have been drawn nearer
     return;
   }
   state_.failed_reason = "DeadlineExceeded";
@@ -236,10 +253,25 @@ void PodWorker::reject(std::string reason, std::string message) {
   terminate();
 }
 
+PodShare PodWorker::share() const {
+  // Of a pod that nobody has changed it stays what it was.
+  const bool changed = pod_[keys::kMetadata][keys::kGeneration].as_int(1) > 1;
+  if (changed || !share_) share_ = share_of(pod_);
+  return *share_;
+}
+
 bool PodWorker::run_sandbox() {
   if (state_.sandbox && state_.sandbox->ready) return false;
   if (wake_.armed()) return true;
-  auto config = make_sandbox_config(pod_, surroundings(), sandbox_attempt_++);
+  auto config = make_sandbox_config(pod_, surroundings(), sandbox_attempt_);
+  if (const std::string& name = config.shown_hostname(); name.size() > kHostnameMax) {
+    event("Warning", "FailedCreatePodSandBox",
+          cat("Failed to create pod sandbox: failed to construct FQDN from pod hostname and cluster domain, FQDN ", name,
+              " is too long (", kHostnameMax, " characters is the max, ", name.size(), " characters requested)"));
+    later(kRetry);
+    return true;
+  }
+  ++sandbox_attempt_;
   context_.runtime.run_pod_sandbox(
       std::move(config), step<PodSandboxStatus>([this](Result<PodSandboxStatus> result) {
         if (result) {
@@ -255,21 +287,17 @@ bool PodWorker::run_sandbox() {
   return true;
 }
 
-bool PodWorker::wants_restart(const Value& container, const ContainerRecord& record, bool init) const {
-  if (is_sidecar(container)) return true;
-  const auto policy = pod_[keys::kSpec][keys::kRestartPolicy].as_string("Always");
-  const bool failed = record.current->exit_code != 0;
-  if (init) return failed && policy != "Never";
-  return policy == "Always" || (policy == "OnFailure" && failed);
+bool PodWorker::wants_restart(const Value& container, const ContainerRecord& record, ContainerRole role) const {
+  return record.replaced || comes_back(pod_[keys::kSpec], container, record.current->exit_code, role);
 }
 
 // Starts the container now, or sees to it that sync() comes back when its back-off is over. True when a
 // step was begun.
-bool PodWorker::restart_or_wait(const Value& container, bool init) {
+bool PodWorker::restart_or_wait(const Value& container, ContainerRole role) {
   auto& record = state_.containers[container[keys::kName].string()];
   const Instant now = context_.executor.now();
   if (record.exited()) {
-    if (!wants_restart(container, record, init)) return false;
+    if (!wants_restart(container, record, role)) return false;
     if (record.waiting_reason.empty()) {
       if (now - record.last_start > kBackOffReset) record.back_off = {};
       // The first restart is at once, the next ones wait.
@@ -297,21 +325,22 @@ bool PodWorker::restart_or_wait(const Value& container, bool init) {
 }
 
 bool PodWorker::run_init_containers() {
+  if (is_initialized(pod_[keys::kSpec], state_)) return false;
   for (const auto& container : pod_[keys::kSpec][keys::kInitContainers].items()) {
     auto& record = state_.containers[container[keys::kName].string()];
     if (is_sidecar(container)) {
-      if (!record.running()) return restart_or_wait(container, true);
+      if (!record.running()) return restart_or_wait(container, ContainerRole::kInit);
       if (!record.started) return true;
       continue;
     }
     if (record.running()) return true;
     if (record.exited() && record.current->exit_code == 0) continue;
-    if (record.exited() && !wants_restart(container, record, true)) {
+    if (record.exited() && !wants_restart(container, record, ContainerRole::kInit)) {
       terminating_ = true;  // an init container has failed for good
       terminate();
       return true;
     }
-    restart_or_wait(container, true);
+    restart_or_wait(container, ContainerRole::kInit);
     return true;
   }
   return false;
@@ -325,15 +354,24 @@ bool PodWorker::run_containers() {
       all_ended = false;
       continue;
     }
-    if (record.exited() && !wants_restart(container, record, false)) continue;
+    if (record.exited() && !wants_restart(container, record, ContainerRole::kMain)) continue;
     all_ended = false;
-    if (restart_or_wait(container, false)) return true;
+    if (restart_or_wait(container, ContainerRole::kMain)) return true;
   }
   if (all_ended && !terminating_) {
     state_.terminal = true;
     terminating_ = true;
     terminate();
     return true;
+  }
+  return false;
+}
+
+// Beside the main containers: nobody waits for one that comes back.
+bool PodWorker::run_sidecars() {
+  for (const auto& container : pod_[keys::kSpec][keys::kInitContainers].items()) {
+    if (!is_sidecar(container) || state_.containers[container[keys::kName].string()].running()) continue;
+    if (restart_or_wait(container, ContainerRole::kInit)) return true;
   }
   return false;
 }
@@ -381,15 +419,13 @@ void PodWorker::write_status() {
     return;
   }
   status_in_flight_ = true;
-  ApiRequest request;
-  request.verb = Verb::kUpdate;
-  request.kind = kinds::kPods;
-  request.namespace_ = object_namespace(pod_);
-  request.name = object_name(pod_);
+  ApiRequest request = request_for_pod(Verb::kUpdate);
   request.subresource = "status";
-  // Unconditional: the status is this node's word, whatever else changes about the pod meanwhile.
-  request.body = pod_.with(keys::kStatus, status)
-                     .with(keys::kMetadata, pod_[keys::kMetadata].without(keys::kResourceVersion));
+  // It replaces the version that it was made from, and no other: what somebody has written meanwhile would be lost.
+  request.body = pod_.with(keys::kStatus, status);
+  if (object_revision(pod_) < written_revision_) {
+    request.body = request.body.with_at({keys::kMetadata, keys::kResourceVersion}, Value(cat(written_revision_.value)));
+  }
   context_.client.send(std::move(request), [this, alive = alive_, sent = pod_, status, digest](const Result<ApiResponse>& result) {
     if (!*alive) return;
     status_in_flight_ = false;
@@ -405,13 +441,40 @@ void PodWorker::write_status() {
         said_ = digest;
       }
       sync();
-    } else if (result.error().code == ErrorCode::kNotFound || result.error().code == ErrorCode::kConflict) {
+    } else if (result.error().code == ErrorCode::kNotFound) {
       gone_ = true;
       sync();
+    } else if (result.error().code == ErrorCode::kConflict) {
+      look_again();
     } else {
       later(kRetry);
     }
   });
+}
+
+// Somebody has written the pod first. The watch would tell it, too, but a status is not to wait for it.
+void PodWorker::look_again() {
+  status_in_flight_ = true;
+  context_.client.send(request_for_pod(Verb::kGet), [this, alive = alive_](const Result<ApiResponse>& result) {
+    if (!*alive) return;
+    status_in_flight_ = false;
+    if (!result && result.error().code != ErrorCode::kNotFound) return later(kRetry);
+    if (!result || object_uid(result->object) != object_uid(pod_)) {
+      gone_ = true;  // another pod may have its name by now
+      return sync();
+    }
+    said_.reset();
+    update(result->object);
+  });
+}
+
+ApiRequest PodWorker::request_for_pod(Verb verb) const {
+  ApiRequest request;
+  request.verb = verb;
+  request.kind = kinds::kPods;
+  request.namespace_ = object_namespace(pod_);
+  request.name = object_name(pod_);
+  return request;
 }
 
 }  // namespace minik::control

@@ -26,6 +26,7 @@
 #include "control/kubelet/environment.h"
 #include "control/kubelet/eviction.h"
 #include "control/kubelet/kubelet_metrics.h"
+#include "control/kubelet/node_admission.h"
 #include "control/kubelet/pod_state.h"
 #include "control/kubelet/probe.h"
 #include "control/kubelet/volumes.h"
@@ -80,6 +81,10 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
 
   const Value& pod() const { return pod_; }
   const PodState& state() const { return state_; }
+  // What it takes of the node's room.
+  PodShare share() const;
+  // The API knows it, and not as one that has ended: whoever sends pods here counts with it.
+  bool takes_room() const { return !state_.terminal && !gone_ && !ended_before_; }
   // Neither ended nor about to.
   bool is_active() const;
 
@@ -111,8 +116,22 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   struct Stop {
     std::string container;
     Instant deadline;        // of the shortest grace that somebody has given it
-    bool signalled = false;  // its hook is over, or no longer waited for
+    int turn = 0;            // those of earlier turns end before it is told, unless its deadline comes first
+    bool hook_over = false;  // or no longer waited for
+    bool signalled = false;
     std::vector<std::function<void()>> then;
+  };
+
+  // From its beginning to the image, or to the refusal of the last credentials that there are for it.
+  struct Pull {
+    Value container;
+    std::string image;
+    size_t secrets_asked = 0;
+    std::vector<Value> secrets = {};
+    std::vector<std::string> secrets_missing = {};
+    std::vector<std::optional<PullCredentials>> credentials = {};
+    size_t tried = 0;
+    Instant begun = {};
   };
 
   // Steps of sync(); true when one was started and sync() must end.
@@ -130,13 +149,20 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   bool run_sandbox();
   bool run_init_containers();
   bool run_containers();
+  bool run_sidecars();
   // pod_changes.cpp: what a running pod is asked to be besides what it began as.
   bool run_ephemeral_containers();
+  void replace_container(const std::string& name, const std::string& why);
+  bool replace_changed_containers();
+  void forgive_changed_images(const Value& before);
+  void try_again_now(ContainerRecord& record);
   bool resize_containers();
   bool resize_container(const Value& container, ContainerRecord& record);
-  bool restart_or_wait(const Value& container, bool init);
+  bool restart_or_wait(const Value& container, ContainerRole role);
   void start_container(const Value& container);
   void pull_then_create(const Value& container, const std::string& image);
+  void fetch_pull_secrets(const std::shared_ptr<Pull>& pull);
+  void pull_image(const std::shared_ptr<Pull>& pull);
   void create_container(const Value& container, const ImageStatus& image);
   void on_started(const Value& container, const ContainerStatus& status);
   void on_up(const Value& container, const std::string& id);
@@ -149,8 +175,10 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   Duration grace() const;
   void hasten_stops();
   void stop_containers(Duration grace, std::function<void()> then);
-  void stop_one(const std::string& name, Duration grace, const std::string& why, std::function<void()> then);
+  int stop_turn(const std::string& name) const;
+  void stop_one(const std::string& name, Duration grace, const std::string& why, std::function<void()> then, int turn = 0);
   void join_stop(const std::string& id, Stop& stop, Instant deadline, std::function<void()> then);
+  void signal_at(const std::string& id, Instant deadline);
   void signal_stop(const std::string& id);
   void stop_in_runtime(const std::string& id, const Stop& stop);
   void on_stopped(const std::string& id, Result<ContainerStatus> status);
@@ -159,7 +187,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
 
   void refresh_container(const std::string& id);
   void on_exited(const std::string& name, ContainerStatus status);
-  bool wants_restart(const Value& container, const ContainerRecord& record, bool init) const;
+  bool wants_restart(const Value& container, const ContainerRecord& record, ContainerRole role) const;
 
   // pod_hooks.cpp
   void run_hook(const Value& container, const std::string& id, const Value& hook, Duration limit, std::function<void(Status)> done);
@@ -182,7 +210,10 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void on_probe_warning(const ProbeRun& run, const std::string& warning);
 
   void write_status();
+  void look_again();
+  ApiRequest request_for_pod(Verb verb) const;
   void event(std::string type, std::string reason, std::string message, const Value& container = {});
+  // sync() comes back by then.
   void later(Duration delay);
   // Wraps a callback so that it clears the busy mark, does nothing after destruction, and syncs.
   template <typename T>
@@ -207,6 +238,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   // PersistentVolumeClaims by name, and what they are bound to; fetched once, as a bond lasts.
   std::map<std::string, Value> claims_, claimed_volumes_;
   bool references_fetched_ = false, volumes_written_ = false;
+  Instant references_due_;  // they are not asked for before this
   bool busy_ = false;
   bool gone_ = false;         // no longer in the API
   bool terminating_ = false;
@@ -224,9 +256,11 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   std::vector<std::shared_ptr<ProbeRun>> probes_;
   std::map<std::string, Stop> stops_;  // by the container's id
   ScopedTimer wake_;
+  Instant wake_due_;
   ScopedTimer deadline_;
   ScopedTimer renewal_;  // of the tokens, before the first of them ends
   uint32_t sandbox_attempt_ = 0;
+  mutable std::optional<PodShare> share_;
   std::optional<Instant> seen_;  // until its start has been counted; none: it ran before this agent did
   std::shared_ptr<bool> alive_;
 };

@@ -1,5 +1,7 @@
 #include "control/kubelet/volumes.h"
 
+#include <algorithm>
+
 #include "control/base/text.h"
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
@@ -94,6 +96,14 @@ Result<VolumeContent> projected(const Value& pod, const Value& volume, const Pod
 }
 
 }  // namespace
+
+bool shows_metadata(const Value& pod) {
+  return std::ranges::any_of(pod[keys::kSpec][keys::kVolumes].items(), [](const Value& volume) {
+    const auto sources = volume[keys::kProjected][keys::kSources].items();
+    return volume[keys::kDownwardAPI].has_value() ||
+           std::ranges::any_of(sources, [](const Value& source) { return source[keys::kDownwardAPI].has_value(); });
+  });
+}
 
 std::vector<TokenNeed> tokens_needed(const Value& spec) {
   std::vector<TokenNeed> needs;

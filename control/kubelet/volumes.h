@@ -19,6 +19,9 @@ struct VolumeContent {
   std::map<std::string, ContainerRuntime::VolumeFile> files;
 };
 
+// One of its volumes may show the pod's labels or annotations, which change while it runs.
+bool shows_metadata(const Value& pod);
+
 // Service account tokens by volume name and path, fetched for this pod.
 using TokensByPath = std::map<std::pair<std::string, std::string>, std::string>;
 

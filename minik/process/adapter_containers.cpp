@@ -11,6 +11,7 @@
 #include "control/base/text.h"
 #include "runtime/container/capabilities.h"
 #include "runtime/container/files.h"
+#include "runtime/container/log_reader.h"
 #include "runtime/container/rooted_path.h"
 #include "runtime/container/seccomp_profile.h"
 
@@ -24,6 +25,24 @@ using control::ContainerStatus;
 namespace {
 
 constexpr std::string_view kLocalhost = "Localhost/";
+constexpr const char* kLastWordsLog = "minik.last-words-log";  // of a container whose log stands in for its message
+constexpr int64_t kLastWordsLinesMax = 80;
+constexpr size_t kLastWordsBytesMax = 2048;
+
+// The end of a log, as what its container had to say.
+std::string last_words(const std::string& log_path) {
+  runtime::LogReadOptions options;
+  options.tail_lines = kLastWordsLinesMax;
+  auto reader = runtime::LogReader::open(log_path, options);
+  std::string words;
+  while (reader) {
+    const auto more = reader->read(kLastWordsBytesMax);
+    if (!more || more->empty()) break;
+    words += *more;
+    if (words.size() > kLastWordsBytesMax) words.erase(0, words.size() - kLastWordsBytesMax);
+  }
+  return words;
+}
 
 Result<std::string> read_seccomp_profile(const std::string& path) {
   MINIK_ASSIGN(const auto text, runtime::read_whole_file(path));
@@ -157,6 +176,7 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
   runtime::Annotations annotations = config.labels;
   annotations["minik.name"] = config.name;
   annotations["minik.attempt"] = cat(config.attempt);
+  if (config.labels.contains("io.kubernetes.container.terminationMessagePolicy")) annotations[kLastWordsLog] = config.log_path;
   annotations["minik.image-id"] =
       image.repo_digests.empty() ? image.id.text() : image.repo_digests[0];
   annotations["minik.stop-signal"] =
@@ -198,6 +218,8 @@ ContainerStatus ContainerAdapter::status_of(const runtime::ContainerInfo& info) 
     const std::string file =
         cat(paths_.pods, "/", note("io.kubernetes.pod.uid"), "/messages/", info.id);
     if (auto message = runtime::read_whole_file(file)) status.message = message->substr(0, 4096);
+    const bool failed = status.exit_code != 0 && status.message.empty();
+    if (const std::string log = note(kLastWordsLog); failed && !log.empty()) status.message = last_words(log);
   }
   return status;
 }

@@ -147,7 +147,7 @@ PodSandboxStatus ContainerAdapter::sandbox_status_of(const runtime::SandboxInfo&
 Result<PodSandboxStatus> ContainerAdapter::make_sandbox(const PodSandboxConfig& config) {
   runtime::SandboxConfig sandbox;
   sandbox.id = new_id();
-  sandbox.hostname = config.hostname;
+  sandbox.hostname = config.shown_hostname();
   sandbox.host_ipc = config.host_ipc;
   sandbox.share_processes = config.share_process_namespace;
   sandbox.limits = {.memory_bytes = config.memory_limit_bytes, .cpu_shares = config.cpu_shares, .cpu_quota_us = config.cpu_quota_us};
@@ -171,7 +171,7 @@ Result<PodSandboxStatus> ContainerAdapter::make_sandbox(const PodSandboxConfig& 
   MINIK_TRY(runtime::make_directories(files));
   MINIK_TRY(runtime::write_file_atomically(files + "/resolv.conf", resolv_conf(config), 0644));
   MINIK_TRY(runtime::write_file_atomically(files + "/hosts", hosts_file(config, address), 0644));
-  MINIK_TRY(runtime::write_file_atomically(files + "/hostname", config.hostname + "\n", 0644));
+  MINIK_TRY(runtime::write_file_atomically(files + "/hostname", config.shown_hostname() + "\n", 0644));
   return sandbox_status_of({sandbox, {}, true});
 }
 

@@ -13,12 +13,18 @@ class RememberingRuntime : public SimulatedRuntime {
   void write_volume(const std::string& directory, std::map<std::string, VolumeFile> files,
                     std::optional<int64_t> fs_group, Done<Unit> done) override {
     const std::string volume = directory.substr(directory.rfind('/') + 1);
+    if (failures > 0) {
+      --failures;
+      SimulatedRuntime::write_volume(directory, {}, fs_group, [done](const Result<Unit>&) { done(Error(ErrorCode::kUnknown, "no space left")); });
+      return;
+    }
     for (const auto& [path, file] : files) now[volume][path] = file.content;
     ++writes[volume];
     SimulatedRuntime::write_volume(directory, std::move(files), fs_group, std::move(done));
   }
   std::map<std::string, std::map<std::string, std::string>> now;
   std::map<std::string, int> writes;
+  int failures = 0;  // so many writes go wrong
 };
 
 class LiveVolumes : public OneNode<RememberingRuntime> {
@@ -73,6 +79,61 @@ TEST_F(LiveVolumes, AChangedConfigMapIsWrittenAndNothingElse) {
   run(seconds(1));
   EXPECT_EQ(runtime.writes["settings"], 2);
   EXPECT_EQ(runtime.writes["token"], 1);
+}
+
+TEST_F(LiveVolumes, LabelsAndAnnotationsAreWrittenAsTheyChange) {
+  add(R"(
+apiVersion: v1
+kind: Pod
+metadata: {name: seer, namespace: default, labels: {color: red}}
+spec:
+  nodeName: a
+  automountServiceAccountToken: false
+  containers: [{name: main, image: "web:1"}]
+  volumes:
+  - {name: self, downwardAPI: {items: [{path: labels, fieldRef: {fieldPath: metadata.labels}}]}}
+  - {name: part, projected: {sources: [{downwardAPI: {items: [{path: team, fieldRef: {fieldPath: "metadata.annotations['team']"}}]}}]}}
+)");
+  run(seconds(30));
+  EXPECT_EQ(runtime.now["self"]["labels"], R"(color="red")");
+  ASSERT_TRUE(patch(kinds::kPods, "default", "seer", R"({"metadata":{"labels":{"color":"blue"},"annotations":{"team":"two"}}})"));
+  run(seconds(1));
+  EXPECT_EQ(runtime.now["self"]["labels"], R"(color="blue")");
+  EXPECT_EQ(runtime.now["part"]["team"], "two");
+  EXPECT_EQ(runtime.writes["settings"], 1);
+}
+
+constexpr std::string_view kCautious = R"(
+apiVersion: v1
+kind: Pod
+metadata: {name: cautious, namespace: default}
+spec:
+  nodeName: a
+  automountServiceAccountToken: false
+  containers: [{name: main, image: "web:1"}]
+  volumes: [{name: maybe, configMap: {name: settings, optional: true}}]
+)";
+
+TEST_F(LiveVolumes, WhatIsOptionalIsNotLeftOutBecauseTheApiDidNotAnswer) {
+  int refused = 0;
+  agent.refuse = [&](const ApiRequest& request) -> std::optional<Error> {
+    if (request.kind != kinds::kConfigmaps || ++refused > 2) return std::nullopt;
+    return Error(ErrorCode::kServiceUnavailable, "the API server is busy");
+  };
+  add(kCautious);
+  run(seconds(30));
+  EXPECT_EQ(runtime.now["maybe"]["color"], "red");
+  EXPECT_EQ(store.find(kinds::kPods, "default", "cautious")[keys::kStatus][keys::kPhase].string(), "Running");
+}
+
+TEST_F(LiveVolumes, ContainersWaitForAVolumeThatCouldNotBeWritten) {
+  runtime.failures = 2;
+  add(kCautious);
+  run(seconds(1));
+  EXPECT_EQ(store.find(kinds::kPods, "default", "cautious")[keys::kStatus][keys::kPhase].string(), "Pending");
+  run(seconds(30));
+  EXPECT_EQ(runtime.now["maybe"]["color"], "red");
+  EXPECT_EQ(store.find(kinds::kPods, "default", "cautious")[keys::kStatus][keys::kPhase].string(), "Running");
 }
 
 }  // namespace

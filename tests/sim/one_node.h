@@ -5,6 +5,7 @@
 
 #include "control/kubelet/kubelet.h"
 #include "sim/simulated_runtime.h"
+#include "tests/sim/meddled_client.h"
 #include "tests/sim/virtual_api.h"
 
 namespace minik::sim {
@@ -17,10 +18,11 @@ class OneNode : public control::VirtualApi {
     config.node_name = "a";
     config.milli_cpu = 1000;
     config.memory_bytes = int64_t{1} << 30;
-    kubelet = std::make_unique<control::Kubelet>(config, executor, client, runtime, nullptr, Rng(3));
+    kubelet = std::make_unique<control::Kubelet>(config, executor, agent, runtime, nullptr, Rng(3));
     kubelet->start();
   }
 
+  MeddledClient agent{client};
   Surroundings surroundings{{ImageBehaviour{}}};
   Runtime runtime{executor, Rng(2), surroundings, "a", 0x0af40100};
   std::unique_ptr<control::Kubelet> kubelet;

@@ -1,5 +1,7 @@
 // What a running pod is asked to be besides what it began as: looked into by ephemeral containers, given other cpu and
 // memory without a restart, with one, or not at all.
+#include <algorithm>
+
 #include "tests/sim/one_node.h"
 
 namespace minik::sim {
@@ -17,13 +19,14 @@ class LimitingRuntime : public SimulatedRuntime {
   }
   void run_pod_sandbox(PodSandboxConfig config, Done<PodSandboxStatus> done) override {
     sandboxes.push_back(cat(config.cpu_shares, " ", config.cpu_quota_us, "us ", config.memory_limit_bytes >> 20, "Mi"));
+    hostnames.push_back(config.shown_hostname());
     SimulatedRuntime::run_pod_sandbox(std::move(config), std::move(done));
   }
   void create_container(const std::string& sandbox, ContainerConfig config, Done<std::string> done) override {
     containers.push_back(cat(config.resources.cpu_quota_us, "us ", config.resources.memory_limit_bytes >> 20, "Mi"));
     SimulatedRuntime::create_container(sandbox, std::move(config), std::move(done));
   }
-  std::vector<std::string> updates, sandboxes, containers;
+  std::vector<std::string> updates, sandboxes, containers, hostnames;
 };
 
 class RunningPod : public OneNode<LimitingRuntime> {
@@ -50,7 +53,28 @@ class RunningPod : public OneNode<LimitingRuntime> {
     patch_spec("resize", name, cat(R"({"containers":[{"name":"main","resources":)", resources, "}]}"));
   }
   Value status(const std::string& name) { return store.find(kinds::kPods, "default", name)[keys::kStatus]; }
-  Value container(const std::string& name) { return status(name)[keys::kContainerStatuses].items()[0]; }
+  Value container(const std::string& name) { return container(name, 0); }
+  Value container(const std::string& name, size_t i) { return status(name)[keys::kContainerStatuses].items()[i]; }
+  int64_t restarts(const std::string& name, size_t i = 0) { return container(name, i)[keys::kRestartCount].as_int(); }
+  void crash(const std::string& name, int exit_code, size_t i = 0) {
+    const auto id = container(name, i)[keys::kContainerID].string();
+    ASSERT_TRUE(runtime.crash_container(id.substr(id.find("//") + 2), exit_code));
+    run(seconds(3));
+  }
+  // A pod whose containers are as the text says.
+  void make_pod_of(const std::string& spec) {
+    add(cat("{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: default}, spec: {nodeName: a, automountServiceAccountToken: false, ",
+            spec, "}}"));
+    run(seconds(10));
+  }
+  std::vector<std::string> events(std::string_view reason) {
+    run(seconds(5));
+    std::vector<std::string> messages;
+    store.for_each(kinds::kEvents, [&](const Value& event) {
+      if (event["reason"].as_string() == reason) messages.push_back(event["message"].string());
+    });
+    return messages;
+  }
   std::string pending(const std::string& name) {
     for (const auto& condition : status(name)[keys::kConditions].items()) {
       if (condition[keys::kType].as_string() == "PodResizePending") return condition[keys::kReason].string();
@@ -139,6 +163,89 @@ TEST_F(RunningPod, StaysAsItWasWhereTheNodeNeverHasSoMuch) {
   EXPECT_TRUE(runtime.updates.empty());
   resize("web", R"({"requests":{"cpu":"100m"},"limits":{"cpu":"1"}})");
   EXPECT_EQ(pending("web"), "");
+}
+
+TEST_F(RunningPod, IsRestartedContainerByContainerAsEachIsDue) {
+  make_pod_of("containers: [{name: early, image: 'web:1'}, {name: late, image: 'web:1'}]");
+  crash("web", 1, 1);  // back at once
+  crash("web", 1, 1);  // after 10 s
+  run(seconds(10));
+  ASSERT_EQ(restarts("web", 1), 2);
+  crash("web", 1, 0);
+  crash("web", 1, 0);  // after 10 s, of which three are over
+  crash("web", 1, 1);  // after 20 s
+  run(seconds(6));
+  EXPECT_EQ(restarts("web", 0), 2) << "it does not wait for the other";
+  EXPECT_EQ(restarts("web", 1), 2);
+  run(seconds(15));
+  EXPECT_EQ(restarts("web", 1), 3);
+}
+
+TEST_F(RunningPod, IsMadeAnewFromAnotherImageWhateverItsRestartPolicy) {
+  make_pod_of("restartPolicy: Never, containers: [{name: main, image: 'web:1'}]");
+  std::vector<std::string> phases;
+  const auto told = store.watch(kinds::kPods, store.revision(), {}, [&](const StoreEvent& event) {
+    phases.push_back(event.object[keys::kStatus][keys::kPhase].string());
+  });
+  ASSERT_TRUE(told);
+  patch_spec("", "web", R"({"containers":[{"name":"main","image":"web:2"}]})");
+  store.unwatch(*told);
+  EXPECT_EQ(restarts("web"), 1);
+  EXPECT_EQ(container("web")[keys::kImage].string(), "web:2");
+  EXPECT_EQ(events("Killing"), std::vector<std::string>{"Container main definition changed, will be restarted"});
+  EXPECT_EQ(std::ranges::count(phases, "Running"), std::ssize(phases)) << "it has not ended";
+  crash("web", 0);
+  EXPECT_EQ(status("web")[keys::kPhase].string(), "Succeeded");
+}
+
+TEST_F(RunningPod, DoesNotWaitWithAnImageForTheFailuresOfTheOneBefore) {
+  ImageBehaviour wrong;
+  wrong.match = "wrong:*";
+  wrong.missing = true;
+  surroundings.images.insert(surroundings.images.begin(), wrong);
+  surroundings.loads.emplace_back();
+  make_pod_of("containers: [{name: main, image: 'wrong:1'}]");
+  run(minutes(10));
+  ASSERT_EQ(container("web")[keys::kState]["waiting"]["reason"].string(), "ImagePullBackOff");
+  patch_spec("", "web", R"({"containers":[{"name":"main","image":"web:1"}]})");
+  EXPECT_EQ(status("web")[keys::kPhase].string(), "Running");
+}
+
+TEST_F(RunningPod, AsksTheRulesOfAContainerBeforeItsPolicyAndThatBeforeThePods) {
+  make_pod_of("restartPolicy: Never, containers: [{name: main, image: 'web:1', restartPolicy: Never, "
+              "restartPolicyRules: [{action: Restart, exitCodes: {operator: In, values: [42]}}]}, "
+              "{name: side, image: 'web:1', restartPolicy: OnFailure}]");
+  crash("web", 42, 0);
+  crash("web", 1, 1);
+  EXPECT_EQ(restarts("web", 0), 1);
+  EXPECT_EQ(restarts("web", 1), 1);
+  EXPECT_EQ(status("web")[keys::kPhase].string(), "Running");
+  crash("web", 0, 1);
+  crash("web", 7, 0);
+  EXPECT_EQ(restarts("web", 0), 1);
+  EXPECT_EQ(status("web")[keys::kPhase].string(), "Failed");
+}
+
+TEST_F(RunningPod, EndsAtADeadlineThatWasDrawnNearer) {
+  make_pod_of("activeDeadlineSeconds: 3600, containers: [{name: main, image: 'web:1'}]");
+  patch_spec("", "web", R"({"activeDeadlineSeconds":30})");
+  run(seconds(30));
+  EXPECT_EQ(status("web")["reason"].string(), "DeadlineExceeded");
+}
+
+TEST_F(RunningPod, GoesByItsFullNameWhereItSaysSo) {
+  make_pod_of("hostname: one, subdomain: shop, setHostnameAsFQDN: true, containers: [{name: main, image: 'web:1'}]");
+  EXPECT_EQ(runtime.hostnames, std::vector<std::string>{"one.shop.default.svc.cluster.local"});
+}
+
+TEST_F(RunningPod, DoesNotBeginUnderAFullNameThatIsTooLong) {
+  make_pod_of("hostname: one, subdomain: a-shop-with-a-name-that-nobody-will-remember, setHostnameAsFQDN: true, "
+              "containers: [{name: main, image: 'web:1'}]");
+  EXPECT_TRUE(runtime.hostnames.empty());
+  EXPECT_EQ(events("FailedCreatePodSandBox"),
+            std::vector<std::string>{"Failed to create pod sandbox: failed to construct FQDN from pod hostname and cluster domain, FQDN "
+                                     "one.a-shop-with-a-name-that-nobody-will-remember.default.svc.cluster.local is too long (64 characters is "
+                                     "the max, 74 characters requested)"});
 }
 
 // A machine that is so busy that a container has ended before it is said to have started.

@@ -94,7 +94,8 @@ Value metadata_of(const Value& object) {
 Value service(const Value& spec) {
   MapBuilder builder(spec);
   if (spec[keys::kClusterIP].as_string() != "None") builder.erase(keys::kClusterIP).erase(keys::kClusterIPs);
-  builder.erase(keys::kHealthCheckNodePort);
+  // A simulated cluster has IPv4 alone, and refuses what insists on more.
+  builder.erase(keys::kIpFamilies).erase(keys::kIpFamilyPolicy).erase(keys::kHealthCheckNodePort);
   return std::move(builder).build();
 }
 

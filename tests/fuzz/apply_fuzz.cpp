@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "control/apply/last_applied.h"
 #include "control/apply/managed_fields.h"
 #include "control/base/check.h"
 #include "control/object/json.h"
@@ -19,7 +20,8 @@ constexpr minik::WallTime kNow{1'800'000'000'000'000'000};
 void check_apply(const ResourceInfo& resource, const Value& made, const Value& config) {
   const auto live = apply_configuration(resource, Value(), made, {"first", "", kNow}, false);
   if (!live) return;
-  const FieldWriter second{"second", "", kNow};
+  // Who reads the annotation of the object, whatever it holds.
+  const FieldWriter second{std::string(kLastAppliedManager), "", kNow};
   const auto gentle = apply_configuration(resource, live->object, config, second, false);
   const auto forced = apply_configuration(resource, live->object, config, second, true);
   if (!forced) return;
@@ -29,6 +31,8 @@ void check_apply(const ResourceInfo& resource, const Value& made, const Value& c
   CHECK(again.ok()) << again.error().message;
   CHECK(!again->changed) << to_json(forced->object) << "\n" << to_json(again->object);
   CHECK(parse_json(to_json(forced->object)).ok());
+  const Value noted = with_last_applied(forced->object, config);
+  CHECK(with_last_applied(noted, config) == noted) << to_json(noted);
 }
 
 }  // namespace

@@ -95,7 +95,8 @@ TEST(Import, ManifestsLoseWhatTheServerWrote) {
   const Value deployment = manifest("Deployment");
   EXPECT_TRUE(deployment.get("status").is_absent());
   EXPECT_EQ(control::to_json(deployment.get("metadata")), R"({"annotations":{"team":"shop"},"name":"web","namespace":"shop"})");
-  EXPECT_TRUE(manifest("Service").get("spec").get("clusterIP").is_absent());
+  EXPECT_EQ(control::to_json(manifest("Service").get("spec")), R"({"ports":[{"port":80}],"selector":{"app":"web"}})")
+      << "addresses and families are the cluster's own";
   const Value job = manifest("Job");
   EXPECT_TRUE(job.get("spec").get("selector").is_absent());
   EXPECT_EQ(control::to_json(job.get("spec").get("template").get("metadata")), R"({"labels":{"app":"import"}})");

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "control/api/proxy_target.h"
+#include "control/audit/audit_event.h"
 #include "control/base/text.h"
 #include "control/base/utf8.h"
 #include "control/object/json.h"
@@ -78,6 +79,13 @@ Error too_many_requests() {
 std::vector<HttpHeader> flow_headers(const control::FlowClass& flow) {
   if (flow.schema_uid.empty()) return {};
   return {{"x-kubernetes-pf-flowschema-uid", flow.schema_uid}, {"x-kubernetes-pf-prioritylevel-uid", flow.level->uid}};
+}
+
+// Which line it waited in, and under which number the audit log has it. On the control thread, or after its answer.
+std::vector<HttpHeader> answer_headers(const control::FlowClass& flow, const control::AuditContext* audit) {
+  auto headers = flow_headers(flow);
+  if (audit && audit->request) headers.push_back({"audit-id", audit->request->id});
+  return headers;
 }
 
 // What looks at many objects costs more turns than what looks at one.
@@ -333,7 +341,7 @@ Status ApiFront::forward(const ExchangePtr& exchange, const control::RemoteApi& 
     held->give_back();
     audit_page(exchange, status);
   };
-  how.headers = flow_headers(exchange->flow);
+  how.headers = answer_headers(exchange->flow, exchange->audit.get());
   exchange->responder.loop()->post([this, exchange, api, how = std::move(how)] {
     const Status sent = options_.extension_servers->forward(exchange->request, exchange->responder, api, how);
     if (!sent) finish_page(exchange, to_http(sent.error()));
@@ -439,7 +447,7 @@ void ApiFront::handle_request(const ExchangePtr& exchange, control::ApiServer& s
 
 void ApiFront::begin_watch(const ExchangePtr& exchange, control::ApiServer& server) const {
   const auto watch = std::make_shared<ApiWatch>(*fan_out_, *options_.schema, exchange->call,
-                                                flow_headers(exchange->flow), exchange->responder);
+                                                answer_headers(exchange->flow, exchange->audit.get()), exchange->responder);
   if (Status begun = watch->begin(server); !begun) answer(exchange, std::move(begun).error());
 }
 
@@ -548,7 +556,7 @@ bool ApiFront::begin_long_list(const control::Schema& schema, const Exchange& ex
   const bool compress = estimated_bytes >= kHttpGzipBytesMin &&
                         exchange.request.header_has_token("accept-encoding", "gzip");
   HttpResponse response = to_http(std::move(head));
-  for (HttpHeader& header : flow_headers(exchange.flow)) response.headers.push_back(std::move(header));
+  for (HttpHeader& header : answer_headers(exchange.flow, exchange.audit.get())) response.headers.push_back(std::move(header));
   std::make_shared<ListAnswer>(std::move(list), exchange.responder, compress)->send(std::move(response));
   return true;
 }
@@ -561,7 +569,7 @@ void ApiFront::answer(const ExchangePtr& exchange, Result<control::ApiResponse> 
     const WallTime now = options_.wall_now ? options_.wall_now() : loop->wall_now();
     if (begin_long_list(*options_.schema, *exchange, *shared, now)) return;
     HttpResponse response = to_http(control::reply_to(*options_.schema, exchange->call, *shared, now));
-    for (HttpHeader& header : flow_headers(exchange->flow)) response.headers.push_back(std::move(header));
+    for (HttpHeader& header : answer_headers(exchange->flow, exchange->audit.get())) response.headers.push_back(std::move(header));
     exchange->responder.respond(std::move(response));
   });
 }

@@ -127,6 +127,8 @@ told() { grep "\"username\":\"ann\"" "$log" | grep -q "$1"; }
 eventually told '"requestObject":{.*"data":{"a":"1"}.*"verb":"create"'
 eventually told '"authorization.k8s.io/decision":"forbid"'
 eventually grep -q '"impersonatedUser":{.*"username":"jane"' "$log"
+number=$(curl -sk -o /dev/null -w '%header{audit-id}' -H "Authorization: Bearer letmein" "$server/api/v1/namespaces/lab/configmaps/noted")
+eventually told "\"auditID\":\"${number:?the answer has no Audit-Id}\""
 
 step "roles are written again as they should be"
 kc auth reconcile -f - <<YAML

@@ -98,9 +98,9 @@ Status attach_device_program(const std::string& group_directory, std::span<const
   load.insns = address(program.data());
   load.insn_cnt = static_cast<uint32_t>(program.size());
   load.license = address("");  // it calls nothing of the kernel's
-  const Descriptor loaded(call_bpf(BPF_PROG_LOAD, load));
+  const FileDescriptor loaded(call_bpf(BPF_PROG_LOAD, load));
   if (!loaded) return error_from_errno(errno, "load the device program");
-  const Descriptor group(open(group_directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const FileDescriptor group(open(group_directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!group) return error_from_errno(errno, cat("open ", group_directory));
   bpf_attr attach{};
   attach.target_fd = static_cast<uint32_t>(group.get());

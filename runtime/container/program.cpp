@@ -26,11 +26,11 @@ bool same_file(int fd, const char* path) {
 Result<OwnProgram> OwnProgram::open() {
   constexpr unsigned int kFlags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
   OwnProgram program;
-  program.mount_ = Descriptor(open_tree(AT_FDCWD, kRunning, kFlags));
+  program.mount_ = FileDescriptor(open_tree(AT_FDCWD, kRunning, kFlags));
   if (!program.mount_) {
     // The mount that it was started from is another namespace's: by its name, it is on one of ours.
     char path[4096] = {};
-    if (readlink(kRunning, path, sizeof path - 1) > 0) program.mount_ = Descriptor(open_tree(AT_FDCWD, path, kFlags));
+    if (readlink(kRunning, path, sizeof path - 1) > 0) program.mount_ = FileDescriptor(open_tree(AT_FDCWD, path, kFlags));
   }
   if (!program.mount_) return error_from_errno(errno, "clone the mount of minik's program");
   if (!same_file(program.mount_.get(), kRunning)) {

@@ -19,7 +19,7 @@ class OwnProgram {
   std::string path() const;
 
  private:
-  Descriptor mount_;
+  FileDescriptor mount_;
 };
 
 }  // namespace minik::runtime

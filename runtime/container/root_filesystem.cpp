@@ -49,9 +49,9 @@ Status mount_overlay(const ContainerSpec& spec, const std::string& directory, co
   }
   // The kernel takes one page of options, in which ':' and ',' part what is said: directories go by their descriptors, whose
   // names are short and have neither.
-  std::vector<Descriptor> held;
+  std::vector<FileDescriptor> held;
   const auto name_of = [&held](const std::string& path) -> Result<std::string> {
-    Descriptor opened(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    FileDescriptor opened(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!opened) return error_from_errno(errno, cat("open ", path));
     held.push_back(std::move(opened));
     return cat("/proc/self/fd/", held.back().get());
@@ -167,7 +167,7 @@ Status enter_root_filesystem(const ContainerSpec& spec, const std::string& direc
   MINIK_TRY(mount_own_cgroup(spec, root));
   // Before any volume: what a volume brings to /dev or /proc must not choose what hides the paths.
   if (!spec.privileged) hide_paths(root);
-  const Descriptor top(open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const FileDescriptor top(open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!top) return error_from_errno(errno, "open the root filesystem");
   for (const auto& m : spec.mounts) {
     const bool live = spec.privileged || (m.shows_devices && spec.devices_confined);

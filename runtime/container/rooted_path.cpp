@@ -25,30 +25,30 @@ void put_in_front(std::vector<std::string>& rest, std::string_view path) {
   }
 }
 
-Result<Descriptor> open_or_make(int at, const std::string& name, PathEnd kind) {
+Result<FileDescriptor> open_or_make(int at, const std::string& name, PathEnd kind) {
   constexpr int kFlags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
-  Descriptor opened(openat(at, name.c_str(), kFlags));
+  FileDescriptor opened(openat(at, name.c_str(), kFlags));
   if (opened) return opened;
   if (errno != ENOENT) return error_from_errno(errno, cat("open ", name));
   if (kind == PathEnd::kDirectory) {
     if (mkdirat(at, name.c_str(), 0755) != 0 && errno != EEXIST) return error_from_errno(errno, cat("mkdir ", name));
   } else {
-    const Descriptor made(openat(at, name.c_str(), O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
+    const FileDescriptor made(openat(at, name.c_str(), O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
     if (!made && errno != EEXIST) return error_from_errno(errno, cat("create ", name));
   }
-  opened = Descriptor(openat(at, name.c_str(), kFlags));
+  opened = FileDescriptor(openat(at, name.c_str(), kFlags));
   if (!opened) return error_from_errno(errno, cat("open ", name));
   return opened;
 }
 
-Result<Descriptor> beneath(int directory, const std::string& path) {
+Result<FileDescriptor> beneath(int directory, const std::string& path) {
   open_how how{};
   how.flags = O_PATH | O_CLOEXEC;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
   // EAGAIN: something was renamed just now, and the kernel could not tell where ".." led. Whoever does nothing else wins.
   constexpr int kTries = 128;
   for (int i = 0; i < kTries; ++i) {
-    Descriptor opened(static_cast<int>(syscall(SYS_openat2, directory, path.c_str(), &how, sizeof how)));
+    FileDescriptor opened(static_cast<int>(syscall(SYS_openat2, directory, path.c_str(), &how, sizeof how)));
     if (opened) return opened;
     if (errno != EAGAIN) break;
   }
@@ -56,18 +56,18 @@ Result<Descriptor> beneath(int directory, const std::string& path) {
   return error_from_errno(errno, cat("open ", path));
 }
 
-Result<Descriptor> open_directory(const std::string& path) {
-  Descriptor opened(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+Result<FileDescriptor> open_directory(const std::string& path) {
+  FileDescriptor opened(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!opened) return error_from_errno(errno, cat("open ", path));
   return opened;
 }
 
 }  // namespace
 
-Result<Descriptor> open_in_root(int root, const std::string& path, PathEnd end) {
+Result<FileDescriptor> open_in_root(int root, const std::string& path, PathEnd end) {
   constexpr int kLinksMax = 40;  // the kernel's
   int links = 0;
-  std::vector<Descriptor> trail;  // from the root down; ".." goes back on it, wherever a directory has been moved since
+  std::vector<FileDescriptor> trail;  // from the root down; ".." goes back on it, wherever a directory has been moved since
   std::vector<std::string> rest;
   put_in_front(rest, path);
   while (!rest.empty()) {
@@ -78,7 +78,7 @@ Result<Descriptor> open_in_root(int root, const std::string& path, PathEnd end) 
       continue;
     }
     const int at = trail.empty() ? root : trail.back().get();
-    MINIK_ASSIGN(Descriptor next, open_or_make(at, part, rest.empty() ? end : PathEnd::kDirectory));
+    MINIK_ASSIGN(FileDescriptor next, open_or_make(at, part, rest.empty() ? end : PathEnd::kDirectory));
     struct stat info {};
     if (fstat(next.get(), &info) != 0) return error_from_errno(errno, cat("look at ", part));
     if (!S_ISLNK(info.st_mode)) {
@@ -93,21 +93,21 @@ Result<Descriptor> open_in_root(int root, const std::string& path, PathEnd end) 
     put_in_front(rest, {target, static_cast<size_t>(size)});
   }
   if (!trail.empty()) return std::move(trail.back());
-  Descriptor same(fcntl(root, F_DUPFD_CLOEXEC, 0));
+  FileDescriptor same(fcntl(root, F_DUPFD_CLOEXEC, 0));
   if (!same) return error_from_errno(errno, "open the root");
   return same;
 }
 
-Result<Descriptor> open_beneath(const std::string& directory, const std::string& path) {
-  MINIK_ASSIGN(const Descriptor root, open_directory(directory));
+Result<FileDescriptor> open_beneath(const std::string& directory, const std::string& path) {
+  MINIK_ASSIGN(const FileDescriptor root, open_directory(directory));
   return beneath(root.get(), path);
 }
 
 Status make_beneath(const std::string& directory, const std::string& path) {
-  MINIK_ASSIGN(const Descriptor root, open_directory(directory));
+  MINIK_ASSIGN(const FileDescriptor root, open_directory(directory));
   struct stat info {};
   if (fstat(root.get(), &info) != 0) return error_from_errno(errno, cat("look at ", directory));
-  Descriptor parent;
+  FileDescriptor parent;
   std::string so_far;
   for (const auto part : split(path, '/')) {
     if (part.empty() || part == ".") continue;
@@ -117,7 +117,7 @@ Status make_beneath(const std::string& directory, const std::string& path) {
     auto next = beneath(root.get(), so_far);
     if (!next && next.error().code == ErrorCode::kNotFound) {
       if (mkdirat(at, name.c_str(), 0700) == 0) {
-        const Descriptor made(openat(at, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        const FileDescriptor made(openat(at, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
         if (!made || fchmod(made.get(), info.st_mode & 07777) != 0) return error_from_errno(errno, cat("make ", so_far));
       } else if (errno != EEXIST) {
         return error_from_errno(errno, cat("mkdir ", so_far));

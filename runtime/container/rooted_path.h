@@ -20,10 +20,10 @@ enum class PathEnd : uint8_t { kDirectory, kFile };
 
 // As if `root` were "/". What is missing is made (directories 0755, the file 0644 and empty), also where a link leads that
 // leads nowhere yet.
-Result<Descriptor> open_in_root(int root, const std::string& path, PathEnd end);
+Result<FileDescriptor> open_in_root(int root, const std::string& path, PathEnd end);
 
 // Links are followed as long as they stay below `directory`, which itself is trusted; absolute ones never do.
-Result<Descriptor> open_beneath(const std::string& directory, const std::string& path);
+Result<FileDescriptor> open_beneath(const std::string& directory, const std::string& path);
 // Makes what is missing of the path, directories with the mode of `directory`: subPath's rule in Kubernetes.
 Status make_beneath(const std::string& directory, const std::string& path);
 

@@ -14,32 +14,32 @@ namespace minik::runtime {
 
 namespace {
 
-Result<Descriptor> open_source(const MountSpec& mount) {
+Result<FileDescriptor> open_source(const MountSpec& mount) {
   if (!mount.sub_path.empty()) {
     auto below = open_beneath(mount.source, mount.sub_path);
     if (!below) return std::move(below).error().in(cat("subPath ", quoted(mount.sub_path)));
     return below;
   }
-  Descriptor source(open(mount.source.c_str(), O_PATH | O_CLOEXEC));
+  FileDescriptor source(open(mount.source.c_str(), O_PATH | O_CLOEXEC));
   if (!source) return error_from_errno(errno, cat("volume ", mount.source));
   return source;
 }
 
-Result<Descriptor> copy_of_tree(const MountSpec& mount) {
-  MINIK_ASSIGN(const Descriptor source, open_source(mount));
-  Descriptor tree(open_tree(source.get(), "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE));
+Result<FileDescriptor> copy_of_tree(const MountSpec& mount) {
+  MINIK_ASSIGN(const FileDescriptor source, open_source(mount));
+  FileDescriptor tree(open_tree(source.get(), "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE));
   if (!tree) return error_from_errno(errno, cat("clone the mount of ", mount.source));
   return tree;
 }
 
-Result<Descriptor> new_tmpfs(int64_t size_bytes) {
-  const Descriptor filesystem(fsopen("tmpfs", FSOPEN_CLOEXEC));
+Result<FileDescriptor> new_tmpfs(int64_t size_bytes) {
+  const FileDescriptor filesystem(fsopen("tmpfs", FSOPEN_CLOEXEC));
   const auto set = [&](const char* key, const std::string& value) {
     return fsconfig(filesystem.get(), FSCONFIG_SET_STRING, key, value.c_str(), 0) == 0;
   };
   const bool made = filesystem && set("mode", "1777") && (size_bytes == 0 || set("size", cat(size_bytes))) &&
                     fsconfig(filesystem.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0;
-  Descriptor tree(made ? fsmount(filesystem.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV) : -1);
+  FileDescriptor tree(made ? fsmount(filesystem.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV) : -1);
   if (!tree) return error_from_errno(errno, "make a tmpfs");
   return tree;
 }
@@ -71,11 +71,11 @@ Status put_in_place(int tree, int root, const std::string& target) {
   struct stat info {};
   if (fstat(tree, &info) != 0) return error_from_errno(errno, "look at it");
   const PathEnd end = S_ISDIR(info.st_mode) ? PathEnd::kDirectory : PathEnd::kFile;
-  MINIK_ASSIGN(const Descriptor place, open_in_root(root, target, end));
+  MINIK_ASSIGN(const FileDescriptor place, open_in_root(root, target, end));
   if (move_mount(tree, "", place.get(), "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0) {
     return error_from_errno(errno, "put it in its place");
   }
-  MINIK_ASSIGN(const Descriptor reached, open_in_root(root, target, end));
+  MINIK_ASSIGN(const FileDescriptor reached, open_in_root(root, target, end));
   MINIK_ASSIGN(const uint64_t made, mount_number(tree));
   MINIK_ASSIGN(const uint64_t found, mount_number(reached.get()));
   if (made == found) return {};
@@ -86,7 +86,7 @@ Status put_in_place(int tree, int root, const std::string& target) {
 
 Status mount_volume(const MountSpec& mount, int root, DeviceNodes nodes) {
   const auto mounted = [&]() -> Status {
-    MINIK_ASSIGN(const Descriptor tree, mount.type == "tmpfs" ? new_tmpfs(mount.size_bytes) : copy_of_tree(mount));
+    MINIK_ASSIGN(const FileDescriptor tree, mount.type == "tmpfs" ? new_tmpfs(mount.size_bytes) : copy_of_tree(mount));
     MINIK_TRY(set_flags(mount, tree.get(), nodes));
     return put_in_place(tree.get(), root, mount.target);
   };

@@ -11,6 +11,7 @@
 
 #include "control/base/text.h"
 #include "runtime/container/files.h"
+#include "runtime/container/volume_mounts.h"
 
 namespace minik::runtime {
 
@@ -35,47 +36,6 @@ Status do_mount(const std::string& source, const std::string& target, const char
   return error_from_errno(errno, cat("mount ", target));
 }
 
-// A path inside the root with every link resolved inside it: "/proc" may be a link to anywhere in an
-// image of somebody else's.
-Result<std::string> inside(const std::string& root, const std::string& path, bool directory) {
-  std::string at = root;
-  int links = 0;
-  std::vector<std::string> rest;
-  const auto push = [&rest](std::string_view text) {
-    std::vector<std::string> parts;
-    for (const auto part : split(text, '/')) {
-      if (!part.empty() && part != ".") parts.emplace_back(part);
-    }
-    rest.insert(rest.begin(), parts.begin(), parts.end());
-  };
-  push(path);
-  while (!rest.empty()) {
-    const std::string part = rest.front();
-    rest.erase(rest.begin());
-    if (part == "..") {
-      if (at != root) at.erase(at.rfind('/'));
-      continue;
-    }
-    const std::string next = cat(at, "/", part);
-    char target[4096];
-    const ssize_t n = readlink(next.c_str(), target, sizeof target);
-    if (n > 0) {
-      if (++links > 40) return Error(ErrorCode::kInvalid, cat("too many links in ", path));
-      if (target[0] == '/') at = root;
-      push({target, static_cast<size_t>(n)});
-      continue;
-    }
-    at = next;
-    if (rest.empty() && !directory) {
-      const int fd = open(at.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-      if (fd >= 0) close(fd);
-    } else if (mkdir(at.c_str(), 0755) != 0 && errno != EEXIST) {
-      return error_from_errno(errno, cat("mkdir ", path));
-    }
-  }
-  return at;
-}
-
 Status mount_overlay(const ContainerSpec& spec, const std::string& directory, const std::string& root) {
   const std::string upper = directory + "/upper", work = directory + "/work";
   MINIK_TRY(make_directories(upper));
@@ -95,8 +55,12 @@ Status mount_overlay(const ContainerSpec& spec, const std::string& directory, co
 // An image whose /proc, /sys or /dev leads elsewhere would have devices made and paths hidden in the wrong
 // place, on the machine even.
 Result<std::string> plain_directory(const std::string& root, const std::string& path) {
-  MINIK_ASSIGN(auto at, inside(root, path, true));
-  if (at != root + path) return Error(ErrorCode::kInvalid, cat("the image's ", path, " is a link: make it a directory"));
+  const std::string at = root + path;
+  if (mkdir(at.c_str(), 0755) != 0 && errno != EEXIST) return error_from_errno(errno, cat("mkdir ", path));
+  struct stat info {};
+  if (lstat(at.c_str(), &info) != 0 || S_ISLNK(info.st_mode)) {
+    return Error(ErrorCode::kInvalid, cat("the image's ", path, " is a link: make it a directory"));
+  }
   return at;
 }
 
@@ -132,26 +96,6 @@ Status mount_default_filesystems(const ContainerSpec& spec, const std::string& r
   return {};
 }
 
-Status mount_one(const MountSpec& m, const std::string& root) {
-  struct stat info {};
-  bool directory = true;
-  if (m.type == "bind") {
-    if (m.create_directory) MINIK_TRY(make_directories(m.source));
-    if (stat(m.source.c_str(), &info) != 0) return error_from_errno(errno, cat("volume ", m.source));
-    directory = S_ISDIR(info.st_mode);
-  }
-  MINIK_ASSIGN(const auto target, inside(root, m.target, directory));
-  if (m.type == "tmpfs") {
-    const std::string options = m.size_bytes > 0 ? cat("mode=1777,size=", m.size_bytes) : "mode=1777";
-    return do_mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, options);
-  }
-  MINIK_TRY(do_mount(m.source, target, nullptr, MS_BIND | MS_REC));
-  const unsigned long propagation = m.propagation == "rshared" ? MS_SHARED : m.propagation == "rslave" ? MS_SLAVE : MS_PRIVATE;
-  MINIK_TRY(do_mount("", target, nullptr, propagation | MS_REC));
-  if (m.read_only) MINIK_TRY(do_mount("", target, nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY));
-  return {};
-}
-
 void hide_paths(const std::string& root) {
   for (const auto* path : kMasked) {
     const std::string target = root + path;
@@ -181,7 +125,9 @@ Status enter_root_filesystem(const ContainerSpec& spec, const std::string& direc
   MINIK_TRY(mount_default_filesystems(spec, root));
   // Before any volume: what a volume brings to /dev or /proc must not choose what hides the paths.
   if (!spec.privileged) hide_paths(root);
-  for (const auto& m : spec.mounts) MINIK_TRY(mount_one(m, root));
+  const FileDescriptor top(open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!top) return error_from_errno(errno, "open the root filesystem");
+  for (const auto& m : spec.mounts) MINIK_TRY(mount_volume(m, top.get(), DeviceNodes::kLive));
   if (spec.read_only_root) MINIK_TRY(do_mount("", root, nullptr, MS_REMOUNT | MS_RDONLY));
   if (chdir(root.c_str()) != 0) return error_from_errno(errno, "chdir to the root filesystem");
   // pivot_root onto itself stacks the old root on the new one, from where it is let go.

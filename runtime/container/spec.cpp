@@ -5,7 +5,7 @@
 namespace minik::runtime {
 
 namespace {
-constexpr std::string_view kMagic = "minik-container-4";
+constexpr std::string_view kMagic = "minik-container-5";
 }
 
 std::string encode_spec(const ContainerSpec& s) {
@@ -14,8 +14,8 @@ std::string encode_spec(const ContainerSpec& s) {
   w.put(s.lower_directories).put(int64_t{s.user_xattr}).put(int64_t{s.read_only_root});
   w.put(static_cast<int64_t>(s.mounts.size()));
   for (const auto& m : s.mounts) {
-    w.put(m.type).put(m.source).put(m.target).put(int64_t{m.read_only}).put(m.propagation).put(m.size_bytes);
-    w.put(int64_t{m.create_directory});
+    w.put(m.type).put(m.source).put(m.sub_path).put(m.target).put(int64_t{m.read_only}).put(m.propagation).put(m.size_bytes);
+    w.put(int64_t{m.shows_devices});
   }
   w.put(s.capabilities).put(int64_t{s.privileged}).put(int64_t{s.no_new_privileges}).put(int64_t{s.seccomp}).put(s.seccomp_profile);
   w.put(int64_t{s.terminal}).put(int64_t{s.stdin_open}).put(int64_t{s.stdin_once}).put(s.log_path).put(s.namespace_directory);
@@ -41,11 +41,12 @@ Result<ContainerSpec> decode_spec(std::string_view bytes) {
     MountSpec m;
     m.type = r.text();
     m.source = r.text();
+    m.sub_path = r.text();
     m.target = r.text();
     m.read_only = r.flag();
     m.propagation = r.text();
     m.size_bytes = r.number();
-    m.create_directory = r.flag();
+    m.shows_devices = r.flag();
     s.mounts.push_back(std::move(m));
   }
   s.capabilities = r.texts();

@@ -16,11 +16,12 @@ namespace minik::runtime {
 struct MountSpec {
   std::string type;    // "bind" or "tmpfs"
   std::string source;  // of a bind
+  std::string sub_path;  // of a bind: the part of the source that is mounted; one that leads out of it is refused
   std::string target;  // in the container
   bool read_only = false;
   std::string propagation;  // "", "rslave" or "rshared"
   int64_t size_bytes = 0;   // of a tmpfs; 0: half of memory
-  bool create_directory = false;  // the source is made when it is missing
+  bool shows_devices = false;  // of a bind: the machine's device nodes in it are such, as far as the container may open them
 };
 
 struct ContainerSpec {

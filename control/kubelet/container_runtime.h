@@ -73,17 +73,22 @@ struct KeyValue {
 
 struct ContainerMount {
   enum class Kind : uint8_t {
-    kBind,      // host_path is a directory or file that the kubelet names
+    kHostPath,  // host_path is a directory or file of the machine's that the pod names
+    kClaim,     // host_path is where the volume behind a claim lies
+    kProjected, // host_path is a directory of what the API has: written by write_volume, and by nobody else
     kEmptyDir,  // host_path is a directory under the pod's volume root; made by the runtime when missing
     kMemory,    // a tmpfs shared by the pod's containers that name the same host_path
   };
-  Kind kind = Kind::kBind;
+  Kind kind = Kind::kHostPath;
   std::string host_path;
+  // The part of it that is mounted, with links that a container may have made: the runtime sees to it that it is inside, and
+  // makes the directories that are missing unless the volume is projected.
+  std::string sub_path;
   std::string container_path;
   bool read_only = false;
   std::string propagation;  // "", "HostToContainer", "Bidirectional"
   int64_t size_limit_bytes = 0;
-  // Of a kBind whose host_path is missing: the directory that is made has this mode; 0: none is made.
+  // Of one whose host_path is missing: the directory that is made has this mode; 0: none is made.
   int mode_when_missing = 0;
 };
 

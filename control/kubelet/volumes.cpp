@@ -161,6 +161,7 @@ Result<std::vector<ContainerMount>> container_mounts(const Value& pod, const Val
     if (const Value& host = (*volume)[keys::kHostPath]; host.has_value()) {
       m.host_path = host[keys::kPath].string();
       const bool claimed = (*volume)[keys::kPersistentVolumeClaim].has_value() || (*volume)[keys::kEphemeral].has_value();
+      if (claimed) m.kind = ContainerMount::Kind::kClaim;
       m.read_only = m.read_only || (*volume)[keys::kPersistentVolumeClaim][keys::kReadOnly].as_bool();
       // What was provisioned is for whatever user the container runs as.
       if (host[keys::kType].as_string() == "DirectoryOrCreate") m.mode_when_missing = claimed ? 0777 : 0755;
@@ -169,6 +170,7 @@ Result<std::vector<ContainerMount>> container_mounts(const Value& pod, const Val
                                                             : ContainerMount::Kind::kEmptyDir;
       m.size_limit_bytes = Quantity::of_value(empty[keys::kSizeLimit]).units();
     } else {
+      m.kind = ContainerMount::Kind::kProjected;
       m.read_only = true;  // what the API projects is never written from inside
     }
     std::string sub_path = mount[keys::kSubPath].string();
@@ -179,8 +181,8 @@ Result<std::vector<ContainerMount>> container_mounts(const Value& pod, const Val
       if (sub_path.starts_with('/') || cat("/", sub_path, "/").find("/../") != std::string::npos) {
         return Error(ErrorCode::kBadRequest, cat("subPath ", quoted(sub_path), " must stay inside the volume"));
       }
-      m.host_path += cat("/", sub_path);
-      if (!m.read_only && m.mode_when_missing == 0) m.mode_when_missing = 0750;
+      m.sub_path = std::move(sub_path);
+      if (!m.read_only && m.mode_when_missing == 0) m.mode_when_missing = 0755;
     }
     mounts.push_back(std::move(m));
   }

@@ -11,6 +11,7 @@
 #include "control/base/text.h"
 #include "runtime/container/capabilities.h"
 #include "runtime/container/files.h"
+#include "runtime/container/rooted_path.h"
 #include "runtime/container/seccomp_profile.h"
 
 namespace minik {
@@ -102,7 +103,9 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
     runtime::MountSpec mount;
     mount.type = "bind";
     mount.source = m.host_path;
+    mount.sub_path = m.sub_path;
     mount.target = m.container_path;
+    mount.shows_devices = m.kind == ContainerMount::Kind::kHostPath;
     mount.read_only = m.read_only;
     mount.propagation = m.propagation == "Bidirectional"     ? "rshared"
                         : m.propagation == "HostToContainer" ? "rslave"
@@ -115,14 +118,19 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
                      static_cast<gid_t>(*config.security.fs_group));
       }
     }
-    if (m.kind == ContainerMount::Kind::kBind && m.mode_when_missing != 0 &&
-        access(m.host_path.c_str(), F_OK) != 0) {
+    if (m.mode_when_missing != 0 && access(m.host_path.c_str(), F_OK) != 0) {
       MINIK_TRY(runtime::make_directories(m.host_path, m.mode_when_missing));
       chmod(m.host_path.c_str(), static_cast<mode_t>(m.mode_when_missing));
     }
     if (m.kind == ContainerMount::Kind::kMemory && config.mounts.size() > 0) {
       mount.type = "tmpfs";
       mount.size_bytes = m.size_limit_bytes;
+    } else if (!m.sub_path.empty() && m.kind != ContainerMount::Kind::kProjected) {
+      auto made = runtime::make_beneath(m.host_path, m.sub_path);
+      if (!made.ok()) {
+        return std::move(made).error().in(cat("failed to prepare subPath ", minik::quoted(m.sub_path),
+                                              " of the mount at ", m.container_path));
+      }
     }
     spec.mounts.push_back(std::move(mount));
   }

@@ -105,6 +105,37 @@ eventually contains blue kc exec viewer -- cat /settings/color
 contains red kc exec viewer -- cat /one
 fails "No such file" kc exec viewer -- cat /settings/old
 
+step "a subPath that leads out of its volume by a link is refused, one inside is made for everybody"
+outside=$(mktemp -d)
+kc create -f - <<YAML
+apiVersion: v1
+kind: Pod
+metadata: {name: climber}
+spec:
+  terminationGracePeriodSeconds: 0
+  initContainers:
+  - name: linker
+    image: busybox:test
+    command: [sh, -c, "ln -s $outside /v/out && mkdir /v/real && ln -s real /v/in"]
+    volumeMounts: [{name: shared, mountPath: /v}]
+  - name: inside
+    image: busybox:test
+    securityContext: {runAsUser: 1000}
+    command: [sh, -c, "touch /in/file /new/file"]
+    volumeMounts: [{name: shared, mountPath: /in, subPath: in}, {name: shared, mountPath: /new, subPath: some/new}]
+  containers:
+  - name: shell
+    image: busybox:test
+    command: [sh, -c, "touch /out/file; sleep 600"]
+    volumeMounts: [{name: shared, mountPath: /out, subPath: out}]
+  volumes: [{name: shared, emptyDir: {}}]
+YAML
+eventually contains 'failed to prepare subPath "out" of the mount at /out: a link in it leads out of the volume' \
+  kc get pod climber -o jsonpath='{.status.containerStatuses[0].state.waiting.message}'
+contains Completed kc get pod climber -o jsonpath='{.status.initContainerStatuses[1].state.terminated.reason}'
+[[ -z $(ls -A "$outside") ]]
+rmdir "$outside"
+
 step "a claim that nothing can serve says why"
 claim stuck nowhere
 pod waiter stuck "true"

@@ -123,6 +123,7 @@ Result<std::unique_ptr<Engine>> Engine::open(std::string state, std::string cgro
                                              ExitListener on_exit) {
   std::unique_ptr<Engine> engine(
       new Engine(std::move(state), std::move(cgroup_prefix), std::move(on_exit)));
+  MINIK_ASSIGN(engine->program_, OwnProgram::open());
   MINIK_TRY(make_directories(engine->state_ + "/sandboxes", 0700));
   MINIK_TRY(make_directories(engine->state_ + "/containers", 0700));
   engine->epoll_ = epoll_create1(EPOLL_CLOEXEC);
@@ -271,7 +272,7 @@ void Engine::poll_exits() {
 Status Engine::create_sandbox(const SandboxConfig& config) {
   const std::string directory = sandbox_directory(config.id);
   const std::string group = cat(cgroup_prefix_, "/", config.id);
-  auto made = make_namespaces(directory, config, group);
+  auto made = make_namespaces(directory, config, group, program_);
   if (made.ok()) made = set_limits_of_all(Cgroup(Cgroup::kDefaultRoot, group), config.limits);
   SandboxInfo info{config, wall_now(), true};
   if (made.ok()) made = write_file_atomically(directory + "/config", encode(info));
@@ -347,7 +348,7 @@ Status Engine::create_container(const std::string& sandbox_id, ContainerSpec spe
   }
   spec.namespace_directory = sandbox_directory(sandbox_id) + "/ns";
   if (spec.pid_namespace.empty() && shares_processes(sandbox_directory(sandbox_id))) {
-    MINIK_TRY(revive_pause(sandbox_directory(sandbox_id), cat(cgroup_prefix_, "/", sandbox_id, "/pause")));
+    MINIK_TRY(revive_pause(sandbox_directory(sandbox_id), cat(cgroup_prefix_, "/", sandbox_id, "/pause"), program_));
     spec.pid_namespace = spec.namespace_directory + "/pid";
   }
   spec.cgroup = cgroup_of(info);
@@ -383,7 +384,7 @@ Result<ContainerInfo> Engine::start_container(const std::string& id) {
   std::string program = "minik", argument = "container-shim";
   char* argv[] = {program.data(), argument.data(), const_cast<char*>(directory.c_str()), nullptr};
   pid_t pid = 0;
-  const int result = posix_spawn(&pid, "/proc/self/exe", &actions, nullptr, argv, environ);
+  const int result = posix_spawn(&pid, program_.path().c_str(), &actions, nullptr, argv, environ);
   posix_spawn_file_actions_destroy(&actions);
   close(handshake[1]);
   if (result != 0) {

@@ -22,6 +22,7 @@
 #include "control/base/result.h"
 #include "control/base/time.h"
 #include "runtime/container/cgroup.h"
+#include "runtime/container/program.h"
 #include "runtime/container/spec.h"
 #include "runtime/container/terminal.h"
 
@@ -120,6 +121,7 @@ class Engine {
 
   const std::string state_, cgroup_prefix_;
   const ExitListener on_exit_;
+  OwnProgram program_;  // of shims and pause processes
   mutable std::mutex mutex_;  // guards the two maps and the watched connections
   std::map<std::string, SandboxInfo> sandboxes_;
   std::map<std::string, ContainerInfo> containers_;

@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <thread>
 #include <tuple>
@@ -59,6 +61,10 @@ std::vector<HostProblem> check_host() {
   } else if (filesystems->find("overlay") == std::string::npos) {
     problems.push_back(
         {"the kernel has no overlayfs", "modprobe overlay, or a kernel with CONFIG_OVERLAY_FS"});
+  }
+  mount_attr nothing{};
+  if (mount_setattr(-1, "", AT_EMPTY_PATH, &nothing, sizeof nothing) != 0 && errno == ENOSYS) {
+    problems.push_back({"the kernel has no mount_setattr", "a kernel of version 5.12 or newer"});
   }
   for (const auto* ns : {"pid", "ipc", "uts", "net", "mnt"}) {
     if (access(cat("/proc/self/ns/", ns).c_str(), F_OK) != 0) {

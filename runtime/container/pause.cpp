@@ -44,22 +44,6 @@ std::string pid_file(const std::string& directory) { return directory + "/pause"
   _exit(1);
 }
 
-// The program as it stands on a mount of its own that nobody can write through, attached to no tree.
-Result<int> open_program() {
-  constexpr unsigned int kFlags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
-  int fd = open_tree(AT_FDCWD, "/proc/self/exe", kFlags);
-  if (fd < 0) {
-    // The mount that it was started from is another namespace's: by its name, it is on one of ours.
-    char path[4096] = {};
-    if (readlink("/proc/self/exe", path, sizeof path - 1) > 0) fd = open_tree(AT_FDCWD, path, kFlags);
-  }
-  if (fd < 0) return error_from_errno(errno, "clone the mount of the pause program");
-  mount_attr read_only{};
-  read_only.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-  if (mount_setattr(fd, "", AT_EMPTY_PATH, &read_only, sizeof read_only) == 0) return fd;
-  return error_from_errno(errno, "make the mount of the pause program read-only (does the kernel have mount_setattr?)");
-}
-
 // The child in the new namespace.
 Status become_pause(const std::string& directory, int program) {
   setsid();
@@ -82,7 +66,9 @@ void make(const std::string& directory, const std::string& group) {
   int program_fd = -1;
   const Cgroup cgroup(Cgroup::kDefaultRoot, group);
   const auto joined = [&]() -> Status {
-    MINIK_ASSIGN(program_fd, open_program());
+    // It runs from the read-only mount already (program.h).
+    program_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+    if (program_fd < 0) return error_from_errno(errno, "open the pause program");
     MINIK_TRY(cgroup.create());
     (void)cgroup.set({.pids = kProcessesWhileMade}).ok();  // after one that was killed the group knows the end's limit
     MINIK_TRY(cgroup.add(0));
@@ -140,7 +126,7 @@ int pause_main(int argc, char** argv) {
   return 0;
 }
 
-Status start_pause(const std::string& directory, const std::string& cgroup) {
+Status start_pause(const std::string& directory, const std::string& cgroup, const OwnProgram& own) {
   int handshake[2];
   if (pipe2(handshake, O_CLOEXEC) != 0) return error_from_errno(errno, "pipe");
   posix_spawn_file_actions_t actions;
@@ -151,7 +137,7 @@ Status start_pause(const std::string& directory, const std::string& cgroup) {
   std::string program = "minik", argument(kArgument), stage = "make", directory_argument = directory, cgroup_argument = cgroup;
   char* argv[] = {program.data(), argument.data(), stage.data(), directory_argument.data(), cgroup_argument.data(), nullptr};
   pid_t spawned = 0;
-  const int result = posix_spawn(&spawned, "/proc/self/exe", &actions, nullptr, argv, environ);
+  const int result = posix_spawn(&spawned, own.path().c_str(), &actions, nullptr, argv, environ);
   posix_spawn_file_actions_destroy(&actions);
   close(handshake[1]);
   std::string answer;
@@ -198,10 +184,10 @@ static pid_t pause_of(const std::string& directory) {
 
 bool pause_lives(const std::string& directory) { return pause_of(directory) > 0; }
 
-Status revive_pause(const std::string& directory, const std::string& cgroup) {
+Status revive_pause(const std::string& directory, const std::string& cgroup, const OwnProgram& own) {
   if (pause_lives(directory)) return {};
   stop_pause(directory);
-  return start_pause(directory, cgroup);
+  return start_pause(directory, cgroup, own);
 }
 
 void stop_pause(const std::string& directory) {

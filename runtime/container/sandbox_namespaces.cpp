@@ -51,7 +51,8 @@ Status set_sysctls(const SandboxConfig& config) {
 
 // Makes IPC and UTS namespaces on a thread of its own and binds them to files; a thread may leave
 // its namespaces without the process noticing.
-Status make_namespaces(const std::string& sandbox_directory, const SandboxConfig& config, const std::string& cgroup) {
+Status make_namespaces(const std::string& sandbox_directory, const SandboxConfig& config, const std::string& cgroup,
+                       const OwnProgram& program) {
   const std::string directory = sandbox_directory + "/ns";
   MINIK_TRY(make_directories(directory, 0700));
   Status status;
@@ -80,7 +81,7 @@ Status make_namespaces(const std::string& sandbox_directory, const SandboxConfig
     status = make();
   });
   worker.join();
-  if (status.ok() && config.share_processes) return start_pause(sandbox_directory, cgroup + "/pause");
+  if (status.ok() && config.share_processes) return start_pause(sandbox_directory, cgroup + "/pause", program);
   return status;
 }
 

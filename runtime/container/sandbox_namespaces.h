@@ -14,6 +14,7 @@ namespace minik::runtime {
 // Takes the calling process into the namespace of this type (CLONE_NEWPID and its like) that the file stands for.
 Status join_namespace(const std::string& path, int type);
 
-Status make_namespaces(const std::string& sandbox_directory, const SandboxConfig& config, const std::string& cgroup);
+Status make_namespaces(const std::string& sandbox_directory, const SandboxConfig& config, const std::string& cgroup,
+                       const OwnProgram& program);
 
 }  // namespace minik::runtime

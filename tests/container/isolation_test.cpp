@@ -83,5 +83,21 @@ TEST_F(IsolationTest, MakesAMountsPlaceBehindTheLinksOfItsImage) {
   EXPECT_EQ(output_of(std::move(s)), "here\nhere\nsh: can't create /data/deep/file: Read-only file system\n");
 }
 
+// Root in a container is the owner of whatever it can reach of the machine's.
+TEST_F(IsolationTest, LetsNobodyChangeMiniksProgramThroughAProcessOfIts) {
+  make_sandbox();
+  const auto started = run(spec("c", {"sleep", "100"}));
+  ASSERT_TRUE(started) << started.error().message;
+  const auto status = *read_whole_file(cat("/proc/", started->pid, "/status"));
+  const auto line = status.substr(status.find("PPid:") + 5);
+  const std::string program = cat("/proc/", trim(line.substr(0, line.find('\n'))), "/exe");
+  struct stat its {}, ours {};
+  ASSERT_EQ(stat(program.c_str(), &its), 0);
+  ASSERT_EQ(stat("/proc/self/exe", &ours), 0);
+  EXPECT_EQ(its.st_ino, ours.st_ino) << "a copy for each would cost memory";
+  EXPECT_EQ(chmod(program.c_str(), its.st_mode & 07777), -1);
+  EXPECT_EQ(errno, EROFS);
+}
+
 }  // namespace
 }  // namespace minik::runtime

@@ -10,13 +10,14 @@
 #include <set>
 
 #include "control/base/text.h"
+#include "runtime/container/devices.h"
 #include "runtime/container/files.h"
 
 namespace minik::runtime {
 
 namespace {
 
-constexpr const char* kV1Controllers[] = {"memory", "cpu", "cpuacct", "pids", "freezer"};
+constexpr const char* kV1Controllers[] = {"memory", "cpu", "cpuacct", "pids", "freezer", "devices"};
 
 bool exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
 
@@ -124,6 +125,23 @@ Result<std::vector<std::string>> Cgroup::set(const CgroupLimits& limits) const {
 Status Cgroup::add(int pid) const {
   for (const auto& path : directories()) MINIK_TRY(write_kernel_file(path + "/cgroup.procs", cat(pid)));
   return {};
+}
+
+Status Cgroup::confine_devices() const {
+  if (version2_) return attach_device_program(directory(""), default_device_rules());
+  const std::string at = directory("devices");
+  MINIK_TRY(write_kernel_file(at + "/devices.deny", "a"));
+  for (const auto& rule : default_device_rules()) MINIK_TRY(write_kernel_file(at + "/devices.allow", device_line(rule)));
+  return {};
+}
+
+std::vector<CgroupView> Cgroup::views() const {
+  if (version2_) return {{"", directory("")}};
+  std::vector<CgroupView> all;
+  for (const auto* controller : kV1Controllers) {
+    if (exists(directory(controller))) all.push_back({controller, directory(controller)});
+  }
+  return all;
 }
 
 std::vector<int> Cgroup::members() const {

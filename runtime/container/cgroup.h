@@ -29,6 +29,11 @@ struct CgroupStats {
   int64_t pids = 0;
 };
 
+// Where a group shows itself: under version 1 by controller, under version 2 once and without a name.
+struct CgroupView {
+  std::string controller, directory;
+};
+
 class Cgroup {
  public:
   Cgroup(std::string root, std::string path);
@@ -41,6 +46,9 @@ class Cgroup {
   // Answers the controllers that a wanted limit needs and the machine lacks.
   Result<std::vector<std::string>> set(const CgroupLimits& limits) const;
   Status add(int pid) const;  // 0: the caller
+  // Members open only the devices that every container has (devices.h). Fails where the machine has no controller for it.
+  Status confine_devices() const;
+  std::vector<CgroupView> views() const;
   std::vector<int> members() const;
   // SIGKILL to every member, also of groups below and those that come meanwhile.
   void kill() const;

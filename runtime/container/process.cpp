@@ -163,6 +163,9 @@ Error execute(const ContainerSpec& spec, const std::vector<std::string>& args, s
     MINIK_ASSIGN(const auto profile, decode_seccomp_profile(spec.seccomp_profile));
     return load_seccomp_profile(profile);
   };
+  if (!spec.privileged && !spec.devices_confined) {
+    if (auto status = load_device_filter(); !status.ok()) return std::move(status).error();
+  }
   const bool filter_last = spec.no_new_privileges && !spec.seccomp_profile.empty();
   if (!filter_last) {
     if (auto status = filter(); !status.ok()) return std::move(status).error();

@@ -47,7 +47,7 @@ Status mount_overlay(const ContainerSpec& spec, const std::string& directory, co
     return Error(ErrorCode::kInvalid, cat("the image has too many layers (", spec.lower_directories.size(),
                                           ") for one overlay mount: rebuild it with fewer"));
   }
-  auto mounted = do_mount("overlay", root, "overlay", 0, options);
+  auto mounted = do_mount("overlay", root, "overlay", spec.privileged ? 0 : MS_NODEV, options);
   if (!mounted.ok()) return std::move(mounted).error().in("root filesystem (does the kernel have overlayfs?)");
   return {};
 }
@@ -127,8 +127,15 @@ Status enter_root_filesystem(const ContainerSpec& spec, const std::string& direc
   if (!spec.privileged) hide_paths(root);
   const FileDescriptor top(open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!top) return error_from_errno(errno, "open the root filesystem");
-  for (const auto& m : spec.mounts) MINIK_TRY(mount_volume(m, top.get(), DeviceNodes::kLive));
-  if (spec.read_only_root) MINIK_TRY(do_mount("", root, nullptr, MS_REMOUNT | MS_RDONLY));
+  for (const auto& m : spec.mounts) {
+    const bool live = spec.privileged || (m.shows_devices && spec.devices_confined);
+    MINIK_TRY(mount_volume(m, top.get(), live ? DeviceNodes::kLive : DeviceNodes::kDead));
+  }
+  if (spec.read_only_root) {
+    mount_attr read_only{};
+    read_only.attr_set = MOUNT_ATTR_RDONLY;
+    if (mount_setattr(top.get(), "", AT_EMPTY_PATH, &read_only, sizeof read_only) != 0) return error_from_errno(errno, "make the root read-only");
+  }
   if (chdir(root.c_str()) != 0) return error_from_errno(errno, "chdir to the root filesystem");
   // pivot_root onto itself stacks the old root on the new one, from where it is let go.
   if (syscall(SYS_pivot_root, ".", ".") != 0) return error_from_errno(errno, "pivot_root");

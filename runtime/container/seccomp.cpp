@@ -2,6 +2,7 @@
 
 #include <sched.h>
 #include <seccomp.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -51,18 +52,40 @@ constexpr Blocked kBlocked[] = {
 constexpr uint64_t kNamespaceFlags = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
                                      CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
 
-}  // namespace
-
-Status load_default_seccomp(const std::vector<std::string>& capabilities) {
+Result<scmp_filter_ctx> new_filter() {
   const scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
   if (!filter) return Error(ErrorCode::kInternalError, "cannot make a system call filter");
-  const auto may = [&](std::string_view name) { return std::ranges::find(capabilities, name) != capabilities.end(); };
   seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0);
   seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 #ifdef __x86_64__
   // Without it every 32-bit program is killed at its first call.
   seccomp_arch_add(filter, SCMP_ARCH_X86);
 #endif
+  return filter;
+}
+
+Status load(scmp_filter_ctx filter) {
+  const int result = seccomp_load(filter);
+  seccomp_release(filter);
+  if (result != 0) return error_from_errno(-result, "load the system call filter");
+  return {};
+}
+
+}  // namespace
+
+Status load_device_filter() {
+  MINIK_ASSIGN(const scmp_filter_ctx filter, new_filter());
+  constexpr uint64_t kKind = S_IFMT;
+  for (const uint64_t device : {S_IFCHR, S_IFBLK}) {
+    seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(mknod), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, kKind, device));
+    seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(mknodat), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, kKind, device));
+  }
+  return load(filter);
+}
+
+Status load_default_seccomp(const std::vector<std::string>& capabilities) {
+  MINIK_ASSIGN(const scmp_filter_ctx filter, new_filter());
+  const auto may = [&](std::string_view name) { return std::ranges::find(capabilities, name) != capabilities.end(); };
   for (const auto& call : kBlocked) {
     if (may(call.unless) || may(call.or_unless)) continue;
     // A call that this machine has not is not an error.
@@ -78,10 +101,7 @@ Status load_default_seccomp(const std::vector<std::string>& capabilities) {
     }
     seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
   }
-  const int result = seccomp_load(filter);
-  seccomp_release(filter);
-  if (result != 0) return error_from_errno(-result, "load the system call filter");
-  return {};
+  return load(filter);
 }
 
 }  // namespace minik::runtime

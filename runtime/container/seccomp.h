@@ -13,5 +13,7 @@ namespace minik::runtime {
 
 // Loads the filter into the calling process; needs no_new_privs or CAP_SYS_ADMIN.
 Status load_default_seccomp(const std::vector<std::string>& capabilities);
+// Another filter beside: mknod of a device answers EPERM. For machines whose control groups do not confine devices.
+Status load_device_filter();
 
 }  // namespace minik::runtime

@@ -112,6 +112,8 @@ class Shim {
     MINIK_ASSIGN(const auto missing, cgroup_->set({spec_.memory_limit_bytes, spec_.cpu_shares, spec_.cpu_quota_us,
                                                    spec_.cpu_period_us, spec_.pids_limit}));
     (void)missing;
+    // Where that fails, mounts without device nodes and a filter for making them stand in.
+    spec_.devices_confined = !spec_.privileged && cgroup_->confine_devices().ok();
     return {};
   }
 

@@ -54,6 +54,8 @@ struct ContainerSpec {
   int64_t cpu_period_us = 100000;
   int64_t pids_limit = 0;
   int64_t oom_score_adj = 0;
+  // Whether its control group confines devices. The shim finds out; it is not part of the file.
+  bool devices_confined = false;
 };
 
 // A length-prefixed form for the file between engine and shim; decode accepts only what encode makes.

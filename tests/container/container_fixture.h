@@ -29,7 +29,7 @@ class ContainerFixture : public ::testing::Test {
     directory = mkdtemp(path);
     for (const auto* folder : {"bin", "etc", "tmp"}) ASSERT_TRUE(make_directories(cat(directory, "/rootfs/", folder)).ok());
     std::filesystem::copy_file("/bin/busybox", directory + "/rootfs/bin/busybox");
-    for (const auto* tool : {"sh", "sleep", "cat", "echo", "ls", "mknod", "mount", "stat", "true"}) {
+    for (const auto* tool : {"sh", "sleep", "cat", "echo", "head", "ls", "mknod", "mount", "stat", "true", "wc"}) {
       std::filesystem::create_symlink("busybox", directory + "/rootfs/bin/" + tool);
     }
     open(directory + "/state");

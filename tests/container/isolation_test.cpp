@@ -1,14 +1,19 @@
 // What keeps a container away from its machine and from other containers.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <filesystem>
 #include <thread>
 
+#include "runtime/container/devices.h"
 #include "runtime/container/rooted_path.h"
+#include "runtime/container/seccomp.h"
 #include "tests/container/container_fixture.h"
 
 namespace minik::runtime {
@@ -97,6 +102,123 @@ TEST_F(IsolationTest, LetsNobodyChangeMiniksProgramThroughAProcessOfIts) {
   EXPECT_EQ(its.st_ino, ours.st_ino) << "a copy for each would cost memory";
   EXPECT_EQ(chmod(program.c_str(), its.st_mode & 07777), -1);
   EXPECT_EQ(errno, EROFS);
+}
+
+// A file of the upper layer: a device node that the container has made, or one that lies in its volume.
+constexpr const char* kOpenDevices = R"(exec 2>&1
+    for numbers in 10:237 10:200 10:229; do mknod /tmp/$numbers c ${numbers%:*} ${numbers#*:}; cat </tmp/$numbers >/dev/null; done
+    cat /dev/null; head -c 1 /dev/urandom | wc -c; echo >/dev/full; cat </volume/tun)";
+
+TEST_F(IsolationTest, OpensNoDevicesButThoseOfEveryContainer) {
+  make_sandbox();
+  ASSERT_TRUE(make_directories(directory + "/volume").ok());
+  ASSERT_EQ(mknod((directory + "/volume/tun").c_str(), S_IFCHR | 0666, makedev(10, 200)), 0);
+  auto s = spec("c", {"sh", "-c", kOpenDevices});
+  s.mounts = {bind("/volume", "/volume")};
+  s.mounts[0].shows_devices = true;
+  const std::string out = output_of(std::move(s));
+  size_t refusals = 0;
+  for (const auto refused : split(out, '\n')) refusals += refused.find("can't open ") != std::string_view::npos;
+  EXPECT_EQ(refusals, 4u) << out;
+  EXPECT_NE(out.find("\n1\n"), std::string::npos) << out;
+  EXPECT_NE(out.find("No space left on device"), std::string::npos) << out;
+}
+
+TEST_F(IsolationTest, OpensEveryDeviceWhenPrivileged) {
+  make_sandbox();
+  auto s = spec("c", {"sh", "-c", "mknod /tmp/kmsg c 1 11 && : </tmp/kmsg && echo open"});
+  s.capabilities = *capability_set({"SYSLOG"}, {}, false);
+  s.privileged = true;
+  EXPECT_EQ(output_of(std::move(s)), "open\n");
+}
+
+// Where control groups do not confine devices.
+TEST(DeviceFilter, KeepsDevicesFromBeingMadeAndNothingElse) {
+  const pid_t child = fork();
+  if (child == 0) {
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (!load_device_filter().ok()) _exit(1);
+    if (mknod("/nowhere/device", S_IFCHR | 0600, makedev(1, 3)) != -1 || errno != EPERM) _exit(2);
+    if (mknodat(AT_FDCWD, "/nowhere/device", S_IFBLK | 0600, makedev(8, 0)) != -1 || errno != EPERM) _exit(3);
+    if (mknod("/nowhere/pipe", S_IFIFO | 0600, 0) != -1 || errno != ENOENT) _exit(4);
+    _exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(WEXITSTATUS(status), 0) << status;
+}
+
+TEST(DeviceRules, AreLinesOfVersionOne) {
+  std::string lines;
+  for (const auto& rule : default_device_rules()) lines += cat(device_line(rule), "\n");
+  EXPECT_EQ(lines,
+            "c *:* m\nb *:* m\nc 1:3 rwm\nc 1:5 rwm\nc 1:7 rwm\nc 1:8 rwm\nc 1:9 rwm\nc 5:0 rwm\nc 5:2 rwm\nc 136:* rwm\n");
+}
+
+// As the kernel would: what it does with the few instructions that device programs have.
+int decision_of(const std::vector<bpf_insn>& program, uint32_t access_type, uint32_t major, uint32_t minor) {
+  const uint32_t context[] = {access_type, major, minor};
+  uint64_t registers[11] = {};
+  for (size_t at = 0; at < program.size(); ++at) {
+    const bpf_insn& i = program[at];
+    uint64_t& to = registers[i.dst_reg];
+    const auto value = static_cast<uint32_t>(i.imm);
+    switch (i.code) {
+      case BPF_LDX | BPF_W | BPF_MEM: to = context[i.off / 4]; break;
+      case BPF_ALU | BPF_MOV | BPF_X: to = static_cast<uint32_t>(registers[i.src_reg]); break;
+      case BPF_ALU | BPF_AND | BPF_K: to = static_cast<uint32_t>(to) & value; break;
+      case BPF_ALU | BPF_RSH | BPF_K: to = static_cast<uint32_t>(to) >> value; break;
+      case BPF_ALU64 | BPF_MOV | BPF_K: to = value; break;
+      case BPF_JMP | BPF_JNE | BPF_K: at += to != value ? static_cast<size_t>(i.off) : 0; break;
+      case BPF_JMP | BPF_JSET | BPF_K: at += (to & value) != 0 ? static_cast<size_t>(i.off) : 0; break;
+      case BPF_JMP | BPF_EXIT: return static_cast<int>(registers[0]);
+      default: return -1;
+    }
+  }
+  return -1;
+}
+
+TEST(DeviceRules, AreAProgramOfVersionTwo) {
+  const auto program = device_program(default_device_rules());
+  const auto decide = [&](int type, int access, uint32_t major, uint32_t minor) {
+    return decision_of(program, static_cast<uint32_t>(type | access << 16), major, minor);
+  };
+  constexpr int kMake = BPF_DEVCG_ACC_MKNOD, kRead = BPF_DEVCG_ACC_READ, kWrite = BPF_DEVCG_ACC_WRITE;
+  constexpr int kChar = BPF_DEVCG_DEV_CHAR, kBlock = BPF_DEVCG_DEV_BLOCK;
+  EXPECT_EQ(decide(kChar, kMake, 10, 237), 1);
+  EXPECT_EQ(decide(kBlock, kMake, 8, 0), 1);
+  EXPECT_EQ(decide(kChar, kRead, 10, 237), 0);
+  EXPECT_EQ(decide(kChar, kRead | kWrite, 10, 200), 0);
+  EXPECT_EQ(decide(kChar, kRead | kMake, 10, 229), 0);
+  EXPECT_EQ(decide(kBlock, kRead, 8, 0), 0);
+  EXPECT_EQ(decide(kBlock, kRead, 1, 3), 0) << "a block device with null's numbers";
+  EXPECT_EQ(decide(kChar, kRead | kWrite, 1, 3), 1);
+  EXPECT_EQ(decide(kChar, kRead, 1, 11), 0);
+  EXPECT_EQ(decide(kChar, kRead | kWrite | kMake, 136, 77), 1);
+  EXPECT_EQ(decide(kChar, kRead, 5, 1), 0);
+}
+
+// The kernel's own word on the program, where it has one: also on a machine whose other controllers are version 1's.
+TEST(DeviceRules, AreObeyedInAGroupOfVersionTwo) {
+  if (geteuid() != 0) GTEST_SKIP() << "SKIPPED: control groups need root";
+  const std::string root = access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/unified";
+  if (access((root + "/cgroup.procs").c_str(), W_OK) != 0) GTEST_SKIP() << "SKIPPED: no control groups of version 2";
+  const std::string group = cat(root, "/minik-devices-", getpid()), zero = cat("/tmp/minik-zero-", getpid()), kmsg = cat("/tmp/minik-kmsg-", getpid());
+  ASSERT_EQ(mkdir(group.c_str(), 0755), 0);
+  const auto attached = attach_device_program(group, default_device_rules());
+  const pid_t child = attached.ok() ? fork() : -1;
+  if (child == 0) {
+    if (!write_kernel_file(group + "/cgroup.procs", "0").ok()) _exit(1);
+    if (mknod(kmsg.c_str(), S_IFCHR | 0600, makedev(1, 11)) != 0 || mknod(zero.c_str(), S_IFCHR | 0600, makedev(1, 5)) != 0) _exit(2);
+    if (open(kmsg.c_str(), O_RDONLY) != -1 || errno != EPERM) _exit(3);
+    _exit(open(zero.c_str(), O_RDWR) < 0 ? 4 : 0);
+  }
+  int status = 0;
+  if (child > 0) waitpid(child, &status, 0);
+  for (const auto& file : {kmsg, zero}) unlink(file.c_str());
+  EXPECT_EQ(rmdir(group.c_str()), 0);
+  if (!attached.ok()) GTEST_SKIP() << "SKIPPED: " << attached.error().message;
+  EXPECT_EQ(WEXITSTATUS(status), 0) << status;
 }
 
 }  // namespace

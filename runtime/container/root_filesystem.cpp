@@ -40,9 +40,24 @@ Status mount_overlay(const ContainerSpec& spec, const std::string& directory, co
   const std::string upper = directory + "/upper", work = directory + "/work";
   MINIK_TRY(make_directories(upper));
   MINIK_TRY(make_directories(work));
-  std::string options = cat("lowerdir=", join(spec.lower_directories, ":"), ",upperdir=", upper, ",workdir=", work,
-                            spec.user_xattr ? ",userxattr" : "");
-  // The kernel takes one page of options.
+  // The kernel takes one page of options, in which ':' and ',' part what is said: directories go by their descriptors, whose
+  // names are short and have neither.
+  std::vector<FileDescriptor> held;
+  const auto name_of = [&held](const std::string& path) -> Result<std::string> {
+    FileDescriptor opened(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!opened) return error_from_errno(errno, cat("open ", path));
+    held.push_back(std::move(opened));
+    return cat("/proc/self/fd/", held.back().get());
+  };
+  std::vector<std::string> lowers;
+  for (const auto& lower : spec.lower_directories) {
+    MINIK_ASSIGN(auto name, name_of(lower));
+    lowers.push_back(std::move(name));
+  }
+  MINIK_ASSIGN(const auto upper_name, name_of(upper));
+  MINIK_ASSIGN(const auto work_name, name_of(work));
+  const std::string options = cat("lowerdir=", join(lowers, ":"), ",upperdir=", upper_name, ",workdir=", work_name,
+                                  spec.user_xattr ? ",userxattr" : "");
   if (options.size() >= 4096) {
     return Error(ErrorCode::kInvalid, cat("the image has too many layers (", spec.lower_directories.size(),
                                           ") for one overlay mount: rebuild it with fewer"));

@@ -221,5 +221,21 @@ TEST(DeviceRules, AreObeyedInAGroupOfVersionTwo) {
   EXPECT_EQ(WEXITSTATUS(status), 0) << status;
 }
 
+TEST_F(IsolationTest, RunsAnImageOfAsManyLayersAsImagesHaveWhateverTheFoldersAreCalled) {
+  const std::string home = directory + "/a:b,c\\d e";
+  open(home + "/state");
+  make_sandbox();
+  auto s = spec("c", {"cat", "/first", "/last"});
+  constexpr int kLayers = 127;
+  for (int i = 0; i < kLayers; ++i) {
+    const std::string layer = cat(home, "/layers/", std::string(64, 'f'), i);
+    ASSERT_TRUE(make_directories(layer).ok());
+    s.lower_directories.push_back(layer);
+  }
+  ASSERT_TRUE(write_file_atomically(s.lower_directories[1] + "/first", "first\n", 0644).ok());
+  ASSERT_TRUE(write_file_atomically(s.lower_directories.back() + "/last", "last\n", 0644).ok());
+  EXPECT_EQ(output_of(std::move(s)), "first\nlast\n");
+}
+
 }  // namespace
 }  // namespace minik::runtime

@@ -2,6 +2,7 @@
 // line on descriptor 3 and closes it; logs to the profile's daemon.log.
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -75,6 +76,7 @@ Result<int> take_pid_file(const Profile& profile) {
 int run_daemon(const std::string& name) {
   log_to_stderr();
   raise_descriptor_limit();
+  umask(022);  // pods' users read what it makes; what is nobody's business has a mode of its own
   sigset_t ends;
   sigemptyset(&ends);
   sigaddset(&ends, SIGTERM);

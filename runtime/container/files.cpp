@@ -29,6 +29,50 @@ Result<std::string> read_whole_file(const std::string& path) {
   return text;
 }
 
+namespace {
+
+struct ForeignFile {
+  int fd = -1;
+  int64_t bytes = 0;
+};
+
+Result<ForeignFile> open_foreign_file(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  if (fd < 0) return error_from_errno(errno, cat("open ", path));
+  struct stat info {};
+  if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) return ForeignFile{fd, info.st_size};
+  close(fd);
+  return Error(ErrorCode::kInvalid, cat(path, " is no regular file"));
+}
+
+Result<std::string> read_and_close(const ForeignFile& file, int64_t from, const std::string& path) {
+  std::string text(static_cast<size_t>(file.bytes - from), '\0');
+  size_t done = 0;
+  ssize_t n = 0;
+  while (done < text.size() && (n = pread(file.fd, text.data() + done, text.size() - done, from + static_cast<int64_t>(done))) > 0) {
+    done += static_cast<size_t>(n);
+  }
+  const int error = errno;
+  close(file.fd);
+  if (n < 0) return error_from_errno(error, cat("read ", path));
+  text.resize(done);
+  return text;
+}
+
+}  // namespace
+
+Result<std::string> read_foreign_file(const std::string& path, size_t bytes_max) {
+  MINIK_ASSIGN(const auto file, open_foreign_file(path));
+  if (file.bytes <= static_cast<int64_t>(bytes_max)) return read_and_close(file, 0, path);
+  close(file.fd);
+  return Error(ErrorCode::kInvalid, cat(path, " has more than ", bytes_max, " bytes"));
+}
+
+Result<std::string> read_end_of_foreign_file(const std::string& path, size_t bytes_max) {
+  MINIK_ASSIGN(const auto file, open_foreign_file(path));
+  return read_and_close(file, std::max<int64_t>(0, file.bytes - static_cast<int64_t>(bytes_max)), path);
+}
+
 Status write_kernel_file(const std::string& path, std::string_view text) {
   const int fd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
   if (fd < 0) return error_from_errno(errno, cat("open ", path));

@@ -12,6 +12,11 @@
 namespace minik::runtime {
 
 Result<std::string> read_whole_file(const std::string& path);
+// Of what somebody else may have put there, a pipe without a writer or a file without an end: only a regular file of at
+// most so many bytes.
+Result<std::string> read_foreign_file(const std::string& path, size_t bytes_max);
+// The last bytes of such a file, however long it is.
+Result<std::string> read_end_of_foreign_file(const std::string& path, size_t bytes_max);
 // For kernel files: one write, no creation.
 Status write_kernel_file(const std::string& path, std::string_view text);
 // Written aside and renamed: readers see the old file or the new one.

@@ -22,6 +22,7 @@ namespace {
 
 // As container runtimes bound it; a larger number would wrap around, to root's perhaps.
 constexpr uint64_t kIdMax = 2147483647;
+constexpr size_t kRecordBytesMax = 8 << 20;  // of /etc/passwd and /etc/group, which are the image's or the container's
 constexpr std::string_view kDefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 std::string_view variable(const std::vector<std::string>& env, std::string_view name) {
@@ -58,7 +59,7 @@ Result<std::string> find_program(const std::string& name, const std::vector<std:
 
 std::vector<std::vector<std::string>> records(const std::string& path) {
   std::vector<std::vector<std::string>> all;
-  const auto text = read_whole_file(path);
+  const auto text = read_foreign_file(path, kRecordBytesMax);
   if (!text) return all;
   for (const auto line : split(*text, '\n')) {
     std::vector<std::string> fields;

@@ -1,18 +1,22 @@
 #include "runtime/container/engine.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 
 #include "control/base/text.h"
@@ -94,6 +98,31 @@ Result<ContainerInfo> decode_container(std::string_view bytes) {
   return info;
 }
 
+// One request and its answer, with which it takes the limit of the connection at the most.
+Status ask(int connection, const std::string& request, const std::vector<int>& descriptors = {}) {
+  MINIK_TRY(send_message(connection, request, descriptors));
+  MINIK_ASSIGN(const auto answer, receive_message(connection));
+  Reader reader(answer);
+  if (static_cast<ShimMessage>(reader.number()) == ShimMessage::kError) return Error(ErrorCode::kInvalid, reader.text());
+  return {};
+}
+
+// What a shim that starts says; nothing when it has died, an error when the time is over.
+Result<std::string> hear_handshake(int handshake, Duration limit) {
+  std::string answer;
+  char buffer[4096];
+  for (const auto end = std::chrono::steady_clock::now() + std::chrono::nanoseconds(limit.ns);;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+    pollfd readable{handshake, POLLIN, 0};
+    const int ready = poll(&readable, 1, static_cast<int>(std::max<int64_t>(0, left.count())));
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready == 0) return Error(ErrorCode::kTimeout, cat("it did not start within ", format_duration(limit)));
+    const ssize_t n = read(handshake, buffer, sizeof buffer);
+    if (n <= 0) return answer;
+    answer.append(buffer, static_cast<size_t>(n));
+  }
+}
+
 // Where nothing is asked for the group is left to the first container. What the machine lacks was reported when the
 // engine was opened.
 Status set_limits_of_all(const Cgroup& group, const CgroupLimits& limits) {
@@ -105,10 +134,11 @@ Status set_limits_of_all(const Cgroup& group, const CgroupLimits& limits) {
 
 }  // namespace
 
-Engine::Engine(std::string state, std::string cgroup_prefix, ExitListener on_exit)
+Engine::Engine(std::string state, std::string cgroup_prefix, ExitListener on_exit, EngineLimits limits)
     : state_(std::move(state)),
       cgroup_prefix_(std::move(cgroup_prefix)),
-      on_exit_(std::move(on_exit)) {}
+      on_exit_(std::move(on_exit)),
+      limits_(limits) {}
 
 Engine::~Engine() {
   const uint64_t one = 1;
@@ -120,9 +150,9 @@ Engine::~Engine() {
 }
 
 Result<std::unique_ptr<Engine>> Engine::open(std::string state, std::string cgroup_prefix,
-                                             ExitListener on_exit) {
+                                             ExitListener on_exit, EngineLimits limits) {
   std::unique_ptr<Engine> engine(
-      new Engine(std::move(state), std::move(cgroup_prefix), std::move(on_exit)));
+      new Engine(std::move(state), std::move(cgroup_prefix), std::move(on_exit), limits));
   MINIK_TRY(make_directories(engine->state_ + "/sandboxes", 0700));
   MINIK_TRY(make_directories(engine->state_ + "/containers", 0700));
   engine->epoll_ = epoll_create1(EPOLL_CLOEXEC);
@@ -203,7 +233,7 @@ std::string Engine::cgroup_of(const ContainerInfo& info) const {
 }
 
 Result<int> Engine::connect_shim(const std::string& id) const {
-  return connect_to(container_directory(id) + "/shim.sock");
+  return connect_to(container_directory(id) + "/shim.sock", limits_.answer);
 }
 
 // --- exits ---
@@ -390,14 +420,14 @@ Result<ContainerInfo> Engine::start_container(const std::string& id) {
     close(handshake[0]);
     return error_from_errno(result, "start the container's shim");
   }
-  std::string answer;
-  char buffer[4096];
-  ssize_t n = 0;
-  while ((n = read(handshake[0], buffer, sizeof buffer)) > 0)
-    answer.append(buffer, static_cast<size_t>(n));
+  const auto answer = hear_handshake(handshake[0], limits_.start);
   close(handshake[0]);
   waitpid(pid, nullptr, 0);
-  Reader reader(answer);
+  if (!answer) {
+    Cgroup(Cgroup::kDefaultRoot, cgroup_of(known)).kill();
+    return answer.error();
+  }
+  Reader reader(*answer);
   const auto kind = static_cast<ShimMessage>(reader.number());
   if (!reader.ok())
     return Error(ErrorCode::kInternalError, "the container's shim died while starting");
@@ -425,15 +455,26 @@ Result<ContainerInfo> Engine::start_container(const std::string& id) {
 
 Status Engine::signal_container(const std::string& id, int signal_number) {
   const auto connection = connect_shim(id);
-  if (!connection) return {};  // it has ended: nothing to signal
+  const bool absent = !connection && connection.error().code != ErrorCode::kTimeout;
+  if (absent) return {};  // it has ended: nothing to signal
   const std::string request =
       std::move(
           Writer().put(static_cast<int64_t>(ShimMessage::kSignal)).put(int64_t{signal_number}))
           .take();
-  auto sent = send_message(*connection, request);
-  if (sent.ok()) (void)receive_message(*connection).ok();
-  close(*connection);
-  return sent;
+  auto told = connection ? ask(*connection, request) : Status(connection.error());
+  const bool deaf = !told.ok() && told.error().code == ErrorCode::kTimeout;
+  if (deaf && signal_number == SIGKILL) {
+    if (const auto info = container(id)) Cgroup(Cgroup::kDefaultRoot, cgroup_of(*info)).kill();
+    ucred shim{};
+    socklen_t size = sizeof shim;
+    // Nobody else would ever report the end.
+    if (connection && getsockopt(*connection, SOL_SOCKET, SO_PEERCRED, &shim, &size) == 0 && shim.pid > 0) {
+      kill(shim.pid, SIGKILL);
+    }
+    told = {};
+  }
+  if (connection) close(*connection);
+  return deaf ? told : Status();
 }
 
 Status Engine::remove_container(const std::string& id) {
@@ -509,8 +550,10 @@ Result<ExecSession> Engine::exec(const std::string& id, const std::vector<std::s
   };
   if (auto sent = send_message(*connection, request, {in, out, err}); !sent.ok())
     return fail(std::move(sent).error());
+  limit_calls(*connection, kExecStartLimit + limits_.answer);
   auto answer = receive_message(*connection);
   if (!answer) return fail(std::move(answer).error());
+  limit_calls(*connection, {});  // it runs as long as it likes
   Reader reader(*answer);
   const auto kind = static_cast<ShimMessage>(reader.number());
   if (kind == ShimMessage::kError) return fail(Error(ErrorCode::kInvalid, reader.text()));
@@ -539,10 +582,9 @@ Status Engine::attach(const std::string& id, int in, int out, int err) {
   const std::string request =
       std::move(Writer().put(static_cast<int64_t>(ShimMessage::kAttach)).put(int64_t{in >= 0}))
           .take();
-  auto sent = send_message(*connection, request, descriptors);
-  if (sent.ok()) (void)receive_message(*connection).ok();
+  auto attached = ask(*connection, request, descriptors);
   close(*connection);
-  return sent;
+  return attached;
 }
 
 Status Engine::resize(const std::string& id, int rows, int columns) {

@@ -58,6 +58,13 @@ struct ContainerInfo {
   Annotations annotations;
 };
 
+// How long a container's shim, or what stands behind it, may keep a caller. The shim is quick; a container that holds it up,
+// or a machine that is out of memory, must not hold up whoever wants to end it.
+struct EngineLimits {
+  Duration answer = seconds(10);  // to a request
+  Duration start = minutes(2);    // of a container: it mounts, on a disk that may be busy
+};
+
 // A running exec: close the connection to end it.
 struct ExecSession {
   int connection = -1;
@@ -69,7 +76,7 @@ class Engine {
 
   // `cgroup_prefix` is this engine's place in the hierarchies: "minik/<profile>".
   static Result<std::unique_ptr<Engine>> open(std::string state_directory, std::string cgroup_prefix,
-                                              ExitListener on_exit);
+                                              ExitListener on_exit, EngineLimits limits = {});
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -83,6 +90,7 @@ class Engine {
   // The spec's id, namespace directory and cgroup are filled in here.
   Status create_container(const std::string& sandbox_id, ContainerSpec spec, const Annotations& annotations);
   Result<ContainerInfo> start_container(const std::string& id);
+  // SIGKILL reaches all of it even when its shim does not answer; that ends with it, then.
   Status signal_container(const std::string& id, int signal);
   Status remove_container(const std::string& id);
   // While it runs; answers what the machine cannot limit.
@@ -107,7 +115,7 @@ class Engine {
   std::string layer_directory(const std::string& id) const { return container_directory(id) + "/upper"; }
 
  private:
-  Engine(std::string state, std::string cgroup_prefix, ExitListener on_exit);
+  Engine(std::string state, std::string cgroup_prefix, ExitListener on_exit, EngineLimits limits);
   Status recover();
   Status recover_container(const std::string& id);
   void watch(const std::string& id, int connection);
@@ -120,6 +128,7 @@ class Engine {
 
   const std::string state_, cgroup_prefix_;
   const ExitListener on_exit_;
+  const EngineLimits limits_;
   mutable std::mutex mutex_;  // guards the two maps and the watched connections
   std::map<std::string, SandboxInfo> sandboxes_;
   std::map<std::string, ContainerInfo> containers_;

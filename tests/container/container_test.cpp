@@ -2,14 +2,16 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <sys/ioctl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
+#include <thread>
 
 #include "control/base/text.h"
 #include "runtime/container/capabilities.h"
@@ -47,12 +49,15 @@ class ContainerTest : public ::testing::Test {
 
   std::string prefix() const { return cat("minik-test-", getpid()); }
 
-  void open() {
-    auto opened = Engine::open(directory + "/state", prefix(), [this](const std::string&, const std::string& id) {
-      const std::lock_guard lock(mutex);
-      exited.push_back(id);
-      changed.notify_all();
-    });
+  void open(EngineLimits limits = {}) {
+    auto opened = Engine::open(
+        directory + "/state", prefix(),
+        [this](const std::string&, const std::string& id) {
+          const std::lock_guard lock(mutex);
+          exited.push_back(id);
+          changed.notify_all();
+        },
+        limits);
     ASSERT_TRUE(opened) << opened.error().message;
     engine = *std::move(opened);
   }
@@ -103,6 +108,31 @@ class ContainerTest : public ::testing::Test {
       if (fields.size() > 3) out += cat(line.substr(fields[0].size() + fields[1].size() + fields[2].size() + 3), "\n");
     }
     return out;
+  }
+
+  static pid_t shim_of(const ContainerInfo& container) {
+    const auto status = *read_whole_file(cat("/proc/", container.pid, "/status"));
+    const auto line = status.substr(status.find("PPid:") + 5);
+    const auto shim = parse_int64(trim(line.substr(0, line.find('\n'))));
+    EXPECT_TRUE(shim && *shim > 1);
+    return static_cast<pid_t>(shim.value_or(0));
+  }
+
+  // What a command in the container writes, or why it does not run.
+  std::string exec_output(const std::string& id, const std::vector<std::string>& args) {
+    int out[2];
+    EXPECT_EQ(pipe2(out, O_CLOEXEC), 0);
+    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    const auto session = engine->exec(id, args, false, null, out[1], null);
+    close(out[1]);
+    close(null);
+    std::string text = session ? "" : session.error().message;
+    char buffer[256];
+    ssize_t n = 0;
+    while ((n = read(out[0], buffer, sizeof buffer)) > 0) text.append(buffer, static_cast<size_t>(n));
+    close(out[0]);
+    if (session) close(session->connection);
+    return text;
   }
 
   std::string directory;
@@ -478,14 +508,107 @@ TEST_F(ContainerTest, CountsAContainerWhoseShimWasKilledAsKilled) {
   make_sandbox("s");
   const auto started = run(spec("c", {"sleep", "100"}));
   ASSERT_TRUE(started);
-  const auto status = *read_whole_file(cat("/proc/", started->pid, "/status"));
-  const auto line = status.substr(status.find("PPid:") + 5);
-  const auto shim = parse_int64(trim(line.substr(0, line.find('\n'))));
-  ASSERT_TRUE(shim && *shim > 1);
-  ASSERT_EQ(kill(static_cast<pid_t>(*shim), SIGKILL), 0);
+  ASSERT_EQ(kill(shim_of(*started), SIGKILL), 0);
   wait_for_exit("c");
   EXPECT_EQ(engine->container("c")->exit_code, 137);
   EXPECT_FALSE(engine->start_container("c"));  // and is not started a second time
+}
+
+TEST_F(ContainerTest, StaysInReachWhileItWritesWithoutEnd) {
+  make_sandbox("s");
+  ASSERT_TRUE(run(spec("c", {"busybox", "yes"})));
+  EXPECT_EQ(exec_output("c", {"echo", "reached"}), "reached\n");
+  ASSERT_TRUE(engine->signal_container("c", SIGKILL).ok());
+  wait_for_exit("c");
+}
+
+TEST_F(ContainerTest, IsEndedBySigkillEvenWhenItsShimDoesNotAnswer) {
+  engine.reset();
+  open({.answer = milliseconds(100)});
+  make_sandbox("s");
+  const auto started = run(spec("c", {"sleep", "100"}));
+  ASSERT_TRUE(started);
+  ASSERT_EQ(kill(shim_of(*started), SIGSTOP), 0);
+  EXPECT_EQ(engine->signal_container("c", SIGTERM).error().message, "the container's shim does not answer");
+  ASSERT_TRUE(engine->signal_container("c", SIGKILL).ok());
+  wait_for_exit("c");
+  EXPECT_EQ(engine->container("c")->exit_code, 137);
+}
+
+TEST_F(ContainerTest, GivesEveryLineToAGuestWhoReadsLate) {
+  make_sandbox("s");
+  auto s = spec("c", {"sh", "-c", "cat; busybox seq 1 50000"});
+  s.stdin_open = s.stdin_once = true;
+  ASSERT_TRUE(run(std::move(s)));
+  int in[2], out[2];
+  ASSERT_EQ(pipe2(in, O_CLOEXEC), 0);
+  ASSERT_EQ(pipe2(out, O_CLOEXEC), 0);
+  ASSERT_TRUE(engine->attach("c", in[0], out[1], -1).ok());
+  close(in[0]);
+  close(out[1]);
+  close(in[1]);  // and the container begins to write
+  // The container has written more than its pipe, the guest's and the shim's buffer hold: it waits for us.
+  const std::string log = directory + "/logs/c.log";
+  for (int i = 0; i < 400 && std::filesystem::file_size(log) < 64 << 10; ++i) usleep(5000);
+  EXPECT_EQ(engine->container("c")->phase, ContainerPhase::kRunning);
+  std::string text;
+  char buffer[65536];
+  ssize_t n = 0;
+  while ((n = read(out[0], buffer, sizeof buffer)) > 0) text.append(buffer, static_cast<size_t>(n));
+  close(out[0]);
+  std::string all;
+  for (int i = 1; i <= 50000; ++i) all += cat(i, "\n");
+  EXPECT_TRUE(text == all) << text.size() << " bytes instead of " << all.size();
+  wait_for_exit("c");
+}
+
+TEST_F(ContainerTest, ForgetsGuestsWhoHaveGone) {
+  make_sandbox("s");
+  const auto started = run(spec("c", {"sh", "-c", "while true; do echo tick; sleep 0.01; done"}));
+  ASSERT_TRUE(started);
+  const std::string open_files = cat("/proc/", shim_of(*started), "/fd");
+  const auto count = [&] {
+    std::error_code error;
+    return std::distance(std::filesystem::directory_iterator(open_files, error), std::filesystem::directory_iterator());
+  };
+  const auto most = count() + 2;  // the engine's own connections, which come and go
+  for (int i = 0; i < 20; ++i) {
+    int out[2], err[2];
+    ASSERT_EQ(pipe2(out, O_CLOEXEC), 0);
+    ASSERT_EQ(pipe2(err, O_CLOEXEC), 0);
+    ASSERT_TRUE(engine->attach("c", -1, out[1], err[1]).ok());
+    for (const int fd : {out[0], out[1], err[0], err[1]}) close(fd);
+  }
+  for (int i = 0; i < 400 && count() > most; ++i) usleep(5000);
+  EXPECT_LE(count(), most);
+  ASSERT_TRUE(engine->signal_container("c", SIGKILL).ok());
+  wait_for_exit("c");
+}
+
+TEST_F(ContainerTest, StartsAndExecsWhateverItsGroupFileIs) {
+  make_sandbox("s");
+  ASSERT_EQ(mkfifo((directory + "/rootfs/etc/group").c_str(), 0644), 0);
+  ASSERT_EQ(mkfifo((directory + "/rootfs/etc/passwd").c_str(), 0644), 0);
+  auto s = spec("c", {"sleep", "100"});
+  s.user = "1000";
+  const auto started = run(std::move(s));
+  ASSERT_TRUE(started) << started.error().message;
+  EXPECT_EQ(exec_output("c", {"grep", "Uid", "/proc/self/status"}), "Uid:\t1000\t1000\t1000\t1000\n");
+}
+
+TEST_F(ContainerTest, StaysInReachWhileAnExecCannotStart) {
+  make_sandbox("s");
+  ASSERT_TRUE(run(spec("c", {"sleep", "100"})));
+  const Cgroup group(Cgroup::kDefaultRoot, prefix() + "/s/c");
+  const std::string freezer = cat(Cgroup::kDefaultRoot, group.version2() ? "/" : "/freezer/", prefix(), "/s/c/",
+                                  group.version2() ? "cgroup.freeze" : "freezer.state");
+  if (access(freezer.c_str(), W_OK) != 0) GTEST_SKIP() << "SKIPPED: no freezer here";
+  ASSERT_TRUE(write_kernel_file(freezer, group.version2() ? "1" : "FROZEN").ok());
+  std::thread waits([this] { EXPECT_EQ(exec_output("c", {"echo", "late"}), "late\n"); });
+  for (int i = 0; i < 400 && group.members().size() < 2; ++i) usleep(5000);
+  EXPECT_TRUE(engine->signal_container("c", SIGCONT).ok());
+  ASSERT_TRUE(write_kernel_file(freezer, group.version2() ? "0" : "THAWED").ok());
+  waits.join();
 }
 
 TEST_F(ContainerTest, SweepsWhatWasHalfMade) {

@@ -81,6 +81,7 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
   spec.seccomp = config.security.seccomp != "Unconfined";
   if (const std::string_view kind = config.security.seccomp; kind.starts_with(kLocalhost)) {
     MINIK_ASSIGN(spec.seccomp_profile, read_seccomp_profile(cat(paths_.seccomp, "/", kind.substr(kLocalhost.size()))));
+  spec.image_groups = config.security.image_groups;
   }
   spec.terminal = config.tty;
   spec.stdin_open = config.stdin_open;

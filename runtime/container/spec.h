@@ -30,6 +30,7 @@ struct ContainerSpec {
   std::string cwd;
   std::string user;  // "uid", "name", "uid:gid", "name:group" as images have it
   std::vector<int64_t> supplementary_groups;
+  bool image_groups = true;  // also those that the image's /etc/group puts the user into
   std::vector<std::string> lower_directories;  // topmost first
   bool user_xattr = false;
   bool read_only_root = false;
@@ -54,6 +55,9 @@ struct ContainerSpec {
   int64_t pids_limit = 0;
   int64_t oom_score_adj = 0;
 };
+
+// Outer mounts before those inside of them, otherwise as given: a mount hides what was mounted below its target before.
+void order_mounts(std::vector<MountSpec>& mounts);
 
 // A length-prefixed form for the file between engine and shim; decode accepts only what encode makes.
 std::string encode_spec(const ContainerSpec& spec);

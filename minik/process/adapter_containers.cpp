@@ -13,6 +13,7 @@
 #include "runtime/container/files.h"
 #include "runtime/container/seccomp_profile.h"
 
+#include "runtime/container/signal_names.h"
 namespace minik {
 
 using control::ContainerConfig;
@@ -214,15 +215,7 @@ void ContainerAdapter::stop_container(const std::string& id, Duration grace, Don
   stopping_.emplace(id, [shared] { (*shared)(Unit{}); });
   const auto annotation = info->annotations.find("minik.stop-signal");
   int signal_number = SIGTERM;
-  if (annotation != info->annotations.end()) {
-    const std::string name = annotation->second;
-    if (name == "SIGINT") signal_number = SIGINT;
-    if (name == "SIGQUIT") signal_number = SIGQUIT;
-    if (name == "SIGKILL") signal_number = SIGKILL;
-    if (name == "SIGHUP") signal_number = SIGHUP;
-    if (name == "SIGUSR1") signal_number = SIGUSR1;
-    if (const auto number = parse_int64(name)) signal_number = static_cast<int>(*number);
-  }
+  if (annotation != info->annotations.end()) signal_number = runtime::parse_signal(annotation->second).value_or(SIGTERM);
   if (grace <= Duration{}) signal_number = SIGKILL;
   run<Unit>(
       [this, id, signal_number]() -> Result<Unit> {

@@ -18,9 +18,12 @@
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
+#include <utility>
 
+#include "control/base/log.h"
 #include "control/base/text.h"
 #include "runtime/container/codec.h"
+#include "runtime/container/engine_records.h"
 #include "runtime/container/files.h"
 #include "runtime/container/pause.h"
 #include "runtime/container/sandbox_namespaces.h"
@@ -38,64 +41,10 @@ WallTime wall_now() {
   return {now.tv_sec * 1'000'000'000LL + now.tv_nsec};
 }
 
-void put(Writer& writer, const Annotations& annotations) {
-  writer.put(static_cast<int64_t>(annotations.size()));
-  for (const auto& [key, value] : annotations) writer.put(key).put(value);
-}
-
-Annotations read_annotations(Reader& reader) {
-  Annotations annotations;
-  for (int64_t left = reader.count(); left > 0 && reader.ok(); --left) {
-    const std::string key = reader.text();
-    annotations[key] = reader.text();
-  }
-  return annotations;
-}
-
-std::string encode(const SandboxInfo& info) {
-  Writer w;
-  w.put(info.config.id).put(info.config.hostname).put(info.config.network_namespace);
-  w.put(int64_t{info.config.host_ipc}).put(info.created.ns).put(int64_t{info.ready});
-  put(w, info.config.annotations);
-  return std::move(w).take();
-}
-
-Result<SandboxInfo> decode_sandbox(std::string_view bytes) {
-  Reader r(bytes);
-  SandboxInfo info;
-  info.config.id = r.text();
-  info.config.hostname = r.text();
-  info.config.network_namespace = r.text();
-  info.config.host_ipc = r.flag();
-  info.created = {r.number()};
-  info.ready = r.flag();
-  info.config.annotations = read_annotations(r);
-  if (!r.finished()) return Error(ErrorCode::kInvalid, "a damaged sandbox record");
-  return info;
-}
-
-std::string encode(const ContainerInfo& info) {
-  Writer w;
-  w.put(info.id)
-      .put(info.sandbox_id)
-      .put(info.created.ns)
-      .put(info.started.ns)
-      .put(int64_t{info.pid});
-  put(w, info.annotations);
-  return std::move(w).take();
-}
-
-Result<ContainerInfo> decode_container(std::string_view bytes) {
-  Reader r(bytes);
-  ContainerInfo info;
-  info.id = r.text();
-  info.sandbox_id = r.text();
-  info.created = {r.number()};
-  info.started = {r.number()};
-  info.pid = static_cast<int>(r.number());
-  info.annotations = read_annotations(r);
-  if (!r.finished()) return Error(ErrorCode::kInvalid, "a damaged container record");
-  return info;
+// Of what is so, whether the disk has room for it or not.
+void write_or_warn(const std::string& path, const std::string& bytes) {
+  const auto written = write_file_atomically(path, bytes);
+  if (!written.ok()) MINIK_LOG(kWarning, "containers", written.error().message);
 }
 
 // One request and its answer, with which it takes the limit of the connection at the most.
@@ -166,6 +115,17 @@ Result<std::unique_ptr<Engine>> Engine::open(std::string state, std::string cgro
   return engine;
 }
 
+std::vector<ContainerInfo> Engine::recorded_containers(const std::string& state_directory) {
+  std::vector<ContainerInfo> all;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(state_directory + "/containers", error)) {
+    const auto bytes = read_whole_file(entry.path().string() + "/meta");
+    auto info = bytes ? decode_container(*bytes) : Result<ContainerInfo>(bytes.error());
+    if (info) all.push_back(*std::move(info));
+  }
+  return all;
+}
+
 Status Engine::recover() {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(state_ + "/sandboxes", error)) {
@@ -199,29 +159,24 @@ Status Engine::recover_container(const std::string& id) {
   const auto bytes = read_whole_file(directory + "/meta");
   auto info = bytes ? decode_container(*bytes) : Result<ContainerInfo>(bytes.error());
   if (!info || !sandboxes_.contains(info->sandbox_id)) return remove_mounted_tree(directory);
+  const bool has_ended = access((directory + "/exit").c_str(), F_OK) == 0;
   if (info->started.ns == 0) {
-    // Killed between the shim's word and our own record of it: the container runs all the same.
-    if (const auto connection = connect_shim(id)) {
-      close(*connection);
+    // Killed between the shim's word and our own record of it, or the disk was full: the container runs all the same.
+    const auto connection = connect_shim(id);
+    if (connection) close(*connection);
+    if (connection || has_ended) {
       info->started = wall_now();
-      MINIK_TRY(write_file_atomically(directory + "/meta", encode(*info)));
+      write_or_warn(directory + "/meta", encode(*info));
     }
   }
   if (info->started.ns != 0) {
     const auto connection = connect_shim(id);
-    if (access((directory + "/exit").c_str(), F_OK) == 0) {
-      read_exit(*info);
-      if (connection) close(*connection);
-    } else if (connection) {
+    if (connection && !has_ended) {
       info->phase = ContainerPhase::kRunning;
       watch(id, *connection);
     } else {
-      // The shim is gone without a word, and its container was killed with it.
-      Cgroup(Cgroup::kDefaultRoot, cgroup_of(*info)).kill();
-      info->phase = ContainerPhase::kExited;
-      info->exit_code = 137;
-      info->signal = SIGKILL;
-      info->finished = wall_now();
+      if (connection) close(*connection);
+      read_exit(*info);
     }
   }
   containers_[id] = *std::move(info);
@@ -248,20 +203,23 @@ void Engine::watch(const std::string& id, int connection) {
   epoll_ctl(epoll_, EPOLL_CTL_ADD, connection, &event);
 }
 
-void Engine::read_exit(ContainerInfo& info) const {
+void Engine::read_exit(ContainerInfo& info, std::string_view told) const {
   info.phase = ContainerPhase::kExited;
   info.exit_code = 137;
   info.signal = SIGKILL;
   info.finished = wall_now();
   const auto bytes = read_whole_file(container_directory(info.id) + "/exit");
-  if (!bytes) return;
-  Reader r(*bytes);
-  r.number();
+  Reader r(bytes ? std::string_view(*bytes) : told);
+  const auto kind = static_cast<ShimMessage>(r.number());
   const auto code = static_cast<int>(r.number());
   const auto signal_number = static_cast<int>(r.number());
   const WallTime finished{r.number()};
   const bool out_of_memory = r.flag();
-  if (!r.finished()) return;
+  if (!r.finished() || kind != ShimMessage::kExit) {
+    // The shim is gone without a word, and its container was killed with it.
+    Cgroup(Cgroup::kDefaultRoot, cgroup_of(info)).kill();
+    return;
+  }
   info.exit_code = code;
   info.signal = signal_number;
   info.finished = finished;
@@ -275,7 +233,8 @@ void Engine::poll_exits() {
     for (int i = 0; i < count; ++i) {
       const int fd = events[i].data.fd;
       if (fd == wake_) return;
-      (void)receive_message(fd).ok();  // an exit record or the end: both mean that it has ended
+      // An exit record or the end: both mean that it has ended. The record may be on no disk, where that is full.
+      const auto told = receive_message(fd);
       std::string id, sandbox;
       {
         const std::lock_guard lock(mutex_);
@@ -286,9 +245,7 @@ void Engine::poll_exits() {
         close(fd);
         const auto found = containers_.find(id);
         if (found == containers_.end()) continue;
-        const bool recorded = access((container_directory(id) + "/exit").c_str(), F_OK) == 0;
-        if (!recorded) Cgroup(Cgroup::kDefaultRoot, cgroup_of(found->second)).kill();
-        read_exit(found->second);
+        read_exit(found->second, told ? std::string_view(*told) : std::string_view());
         sandbox = found->second.sandbox_id;
       }
       on_exit_(sandbox, id);
@@ -322,8 +279,8 @@ Status Engine::stop_sandbox(const std::string& id) {
     const std::lock_guard lock(mutex_);
     const auto found = sandboxes_.find(id);
     if (found == sandboxes_.end()) return {};
-    found->second.ready = false;
-    MINIK_TRY(write_file_atomically(sandbox_directory(id) + "/config", encode(found->second)));
+    // Whoever finds the old record finds no namespaces with it. The way to more space may well be this one.
+    if (std::exchange(found->second.ready, false)) write_or_warn(sandbox_directory(id) + "/config", encode(found->second));
     for (const auto& [container_id, info] : containers_) {
       if (info.sandbox_id == id && info.phase == ContainerPhase::kRunning)
         inside.push_back(container_id);
@@ -441,12 +398,11 @@ Result<ContainerInfo> Engine::start_container(const std::string& id) {
   info.started = wall_now();
   info.pid = child;
   info.phase = ContainerPhase::kRunning;
-  MINIK_TRY(write_file_atomically(directory + "/meta", encode(info)));
   const ContainerInfo started = info;
-  if (connection) {
-    watch(id, *connection);
-    return started;
-  }
+  // Watched before anything else: it runs, whether that can be written down or not.
+  if (connection) watch(id, *connection);
+  write_or_warn(directory + "/meta", encode(started));
+  if (connection) return started;
   read_exit(info);  // it has ended already: told like any other end
   lock.unlock();
   on_exit_(started.sandbox_id, id);

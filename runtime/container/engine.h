@@ -81,8 +81,11 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
+  // Whatever an engine, open elsewhere or not at all, has noted of containers that are still there; their phase is not known.
+  static std::vector<ContainerInfo> recorded_containers(const std::string& state_directory);
+
   Status create_sandbox(const SandboxConfig& config);
-  // Kills what runs in it; the namespaces go, the record stays until remove_sandbox.
+  // Kills what runs in it; the namespaces go, the record stays until remove_sandbox. Needs no space on the disk.
   Status stop_sandbox(const std::string& id);
   Status remove_sandbox(const std::string& id);
   std::vector<SandboxInfo> sandboxes() const;
@@ -120,7 +123,8 @@ class Engine {
   Status recover_container(const std::string& id);
   void watch(const std::string& id, int connection);
   void poll_exits();
-  void read_exit(ContainerInfo& info) const;
+  // From its record, or else from what its shim has told; without either it was killed.
+  void read_exit(ContainerInfo& info, std::string_view told = {}) const;
   std::string container_directory(const std::string& id) const { return state_ + "/containers/" + id; }
   std::string sandbox_directory(const std::string& id) const { return state_ + "/sandboxes/" + id; }
   std::string cgroup_of(const ContainerInfo& info) const;

@@ -42,7 +42,9 @@ void OutputRelay::add_polled(std::vector<pollfd>& polled) {
   });
   if (source_ >= 0 && !delivers()) polled.push_back({source_, POLLIN, 0});
   // Without anything to write it is still told when the reader has gone.
-  for (const auto& guest : guests_) polled.push_back({guest.fd, static_cast<short>(guest.pending.empty() ? 0 : POLLOUT), 0});
+  for (const auto& guest : guests_) {
+    polled.push_back({guest.fd, static_cast<short>(guest.pending.empty() ? 0 : POLLOUT), 0});
+  }
 }
 
 bool OutputRelay::handle(const pollfd& ready, LogWriter* log) {

@@ -121,6 +121,7 @@ class Shim {
       MINIK_TRY(make_directories(spec_.log_path.substr(0, slash)));
       log_ = std::make_unique<LogWriter>(spec_.log_path);
     }
+    MINIK_TRY(reserve_file(directory_ + "/exit", exit_record(0, 0, 0, false).size()));
     MINIK_TRY(set_up_cgroup());
     MINIK_TRY(join_namespace(spec_.namespace_directory + "/ipc", CLONE_NEWIPC));
     MINIK_TRY(join_namespace(spec_.namespace_directory + "/uts", CLONE_NEWUTS));
@@ -268,7 +269,8 @@ class Shim {
     if (p.fd == listener_) return accept_connection();
     if (output_.handle(p, log_.get()) || errors_.handle(p, log_.get())) return;
     if (std::ranges::find(attached_in_, p.fd) != attached_in_.end()) return feed_stdin(p.fd);
-    if (const auto run = std::ranges::find(execs_, p.fd, &ExecRun::errors); run != execs_.end()) return hear_start(*run);
+    const auto run = std::ranges::find(execs_, p.fd, &ExecRun::errors);
+    if (run != execs_.end()) return hear_start(*run);
     if (std::ranges::find(connections_, p.fd) != connections_.end()) handle(p.fd);
   }
 
@@ -389,7 +391,8 @@ class Shim {
       close(fd);
       taken = false;
     }
-    reply(connection, taken ? message_of(ShimMessage::kOk) : message_of(ShimMessage::kError, "too many are attached to the container"));
+    constexpr std::string_view kFull = "too many are attached to the container";
+    reply(connection, taken ? message_of(ShimMessage::kOk) : message_of(ShimMessage::kError, kFull));
   }
 
   void execute_in(int connection, Reader& reader, const std::vector<int>& descriptors) {
@@ -446,7 +449,8 @@ class Shim {
       if (run.errors < 0 || monotonic() < run.deadline) continue;
       kill(-run.pid, SIGKILL);
       kill(run.pid, SIGKILL);
-      tell(run, message_of(ShimMessage::kError, cat("exec: the program did not start within ", format_duration(kExecStartLimit))));
+      const std::string why = cat("exec: the program did not start within ", format_duration(kExecStartLimit));
+      tell(run, message_of(ShimMessage::kError, why));
       run.connection = -1;
       close(std::exchange(run.errors, -1));
     }
@@ -507,7 +511,7 @@ class Shim {
     clock_gettime(CLOCK_REALTIME, &now);
     const bool out_of_memory = code == 137 && cgroup_->oom_kills() > 0;
     record_ = exit_record(code, signal_number, now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec, out_of_memory);
-    (void)write_file_atomically(directory_ + "/exit", record_).ok();
+    (void)write_reserved_file(directory_ + "/exit", record_).ok();  // and told to whoever waits
     for (const int connection : waiting_) reply(connection, record_);
     done_ = true;
   }

@@ -38,7 +38,8 @@ void ContainerAdapter::find_image(const std::string& reference, Done<ImageStatus
 void ContainerAdapter::pull_image(const std::string& reference,
                                   std::optional<control::PullCredentials> credentials,
                                   Done<ImageStatus> done) {
-  run<ImageStatus>(
+  run_on<ImageStatus>(
+      transfers_,
       [this, reference, credentials = std::move(credentials)]() -> Result<ImageStatus> {
         // The image that is made from this very program is in no registry: pulling it is finding
         // it.
@@ -48,6 +49,7 @@ void ContainerAdapter::pull_image(const std::string& reference,
             return image_status(*here);
         }
         runtime::TransferOptions options;
+        options.cancelled = &transfers_cancelled_;
         if (credentials) options.credentials = {credentials->username, credentials->password};
         MINIK_ASSIGN(const auto info, runtime::pull_image(images_, reference, options));
         return image_status(info);

@@ -24,6 +24,10 @@ namespace {
 constexpr size_t kProbeThreads = 256;
 
 std::string resolv_conf(const PodSandboxConfig& config) {
+// Pulls at the same time. One waits for its registry, which may be slow or mean harm, but is given up after a minute without
+// progress: the others wait for no longer than that.
+constexpr size_t kTransferThreads = 16;
+
   std::string text;
   for (const auto& server : config.dns_servers) text += cat("nameserver ", server, "\n");
   if (!config.dns_searches.empty()) text += cat("search ", join(config.dns_searches, " "), "\n");
@@ -63,7 +67,8 @@ ContainerAdapter::ContainerAdapter(Executor& executor, WorkerPool& workers,
       paths_(std::move(paths)),
       alive_(std::make_shared<bool>(true)),
       closing_(eventfd(0, EFD_CLOEXEC)),
-      probes_(executor, {.threads = kProbeThreads, .queue_max = 4096}) {}
+      probes_(executor, {.threads = kProbeThreads, .queue_max = 4096}),
+      transfers_(executor, {.threads = kTransferThreads, .queue_max = 4096}) {}
 
 ContainerAdapter::~ContainerAdapter() {
   *alive_ = false;
@@ -72,6 +77,7 @@ ContainerAdapter::~ContainerAdapter() {
 
 void ContainerAdapter::close() {
   const uint64_t one = 1;
+  transfers_cancelled_ = true;
   (void)!write(closing_.get(), &one, sizeof one);
 }
 

@@ -3,6 +3,7 @@
 // thread.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -120,9 +121,10 @@ class ContainerAdapter : public control::ContainerRuntime {
   std::shared_ptr<bool> alive_;  // before the engine, whose thread takes it along with every exit
   UniqueFd closing_;  // readable when the adapter goes: who waits for a container gives up
   std::unique_ptr<runtime::Engine> engine_;
-  // What waits for somebody's containers, or walks over their files, must not keep others from starting. Goes first: its
-  // work needs all above.
-  WorkerPool probes_;
+  std::atomic<bool> transfers_cancelled_{false};
+  // What waits for somebody's containers or registry, or walks over their files, must not keep others from starting, nor
+  // from being ended. They go first: their work needs all above.
+  WorkerPool probes_, transfers_;
 };
 
 }  // namespace minik

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "control/base/text.h"
+#include "minik/process/empty_dir.h"
 #include "runtime/container/capabilities.h"
 #include "runtime/container/files.h"
 #include "runtime/container/seccomp_profile.h"
@@ -33,6 +34,11 @@ Result<std::string> read_seccomp_profile(const std::string& path) {
 }
 
 }  // namespace
+// The volume that a mount's path is in, directly below the root: the path itself, but for a subPath.
+std::string volume_of(const std::string& path, const std::string& root) {
+  return path.starts_with(cat(root, "/")) ? path.substr(0, path.find('/', root.size() + 1)) : path;
+}
+
 
 Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_id,
                                                      const ContainerConfig& config) {
@@ -110,21 +116,17 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
                         : m.propagation == "HostToContainer" ? "rslave"
                                                              : "";
     if (m.kind == ContainerMount::Kind::kEmptyDir || m.kind == ContainerMount::Kind::kMemory) {
-      MINIK_TRY(runtime::make_directories(m.host_path, 0777));
-      chmod(m.host_path.c_str(), 0777);
-      if (config.security.fs_group) {
-        (void)!chown(m.host_path.c_str(), static_cast<uid_t>(-1),
-                     static_cast<gid_t>(*config.security.fs_group));
-      }
+      EmptyDirOptions options{m.kind == ContainerMount::Kind::kMemory, m.size_limit_bytes, config.security.fs_group};
+      const std::string pod = uid == config.labels.end() ? sandbox_id : uid->second;
+      const std::string volume = volume_of(m.host_path, pod_volume_root(pod));
+      MINIK_TRY(make_empty_dir(volume, options));
+      options.in_memory = false;
+      if (volume != m.host_path) MINIK_TRY(make_empty_dir(m.host_path, options));
     }
     if (m.kind == ContainerMount::Kind::kBind && m.mode_when_missing != 0 &&
         access(m.host_path.c_str(), F_OK) != 0) {
       MINIK_TRY(runtime::make_directories(m.host_path, m.mode_when_missing));
       chmod(m.host_path.c_str(), static_cast<mode_t>(m.mode_when_missing));
-    }
-    if (m.kind == ContainerMount::Kind::kMemory && config.mounts.size() > 0) {
-      mount.type = "tmpfs";
-      mount.size_bytes = m.size_limit_bytes;
     }
     spec.mounts.push_back(std::move(mount));
   }

@@ -143,6 +143,7 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
   spec.memory_limit_bytes = config.resources.memory_limit_bytes;
   spec.cpu_shares = config.resources.cpu_shares;
   spec.cpu_quota_us = config.resources.cpu_quota_us;
+  runtime::order_mounts(spec.mounts);
   spec.cpu_period_us = config.resources.cpu_period_us;
   spec.pids_limit = config.resources.pids_limit;
   spec.oom_score_adj = config.resources.oom_score_adj;

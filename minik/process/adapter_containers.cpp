@@ -25,6 +25,7 @@ using control::ContainerStatus;
 namespace {
 
 constexpr std::string_view kLocalhost = "Localhost/";
+constexpr size_t kMessageBytesMax = 4096;  // of a termination message, as the kubelet has it
 
 Result<std::string> read_seccomp_profile(const std::string& path) {
   MINIK_ASSIGN(const auto text, runtime::read_whole_file(path));
@@ -190,7 +191,7 @@ ContainerStatus ContainerAdapter::status_of(const runtime::ContainerInfo& info) 
     status.reason = info.out_of_memory ? "OOMKilled" : info.exit_code == 0 ? "Completed" : "Error";
     const std::string file =
         cat(paths_.pods, "/", note("io.kubernetes.pod.uid"), "/messages/", info.id);
-    if (auto message = runtime::read_whole_file(file)) status.message = message->substr(0, 4096);
+    if (auto message = runtime::read_end_of_foreign_file(file, kMessageBytesMax)) status.message = *std::move(message);
   }
   return status;
 }

@@ -153,6 +153,7 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
   annotations["minik.attempt"] = cat(config.attempt);
   annotations["minik.image-id"] =
       image.repo_digests.empty() ? image.id.text() : image.repo_digests[0];
+  annotations[std::string(kImageNote)] = image.id.text();
   annotations["minik.stop-signal"] =
       config.stop_signal.empty() ? image.config.stop_signal : config.stop_signal;
   const std::string id = spec.id;

@@ -69,19 +69,27 @@ void ContainerAdapter::list_images(Done<std::vector<ImageStatus>> done) {
 }
 
 void ContainerAdapter::remove_image(const std::string& id, Done<Unit> done) {
-  run<Unit>(
+  run_on<Unit>(
+      transfers_,
       [this, id]() -> Result<Unit> {
-        runtime::ImagesInUse in_use;
-        for (const auto& container : engine_->containers()) {
-          const auto note = container.annotations.find("minik.image-id");
-          if (note == container.annotations.end()) continue;
-          if (const auto image = runtime::Digest::parse(note->second)) in_use.insert(*image);
-        }
-        MINIK_ASSIGN(const auto removed, images_.remove(id, in_use));
-        (void)removed;
+        MINIK_TRY(images_.remove(id, images_of(engine_->containers(), images_)));
         return Unit{};
       },
       std::move(done));
+}
+
+runtime::ImagesInUse images_of(const std::vector<runtime::ContainerInfo>& containers, const runtime::ImageStore& images) {
+  runtime::ImagesInUse in_use;
+  for (const auto& container : containers) {
+    const auto id = container.annotations.find(std::string(kImageNote));
+    const auto shown = container.annotations.find("minik.image-id");  // of a container that an earlier version has made
+    if (id != container.annotations.end()) {
+      if (const auto digest = runtime::Digest::parse(id->second)) in_use.insert(*digest);
+    } else if (shown != container.annotations.end()) {
+      if (const auto image = images.find(shown->second)) in_use.insert(image->id);
+    }
+  }
+  return in_use;
 }
 
 }  // namespace minik

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "control/kubelet/container_runtime.h"
 #include "minik/process/pod_network.h"
@@ -17,10 +18,16 @@
 
 namespace minik {
 
+// The annotation of a container that holds its image's id, as the store knows it.
+constexpr std::string_view kImageNote = "minik.image";
+
 struct ContainerAdapterPaths {
   std::string engine_state, pods, logs;
   std::string seccomp;  // where profiles of type Localhost stand, as below a kubelet's root
 };
+
+// The images that these containers, which the adapter has made, were made from.
+runtime::ImagesInUse images_of(const std::vector<runtime::ContainerInfo>& containers, const runtime::ImageStore& images);
 
 class ContainerAdapter : public control::ContainerRuntime {
  public:

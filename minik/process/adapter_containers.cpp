@@ -13,8 +13,8 @@
 #include "runtime/container/capabilities.h"
 #include "runtime/container/files.h"
 #include "runtime/container/seccomp_profile.h"
-
 #include "runtime/container/signal_names.h"
+
 namespace minik {
 
 using control::ContainerConfig;
@@ -34,12 +34,12 @@ Result<std::string> read_seccomp_profile(const std::string& path) {
   return runtime::encode_seccomp_profile(*profile);
 }
 
-}  // namespace
 // The volume that a mount's path is in, directly below the root: the path itself, but for a subPath.
 std::string volume_of(const std::string& path, const std::string& root) {
   return path.starts_with(cat(root, "/")) ? path.substr(0, path.find('/', root.size() + 1)) : path;
 }
 
+}  // namespace
 
 Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_id,
                                                      const ContainerConfig& config) {
@@ -62,7 +62,9 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
   }
   for (const auto& sandbox : engine_->sandboxes()) {
     if (sandbox.config.id != sandbox_id) continue;
-    spec.env.push_back(cat("HOSTNAME=", sandbox.config.hostname));
+    const bool named = std::ranges::any_of(
+        spec.env, [](std::string_view entry) { return entry.starts_with("HOSTNAME="); });
+    if (!named) spec.env.insert(spec.env.begin(), cat("HOSTNAME=", sandbox.config.hostname));
     spec.host_pid = sandbox.config.annotations.contains("minik.host-pid");
   }
   if (!config.processes_of.empty()) {
@@ -79,6 +81,7 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
     spec.user = cat(spec.user.substr(0, spec.user.find(':')), ":", *config.security.run_as_group);
   }
   spec.supplementary_groups = config.security.supplemental_groups;
+  spec.image_groups = config.security.image_groups;
   if (config.security.fs_group) spec.supplementary_groups.push_back(*config.security.fs_group);
   MINIK_ASSIGN(spec.capabilities, runtime::capability_set(config.security.add_capabilities,
                                                           config.security.drop_capabilities,
@@ -89,7 +92,6 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
   spec.seccomp = config.security.seccomp != "Unconfined";
   if (const std::string_view kind = config.security.seccomp; kind.starts_with(kLocalhost)) {
     MINIK_ASSIGN(spec.seccomp_profile, read_seccomp_profile(cat(paths_.seccomp, "/", kind.substr(kLocalhost.size()))));
-  spec.image_groups = config.security.image_groups;
   }
   spec.terminal = config.tty;
   spec.stdin_open = config.stdin_open;
@@ -141,19 +143,19 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
     mount.target = config.termination_message_path;
     spec.mounts.push_back(std::move(mount));
   }
+  runtime::order_mounts(spec.mounts);
   spec.memory_limit_bytes = config.resources.memory_limit_bytes;
   spec.cpu_shares = config.resources.cpu_shares;
   spec.cpu_quota_us = config.resources.cpu_quota_us;
-  runtime::order_mounts(spec.mounts);
   spec.cpu_period_us = config.resources.cpu_period_us;
   spec.pids_limit = config.resources.pids_limit;
   spec.oom_score_adj = config.resources.oom_score_adj;
   runtime::Annotations annotations = config.labels;
   annotations["minik.name"] = config.name;
   annotations["minik.attempt"] = cat(config.attempt);
+  annotations[std::string(kImageNote)] = image.id.text();
   annotations["minik.image-id"] =
       image.repo_digests.empty() ? image.id.text() : image.repo_digests[0];
-  annotations[std::string(kImageNote)] = image.id.text();
   annotations["minik.stop-signal"] =
       config.stop_signal.empty() ? image.config.stop_signal : config.stop_signal;
   const std::string id = spec.id;

@@ -105,6 +105,7 @@ struct ContainerSecurity {
   std::optional<int64_t> fs_group;
   bool run_as_non_root = false;
   std::vector<int64_t> supplemental_groups;
+  bool image_groups = true;  // also those of the image's /etc/group (supplementalGroupsPolicy: Merge)
   std::vector<std::string> add_capabilities, drop_capabilities;
   std::string seccomp;  // "", "RuntimeDefault", "Unconfined" or "Localhost/<profile>"
 };

@@ -389,6 +389,7 @@ ContainerSecurity make_security(const Value& spec, const Value& container) {
   for (const auto& group : pod[keys::kSupplementalGroups].items()) {
     security.supplemental_groups.push_back(group.as_int());
   }
+  security.image_groups = pod[keys::kSupplementalGroupsPolicy].as_string() != "Strict";
   for (const auto& name : own[keys::kCapabilities][keys::kAdd].items()) {
     security.add_capabilities.push_back(name.string());
   }

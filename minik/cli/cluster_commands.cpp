@@ -42,11 +42,19 @@ Status stop_containers(const Profile& profile) {
                                      [](const std::string&, const std::string&) {}));
   const std::string network_state = profile.run() + "/network";
   MINIK_ASSIGN(const auto network, NodeNetwork::open(network_state));
+  // All that can go, whatever becomes of one; the first failure is the answer.
+  Status all;
+  const auto note = [&all](Status status) {
+    if (all.ok()) all = std::move(status);
+  };
   for (const auto& sandbox : engine->sandboxes()) {
-    MINIK_TRY(engine->remove_sandbox(sandbox.config.id));
-    MINIK_TRY(network->detach(sandbox.config.id));
+    note(engine->remove_sandbox(sandbox.config.id));
+    note(network->detach(sandbox.config.id));
   }
-  return runtime::remove_network_namespace(network->pods().node_namespace());
+  // Volumes in memory end with the containers, as at a reboot.
+  note(runtime::unmount_below(profile.pods()));
+  note(runtime::remove_network_namespace(network->pods().node_namespace()));
+  return all;
 }
 
 std::string node_state(const Profile& profile) {
@@ -114,8 +122,9 @@ void add_delete(CLI::App& app, Globals& globals) {
     const Profile profile = value_or_fail(Profile::open(globals.profile));
     check(stop_daemon(profile));
     check(stop_containers(profile));
-    if (const auto path = kubeconfig_path()) check(remove_from_kubeconfig(*path, profile.name));
+    // First what takes space: the kubeconfig may be on the same disk, and that may be full.
     if (profile.exists()) check(runtime::remove_mounted_tree(profile.directory));
+    if (const auto path = kubeconfig_path()) check(remove_from_kubeconfig(*path, profile.name));
     std::printf("Deleted cluster \"%s\"\n", profile.name.c_str());
   });
 }

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -30,8 +31,29 @@ void answer(const std::string& text) {
   close(kHandshake);
 }
 
+// Keeps room for a few lines behind the log's end: why a full disk has ended the daemon must have its place there.
+class LogReserve {
+ public:
+  void renew() const {
+    struct stat log {};
+    if (fstat(STDERR_FILENO, &log) == 0 && S_ISREG(log.st_mode)) fallocate(STDERR_FILENO, FALLOC_FL_KEEP_SIZE, log.st_size, kBytes);
+  }
+  void use(int64_t bytes) {
+    used_ += bytes;
+    if (used_ < kBytes / 2) return;
+    used_ = 0;
+    renew();
+  }
+
+ private:
+  static constexpr int64_t kBytes = 64 * 1024;
+  int64_t used_ = 0;
+};
+
 void log_to_stderr() {
   static std::mutex mutex;
+  static LogReserve reserve;
+  reserve.renew();
   set_log_sink(
       [](LogLevel level, std::string_view component, std::string_view message) {
         timespec now{};
@@ -42,6 +64,7 @@ void log_to_stderr() {
                 kNames[static_cast<int>(level)], " ", component, ": ", message, "\n");
         const std::lock_guard lock(mutex);
         (void)!write(STDERR_FILENO, line.data(), line.size());
+        reserve.use(static_cast<int64_t>(line.size()));
       },
       LogLevel::kInfo);
 }
@@ -65,7 +88,8 @@ Result<int> take_pid_file(const Profile& profile) {
     return Error(ErrorCode::kConflict, cat("cluster ", profile.name, " is already running"));
   }
   const std::string text = cat(getpid(), "\n");
-  if (ftruncate(fd, 0) != 0 || write(fd, text.data(), text.size()) < 0) {
+  // Over the old one, not after its end: a disk that is full has no block but that one.
+  if (pwrite(fd, text.data(), text.size(), 0) < 0 || ftruncate(fd, static_cast<off_t>(text.size())) != 0) {
     return error_from_errno(errno, cat("write ", profile.pid_file()));
   }
   return fd;

@@ -2,10 +2,10 @@
 
 #include "control/base/text.h"
 #include "control/object/json.h"
-#include "control/object/keys.h"
-#include "minik/cli/api_client.h"
 #include "minik/cli/command.h"
+#include "minik/process/container_adapter.h"
 #include "minik/process/profile.h"
+#include "runtime/container/engine.h"
 #include "runtime/image/image_load.h"
 #include "runtime/image/image_save.h"
 #include "runtime/image/image_store.h"
@@ -15,30 +15,15 @@ namespace minik::cli {
 
 namespace {
 
-namespace keys = control::keys;
-
 std::unique_ptr<runtime::ImageStore> open_store(const Globals& globals) {
   const Profile profile = value_or_fail(Profile::open(globals.profile));
   return value_or_fail(runtime::ImageStore::open(profile.images()));
 }
 
-// What the pods of a running cluster say that they run. A stopped cluster has no containers that
-// could lose their files.
-runtime::ImagesInUse images_in_use(const Globals& globals) {
+// Of every container that there is, whether the cluster runs or its daemon has died: containers outlive it.
+runtime::ImagesInUse images_in_use(const Globals& globals, const runtime::ImageStore& images) {
   const Profile profile = value_or_fail(Profile::open(globals.profile));
-  runtime::ImagesInUse in_use;
-  if (daemon_pid(profile) == 0) return in_use;
-  const auto pods = value_or_fail(api_get(profile, "/api/v1/pods"));
-  for (const auto& pod : pods[keys::kItems].items()) {
-    for (const auto& list : {keys::kInitContainerStatuses, keys::kContainerStatuses,
-                             keys::kEphemeralContainerStatuses}) {
-      for (const auto& container : pod[keys::kStatus][list].items()) {
-        const auto id = runtime::Digest::parse(container[keys::kImageID].as_string());
-        if (id) in_use.insert(*id);
-      }
-    }
-  }
-  return in_use;
+  return images_of(runtime::Engine::recorded_containers(profile.run() + "/containers"), images);
 }
 
 std::string size_text(int64_t bytes) {
@@ -114,7 +99,8 @@ void add_image(CLI::App& app, Globals& globals) {
   auto* rm = image->add_subcommand("rm", "Remove a name, and with its last name the image");
   rm->add_option("image", first, "The image")->required();
   rm->callback([&globals] {
-    const auto removed = value_or_fail(open_store(globals)->remove(first, images_in_use(globals)));
+    const auto store = open_store(globals);
+    const auto removed = value_or_fail(store->remove(first, images_in_use(globals, *store)));
     for (const auto& name : removed.untagged) std::printf("Untagged: %s\n", name.c_str());
   });
 

@@ -9,11 +9,13 @@
 #include <filesystem>
 
 #include "control/base/text.h"
+#include "minik/process/empty_dir.h"
 #include "runtime/container/capabilities.h"
 #include "runtime/container/files.h"
 #include "runtime/container/log_reader.h"
 #include "runtime/container/rooted_path.h"
 #include "runtime/container/seccomp_profile.h"
+#include "runtime/container/signal_names.h"
 
 namespace minik {
 
@@ -25,6 +27,7 @@ using control::ContainerStatus;
 namespace {
 
 constexpr std::string_view kLocalhost = "Localhost/";
+constexpr size_t kMessageBytesMax = 4096;  // of a termination message, as the kubelet has it
 constexpr const char* kLastWordsLog = "minik.last-words-log";  // of a container whose log stands in for its message
 constexpr int64_t kLastWordsLinesMax = 80;
 constexpr size_t kLastWordsBytesMax = 2048;
@@ -49,6 +52,11 @@ Result<std::string> read_seccomp_profile(const std::string& path) {
   auto profile = runtime::parse_seccomp_profile(text);
   if (!profile) return std::move(profile).error().in(path);
   return runtime::encode_seccomp_profile(*profile);
+}
+
+// The volume that a mount's path is in, directly below the root: the path itself, but for a subPath.
+std::string volume_of(const std::string& path, const std::string& root) {
+  return path.starts_with(cat(root, "/")) ? path.substr(0, path.find('/', root.size() + 1)) : path;
 }
 
 }  // namespace
@@ -78,7 +86,9 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
   }
   for (const auto& sandbox : engine_->sandboxes()) {
     if (sandbox.config.id != sandbox_id) continue;
-    spec.env.push_back(cat("HOSTNAME=", sandbox.config.hostname));
+    const bool named = std::ranges::any_of(
+        spec.env, [](std::string_view entry) { return entry.starts_with("HOSTNAME="); });
+    if (!named) spec.env.insert(spec.env.begin(), cat("HOSTNAME=", sandbox.config.hostname));
     spec.host_pid = sandbox.config.annotations.contains("minik.host-pid");
   }
   if (!config.processes_of.empty()) {
@@ -95,6 +105,7 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
     spec.user = cat(spec.user.substr(0, spec.user.find(':')), ":", *config.security.run_as_group);
   }
   spec.supplementary_groups = config.security.supplemental_groups;
+  spec.image_groups = config.security.image_groups;
   if (config.security.fs_group) spec.supplementary_groups.push_back(*config.security.fs_group);
   MINIK_ASSIGN(spec.capabilities, runtime::capability_set(config.security.add_capabilities,
                                                           config.security.drop_capabilities,
@@ -134,21 +145,18 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
                         : m.propagation == "HostToContainer" ? "rslave"
                                                              : "";
     if (m.kind == ContainerMount::Kind::kEmptyDir || m.kind == ContainerMount::Kind::kMemory) {
-      MINIK_TRY(runtime::make_directories(m.host_path, 0777));
-      chmod(m.host_path.c_str(), 0777);
-      if (config.security.fs_group) {
-        (void)!chown(m.host_path.c_str(), static_cast<uid_t>(-1),
-                     static_cast<gid_t>(*config.security.fs_group));
-      }
+      EmptyDirOptions options{m.kind == ContainerMount::Kind::kMemory, m.size_limit_bytes, config.security.fs_group};
+      const std::string pod = uid == config.labels.end() ? sandbox_id : uid->second;
+      const std::string volume = volume_of(m.host_path, pod_volume_root(pod));
+      MINIK_TRY(make_empty_dir(volume, options));
+      options.in_memory = false;
+      if (volume != m.host_path) MINIK_TRY(make_empty_dir(m.host_path, options));
     }
     if (m.mode_when_missing != 0 && access(m.host_path.c_str(), F_OK) != 0) {
       MINIK_TRY(runtime::make_directories(m.host_path, m.mode_when_missing));
       chmod(m.host_path.c_str(), static_cast<mode_t>(m.mode_when_missing));
     }
-    if (m.kind == ContainerMount::Kind::kMemory && config.mounts.size() > 0) {
-      mount.type = "tmpfs";
-      mount.size_bytes = m.size_limit_bytes;
-    } else if (!m.sub_path.empty() && m.kind != ContainerMount::Kind::kProjected) {
+    if (!m.sub_path.empty() && m.kind != ContainerMount::Kind::kProjected) {
       auto made = runtime::make_beneath(m.host_path, m.sub_path);
       if (!made.ok()) {
         return std::move(made).error().in(cat("failed to prepare subPath ", minik::quoted(m.sub_path),
@@ -167,6 +175,7 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
     mount.target = config.termination_message_path;
     spec.mounts.push_back(std::move(mount));
   }
+  runtime::order_mounts(spec.mounts);
   spec.memory_limit_bytes = config.resources.memory_limit_bytes;
   spec.cpu_shares = config.resources.cpu_shares;
   spec.cpu_quota_us = config.resources.cpu_quota_us;
@@ -177,6 +186,7 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
   annotations["minik.name"] = config.name;
   annotations["minik.attempt"] = cat(config.attempt);
   if (config.labels.contains("io.kubernetes.container.terminationMessagePolicy")) annotations[kLastWordsLog] = config.log_path;
+  annotations[std::string(kImageNote)] = image.id.text();
   annotations["minik.image-id"] =
       image.repo_digests.empty() ? image.id.text() : image.repo_digests[0];
   annotations["minik.stop-signal"] =
@@ -217,7 +227,7 @@ ContainerStatus ContainerAdapter::status_of(const runtime::ContainerInfo& info) 
     status.reason = info.out_of_memory ? "OOMKilled" : info.exit_code == 0 ? "Completed" : "Error";
     const std::string file =
         cat(paths_.pods, "/", note("io.kubernetes.pod.uid"), "/messages/", info.id);
-    if (auto message = runtime::read_whole_file(file)) status.message = message->substr(0, 4096);
+    if (auto message = runtime::read_end_of_foreign_file(file, kMessageBytesMax)) status.message = *std::move(message);
     const bool failed = status.exit_code != 0 && status.message.empty();
     if (const std::string log = note(kLastWordsLog); failed && !log.empty()) status.message = last_words(log);
   }
@@ -247,15 +257,7 @@ void ContainerAdapter::stop_container(const std::string& id, Duration grace, Don
   stopping_.emplace(id, [shared] { (*shared)(Unit{}); });
   const auto annotation = info->annotations.find("minik.stop-signal");
   int signal_number = SIGTERM;
-  if (annotation != info->annotations.end()) {
-    const std::string name = annotation->second;
-    if (name == "SIGINT") signal_number = SIGINT;
-    if (name == "SIGQUIT") signal_number = SIGQUIT;
-    if (name == "SIGKILL") signal_number = SIGKILL;
-    if (name == "SIGHUP") signal_number = SIGHUP;
-    if (name == "SIGUSR1") signal_number = SIGUSR1;
-    if (const auto number = parse_int64(name)) signal_number = static_cast<int>(*number);
-  }
+  if (annotation != info->annotations.end()) signal_number = runtime::parse_signal(annotation->second).value_or(SIGTERM);
   if (grace <= Duration{}) signal_number = SIGKILL;
   run<Unit>(
       [this, id, signal_number]() -> Result<Unit> {

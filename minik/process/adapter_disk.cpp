@@ -7,6 +7,7 @@
 
 #include "control/base/text.h"
 #include "minik/process/container_adapter.h"
+#include "minik/process/empty_dir.h"
 #include "runtime/container/files.h"
 
 namespace minik {
@@ -51,7 +52,10 @@ void ContainerAdapter::disk_usage(std::vector<std::string> pod_uids, Done<contro
         for (const auto& uid : pod_uids) {
           auto& pod = usage.pods[uid];
           const std::string volumes = pod_volume_root(uid);
-          for (const auto& name : names_in(volumes)) pod.volumes[name] = bytes_in(cat(volumes, "/", name), pod);
+          for (const auto& name : names_in(volumes)) {
+            const std::string volume = cat(volumes, "/", name);
+            if (!is_mounted(volume)) pod.volumes[name] = bytes_in(volume);
+          }
         }
         if (usage.pods.empty()) return usage;
         std::map<std::string, std::string> pod_of;  // by sandbox

@@ -38,7 +38,8 @@ void ContainerAdapter::find_image(const std::string& reference, Done<ImageStatus
 void ContainerAdapter::pull_image(const std::string& reference,
                                   std::optional<control::PullCredentials> credentials,
                                   Done<ImageStatus> done) {
-  run<ImageStatus>(
+  run_on<ImageStatus>(
+      transfers_,
       [this, reference, credentials = std::move(credentials)]() -> Result<ImageStatus> {
         // The image that is made from this very program is in no registry: pulling it is finding
         // it.
@@ -48,6 +49,7 @@ void ContainerAdapter::pull_image(const std::string& reference,
             return image_status(*here);
         }
         runtime::TransferOptions options;
+        options.cancelled = &transfers_cancelled_;
         if (credentials) options.credentials = {credentials->username, credentials->password};
         MINIK_ASSIGN(const auto info, runtime::pull_image(images_, reference, options));
         return image_status(info);
@@ -67,19 +69,27 @@ void ContainerAdapter::list_images(Done<std::vector<ImageStatus>> done) {
 }
 
 void ContainerAdapter::remove_image(const std::string& id, Done<Unit> done) {
-  run<Unit>(
+  run_on<Unit>(
+      transfers_,
       [this, id]() -> Result<Unit> {
-        runtime::ImagesInUse in_use;
-        for (const auto& container : engine_->containers()) {
-          const auto note = container.annotations.find("minik.image-id");
-          if (note == container.annotations.end()) continue;
-          if (const auto image = runtime::Digest::parse(note->second)) in_use.insert(*image);
-        }
-        MINIK_ASSIGN(const auto removed, images_.remove(id, in_use));
-        (void)removed;
+        MINIK_TRY(images_.remove(id, images_of(engine_->containers(), images_)));
         return Unit{};
       },
       std::move(done));
+}
+
+runtime::ImagesInUse images_of(const std::vector<runtime::ContainerInfo>& containers, const runtime::ImageStore& images) {
+  runtime::ImagesInUse in_use;
+  for (const auto& container : containers) {
+    const auto id = container.annotations.find(std::string(kImageNote));
+    const auto shown = container.annotations.find("minik.image-id");  // of a container that an earlier version has made
+    if (id != container.annotations.end()) {
+      if (const auto digest = runtime::Digest::parse(id->second)) in_use.insert(*digest);
+    } else if (shown != container.annotations.end()) {
+      if (const auto image = images.find(shown->second)) in_use.insert(image->id);
+    }
+  }
+  return in_use;
 }
 
 }  // namespace minik

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "control/base/text.h"
+#include "minik/process/empty_dir.h"
 #include "runtime/container/files.h"
 #include "runtime/container/host_check.h"
 
@@ -22,6 +23,10 @@ namespace {
 // Probes and hooks that may be waiting for an answer at the same time. A node has 110 pods: even if all of them end at once
 // in hooks that sleep, those that stay are still probed.
 constexpr size_t kProbeThreads = 256;
+
+// Pulls at the same time. One waits for its registry, which may be slow or mean harm, but is given up after a minute without
+// progress: the others wait for no longer than that.
+constexpr size_t kTransferThreads = 16;
 
 std::string resolv_conf(const PodSandboxConfig& config) {
   std::string text;
@@ -63,7 +68,8 @@ ContainerAdapter::ContainerAdapter(Executor& executor, WorkerPool& workers,
       paths_(std::move(paths)),
       alive_(std::make_shared<bool>(true)),
       closing_(eventfd(0, EFD_CLOEXEC)),
-      probes_(executor, {.threads = kProbeThreads, .queue_max = 4096}) {}
+      probes_(executor, {.threads = kProbeThreads, .queue_max = 4096}),
+      transfers_(executor, {.threads = kTransferThreads, .queue_max = 4096}) {}
 
 ContainerAdapter::~ContainerAdapter() {
   *alive_ = false;
@@ -71,6 +77,7 @@ ContainerAdapter::~ContainerAdapter() {
 }
 
 void ContainerAdapter::close() {
+  transfers_cancelled_ = true;
   const uint64_t one = 1;
   (void)!write(closing_.get(), &one, sizeof one);
 }
@@ -229,8 +236,10 @@ void ContainerAdapter::write_volume(const std::string& directory,
           const std::string full = cat(inside, "/", path);
           MINIK_TRY(runtime::make_directories(full.substr(0, full.rfind('/'))));
           MINIK_TRY(runtime::write_file_atomically(full, file.content, file.mode));
-          if (fs_group)
-            (void)!chown(full.c_str(), static_cast<uid_t>(-1), static_cast<gid_t>(*fs_group));
+          // Whatever its mode says: the group may read.
+          for (std::string at = full; fs_group && at.size() >= inside.size(); at.erase(at.rfind('/'))) {
+            MINIK_TRY(give_to_group(at, *fs_group, false));
+          }
         }
         const std::string link = cat(directory, "/..data_tmp");
         unlink(link.c_str());

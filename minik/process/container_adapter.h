@@ -3,10 +3,12 @@
 // thread.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "control/kubelet/container_runtime.h"
 #include "minik/process/pod_network.h"
@@ -16,10 +18,16 @@
 
 namespace minik {
 
+// The annotation of a container that holds its image's id, as the store knows it.
+constexpr std::string_view kImageNote = "minik.image";
+
 struct ContainerAdapterPaths {
   std::string engine_state, pods, logs;
   std::string seccomp;  // where profiles of type Localhost stand, as below a kubelet's root
 };
+
+// The images that these containers, which the adapter has made, were made from.
+runtime::ImagesInUse images_of(const std::vector<runtime::ContainerInfo>& containers, const runtime::ImageStore& images);
 
 class ContainerAdapter : public control::ContainerRuntime {
  public:
@@ -120,9 +128,10 @@ class ContainerAdapter : public control::ContainerRuntime {
   std::shared_ptr<bool> alive_;  // before the engine, whose thread takes it along with every exit
   UniqueFd closing_;  // readable when the adapter goes: who waits for a container gives up
   std::unique_ptr<runtime::Engine> engine_;
-  // What waits for somebody's containers, or walks over their files, must not keep others from starting. Goes first: its
-  // work needs all above.
-  WorkerPool probes_;
+  std::atomic<bool> transfers_cancelled_{false};
+  // What waits for somebody's containers or registry, or walks over their files, must not keep others from starting, nor
+  // from being ended. They go first: their work needs all above.
+  WorkerPool probes_, transfers_;
 };
 
 }  // namespace minik

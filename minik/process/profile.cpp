@@ -61,9 +61,11 @@ Result<Profile> Profile::open(const std::string& name) {
 
 Status Profile::save() const {
   MINIK_TRY(runtime::make_directories(run(), 0700));
-  return runtime::write_file_atomically(directory + "/config",
-                                        cat("api_port=", api_port, "\ningress_port=", ingress_port,
-                                            "\ningress_tls_port=", ingress_tls_port, "\n"));
+  const std::string path = directory + "/config";
+  const std::string text = cat("api_port=", api_port, "\ningress_port=", ingress_port, "\ningress_tls_port=", ingress_tls_port, "\n");
+  const auto before = runtime::read_whole_file(path);
+  if (before && *before == text) return {};
+  return runtime::write_file_atomically(path, text);
 }
 
 int daemon_pid(const Profile& profile) {

@@ -1,22 +1,29 @@
 #include "runtime/container/engine.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
+#include <utility>
 
+#include "control/base/log.h"
 #include "control/base/text.h"
 #include "runtime/container/codec.h"
+#include "runtime/container/engine_records.h"
 #include "runtime/container/files.h"
 #include "runtime/container/pause.h"
 #include "runtime/container/sandbox_namespaces.h"
@@ -34,64 +41,36 @@ WallTime wall_now() {
   return {now.tv_sec * 1'000'000'000LL + now.tv_nsec};
 }
 
-void put(Writer& writer, const Annotations& annotations) {
-  writer.put(static_cast<int64_t>(annotations.size()));
-  for (const auto& [key, value] : annotations) writer.put(key).put(value);
+// Of what is so, whether the disk has room for it or not.
+void write_or_warn(const std::string& path, const std::string& bytes) {
+  const auto written = write_file_atomically(path, bytes);
+  if (!written.ok()) MINIK_LOG(kWarning, "containers", written.error().message);
 }
 
-Annotations read_annotations(Reader& reader) {
-  Annotations annotations;
-  for (int64_t left = reader.count(); left > 0 && reader.ok(); --left) {
-    const std::string key = reader.text();
-    annotations[key] = reader.text();
+// One request and its answer, with which it takes the limit of the connection at the most.
+Status ask(int connection, const std::string& request, const std::vector<int>& descriptors = {}) {
+  MINIK_TRY(send_message(connection, request, descriptors));
+  MINIK_ASSIGN(const auto answer, receive_message(connection));
+  if (answer.empty()) return Error(ErrorCode::kNotFound, "the container has ended");
+  Reader reader(answer);
+  if (static_cast<ShimMessage>(reader.number()) == ShimMessage::kError) return Error(ErrorCode::kInvalid, reader.text());
+  return {};
+}
+
+// What a shim that starts says; nothing when it has died, an error when the time is over.
+Result<std::string> hear_handshake(int handshake, Duration limit) {
+  std::string answer;
+  char buffer[4096];
+  for (const auto end = std::chrono::steady_clock::now() + std::chrono::nanoseconds(limit.ns);;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+    pollfd readable{handshake, POLLIN, 0};
+    const int ready = poll(&readable, 1, static_cast<int>(std::max<int64_t>(0, left.count())));
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready == 0) return Error(ErrorCode::kTimeout, cat("it did not start within ", format_duration(limit)));
+    const ssize_t n = read(handshake, buffer, sizeof buffer);
+    if (n <= 0) return answer;
+    answer.append(buffer, static_cast<size_t>(n));
   }
-  return annotations;
-}
-
-std::string encode(const SandboxInfo& info) {
-  Writer w;
-  w.put(info.config.id).put(info.config.hostname).put(info.config.network_namespace);
-  w.put(int64_t{info.config.host_ipc}).put(info.created.ns).put(int64_t{info.ready});
-  put(w, info.config.annotations);
-  return std::move(w).take();
-}
-
-Result<SandboxInfo> decode_sandbox(std::string_view bytes) {
-  Reader r(bytes);
-  SandboxInfo info;
-  info.config.id = r.text();
-  info.config.hostname = r.text();
-  info.config.network_namespace = r.text();
-  info.config.host_ipc = r.flag();
-  info.created = {r.number()};
-  info.ready = r.flag();
-  info.config.annotations = read_annotations(r);
-  if (!r.finished()) return Error(ErrorCode::kInvalid, "a damaged sandbox record");
-  return info;
-}
-
-std::string encode(const ContainerInfo& info) {
-  Writer w;
-  w.put(info.id)
-      .put(info.sandbox_id)
-      .put(info.created.ns)
-      .put(info.started.ns)
-      .put(int64_t{info.pid});
-  put(w, info.annotations);
-  return std::move(w).take();
-}
-
-Result<ContainerInfo> decode_container(std::string_view bytes) {
-  Reader r(bytes);
-  ContainerInfo info;
-  info.id = r.text();
-  info.sandbox_id = r.text();
-  info.created = {r.number()};
-  info.started = {r.number()};
-  info.pid = static_cast<int>(r.number());
-  info.annotations = read_annotations(r);
-  if (!r.finished()) return Error(ErrorCode::kInvalid, "a damaged container record");
-  return info;
 }
 
 // Where nothing is asked for the group is left to the first container. What the machine lacks was reported when the
@@ -105,10 +84,11 @@ Status set_limits_of_all(const Cgroup& group, const CgroupLimits& limits) {
 
 }  // namespace
 
-Engine::Engine(std::string state, std::string cgroup_prefix, ExitListener on_exit)
+Engine::Engine(std::string state, std::string cgroup_prefix, ExitListener on_exit, EngineLimits limits)
     : state_(std::move(state)),
       cgroup_prefix_(std::move(cgroup_prefix)),
-      on_exit_(std::move(on_exit)) {}
+      on_exit_(std::move(on_exit)),
+      limits_(limits) {}
 
 Engine::~Engine() {
   const uint64_t one = 1;
@@ -120,9 +100,9 @@ Engine::~Engine() {
 }
 
 Result<std::unique_ptr<Engine>> Engine::open(std::string state, std::string cgroup_prefix,
-                                             ExitListener on_exit) {
+                                             ExitListener on_exit, EngineLimits limits) {
   std::unique_ptr<Engine> engine(
-      new Engine(std::move(state), std::move(cgroup_prefix), std::move(on_exit)));
+      new Engine(std::move(state), std::move(cgroup_prefix), std::move(on_exit), limits));
   MINIK_ASSIGN(engine->program_, OwnProgram::open());
   MINIK_TRY(make_directories(engine->state_ + "/sandboxes", 0700));
   MINIK_TRY(make_directories(engine->state_ + "/containers", 0700));
@@ -135,6 +115,17 @@ Result<std::unique_ptr<Engine>> Engine::open(std::string state, std::string cgro
   MINIK_TRY(engine->recover());
   engine->poller_ = std::thread([raw = engine.get()] { raw->poll_exits(); });
   return engine;
+}
+
+std::vector<ContainerInfo> Engine::recorded_containers(const std::string& state_directory) {
+  std::vector<ContainerInfo> all;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(state_directory + "/containers", error)) {
+    const auto bytes = read_whole_file(entry.path().string() + "/meta");
+    auto info = bytes ? decode_container(*bytes) : Result<ContainerInfo>(bytes.error());
+    if (info) all.push_back(*std::move(info));
+  }
+  return all;
 }
 
 Status Engine::recover() {
@@ -170,29 +161,24 @@ Status Engine::recover_container(const std::string& id) {
   const auto bytes = read_whole_file(directory + "/meta");
   auto info = bytes ? decode_container(*bytes) : Result<ContainerInfo>(bytes.error());
   if (!info || !sandboxes_.contains(info->sandbox_id)) return remove_mounted_tree(directory);
+  const bool has_ended = access((directory + "/exit").c_str(), F_OK) == 0;
   if (info->started.ns == 0) {
-    // Killed between the shim's word and our own record of it: the container runs all the same.
-    if (const auto connection = connect_shim(id)) {
-      close(*connection);
+    // Killed between the shim's word and our own record of it, or the disk was full: the container runs all the same.
+    const auto connection = connect_shim(id);
+    if (connection) close(*connection);
+    if (connection || has_ended) {
       info->started = wall_now();
-      MINIK_TRY(write_file_atomically(directory + "/meta", encode(*info)));
+      write_or_warn(directory + "/meta", encode(*info));
     }
   }
   if (info->started.ns != 0) {
     const auto connection = connect_shim(id);
-    if (access((directory + "/exit").c_str(), F_OK) == 0) {
-      read_exit(*info);
-      if (connection) close(*connection);
-    } else if (connection) {
+    if (connection && !has_ended) {
       info->phase = ContainerPhase::kRunning;
       watch(id, *connection);
     } else {
-      // The shim is gone without a word, and its container was killed with it.
-      Cgroup(Cgroup::kDefaultRoot, cgroup_of(*info)).kill();
-      info->phase = ContainerPhase::kExited;
-      info->exit_code = 137;
-      info->signal = SIGKILL;
-      info->finished = wall_now();
+      if (connection) close(*connection);
+      read_exit(*info);
     }
   }
   containers_[id] = *std::move(info);
@@ -204,7 +190,7 @@ std::string Engine::cgroup_of(const ContainerInfo& info) const {
 }
 
 Result<int> Engine::connect_shim(const std::string& id) const {
-  return connect_to(container_directory(id) + "/shim.sock");
+  return connect_to(container_directory(id) + "/shim.sock", limits_.answer);
 }
 
 // --- exits ---
@@ -219,20 +205,23 @@ void Engine::watch(const std::string& id, int connection) {
   epoll_ctl(epoll_, EPOLL_CTL_ADD, connection, &event);
 }
 
-void Engine::read_exit(ContainerInfo& info) const {
+void Engine::read_exit(ContainerInfo& info, std::string_view told) const {
   info.phase = ContainerPhase::kExited;
   info.exit_code = 137;
   info.signal = SIGKILL;
   info.finished = wall_now();
   const auto bytes = read_whole_file(container_directory(info.id) + "/exit");
-  if (!bytes) return;
-  Reader r(*bytes);
-  r.number();
+  Reader r(bytes ? std::string_view(*bytes) : told);
+  const auto kind = static_cast<ShimMessage>(r.number());
   const auto code = static_cast<int>(r.number());
   const auto signal_number = static_cast<int>(r.number());
   const WallTime finished{r.number()};
   const bool out_of_memory = r.flag();
-  if (!r.finished()) return;
+  if (!r.finished() || kind != ShimMessage::kExit) {
+    // The shim is gone without a word, and its container was killed with it.
+    Cgroup(Cgroup::kDefaultRoot, cgroup_of(info)).kill();
+    return;
+  }
   info.exit_code = code;
   info.signal = signal_number;
   info.finished = finished;
@@ -246,7 +235,8 @@ void Engine::poll_exits() {
     for (int i = 0; i < count; ++i) {
       const int fd = events[i].data.fd;
       if (fd == wake_) return;
-      (void)receive_message(fd).ok();  // an exit record or the end: both mean that it has ended
+      // An exit record or the end: both mean that it has ended. The record may be on no disk, where that is full.
+      const auto told = receive_message(fd);
       std::string id, sandbox;
       {
         const std::lock_guard lock(mutex_);
@@ -257,9 +247,7 @@ void Engine::poll_exits() {
         close(fd);
         const auto found = containers_.find(id);
         if (found == containers_.end()) continue;
-        const bool recorded = access((container_directory(id) + "/exit").c_str(), F_OK) == 0;
-        if (!recorded) Cgroup(Cgroup::kDefaultRoot, cgroup_of(found->second)).kill();
-        read_exit(found->second);
+        read_exit(found->second, told ? std::string_view(*told) : std::string_view());
         sandbox = found->second.sandbox_id;
       }
       on_exit_(sandbox, id);
@@ -293,8 +281,8 @@ Status Engine::stop_sandbox(const std::string& id) {
     const std::lock_guard lock(mutex_);
     const auto found = sandboxes_.find(id);
     if (found == sandboxes_.end()) return {};
-    found->second.ready = false;
-    MINIK_TRY(write_file_atomically(sandbox_directory(id) + "/config", encode(found->second)));
+    // Whoever finds the old record finds no namespaces with it. The way to more space may well be this one.
+    if (std::exchange(found->second.ready, false)) write_or_warn(sandbox_directory(id) + "/config", encode(found->second));
     for (const auto& [container_id, info] : containers_) {
       if (info.sandbox_id == id && info.phase == ContainerPhase::kRunning)
         inside.push_back(container_id);
@@ -391,14 +379,14 @@ Result<ContainerInfo> Engine::start_container(const std::string& id) {
     close(handshake[0]);
     return error_from_errno(result, "start the container's shim");
   }
-  std::string answer;
-  char buffer[4096];
-  ssize_t n = 0;
-  while ((n = read(handshake[0], buffer, sizeof buffer)) > 0)
-    answer.append(buffer, static_cast<size_t>(n));
+  const auto answer = hear_handshake(handshake[0], limits_.start);
   close(handshake[0]);
   waitpid(pid, nullptr, 0);
-  Reader reader(answer);
+  if (!answer) {
+    Cgroup(Cgroup::kDefaultRoot, cgroup_of(known)).kill();
+    return answer.error();
+  }
+  Reader reader(*answer);
   const auto kind = static_cast<ShimMessage>(reader.number());
   if (!reader.ok())
     return Error(ErrorCode::kInternalError, "the container's shim died while starting");
@@ -412,12 +400,11 @@ Result<ContainerInfo> Engine::start_container(const std::string& id) {
   info.started = wall_now();
   info.pid = child;
   info.phase = ContainerPhase::kRunning;
-  MINIK_TRY(write_file_atomically(directory + "/meta", encode(info)));
   const ContainerInfo started = info;
-  if (connection) {
-    watch(id, *connection);
-    return started;
-  }
+  // Watched before anything else: it runs, whether that can be written down or not.
+  if (connection) watch(id, *connection);
+  write_or_warn(directory + "/meta", encode(started));
+  if (connection) return started;
   read_exit(info);  // it has ended already: told like any other end
   lock.unlock();
   on_exit_(started.sandbox_id, id);
@@ -426,15 +413,26 @@ Result<ContainerInfo> Engine::start_container(const std::string& id) {
 
 Status Engine::signal_container(const std::string& id, int signal_number) {
   const auto connection = connect_shim(id);
-  if (!connection) return {};  // it has ended: nothing to signal
+  const bool absent = !connection && connection.error().code != ErrorCode::kTimeout;
+  if (absent) return {};  // it has ended: nothing to signal
   const std::string request =
       std::move(
           Writer().put(static_cast<int64_t>(ShimMessage::kSignal)).put(int64_t{signal_number}))
           .take();
-  auto sent = send_message(*connection, request);
-  if (sent.ok()) (void)receive_message(*connection).ok();
-  close(*connection);
-  return sent;
+  auto told = connection ? ask(*connection, request) : Status(connection.error());
+  const bool deaf = !told.ok() && told.error().code == ErrorCode::kTimeout;
+  if (deaf && signal_number == SIGKILL) {
+    if (const auto info = container(id)) Cgroup(Cgroup::kDefaultRoot, cgroup_of(*info)).kill();
+    ucred shim{};
+    socklen_t size = sizeof shim;
+    // Nobody else would ever report the end.
+    if (connection && getsockopt(*connection, SOL_SOCKET, SO_PEERCRED, &shim, &size) == 0 && shim.pid > 0) {
+      kill(shim.pid, SIGKILL);
+    }
+    told = {};
+  }
+  if (connection) close(*connection);
+  return deaf ? told : Status();
 }
 
 Status Engine::remove_container(const std::string& id) {
@@ -510,8 +508,10 @@ Result<ExecSession> Engine::exec(const std::string& id, const std::vector<std::s
   };
   if (auto sent = send_message(*connection, request, {in, out, err}); !sent.ok())
     return fail(std::move(sent).error());
+  limit_calls(*connection, kExecStartLimit + limits_.answer);
   auto answer = receive_message(*connection);
   if (!answer) return fail(std::move(answer).error());
+  limit_calls(*connection, {});  // it runs as long as it likes
   Reader reader(*answer);
   const auto kind = static_cast<ShimMessage>(reader.number());
   if (kind == ShimMessage::kError) return fail(Error(ErrorCode::kInvalid, reader.text()));
@@ -541,12 +541,9 @@ Status Engine::attach(const std::string& id, int in, int out, int err) {
   const std::string request =
       std::move(Writer().put(static_cast<int64_t>(ShimMessage::kAttach)).put(int64_t{in >= 0}))
           .take();
-  auto sent = send_message(*connection, request, descriptors);
-  // No answer: it ended between the two.
-  const auto answer = sent.ok() ? receive_message(*connection) : Result<std::string>(std::string());
+  auto attached = ask(*connection, request, descriptors);
   close(*connection);
-  if (!sent.ok() || !answer || answer->empty()) return ended;
-  return {};
+  return attached.ok() || attached.error().code != ErrorCode::kNotFound ? attached : Status(ended);
 }
 
 Status Engine::resize(const std::string& id, int rows, int columns) {

@@ -59,6 +59,13 @@ struct ContainerInfo {
   Annotations annotations;
 };
 
+// How long a container's shim, or what stands behind it, may keep a caller. The shim is quick; a container that holds it up,
+// or a machine that is out of memory, must not hold up whoever wants to end it.
+struct EngineLimits {
+  Duration answer = seconds(10);  // to a request
+  Duration start = minutes(2);    // of a container: it mounts, on a disk that may be busy
+};
+
 // A running exec: close the connection to end it.
 struct ExecSession {
   int connection = -1;
@@ -70,13 +77,16 @@ class Engine {
 
   // `cgroup_prefix` is this engine's place in the hierarchies: "minik/<profile>".
   static Result<std::unique_ptr<Engine>> open(std::string state_directory, std::string cgroup_prefix,
-                                              ExitListener on_exit);
+                                              ExitListener on_exit, EngineLimits limits = {});
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
+  // Whatever an engine, open elsewhere or not at all, has noted of containers that are still there; their phase is not known.
+  static std::vector<ContainerInfo> recorded_containers(const std::string& state_directory);
+
   Status create_sandbox(const SandboxConfig& config);
-  // Kills what runs in it; the namespaces go, the record stays until remove_sandbox.
+  // Kills what runs in it; the namespaces go, the record stays until remove_sandbox. Needs no space on the disk.
   Status stop_sandbox(const std::string& id);
   Status remove_sandbox(const std::string& id);
   std::vector<SandboxInfo> sandboxes() const;
@@ -84,6 +94,7 @@ class Engine {
   // The spec's id, namespace directory and cgroup are filled in here.
   Status create_container(const std::string& sandbox_id, ContainerSpec spec, const Annotations& annotations);
   Result<ContainerInfo> start_container(const std::string& id);
+  // SIGKILL reaches all of it even when its shim does not answer; that ends with it, then.
   Status signal_container(const std::string& id, int signal);
   Status remove_container(const std::string& id);
   // While it runs; answers what the machine cannot limit.
@@ -108,12 +119,13 @@ class Engine {
   std::string layer_directory(const std::string& id) const { return container_directory(id) + "/upper"; }
 
  private:
-  Engine(std::string state, std::string cgroup_prefix, ExitListener on_exit);
+  Engine(std::string state, std::string cgroup_prefix, ExitListener on_exit, EngineLimits limits);
   Status recover();
   Status recover_container(const std::string& id);
   void watch(const std::string& id, int connection);
   void poll_exits();
-  void read_exit(ContainerInfo& info) const;
+  // From its record, or else from what its shim has told; without either it was killed.
+  void read_exit(ContainerInfo& info, std::string_view told = {}) const;
   std::string container_directory(const std::string& id) const { return state_ + "/containers/" + id; }
   std::string sandbox_directory(const std::string& id) const { return state_ + "/sandboxes/" + id; }
   std::string cgroup_of(const ContainerInfo& info) const;
@@ -121,6 +133,7 @@ class Engine {
 
   const std::string state_, cgroup_prefix_;
   const ExitListener on_exit_;
+  const EngineLimits limits_;
   OwnProgram program_;  // of shims and pause processes
   mutable std::mutex mutex_;  // guards the two maps and the watched connections
   std::map<std::string, SandboxInfo> sandboxes_;

@@ -29,6 +29,50 @@ Result<std::string> read_whole_file(const std::string& path) {
   return text;
 }
 
+namespace {
+
+struct ForeignFile {
+  int fd = -1;
+  int64_t bytes = 0;
+};
+
+Result<ForeignFile> open_foreign_file(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  if (fd < 0) return error_from_errno(errno, cat("open ", path));
+  struct stat info {};
+  if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) return ForeignFile{fd, info.st_size};
+  close(fd);
+  return Error(ErrorCode::kInvalid, cat(path, " is no regular file"));
+}
+
+Result<std::string> read_and_close(const ForeignFile& file, int64_t from, const std::string& path) {
+  std::string text(static_cast<size_t>(file.bytes - from), '\0');
+  size_t done = 0;
+  ssize_t n = 0;
+  while (done < text.size() && (n = pread(file.fd, text.data() + done, text.size() - done, from + static_cast<int64_t>(done))) > 0) {
+    done += static_cast<size_t>(n);
+  }
+  const int error = errno;
+  close(file.fd);
+  if (n < 0) return error_from_errno(error, cat("read ", path));
+  text.resize(done);
+  return text;
+}
+
+}  // namespace
+
+Result<std::string> read_foreign_file(const std::string& path, size_t bytes_max) {
+  MINIK_ASSIGN(const auto file, open_foreign_file(path));
+  if (file.bytes <= static_cast<int64_t>(bytes_max)) return read_and_close(file, 0, path);
+  close(file.fd);
+  return Error(ErrorCode::kInvalid, cat(path, " has more than ", bytes_max, " bytes"));
+}
+
+Result<std::string> read_end_of_foreign_file(const std::string& path, size_t bytes_max) {
+  MINIK_ASSIGN(const auto file, open_foreign_file(path));
+  return read_and_close(file, std::max<int64_t>(0, file.bytes - static_cast<int64_t>(bytes_max)), path);
+}
+
 Status write_kernel_file(const std::string& path, std::string_view text) {
   const int fd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
   if (fd < 0) return error_from_errno(errno, cat("open ", path));
@@ -56,6 +100,27 @@ Status write_file_atomically(const std::string& path, std::string_view text, int
     done += static_cast<size_t>(n);
   }
   close(fd);
+  if (rename(aside.c_str(), path.c_str()) == 0) return {};
+  const int error = errno;
+  unlink(aside.c_str());
+  return error_from_errno(error, cat("rename to ", path));
+}
+
+static std::string reservation_of(const std::string& path) { return path + ".reserved"; }
+
+Status reserve_file(const std::string& path, size_t bytes) {
+  return write_file_atomically(reservation_of(path), std::string(bytes, '\0'));
+}
+
+Status write_reserved_file(const std::string& path, std::string_view text) {
+  const std::string aside = reservation_of(path);
+  const int fd = open(aside.c_str(), O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return write_file_atomically(path, text);
+  const ssize_t n = pwrite(fd, text.data(), text.size(), 0);
+  const bool written = n == static_cast<ssize_t>(text.size()) && ftruncate(fd, n) == 0;
+  const int error = errno;
+  close(fd);
+  if (!written) return error_from_errno(error, cat("write ", path));
   if (rename(aside.c_str(), path.c_str()) != 0) return error_from_errno(errno, cat("rename to ", path));
   return {};
 }
@@ -71,18 +136,22 @@ Status make_directories(const std::string& path, int mode) {
   return {};
 }
 
+Status unmount_below(const std::string& path) {
+  MINIK_ASSIGN(const auto mounts, read_whole_file("/proc/self/mountinfo"));
+  std::vector<std::string> below;
+  for (const auto line : split(mounts, '\n')) {
+    const auto fields = split(line, ' ');
+    if (fields.size() > 4 && (fields[4] == path || fields[4].starts_with(cat(path, "/")))) {
+      below.emplace_back(fields[4]);
+    }
+  }
+  for (auto mount = below.rbegin(); mount != below.rend(); ++mount) umount2(mount->c_str(), MNT_DETACH);
+  return {};
+}
+
 Status remove_mounted_tree(const std::string& path) {
   // Mounts below would survive a removal and hold their filesystems busy.
-  if (const auto mounts = read_whole_file("/proc/self/mountinfo")) {
-    std::vector<std::string> below;
-    for (const auto line : split(*mounts, '\n')) {
-      const auto fields = split(line, ' ');
-      if (fields.size() > 4 && (fields[4] == path || fields[4].starts_with(cat(path, "/")))) {
-        below.emplace_back(fields[4]);
-      }
-    }
-    for (auto mount = below.rbegin(); mount != below.rend(); ++mount) umount2(mount->c_str(), MNT_DETACH);
-  }
+  (void)unmount_below(path).ok();
   std::error_code error;
   std::filesystem::remove_all(path, error);
   if (error) return error_from_errno(error.value(), cat("remove ", path));

@@ -36,11 +36,21 @@ class FileDescriptor {
 };
 
 Result<std::string> read_whole_file(const std::string& path);
+// Of what somebody else may have put there, a pipe without a writer or a file without an end: only a regular file of at
+// most so many bytes.
+Result<std::string> read_foreign_file(const std::string& path, size_t bytes_max);
+// The last bytes of such a file, however long it is.
+Result<std::string> read_end_of_foreign_file(const std::string& path, size_t bytes_max);
 // For kernel files: one write, no creation.
 Status write_kernel_file(const std::string& path, std::string_view text);
 // Written aside and renamed: readers see the old file or the new one.
 Status write_file_atomically(const std::string& path, std::string_view text, int mode = 0600);
+// Room for a file of so many bytes that must be written even when the disk is full by then, with write_reserved_file().
+Status reserve_file(const std::string& path, size_t bytes);
+Status write_reserved_file(const std::string& path, std::string_view text);
 Status make_directories(const std::string& path, int mode = 0755);
+// Whatever is mounted there and below, the innermost first.
+Status unmount_below(const std::string& path);
 // Also unmounts what is mounted below; missing is fine.
 Status remove_mounted_tree(const std::string& path);
 // What a tree takes of its file system: a share of a file for each of its names, so that one with several counts once. Not

@@ -22,6 +22,7 @@ namespace {
 
 // As container runtimes bound it; a larger number would wrap around, to root's perhaps.
 constexpr uint64_t kIdMax = 2147483647;
+constexpr size_t kRecordBytesMax = 8 << 20;  // of /etc/passwd and /etc/group, which are the image's or the container's
 constexpr std::string_view kDefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 std::string_view variable(const std::vector<std::string>& env, std::string_view name) {
@@ -58,7 +59,7 @@ Result<std::string> find_program(const std::string& name, const std::vector<std:
 
 std::vector<std::vector<std::string>> records(const std::string& path) {
   std::vector<std::vector<std::string>> all;
-  const auto text = read_whole_file(path);
+  const auto text = read_foreign_file(path, kRecordBytesMax);
   if (!text) return all;
   for (const auto line : split(*text, '\n')) {
     std::vector<std::string> fields;
@@ -77,51 +78,49 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
 
 }  // namespace
 
-Result<ProcessIdentity> resolve_user(const std::string& user, const std::vector<int64_t>& supplementary) {
+Result<ProcessIdentity> resolve_user(const std::string& user, const std::vector<int64_t>& supplementary, bool image_groups) {
   ProcessIdentity identity;
   identity.home = "/root";
   const size_t colon = user.find(':');
-  const std::string name = user.substr(0, colon);
+  const std::string name = user.empty() || colon == 0 ? "0" : user.substr(0, colon);
   const std::string group = colon == std::string::npos ? "" : user.substr(colon + 1);
-  std::string login = name;
-  if (!name.empty()) {
-    const auto number = parse_uint64(name);
-    if (number && *number > kIdMax) return Error(ErrorCode::kInvalid, cat("user ", name, " is beyond ", kIdMax));
-    bool found = false;
-    for (const auto& record : records("/etc/passwd")) {
-      if (record.size() < 6) continue;
-      if (number ? record[2] != name : record[0] != name) continue;
-      identity.uid = static_cast<unsigned int>(parse_uint64(record[2]).value_or(0));
-      identity.gid = static_cast<unsigned int>(parse_uint64(record[3]).value_or(0));
-      identity.home = record[5];
-      login = record[0];
-      found = true;
-      break;
-    }
-    if (!found && !number) return Error(ErrorCode::kNotFound, cat("unable to find user ", name, ": no matching entries in passwd file"));
-    if (!found) {
-      identity.uid = static_cast<unsigned int>(*number);
-      identity.home = "/";
-    }
+  std::string login;  // empty: a number that no name belongs to
+  const auto number = parse_uint64(name);
+  if (number && *number > kIdMax) return Error(ErrorCode::kInvalid, cat("user ", name, " is beyond ", kIdMax));
+  for (const auto& record : records("/etc/passwd")) {
+    if (record.size() < 6) continue;
+    if (number ? record[2] != name : record[0] != name) continue;
+    identity.uid = static_cast<unsigned int>(parse_uint64(record[2]).value_or(0));
+    identity.gid = static_cast<unsigned int>(parse_uint64(record[3]).value_or(0));
+    identity.home = record[5];
+    login = record[0];
+    break;
+  }
+  if (login.empty() && !number) return Error(ErrorCode::kNotFound, cat("unable to find user ", name, ": no matching entries in passwd file"));
+  if (login.empty() && *number != 0) {
+    identity.uid = static_cast<unsigned int>(*number);
+    identity.home = "/";
   }
   bool group_found = group.empty();
+  std::vector<unsigned int> of_image;
   for (const auto& record : records("/etc/group")) {
     if (record.size() < 4) continue;
-    for (const auto member : split(record[3], ',')) {
-      if (member == login && !login.empty() && group.empty()) {
-        identity.groups.push_back(static_cast<unsigned int>(parse_uint64(record[2]).value_or(0)));
-      }
-    }
+    const auto id = static_cast<unsigned int>(parse_uint64(record[2]).value_or(0));
+    const auto members = split(record[3], ',');
+    if (!login.empty() && std::ranges::find(members, login) != members.end()) of_image.push_back(id);
     if (group.empty() || record[0] != group) continue;
-    identity.gid = static_cast<unsigned int>(parse_uint64(record[2]).value_or(0));
+    identity.gid = id;
     group_found = true;
   }
-  if (const auto number = parse_uint64(group)) {
-    if (*number > kIdMax) return Error(ErrorCode::kInvalid, cat("group ", group, " is beyond ", kIdMax));
-    identity.gid = static_cast<unsigned int>(*number);
+  if (const auto id = parse_uint64(group)) {
+    if (*id > kIdMax) return Error(ErrorCode::kInvalid, cat("group ", group, " is beyond ", kIdMax));
+    identity.gid = static_cast<unsigned int>(*id);
     group_found = true;
   }
   if (!group_found) return Error(ErrorCode::kNotFound, cat("unable to find group ", group, ": no matching entries in group file"));
+  // The first is its own: a program that takes another one may come back.
+  identity.groups = {identity.gid};
+  if (image_groups) identity.groups.insert(identity.groups.end(), of_image.begin(), of_image.end());
   for (const auto g : supplementary) identity.groups.push_back(static_cast<unsigned int>(g));
   return identity;
 }
@@ -139,7 +138,7 @@ static void give_stdio(unsigned int uid) {
 }
 
 Error execute(const ContainerSpec& spec, const std::vector<std::string>& args, std::vector<std::string> env) {
-  auto identity = resolve_user(spec.user, spec.supplementary_groups);
+  auto identity = resolve_user(spec.user, spec.supplementary_groups, spec.image_groups);
   if (!identity) return std::move(identity).error();
   if (variable(env, "PATH").empty()) env.push_back(cat("PATH=", kDefaultPath));
   if (variable(env, "HOME").empty()) env.push_back(cat("HOME=", identity->home));

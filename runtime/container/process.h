@@ -16,8 +16,9 @@ struct ProcessIdentity {
   std::string home;
 };
 
-// Resolves "user:group" against /etc/passwd and /etc/group of the root that the caller stands in.
-Result<ProcessIdentity> resolve_user(const std::string& user, const std::vector<int64_t>& supplementary);
+// Resolves "user:group" against /etc/passwd and /etc/group of the root that the caller stands in; without a user it is root.
+// With `image_groups` the groups that the user is a member of there are among the process' own, whatever its first group is.
+Result<ProcessIdentity> resolve_user(const std::string& user, const std::vector<int64_t>& supplementary, bool image_groups);
 
 // Never returns on success. Errors read as a container runtime's:
 //   exec: "foo": executable file not found in $PATH

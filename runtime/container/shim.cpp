@@ -19,13 +19,16 @@
 #include <cstring>
 #include <list>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "control/base/text.h"
+#include "control/base/time.h"
 #include "runtime/container/cgroup.h"
 #include "runtime/container/codec.h"
 #include "runtime/container/files.h"
 #include "runtime/container/log_writer.h"
+#include "runtime/container/output_relay.h"
 #include "runtime/container/process.h"
 #include "runtime/container/root_filesystem.h"
 #include "runtime/container/sandbox_namespaces.h"
@@ -54,37 +57,31 @@ std::string message_of(ShimMessage kind, std::string_view text) {
   _exit(128);
 }
 
+// A guest who takes nothing for so long after the container's end misses the rest.
+constexpr Duration kFarewell = minutes(10);
+
+Duration monotonic() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return seconds(now.tv_sec) + nanoseconds(now.tv_nsec);
+}
+
+std::string exit_record(int code, int signal_number, int64_t finished_ns, bool out_of_memory) {
+  return std::move(Writer()
+                       .put(static_cast<int64_t>(ShimMessage::kExit))
+                       .put(int64_t{code})
+                       .put(int64_t{signal_number})
+                       .put(finished_ns)
+                       .put(int64_t{out_of_memory}))
+      .take();
+}
+
 struct ExecRun {
-  int connection;
+  int connection;     // -1 when nobody waits any more
   pid_t pid;
-};
-
-// What a container that people attach to has written while nobody was attached yet. Containers start faster than a
-// client that waits for them can be there: the first to attach is told what it has missed. More than a screen or two is
-// for the log, and is dropped as a whole.
-class EarlyOutput {
- public:
-  void add(bool is_stderr, std::string_view bytes) {
-    constexpr size_t kBytesMax = 16 * 1024;  // fits into the pipe of whoever attaches
-    if (over_) return;
-    (is_stderr ? err_ : out_) += bytes;
-    if (out_.size() + err_.size() > kBytesMax) stop();
-  }
-  // Empties it for good.
-  std::pair<std::string, std::string> take() {
-    std::pair<std::string, std::string> taken(std::move(out_), std::move(err_));
-    stop();
-    return taken;
-  }
-  void stop() {
-    over_ = true;
-    out_ = {};
-    err_ = {};
-  }
-
- private:
-  std::string out_, err_;
-  bool over_ = false;
+  int errors;         // until its program runs or has failed to; then -1
+  std::string error;  // what came by it
+  Duration deadline;  // for the program to run, by the monotonic clock
 };
 
 class Shim {
@@ -112,7 +109,9 @@ class Shim {
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     MINIK_ASSIGN(const auto bytes, read_whole_file(directory_ + "/spec"));
     MINIK_ASSIGN(spec_, decode_spec(bytes));
-    if (!spec_.stdin_open) early_.stop();
+    if (spec_.stdin_open) {
+      for (auto* relay : {&output_, &errors_}) relay->expect_guest();
+    }
     sigset_t children;
     sigemptyset(&children);
     sigaddset(&children, SIGCHLD);
@@ -125,6 +124,7 @@ class Shim {
       MINIK_TRY(make_directories(spec_.log_path.substr(0, slash)));
       log_ = std::make_unique<LogWriter>(spec_.log_path);
     }
+    MINIK_TRY(reserve_file(directory_ + "/exit", exit_record(0, 0, 0, false).size()));
     MINIK_TRY(set_up_cgroup());
     MINIK_TRY(join_namespace(spec_.namespace_directory + "/ipc", CLONE_NEWIPC));
     MINIK_TRY(join_namespace(spec_.namespace_directory + "/uts", CLONE_NEWUTS));
@@ -193,10 +193,12 @@ class Shim {
       close(stdin_);
       stdin_ = -1;
     }
-    output_ = spec_.terminal ? terminal_ : out[0];
-    errors_ = spec_.terminal ? -1 : err[0];
-    for (const int fd : {output_, errors_, stdin_}) {
-      if (fd >= 0) fcntl(fd, F_SETFL, O_NONBLOCK);
+    if (stdin_ >= 0) fcntl(stdin_, F_SETFL, O_NONBLOCK);
+    if (!spec_.terminal) {
+      output_.open(out[0]);
+      errors_.open(err[0]);
+    } else if (terminal_ >= 0) {
+      output_.open(fcntl(terminal_, F_DUPFD_CLOEXEC, 0));  // input goes on when output has ended
     }
     return {};
   }
@@ -239,43 +241,59 @@ class Shim {
   // --- serving ---
 
   void serve() {
-    while (!done_) {
-      std::vector<pollfd> polled{{signals_, POLLIN, 0}, {listener_, POLLIN, 0}};
-      for (const int fd : {output_, errors_}) {
-        if (fd >= 0) polled.push_back({fd, POLLIN, 0});
-      }
-      for (const int fd : connections_) polled.push_back({fd, POLLIN, 0});
+    while (!done_ || output_.delivers() || errors_.delivers()) {
+      // What may open descriptors comes last: none gets the number of one that was closed before in the same turn.
+      std::vector<pollfd> polled{{signals_, POLLIN, 0}};
+      for (const auto& run : execs_) polled.push_back({run.errors, POLLIN, 0});
       // More input is taken only when the container has taken what there is.
       if (pending_input_.empty()) {
         for (const int fd : attached_in_) polled.push_back({fd, POLLIN, 0});
       }
+      output_.add_polled(polled);
+      errors_.add_polled(polled);
+      for (const int fd : connections_) polled.push_back({fd, POLLIN, 0});
+      polled.push_back({accepts_ ? listener_ : -1, POLLIN, 0});
       const int input = spec_.terminal ? terminal_ : stdin_;
       const int writable = pending_input_.empty() ? -1 : input;
       const size_t input_at = polled.size();
       polled.push_back({writable, POLLOUT, 0});
-      if (poll(polled.data(), polled.size(), -1) < 0) continue;
+      const int ready = poll(polled.data(), polled.size(), patience_ms());
+      end_late_execs();
+      if (ready < 0) continue;
+      if (ready == 0 && done_) return;  // whoever is still attached does not read
       if (polled[input_at].revents != 0) pour_input();
       polled.resize(input_at);
       for (const auto& p : polled) {
-        if (p.revents == 0) continue;
-        if (p.fd == signals_) {
-          reap();
-        } else if (p.fd == listener_) {
-          accept_connection();
-        } else if (p.fd == output_ || p.fd == errors_) {
-          read_output(p.fd);
-        } else if (std::find(attached_in_.begin(), attached_in_.end(), p.fd) != attached_in_.end()) {
-          feed_stdin(p.fd);
-        } else {
-          handle(p.fd);
-        }
+        if (p.revents != 0) dispatch(p);
       }
     }
+  }
+
+  void dispatch(const pollfd& p) {
+    if (p.fd == signals_) return reap();
+    if (p.fd == listener_) return accept_connection();
+    if (output_.handle(p, log_.get()) || errors_.handle(p, log_.get())) return;
+    if (std::ranges::find(attached_in_, p.fd) != attached_in_.end()) return feed_stdin(p.fd);
+    const auto run = std::ranges::find(execs_, p.fd, &ExecRun::errors);
+    if (run != execs_.end()) return hear_start(*run);
+    if (std::ranges::find(connections_, p.fd) != connections_.end()) handle(p.fd);
+  }
+
+  // Until an exec has had its time, or a guest that does not read has had his; -1 for ever.
+  int patience_ms() const {
+    std::optional<Duration> first;
+    for (const auto& run : execs_) {
+      if (run.errors >= 0) first = std::min(first.value_or(run.deadline), run.deadline);
+    }
+    if (!first) return done_ ? static_cast<int>(kFarewell.milliseconds()) : -1;
+    return static_cast<int>(std::max(*first - monotonic(), Duration{}).milliseconds()) + 1;
   }
 
   void accept_connection() {
     const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (fd >= 0) connections_.push_back(fd);
+    // Out of descriptors: there is room again when one of the connections has gone.
+    if (fd < 0 && errno == EMFILE) accepts_ = false;
   }
 
   void drop(int connection) {
@@ -288,36 +306,7 @@ class Shim {
     std::erase(waiting_, connection);
     std::erase(connections_, connection);
     close(connection);
-  }
-
-  void read_output(int fd) {
-    char buffer[32768];
-    for (;;) {
-      const ssize_t n = read(fd, buffer, sizeof buffer);
-      if (n > 0) {
-        const std::string_view bytes(buffer, static_cast<size_t>(n));
-        const bool is_stderr = fd == errors_;
-        if (log_) log_->write(is_stderr, bytes);
-        early_.add(is_stderr, bytes);
-        tell_attached(is_stderr ? attached_err_ : attached_out_, bytes);
-        if (static_cast<size_t>(n) < sizeof buffer) return;
-        continue;
-      }
-      if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
-      if (fd == output_) output_ = -1;
-      if (fd == errors_) errors_ = -1;
-      if (fd != terminal_) close(fd);
-      return;
-    }
-  }
-
-  // Who does not read, misses it; who has gone, is forgotten.
-  static void tell_attached(std::vector<int>& attached, std::string_view bytes) {
-    std::erase_if(attached, [bytes](int fd) {
-      if (write(fd, bytes.data(), bytes.size()) >= 0 || errno != EPIPE) return false;
-      close(fd);
-      return true;
-    });
+    accepts_ = true;
   }
 
   void feed_stdin(int fd) {
@@ -361,7 +350,10 @@ class Shim {
     Reader reader(*received);
     const auto kind = static_cast<ShimMessage>(reader.number());
     switch (kind) {
-      case ShimMessage::kWait: waiting_.push_back(connection); break;
+      case ShimMessage::kWait:
+        waiting_.push_back(connection);
+        if (done_) reply(connection, record_);
+        break;
       case ShimMessage::kSignal: {
         const int n = static_cast<int>(reader.number());
         const bool sent = child_ > 0 && kill(child_, n) == 0;
@@ -390,16 +382,22 @@ class Shim {
 
   void attach(int connection, bool with_stdin, const std::vector<int>& descriptors) {
     size_t next = 0;
-    if (with_stdin && next < descriptors.size()) attached_in_.push_back(descriptors[next++]);
-    const auto [out, err] = early_.take();
-    for (auto [list, missed] : {std::pair(&attached_out_, &out), std::pair(&attached_err_, &err)}) {
-      if (next == descriptors.size()) break;
-      const int fd = descriptors[next++];
-      fcntl(fd, F_SETFL, O_NONBLOCK);
-      (void)!write(fd, missed->data(), missed->size());
-      list->push_back(fd);
+    bool taken = true;
+    if (with_stdin && next < descriptors.size()) {
+      taken = attached_in_.size() < OutputRelay::kGuestsMax;
+      if (taken) attached_in_.push_back(descriptors[next]);
+      if (!taken) close(descriptors[next]);
+      ++next;
     }
-    reply(connection, message_of(ShimMessage::kOk));
+    for (auto* relay : {&output_, &errors_}) {
+      if (next >= descriptors.size()) break;
+      const int fd = descriptors[next++];
+      if (relay->attach(fd)) continue;
+      close(fd);
+      taken = false;
+    }
+    constexpr std::string_view kFull = "too many are attached to the container";
+    reply(connection, taken ? message_of(ShimMessage::kOk) : message_of(ShimMessage::kError, kFull));
   }
 
   void execute_in(int connection, Reader& reader, const std::vector<int>& descriptors) {
@@ -411,26 +409,60 @@ class Shim {
       reply(connection, message_of(ShimMessage::kError, "a damaged exec request"));
       return;
     }
+    if (child_ < 0) {
+      reply(connection, message_of(ShimMessage::kError, "the container has ended"));
+      return;
+    }
     int errors[2];
-    if (pipe2(errors, O_CLOEXEC) != 0) return;
+    if (pipe2(errors, O_CLOEXEC) != 0) {
+      reply(connection, message_of(ShimMessage::kError, error_from_errno(errno, "pipe").message));
+      return;
+    }
     const pid_t pid = fork();
     if (pid == 0) {
       close(errors[0]);
       exec_process(exec, descriptors, errors[1]);
     }
     close(errors[1]);
-    std::string text;
-    char buffer[4096];
-    ssize_t n = 0;
-    while ((n = read(errors[0], buffer, sizeof buffer)) > 0) text.append(buffer, static_cast<size_t>(n));
-    close(errors[0]);
-    if (text.empty() && pid < 0) text = "fork: no more processes";
-    if (!text.empty()) {
-      reply(connection, message_of(ShimMessage::kError, text));
+    if (pid < 0) {
+      close(errors[0]);
+      reply(connection, message_of(ShimMessage::kError, "fork: no more processes"));
       return;
     }
-    execs_.push_back({connection, pid});
-    reply(connection, message_of(ShimMessage::kStarted, int64_t{pid}));
+    fcntl(errors[0], F_SETFL, O_NONBLOCK);
+    execs_.push_back({connection, pid, errors[0], {}, monotonic() + kExecStartLimit});
+  }
+
+  // An exec's pipe: its end says that the program runs, and what comes before why it does not. The container's
+  // files may hold the start up for as long as they like, so nobody waits for it.
+  void hear_start(ExecRun& run) {
+    char buffer[4096];
+    ssize_t n = 0;
+    while ((n = read(run.errors, buffer, sizeof buffer)) > 0) run.error.append(buffer, static_cast<size_t>(n));
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    close(std::exchange(run.errors, -1));
+    if (run.error.empty()) {
+      tell(run, message_of(ShimMessage::kStarted, int64_t{run.pid}));
+    } else {
+      tell(run, message_of(ShimMessage::kError, run.error));
+      run.connection = -1;
+    }
+  }
+
+  void end_late_execs() {
+    for (auto& run : execs_) {
+      if (run.errors < 0 || monotonic() < run.deadline) continue;
+      kill(-run.pid, SIGKILL);
+      kill(run.pid, SIGKILL);
+      const std::string why = cat("exec: the program did not start within ", format_duration(kExecStartLimit));
+      tell(run, message_of(ShimMessage::kError, why));
+      run.connection = -1;
+      close(std::exchange(run.errors, -1));
+    }
+  }
+
+  void tell(const ExecRun& run, const std::string& bytes) {
+    if (run.connection >= 0) reply(run.connection, bytes);
   }
 
   // Joins the container: its mounts, its cgroup, its limits. As the shim's child it is in the container's
@@ -466,7 +498,9 @@ class Shim {
       }
       for (auto run = execs_.begin(); run != execs_.end(); ++run) {
         if (run->pid != pid) continue;
-        if (run->connection >= 0) reply(run->connection, message_of(ShimMessage::kExit, int64_t{code}));
+        if (run->errors >= 0) hear_start(*run);  // all that it said is there
+        if (run->errors >= 0) close(run->errors);
+        tell(*run, message_of(ShimMessage::kExit, int64_t{code}));
         execs_.erase(run);
         break;
       }
@@ -475,23 +509,16 @@ class Shim {
 
   void finish(int code, int signal_number) {
     child_ = -1;
-    for (const int fd : {output_, errors_}) {
-      if (fd >= 0) read_output(fd);
-    }
+    output_.read_rest(log_.get());
+    errors_.read_rest(log_.get());
     log_.reset();
     cgroup_->kill();
     timespec now{};
     clock_gettime(CLOCK_REALTIME, &now);
     const bool out_of_memory = code == 137 && cgroup_->oom_kills() > 0;
-    const std::string record = std::move(Writer()
-                                             .put(static_cast<int64_t>(ShimMessage::kExit))
-                                             .put(int64_t{code})
-                                             .put(int64_t{signal_number})
-                                             .put(now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec)
-                                             .put(int64_t{out_of_memory}))
-                                   .take();
-    (void)write_file_atomically(directory_ + "/exit", record).ok();
-    for (const int connection : waiting_) reply(connection, record);
+    record_ = exit_record(code, signal_number, now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec, out_of_memory);
+    (void)write_reserved_file(directory_ + "/exit", record_).ok();  // and told to whoever waits
+    for (const int connection : waiting_) reply(connection, record_);
     done_ = true;
   }
 
@@ -500,12 +527,14 @@ class Shim {
   std::unique_ptr<Cgroup> cgroup_;
   std::unique_ptr<LogWriter> log_;
   pid_t child_ = -1;
-  int signals_ = -1, listener_ = -1, terminal_ = -1, stdin_ = -1, output_ = -1, errors_ = -1;
-  std::vector<int> connections_, waiting_, attached_in_, attached_out_, attached_err_;
+  int signals_ = -1, listener_ = -1, terminal_ = -1, stdin_ = -1;
+  OutputRelay output_{false}, errors_{true};
+  std::vector<int> connections_, waiting_, attached_in_;
+  bool accepts_ = true;  // there are descriptors left
   std::string pending_input_;  // at most what one read gave
-  EarlyOutput early_;
   std::list<ExecRun> execs_;
-  bool done_ = false;
+  bool done_ = false;   // the container has ended; what is left is for those who are attached
+  std::string record_;  // of its end
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -15,6 +16,8 @@ namespace minik::runtime {
 namespace {
 
 constexpr size_t kDescriptorsMax = 4;
+
+Error deaf() { return {ErrorCode::kTimeout, "the container's shim does not answer"}; }
 
 // A socket's address holds 107 bytes; a deep state directory is reached through its descriptor.
 Result<sockaddr_un> address_of(const std::string& path, int& directory) {
@@ -49,8 +52,8 @@ Status send_message(int socket, const std::string& bytes, const std::vector<int>
     head->cmsg_len = CMSG_LEN(descriptors.size() * sizeof(int));
     std::memcpy(CMSG_DATA(head), descriptors.data(), descriptors.size() * sizeof(int));
   }
-  if (sendmsg(socket, &message, MSG_NOSIGNAL) < 0) return error_from_errno(errno, "talk to the container's shim");
-  return {};
+  if (sendmsg(socket, &message, MSG_NOSIGNAL) >= 0) return {};
+  return errno == EAGAIN ? deaf() : error_from_errno(errno, "talk to the container's shim");
 }
 
 Result<std::string> receive_message(int socket, std::vector<int>* descriptors) {
@@ -66,7 +69,7 @@ Result<std::string> receive_message(int socket, std::vector<int>* descriptors) {
   do {
     n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
   } while (n < 0 && errno == EINTR);
-  if (n < 0) return error_from_errno(errno, "hear the container's shim");
+  if (n < 0) return errno == EAGAIN ? deaf() : error_from_errno(errno, "hear the container's shim");
   for (cmsghdr* head = CMSG_FIRSTHDR(&message); head; head = CMSG_NXTHDR(&message, head)) {
     if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS) continue;
     const size_t count = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -98,16 +101,24 @@ Result<int> listen_at(const std::string& path) {
   return error_from_errno(error, cat("listen at ", path));
 }
 
-Result<int> connect_to(const std::string& path) {
+void limit_calls(int socket, Duration limit) {
+  timeval time{};
+  time.tv_sec = limit.ns / 1'000'000'000;
+  time.tv_usec = limit.ns % 1'000'000'000 / 1000;
+  for (const int direction : {SO_RCVTIMEO, SO_SNDTIMEO}) setsockopt(socket, SOL_SOCKET, direction, &time, sizeof time);
+}
+
+Result<int> connect_to(const std::string& path, Duration limit) {
   int directory = -1;
   MINIK_ASSIGN(const auto address, address_of(path, directory));
   const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  if (fd >= 0) limit_calls(fd, limit);
   const bool ok = fd >= 0 && connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
   const int error = errno;
   if (directory >= 0) close(directory);
   if (ok) return fd;
   if (fd >= 0) close(fd);
-  return error_from_errno(error, cat("connect to ", path));
+  return error == EAGAIN ? deaf() : error_from_errno(error, cat("connect to ", path));
 }
 
 }  // namespace minik::runtime

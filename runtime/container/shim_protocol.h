@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "control/base/result.h"
+#include "control/base/time.h"
 
 namespace minik::runtime {
 
@@ -25,6 +26,8 @@ struct ExecSpec {
 };
 
 constexpr size_t kShimMessageBytesMax = 256 * 1024;
+// From the request until the program runs. What happens in between, a look into /etc/group for instance, is the container's.
+constexpr Duration kExecStartLimit = seconds(10);
 
 // Sends one message with descriptors attached; blocking, without SIGPIPE.
 Status send_message(int socket, const std::string& bytes, const std::vector<int>& descriptors = {});
@@ -32,6 +35,9 @@ Status send_message(int socket, const std::string& bytes, const std::vector<int>
 Result<std::string> receive_message(int socket, std::vector<int>* descriptors = nullptr);
 // Listens on, or connects to, a path of any length.
 Result<int> listen_at(const std::string& path);
-Result<int> connect_to(const std::string& path);
+// With a limit, no call on the connection takes longer.
+Result<int> connect_to(const std::string& path, Duration limit = {});
+// The limit of every later call; none lasts for ever.
+void limit_calls(int socket, Duration limit);
 
 }  // namespace minik::runtime

@@ -1,5 +1,8 @@
 #include "runtime/container/spec.h"
 
+#include <algorithm>
+
+#include "control/base/text.h"
 #include "runtime/container/codec.h"
 
 namespace minik::runtime {
@@ -8,9 +11,17 @@ namespace {
 constexpr std::string_view kMagic = "minik-container-5";
 }
 
+void order_mounts(std::vector<MountSpec>& mounts) {
+  const auto depth = [](const MountSpec& mount) {
+    const auto parts = split(mount.target, '/');
+    return std::ranges::count_if(parts, [](std::string_view part) { return !part.empty() && part != "."; });
+  };
+  std::ranges::stable_sort(mounts, {}, depth);
+}
+
 std::string encode_spec(const ContainerSpec& s) {
   Writer w;
-  w.put(kMagic).put(s.id).put(s.args).put(s.env).put(s.cwd).put(s.user).put(s.supplementary_groups);
+  w.put(kMagic).put(s.id).put(s.args).put(s.env).put(s.cwd).put(s.user).put(s.supplementary_groups).put(int64_t{s.image_groups});
   w.put(s.lower_directories).put(int64_t{s.user_xattr}).put(int64_t{s.read_only_root});
   w.put(static_cast<int64_t>(s.mounts.size()));
   for (const auto& m : s.mounts) {
@@ -34,6 +45,7 @@ Result<ContainerSpec> decode_spec(std::string_view bytes) {
   s.cwd = r.text();
   s.user = r.text();
   s.supplementary_groups = r.numbers();
+  s.image_groups = r.flag();
   s.lower_directories = r.texts();
   s.user_xattr = r.flag();
   s.read_only_root = r.flag();

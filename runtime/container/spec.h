@@ -31,6 +31,7 @@ struct ContainerSpec {
   std::string cwd;
   std::string user;  // "uid", "name", "uid:gid", "name:group" as images have it
   std::vector<int64_t> supplementary_groups;
+  bool image_groups = true;  // also those that the image's /etc/group puts the user into
   std::vector<std::string> lower_directories;  // topmost first
   bool user_xattr = false;
   bool read_only_root = false;
@@ -57,6 +58,9 @@ struct ContainerSpec {
   // Whether its control group confines devices. The shim finds out; it is not part of the file.
   bool devices_confined = false;
 };
+
+// Outer mounts before those inside of them, otherwise as given: a mount hides what was mounted below its target before.
+void order_mounts(std::vector<MountSpec>& mounts);
 
 // A length-prefixed form for the file between engine and shim; decode accepts only what encode makes.
 std::string encode_spec(const ContainerSpec& spec);

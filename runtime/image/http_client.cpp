@@ -257,6 +257,7 @@ Status HttpClient::send_request(const HttpRequest& request) {
 
 Result<HttpResponse> HttpClient::receive(const HttpRequest& request, const BodySink& sink) {
   AnswerReader reader(request, sink);
+  stream_->expect_answer();
   std::string buffer(kCopyBytes, '\0');
   while (true) {
     MINIK_ASSIGN(const bool done, reader.digest_input());

@@ -51,11 +51,23 @@ class TcpStream : public PeerStream {
     return unreachable(peer_, error_from_errno(errno, "connect").message);
   }
 
+  void expect_answer() override {
+    since_ = monotonic();
+    got_since_ = 0;
+  }
+
   Result<size_t> read_some(char* buffer, size_t capacity) override {
     while (true) {
       const ssize_t got = ::recv(fd_.get(), buffer, capacity, 0);
-      if (got >= 0) return static_cast<size_t>(got);
+      if (got >= 0) {
+        got_since_ += static_cast<size_t>(got);
+        return static_cast<size_t>(got);
+      }
       if (errno == EAGAIN) {
+        if (monotonic() - since_ >= options_.idle_limit) {
+          if (got_since_ < options_.progress_bytes) return silent(options_.idle_limit);
+          expect_answer();
+        }
         MINIK_TRY(wait(POLLIN, options_.idle_limit));
       } else if (errno != EINTR) {
         return Error(ErrorCode::kServiceUnavailable, error_from_errno(errno, peer_).message);
@@ -94,8 +106,7 @@ class TcpStream : public PeerStream {
       }
       const Duration left = std::min(end - monotonic(), kCancelCheck);
       if (left <= Duration{}) {
-        return Error(ErrorCode::kTimeout,
-                     cat(peer_, " did not answer within ", format_duration(limit)));
+        return silent(limit);
       }
       pollfd poll_fd{fd_.get(), events, 0};
       const int ready = ::poll(&poll_fd, 1, static_cast<int>(left.milliseconds()) + 1);
@@ -104,9 +115,15 @@ class TcpStream : public PeerStream {
     }
   }
 
+  Error silent(Duration limit) const {
+    return Error(ErrorCode::kTimeout, cat(peer_, " did not answer within ", format_duration(limit)));
+  }
+
   std::string peer_;
   PeerOptions options_;
   UniqueFd fd_;
+  Duration since_ = monotonic();  // got_since_ is counted from then
+  size_t got_since_ = 0;
 };
 
 Result<std::unique_ptr<TcpStream>> connect_tcp(const std::string& host, const std::string& port,
@@ -184,6 +201,8 @@ class TlsStream : public PeerStream {
       if (!more) return unreachable(tcp_->peer(), "it closed the connection during the handshake");
     }
   }
+
+  void expect_answer() override { tcp_->expect_answer(); }
 
   Result<size_t> read_some(char* buffer, size_t capacity) override {
     while (true) {

@@ -22,6 +22,8 @@ namespace minik::runtime {
 struct PeerOptions {
   Duration connect_limit = seconds(15);
   Duration idle_limit = seconds(60);
+  // A peer that gives less in the time of the idle limit is taken for silent: a byte now and then holds nobody up.
+  size_t progress_bytes = 16U << 10;
   std::string authorities_file;  // PEM; empty: the system's
   const std::atomic<bool>* cancelled = nullptr;
 };
@@ -39,6 +41,8 @@ class PeerStream {
                                                      std::shared_ptr<TlsContext> tls);
   virtual ~PeerStream() = default;
 
+  // What the peer gives is measured anew from here: it was not asked for anything before.
+  virtual void expect_answer() = 0;
   // 0 when the peer has closed.
   virtual Result<size_t> read_some(char* buffer, size_t capacity) = 0;
   virtual Status write(std::string_view bytes) = 0;

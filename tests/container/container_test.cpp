@@ -1,17 +1,11 @@
-// Real containers from a busybox root filesystem. Skips where it is not root or busybox is missing.
-#include <fcntl.h>
+// Containers as the engine makes them.
 #include <gtest/gtest.h>
-#include <poll.h>
-#include <sched.h>
-#include <sys/ioctl.h>
 #include <signal.h>
-#include <sys/wait.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
-#include <condition_variable>
 #include <filesystem>
 #include <fstream>
-#include <mutex>
 
 #include "control/base/text.h"
 #include "runtime/container/capabilities.h"
@@ -20,99 +14,11 @@
 #include "runtime/container/pause.h"
 #include "runtime/container/seccomp_profile.h"
 #include "runtime/container/shim.h"
+#include "runtime/container/signal_names.h"
+#include "tests/container/container_fixture.h"
 
 namespace minik::runtime {
 namespace {
-
-class ContainerTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (geteuid() != 0) GTEST_SKIP() << "SKIPPED: containers need root";
-    if (access("/bin/busybox", X_OK) != 0) GTEST_SKIP() << "SKIPPED: busybox-static is not installed";
-    char path[] = "/tmp/minik-container-XXXXXX";
-    directory = mkdtemp(path);
-    ASSERT_TRUE(make_directories(directory + "/rootfs/bin").ok());
-    for (const auto* folder : {"etc", "tmp"}) ASSERT_TRUE(make_directories(directory + "/rootfs/" + folder).ok());
-    std::filesystem::copy_file("/bin/busybox", directory + "/rootfs/bin/busybox");
-    for (const auto* tool : {"sh", "sleep", "cat", "echo", "hostname", "mount", "id", "dd", "ps", "kill", "grep", "ls", "mkdir", "tr"}) {
-      std::filesystem::create_symlink("busybox", directory + "/rootfs/bin/" + tool);
-    }
-    open();
-  }
-  void TearDown() override {
-    if (!engine) return;
-    for (const auto& sandbox : engine->sandboxes()) EXPECT_TRUE(engine->remove_sandbox(sandbox.config.id).ok());
-    engine.reset();
-    EXPECT_TRUE(Cgroup(Cgroup::kDefaultRoot, prefix()).remove().ok());
-    EXPECT_TRUE(remove_mounted_tree(directory).ok());
-  }
-
-  std::string prefix() const { return cat("minik-test-", getpid()); }
-
-  void open() {
-    auto opened = Engine::open(directory + "/state", prefix(), [this](const std::string&, const std::string& id) {
-      const std::lock_guard lock(mutex);
-      exited.push_back(id);
-      changed.notify_all();
-    });
-    ASSERT_TRUE(opened) << opened.error().message;
-    engine = *std::move(opened);
-  }
-
-  void make_sandbox(const std::string& id, bool share_processes = false) {
-    SandboxConfig config;
-    config.id = id;
-    config.share_processes = share_processes;
-    config.hostname = "pod-host";
-    const auto made = engine->create_sandbox(config);
-    ASSERT_TRUE(made.ok()) << made.error().message;
-  }
-
-  ContainerSpec spec(const std::string& id, std::vector<std::string> args) {
-    ContainerSpec s;
-    s.id = id;
-    s.args = std::move(args);
-    s.lower_directories = {directory + "/rootfs"};
-    s.capabilities = *capability_set({}, {}, false);
-    s.log_path = cat(directory, "/logs/", id, ".log");
-    return s;
-  }
-
-  Result<ContainerInfo> run(ContainerSpec s) {
-    const std::string id = s.id;
-    MINIK_TRY(engine->create_container("s", std::move(s), {}));
-    return engine->start_container(id);
-  }
-
-  void wait_for_exit(const std::string& id) {
-    std::unique_lock lock(mutex);
-    ASSERT_TRUE(changed.wait_for(lock, std::chrono::seconds(20), [&] {
-      return std::find(exited.begin(), exited.end(), id) != exited.end();
-    }));
-  }
-
-  // Runs to the end and gives what it wrote.
-  std::string output_of(ContainerSpec s) {
-    const std::string id = s.id, log = s.log_path;
-    const auto started = run(std::move(s));
-    EXPECT_TRUE(started) << started.error().message;
-    if (started && started->phase == ContainerPhase::kRunning) wait_for_exit(id);
-    std::string out;
-    const auto text = read_whole_file(log);
-    EXPECT_TRUE(text);
-    for (const auto line : split(text ? std::string_view(*text) : std::string_view(), '\n')) {
-      const auto fields = split(line, ' ');
-      if (fields.size() > 3) out += cat(line.substr(fields[0].size() + fields[1].size() + fields[2].size() + 3), "\n");
-    }
-    return out;
-  }
-
-  std::string directory;
-  std::unique_ptr<Engine> engine;
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::vector<std::string> exited;
-};
 
 TEST_F(ContainerTest, RunsAProgramInNamespacesOfItsOwn) {
   make_sandbox("s");
@@ -224,6 +130,17 @@ TEST_F(ContainerTest, FiltersSystemCallsAsAProfileOfTheUsersSays) {
   }
 }
 
+TEST(SignalNames, KnowsWhatImagesAndPodsWrite) {
+  for (const auto& [name, number] : {std::pair{"SIGTERM", SIGTERM}, std::pair{"QUIT", SIGQUIT}, std::pair{"sigwinch", SIGWINCH},
+                                     std::pair{"SIGUSR2", SIGUSR2}, std::pair{"9", 9}, std::pair{"SIGRTMIN+3", 37}, std::pair{"RTMAX-1", 63},
+                                     std::pair{"SIGRTMIN", 34}, std::pair{"64", 64}}) {
+    EXPECT_EQ(parse_signal(name), number) << name;
+  }
+  for (const auto* name : {"", "SIG", "SIGNONE", "0", "-9", "65", "SIGRTMIN+31", "SIGRTMIN+-1", "RTMAX-99999999999"}) {
+    EXPECT_EQ(parse_signal(name), std::nullopt) << name;
+  }
+}
+
 TEST(SeccompProfile, NamesWhatItCannotDo) {
   const auto why = [](const char* json) { return parse_seccomp_profile(json).error().message; };
   EXPECT_EQ(why(R"({"defaultAction": "SCMP_ACT_NOTIFY"})"),
@@ -252,28 +169,6 @@ TEST_F(ContainerTest, EndsAContainerThatTakesTooMuchMemory) {
   if (info->exit_code == 0) GTEST_SKIP() << "SKIPPED: no memory controller here";
   EXPECT_EQ(info->exit_code, 137);
   EXPECT_TRUE(info->out_of_memory);
-}
-
-TEST_F(ContainerTest, ExecsInsideWithItsOwnExitCode) {
-  make_sandbox("s");
-  ASSERT_TRUE(run(spec("c", {"sleep", "100"})));
-  int out[2];
-  ASSERT_EQ(pipe(out), 0);
-  const int null = ::open("/dev/null", O_RDWR);
-  const auto session = engine->exec("c", {"sh", "-c", "hostname; cat /proc/1/comm; exit 3"}, false, null, out[1], null);
-  ASSERT_TRUE(session) << session.error().message;
-  close(out[1]);
-  std::string text;
-  char buffer[256];
-  ssize_t n = 0;
-  while ((n = read(out[0], buffer, sizeof buffer)) > 0) text.append(buffer, static_cast<size_t>(n));
-  EXPECT_EQ(text, "pod-host\nsleep\n");
-  EXPECT_EQ(*Engine::wait_exec(*session), 3);
-  close(session->connection);
-  close(out[0]);
-  EXPECT_EQ(engine->exec("c", {"nope"}, false, null, null, null).error().message,
-            "exec: \"nope\": executable file not found in $PATH");
-  close(null);
 }
 
 TEST_F(ContainerTest, AdoptsRunningContainersAndNoticesWhatEndedMeanwhile) {
@@ -327,6 +222,15 @@ TEST_F(ContainerTest, RunsAsTheUserThatTheImageNames) {
   auto grouped = spec("grouped", {"id", "-g"});
   grouped.user = "1000:web";
   EXPECT_EQ(output_of(std::move(grouped)), "2000\n");
+  // Another first group keeps the image's others, unless the pod wants none of them.
+  for (const bool image_groups : {true, false}) {
+    auto other = spec(image_groups ? "merged" : "strict", {"grep", "Groups:", "/proc/self/status"});
+    other.user = "1000:5000";
+    other.supplementary_groups = {4000};
+    other.image_groups = image_groups;
+    const std::string groups = output_of(std::move(other));
+    EXPECT_EQ(trim(groups), image_groups ? "Groups:\t3000 4000 5000" : "Groups:\t4000 5000");
+  }
 }
 
 TEST_F(ContainerTest, NeverTakesAnUnknownUserForRoot) {
@@ -389,147 +293,27 @@ TEST_F(ContainerTest, WritesItsLimits) {
   EXPECT_EQ(engine->stats("c")->pids, 1);
 }
 
-TEST_F(ContainerTest, EndsAllThatAnExecStartedWhenItsCallerLeaves) {
+TEST_F(ContainerTest, EndsAndRemovesWhatHasFilledTheDisk) {
+  engine.reset();
+  state = "/small/state";
+  ASSERT_TRUE(make_directories(directory + "/small").ok());
+  ASSERT_EQ(mount("tmpfs", (directory + "/small").c_str(), "tmpfs", 0, "size=2m"), 0);
+  open();
   make_sandbox("s");
-  ASSERT_TRUE(run(spec("c", {"sleep", "100"})));
-  int out[2];
-  ASSERT_EQ(pipe2(out, O_CLOEXEC), 0);
-  const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-  const auto session = engine->exec("c", {"sh", "-c", "sleep 90 & echo started; sleep 90; true"}, false, null, out[1], null);
-  ASSERT_TRUE(session) << session.error().message;
-  close(out[1]);
-  char buffer[64];
-  ASSERT_EQ(read(out[0], buffer, sizeof buffer), 8);
-  close(session->connection);
-  // Both sleeps hold the pipe: its end says that neither is left.
-  EXPECT_EQ(read(out[0], buffer, sizeof buffer), 0);
-  EXPECT_EQ(engine->container("c")->phase, ContainerPhase::kRunning);
-  close(out[0]);
-  close(null);
-}
-
-TEST_F(ContainerTest, StaysInReachWhileNobodyReadsItsInput) {
-  make_sandbox("s");
-  auto s = spec("c", {"sleep", "100"});
-  s.stdin_open = true;
-  ASSERT_TRUE(run(std::move(s)));
-  int in[2];
-  ASSERT_EQ(pipe2(in, O_CLOEXEC | O_NONBLOCK), 0);
-  ASSERT_TRUE(engine->attach("c", in[0], -1, -1).ok());
-  close(in[0]);
-  const std::string flood(1 << 16, 'x');
-  pollfd writable{in[1], POLLOUT, 0};
-  while (poll(&writable, 1, 300) == 1 && write(in[1], flood.data(), flood.size()) > 0) {
-  }
-  ASSERT_TRUE(engine->signal_container("c", SIGKILL).ok());
+  ASSERT_TRUE(run(spec("c", {"sh", "-c", "trap 'exit 7' USR1; dd if=/dev/zero of=/hog bs=64k count=100; while true; do sleep 0.02; done"})));
+  std::error_code error;
+  const std::string small = directory + "/small";
+  for (int i = 0; i < 400 && std::filesystem::space(small, error).available > 0; ++i) usleep(5000);
+  ASSERT_FALSE(write_file_atomically(small + "/more", "text").ok());
+  ASSERT_TRUE(engine->signal_container("c", SIGUSR1).ok());
   wait_for_exit("c");
-  EXPECT_EQ(engine->container("c")->exit_code, 137);
-  close(in[1]);
-}
-
-TEST_F(ContainerTest, TellsTheFirstToAttachWhatHeHasMissed) {
-  make_sandbox("s");
-  auto s = spec("c", {"sh", "-c", "echo out; echo err >&2; exec cat"});
-  s.stdin_open = s.stdin_once = true;
-  const std::string log = s.log_path;
-  ASSERT_TRUE(run(std::move(s)));
-  const auto logged = [&log] {
-    const auto text = read_whole_file(log);
-    return text && text->find(" stdout F out\n") != std::string::npos && text->find(" stderr F err\n") != std::string::npos;
-  };
-  while (!logged()) sched_yield();
-  const auto heard = [&](int from) {
-    char buffer[64];
-    const ssize_t n = read(from, buffer, sizeof buffer);
-    return std::string(buffer, n > 0 ? static_cast<size_t>(n) : 0);
-  };
-  int in[2], out[2], err[2], late[2];
-  for (int* pair : {in, out, err, late}) ASSERT_EQ(pipe2(pair, O_CLOEXEC), 0);
-  ASSERT_TRUE(engine->attach("c", in[0], out[1], err[1]).ok());
-  EXPECT_EQ(heard(out[0]), "out\n");
-  EXPECT_EQ(heard(err[0]), "err\n");
-  ASSERT_TRUE(engine->attach("c", -1, late[1], -1).ok());
-  ASSERT_EQ(write(in[1], "more\n", 5), 5);
-  EXPECT_EQ(heard(out[0]), "more\n");
-  EXPECT_EQ(heard(late[0]), "more\n");
-  for (int* pair : {in, out, err, late}) close(pair[0]), close(pair[1]);
-  wait_for_exit("c");
-  EXPECT_FALSE(engine->attach("c", -1, -1, -1).ok());
-}
-
-TEST_F(ContainerTest, GivesAPrivilegedContainerWhatThisProcessHas) {
-  make_sandbox("s");
-  auto s = spec("c", {"grep", "CapPrm", "/proc/self/status"});
-  s.capabilities = *capability_set({}, {}, true);
-  s.privileged = true;
-  std::ifstream own("/proc/self/status");
-  std::string line;
-  while (std::getline(own, line) && !line.starts_with("CapPrm")) {
-  }
-  EXPECT_EQ(output_of(std::move(s)), line + "\n");
-}
-
-TEST_F(ContainerTest, EndsAnInputThatIsOpenOnceWithItsFirstGuest) {
-  make_sandbox("s");
-  auto s = spec("c", {"cat"});
-  s.stdin_open = s.stdin_once = true;
-  const std::string log = s.log_path;
-  ASSERT_TRUE(run(std::move(s)));
-  int in[2];
-  ASSERT_EQ(pipe2(in, O_CLOEXEC), 0);
-  ASSERT_TRUE(engine->attach("c", in[0], -1, -1).ok());
-  close(in[0]);
-  ASSERT_EQ(write(in[1], "hello\n", 6), 6);
-  close(in[1]);
-  wait_for_exit("c");
-  EXPECT_NE(read_whole_file(log)->find(" stdout F hello\n"), std::string::npos);
-}
-
-TEST_F(ContainerTest, GivesAnExecATerminalOfTheSizeAskedForWithANameInTheContainer) {
-  make_sandbox("s");
-  ASSERT_TRUE(run(spec("c", {"sleep", "100"})));
-  const auto terminal = engine->open_terminal("c");
-  ASSERT_TRUE(terminal) << terminal.error().message;
-  winsize size{};
-  size.ws_row = 33;
-  size.ws_col = 77;
-  ASSERT_EQ(ioctl(terminal->master, TIOCSWINSZ, &size), 0);
-  const auto session = engine->exec("c", {"busybox", "sh", "-c", "stty size; busybox tty"}, true, terminal->slave,
-                                    terminal->slave, terminal->slave);
-  ASSERT_TRUE(session) << session.error().message;
-  close(terminal->slave);
-  EXPECT_EQ(*Engine::wait_exec(*session), 0);
-  std::string text;
-  char buffer[64];
-  ssize_t n = 0;
-  while ((n = read(terminal->master, buffer, sizeof buffer)) > 0) text.append(buffer, static_cast<size_t>(n));
-  EXPECT_EQ(text, "33 77\r\n/dev/pts/0\r\n");
-  close(session->connection);
-  close(terminal->master);
-}
-
-TEST_F(ContainerTest, GivesAContainerATerminalOfItsOwn) {
-  make_sandbox("s");
-  auto wanted = spec("c", {"busybox", "tty"});
-  wanted.terminal = true;
-  wanted.log_path = directory + "/log";
-  ASSERT_TRUE(run(wanted));
-  wait_for_exit("c");
-  EXPECT_NE(read_whole_file(directory + "/log")->find("/dev/pts/0"), std::string::npos);
-}
-
-TEST_F(ContainerTest, CountsAContainerWhoseShimWasKilledAsKilled) {
-  make_sandbox("s");
-  const auto started = run(spec("c", {"sleep", "100"}));
-  ASSERT_TRUE(started);
-  const auto status = *read_whole_file(cat("/proc/", started->pid, "/status"));
-  const auto line = status.substr(status.find("PPid:") + 5);
-  const auto shim = parse_int64(trim(line.substr(0, line.find('\n'))));
-  ASSERT_TRUE(shim && *shim > 1);
-  ASSERT_EQ(kill(static_cast<pid_t>(*shim), SIGKILL), 0);
-  wait_for_exit("c");
-  EXPECT_EQ(engine->container("c")->exit_code, 137);
-  EXPECT_FALSE(engine->start_container("c"));  // and is not started a second time
+  EXPECT_EQ(engine->container("c")->exit_code, 7);
+  engine.reset();
+  open();
+  EXPECT_EQ(engine->container("c")->exit_code, 7) << "the record of its end had no room";
+  EXPECT_TRUE(engine->stop_sandbox("s").ok());
+  EXPECT_TRUE(engine->remove_sandbox("s").ok());
+  EXPECT_GT(std::filesystem::space(small, error).available, 1u << 20);
 }
 
 TEST_F(ContainerTest, SweepsWhatWasHalfMade) {
@@ -584,6 +368,18 @@ TEST_F(ContainerTest, SeesTheMachinesProcessesWhenAskedTo) {
   const std::string out = output_of(std::move(s));
   EXPECT_EQ(out, cat(engine->container("c")->pid, "\n", std::filesystem::read_symlink("/proc/self/ns/pid").string(), "\n"));
   EXPECT_TRUE(engine->remove_container("c").ok());  // what it left running is gone with it
+}
+
+TEST_F(ContainerTest, GivesAPrivilegedContainerWhatThisProcessHas) {
+  make_sandbox("s");
+  auto s = spec("c", {"grep", "CapPrm", "/proc/self/status"});
+  s.capabilities = *capability_set({}, {}, true);
+  s.privileged = true;
+  std::ifstream own("/proc/self/status");
+  std::string line;
+  while (std::getline(own, line) && !line.starts_with("CapPrm")) {
+  }
+  EXPECT_EQ(output_of(std::move(s)), line + "\n");
 }
 
 }  // namespace

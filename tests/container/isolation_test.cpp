@@ -22,7 +22,18 @@
 namespace minik::runtime {
 namespace {
 
-using IsolationTest = ContainerFixture;
+class IsolationTest : public ContainerTest {
+ protected:
+  void make_sandbox() { ContainerTest::make_sandbox("s"); }
+
+  MountSpec bind(const std::string& source, const std::string& target) const {
+    MountSpec mount;
+    mount.type = "bind";
+    mount.source = directory + source;
+    mount.target = target;
+    return mount;
+  }
+};
 
 TEST_F(IsolationTest, MountsOfASubPathOnlyWhatIsInsideOfTheVolume) {
   make_sandbox();
@@ -230,7 +241,9 @@ TEST(DeviceRules, AreObeyedInAGroupOfVersionTwo) {
 
 TEST_F(IsolationTest, RunsAnImageOfAsManyLayersAsImagesHaveWhateverTheFoldersAreCalled) {
   const std::string home = directory + "/a:b,c\\d e";
-  open(home + "/state");
+  engine.reset();
+  state = home.substr(directory.size()) + "/state";
+  open();
   make_sandbox();
   auto s = spec("c", {"cat", "/first", "/last"});
   constexpr int kLayers = 127;

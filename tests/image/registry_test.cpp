@@ -1,13 +1,18 @@
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <string>
+#include <thread>
 
 #include "control/base/text.h"
+#include "runtime/image/http_client.h"
 #include "runtime/image/registry_auth.h"
 #include "runtime/image/registry_client.h"
 #include "tests/image/image_fixture.h"
@@ -326,6 +331,33 @@ TEST_F(Registry, ThatSpeaksNonsenseIsRefused) {
     EXPECT_EQ(pulled.error().message.find('\n'), std::string::npos) << pulled.error().message;
   }
   EXPECT_TRUE(paths_under(folder_ / "store/blobs/sha256").empty());
+}
+
+TEST(HttpClient, DoesNotWaitForAPeerThatGivesAByteNowAndThen) {
+  std::atomic<bool> ended{false};
+  UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  ASSERT_TRUE(::bind(listener.get(), generic, size) == 0 && ::listen(listener.get(), 1) == 0 &&
+              ::getsockname(listener.get(), generic, &size) == 0);
+  std::thread trickle([&] {
+    const UniqueFd peer(::accept(listener.get(), nullptr, nullptr));
+    const std::string head = "HTTP/1.1 200 OK\r\nX-Slow: ";
+    for (size_t i = 0; !ended && ::send(peer.get(), i < head.size() ? &head[i] : "a", 1, MSG_NOSIGNAL) == 1; ++i) ::usleep(10'000);
+  });
+  PeerOptions options;
+  options.idle_limit = milliseconds(200);
+  HttpClient client(options);
+  HttpRequest request;
+  request.url = *parse_url(cat("http://127.0.0.1:", ntohs(address.sin_port), "/"));
+  const auto response = client.send(request);
+  ended = true;
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().code, ErrorCode::kTimeout);
+  trickle.join();
 }
 
 TEST(RegistryAuth, ReadsChallenges) {

@@ -1,18 +1,16 @@
 #include "minik/net/api_front.h"
 
 #include <algorithm>
-#include <set>
 #include <string_view>
 #include <utility>
 #include <variant>
 
 #include "control/api/proxy_target.h"
-#include "control/audit/audit_event.h"
 #include "control/base/text.h"
-#include "control/base/utf8.h"
 #include "control/object/json.h"
 #include "control/object/keys.h"
 #include "control/schema/kinds.h"
+#include "minik/net/api_answer.h"
 #include "minik/net/api_call.h"
 #include "minik/net/api_list.h"
 #include "minik/net/api_proxy.h"
@@ -28,39 +26,6 @@ using control::Verb;
 constexpr const char* kAnonymous = "system:anonymous";
 constexpr const char* kAuthenticated = "system:authenticated";
 
-void add_warnings(HttpResponse& response, const std::vector<std::string>& warnings) {
-  std::set<std::string_view> seen;
-  std::vector<std::string_view> once;
-  size_t bytes = 0;
-  for (const std::string_view warning : warnings) {
-    if (!seen.insert(warning).second) continue;
-    once.push_back(warning);
-    bytes += warning.size();
-  }
-  const bool cut = bytes > kApiWarningBytesMax;
-  bytes = 0;
-  for (const std::string_view warning : once) {
-    std::string_view text = warning.substr(0, cut ? kApiWarningCutBytes : warning.npos);
-    text = text.substr(0, utf8_prefix(text));
-    if ((bytes += text.size()) > kApiWarningBytesMax) break;
-    response.headers.push_back({"warning", cat("299 - ", quoted(text))});
-  }
-}
-
-HttpResponse to_http(control::HttpReply reply) {
-  HttpResponse response{reply.status, {{"content-type", std::move(reply.content_type)}}, {}};
-  for (auto& [name, value] : reply.headers) response.headers.push_back({name, std::move(value)});
-  add_warnings(response, reply.warnings);
-  // Lists change at any moment; a proxy or browser must not keep them.
-  response.headers.push_back({"cache-control", "no-cache, private"});
-  response.body = std::move(reply.body);
-  return response;
-}
-
-HttpResponse to_http(const Error& error) {
-  return to_http(control::reply_with(error));
-}
-
 Error no_page() { return Error(ErrorCode::kNotFound, "the server could not find the requested resource"); }
 
 Error no_server() {
@@ -74,18 +39,6 @@ Error too_many_requests() {
   Error error(ErrorCode::kTooManyRequests, "too many requests, please try again later");
   error.retry_after_seconds = 1;
   return error;
-}
-
-std::vector<HttpHeader> flow_headers(const control::FlowClass& flow) {
-  if (flow.schema_uid.empty()) return {};
-  return {{"x-kubernetes-pf-flowschema-uid", flow.schema_uid}, {"x-kubernetes-pf-prioritylevel-uid", flow.level->uid}};
-}
-
-// Which line it waited in, and under which number the audit log has it. On the control thread, or after its answer.
-std::vector<HttpHeader> answer_headers(const control::FlowClass& flow, const control::AuditContext* audit) {
-  auto headers = flow_headers(flow);
-  if (audit && audit->request) headers.push_back({"audit-id", audit->request->id});
-  return headers;
 }
 
 // What looks at many objects costs more turns than what looks at one.

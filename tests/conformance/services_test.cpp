@@ -131,5 +131,12 @@ TEST_F(Services, WithoutAddressAndSelectorMayHaveEndpointsOfBothFamilies) {
   EXPECT_EQ(to_json(spec_of(made)[keys::kIpFamilies]), R"(["IPv4","IPv6"])");
 }
 
+// Defaults take them out before validation could refuse them, as in Kubernetes.
+TEST_F(Services, ForgetTheSettingsOfAnAffinityThatTheyDoNotHave) {
+  const auto made = make("{sessionAffinity: None, sessionAffinityConfig: {clientIP: {timeoutSeconds: 5}}, ports: [{port: 80}]}");
+  ASSERT_EQ(made.status, 201) << made.message();
+  EXPECT_EQ(fields(made, {"sessionAffinityConfig"}), "");
+}
+
 }  // namespace
 }  // namespace minik::control

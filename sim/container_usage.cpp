@@ -12,10 +12,10 @@ namespace {
 // How often a machine whose memory is in use is looked at.
 constexpr Duration kMemoryPeriod = seconds(2);
 constexpr int64_t kNeverKilled = -1000;
-// Nobody has more, and sums of many stay in their type.
-constexpr int64_t kBytesMax = 1LL << 50;
+// Nobody has more of anything, and sums of many stay in their type.
+constexpr int64_t kMost = 1LL << 50, kMilliCpuMax = 100'000'000;
 
-int64_t times(int64_t bytes, int64_t count) { return bytes > 0 && count > kBytesMax / bytes ? kBytesMax : bytes * count; }
+int64_t times(int64_t amount, int64_t count) { return amount > 0 && count > kMost / amount ? kMost : amount * count; }
 }
 
 // As if it had used since the last look what it uses now: whoever looks often sees every change.
@@ -25,8 +25,9 @@ void SimulatedRuntime::count_cpu(Container& container) const {
     int64_t milli = container.behaviour->milli_cpu;
     const ImageLoad* load = load_of(container);
     if (load && load->running > 0) milli += load->milli_cpu / load->running;
-    milli += requests_of(container) * container.behaviour->cpu_per_request.ns / 1'000'000;
+    milli += times(container.behaviour->cpu_per_request.ns, requests_of(container)) / 1'000'000;
     if (container.spins) milli += container.behaviour->spin_milli_cpu;
+    milli = std::min(milli, kMilliCpuMax);
     container.cpu_usage_ns += (now - container.cpu_known_at).ns / 1000 * milli;
   }
   container.cpu_known_at = now;

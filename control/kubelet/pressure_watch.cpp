@@ -99,31 +99,30 @@ void PressureWatch::read_machine(Measured& measured) const {
 }
 
 void PressureWatch::judge(const Measured& measured) {
-  const Workers evicted = evict_who_exceeds(measured.disk);
+  const bool evicted = evict_who_exceeds(measured.disk);
   const auto found = shortages(options_.thresholds, measured.signals);
   for (const auto pressure : kNodePressures) {
     set_pressure(pressure, std::ranges::any_of(found, [&](const Shortage& shortage) { return pressure_of(shortage.signal) == pressure; }));
   }
   if (found.empty() && !(options_.goes_on && options_.goes_on())) look_timer_.cancel();
   // Who goes may leave enough.
-  if (!evicted.empty()) return await_end(evicted);
-  if (found.empty()) return done();
+  if (found.empty() || evicted) return done();
   listener_.reclaims(resource_of(found.front().signal));
   if (pressure_of(found.front().signal) != NodePressure::kDisk) return evict_one();
   reclaim(std::make_shared<Workers>(workers_()));
 }
 
-PressureWatch::Workers PressureWatch::evict_who_exceeds(const DiskUsage& usage) {
-  Workers evicted;
+bool PressureWatch::evict_who_exceeds(const DiskUsage& usage) {
+  bool any = false;
   for (const auto& worker : workers_()) {
     const auto written = usage.pods.find(std::string(object_uid(worker->pod())));
     if (written == usage.pods.end() || !worker->is_active()) continue;
     const auto why = exceeded_storage_limit({worker->pod(), written->second});
     if (!why) continue;
     worker->evict(*why, EvictionCause::kOwnLimit);
-    evicted.push_back(worker);
+    any = true;
   }
-  return evicted;
+  return any;
 }
 
 void PressureWatch::set_pressure(NodePressure pressure, bool is_short) {
@@ -211,18 +210,13 @@ void PressureWatch::evict_first(const Workers& active, const Measured& measured,
   const auto next = next_to_evict(candidates, shortage.signal);
   if (!next) return done();
   of[*next]->evict(eviction_message(candidates[*next], shortage), EvictionCause::kNodePressure);
-  await_end({of[*next]});
+  await_end(of[*next], executor_.now() + kEndMax);
 }
 
-void PressureWatch::await_end(const Workers& evicted) { poll_end({evicted.begin(), evicted.end()}, executor_.now() + kEndMax); }
-
-void PressureWatch::poll_end(const std::vector<std::weak_ptr<PodWorker>>& evicted, Instant deadline) {
+void PressureWatch::await_end(const std::weak_ptr<PodWorker>& evicted, Instant deadline) {
   end_timer_.arm(kEndPoll, [this, evicted, deadline] {
-    const bool goes_still = std::ranges::any_of(evicted, [](const auto& of) {
-      const auto worker = of.lock();
-      return worker && !worker->state().terminal;
-    });
-    if (goes_still && executor_.now() < deadline) return poll_end(evicted, deadline);
+    const auto worker = evicted.lock();
+    if (worker && !worker->state().terminal && executor_.now() < deadline) return await_end(evicted, deadline);
     done();
     look();
   });

@@ -78,16 +78,15 @@ class PressureWatch {
   void measure_disk(const Workers& of, Measured measured, std::function<void(const Measured&)> then);
   void read_machine(Measured& measured) const;
   void judge(const Measured& measured);
-  Workers evict_who_exceeds(const DiskUsage& usage);
+  bool evict_who_exceeds(const DiskUsage& usage);
   void set_pressure(NodePressure pressure, bool is_short);
   void reclaim(const std::shared_ptr<Workers>& all);
   void remove_remains(const std::shared_ptr<Workers>& all, size_t from);
   void remove_unused_images(const std::shared_ptr<Workers>& all);
   void evict_one();
   void evict_first(const Workers& active, const Measured& measured, const Shortage& shortage);
-  // Looks again as soon as these have ended.
-  void await_end(const Workers& evicted);
-  void poll_end(const std::vector<std::weak_ptr<PodWorker>>& evicted, Instant deadline);
+  // Looks again as soon as it has ended.
+  void await_end(const std::weak_ptr<PodWorker>& evicted, Instant deadline);
   void done() { looking_ = false; }
 
   struct Pressure {

@@ -2,12 +2,14 @@
 // endpoints for trying out probes, load and crashes. Plain HTTP on $PORT (default 8080), from $READY_AFTER on.
 //
 // It behaves as its variables say: ends with $EXIT_CODE after $EXIT_AFTER, or crashes with $CRASH_CODE after $CRASH_AFTER; takes
-// $MEMORY bytes, and $MEMORY_PER_SECOND more each second; upon SIGTERM goes on for $STOP_AFTER, or with $IGNORE_SIGTERM for
-// ever. /hang?for=5s answers nobody and no signal for so long, /unready?for=5s answers 503, /oom takes memory until it is killed.
+// $MEMORY bytes, and $MEMORY_PER_SECOND more each second; writes $DISK bytes to /written, and $DISK_PER_SECOND more each second;
+// upon SIGTERM goes on for $STOP_AFTER, or with $IGNORE_SIGTERM for ever. /hang?for=5s answers nobody and no signal for so long,
+// /unready?for=5s answers 503, /oom takes memory until it is killed.
 #include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -86,15 +88,27 @@ void take_memory(int64_t bytes) {
   for (int64_t at = 0; at < bytes; at += kPage) const_cast<volatile char*>(memory)[at] = 1;
 }
 
-void take_memory_in_time() {
-  take_memory(parse_int64(variable("MEMORY", "0")).value_or(0));
-  const int64_t more = parse_int64(variable("MEMORY_PER_SECOND", "0")).value_or(0);
+// Onto the disk under its root.
+void write_bytes(int64_t bytes) {
+  std::FILE* const file = bytes > 0 ? std::fopen("/written", "a") : nullptr;
+  if (!file) return;
+  const std::string block(1 << 16, 'x');
+  for (int64_t left = bytes; left > 0; left -= static_cast<int64_t>(block.size())) {
+    std::fwrite(block.data(), 1, static_cast<size_t>(std::min(left, static_cast<int64_t>(block.size()))), file);
+  }
+  std::fclose(file);
+}
+
+// So many bytes now, and so many more each second.
+void take_in_time(const char* now_name, const char* more_name, void (*take)(int64_t bytes)) {
+  take(parse_int64(variable(now_name, "0")).value_or(0));
+  const int64_t more = parse_int64(variable(more_name, "0")).value_or(0);
   if (more <= 0) return;
-  std::thread([more] {
+  std::thread([more, take] {
     constexpr int kStepsPerSecond = 10;
     for (;;) {
       sleep_for(milliseconds(1000 / kStepsPerSecond));
-      take_memory(more / kStepsPerSecond);
+      take(more / kStepsPerSecond);
     }
   }).detach();
 }
@@ -191,7 +205,8 @@ int run_demo_server() {
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);
   end_in_time("EXIT_AFTER", "EXIT_CODE", "0");
   end_in_time("CRASH_AFTER", "CRASH_CODE", "1");
-  take_memory_in_time();
+  take_in_time("MEMORY", "MEMORY_PER_SECOND", take_memory);
+  take_in_time("DISK", "DISK_PER_SECOND", write_bytes);
   const auto port = parse_int64(variable("PORT", "8080")).value_or(8080);
   // Until it is ready nobody listens, and whoever tries to connect is refused.
   if (const auto wait = duration("READY_AFTER")) {

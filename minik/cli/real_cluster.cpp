@@ -429,6 +429,8 @@ void RealCluster::make_images(const std::set<std::string>& names) {
     image.env.push_back(cat("CRASH_CODE=", behaviour.crash_code));
     image.env.push_back(cat("MEMORY=", behaviour.memory_bytes));
     image.env.push_back(cat("MEMORY_PER_SECOND=", behaviour.memory_growth_bytes));
+    image.env.push_back(cat("DISK=", behaviour.disk_bytes.min));
+    image.env.push_back(cat("DISK_PER_SECOND=", behaviour.disk_growth_bytes.min));
     text("STOP_AFTER", behaviour.stop.draw(unused));
     if (behaviour.ignores_sigterm) image.env.push_back("IGNORE_SIGTERM=1");
     if (!behaviour.start_error.empty()) image.entrypoint = {"/no-such-program"};

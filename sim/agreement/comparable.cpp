@@ -20,7 +20,7 @@ constexpr std::string_view kFaults =
 constexpr Duration kAtStart = milliseconds(100);
 constexpr uint32_t kAlways = 1'000'000;  // of a million
 constexpr size_t kStrikesMax = 100;
-constexpr int64_t kMemoryMax = 1LL << 30;
+constexpr int64_t kTakenMax = 1LL << 30;  // of the real machine, by one container
 
 void find_images(const control::Value& value, std::set<std::string>& into) {
   for (const auto& item : value.items()) find_images(item, into);
@@ -46,7 +46,7 @@ class Translation {
     scenario_.duration = duration;
     MINIK_TRY(probes());
     MINIK_TRY(struck_pods());
-    MINIK_TRY(memory());
+    MINIK_TRY(growth());
     MINIK_TRY(registries());
     boot_first();
     whole_process();
@@ -143,16 +143,21 @@ class Translation {
         if (!is_set) continue;
         return reader_.error(at + std::string(field),
                              "no real image behaves so; ready, neverReady, stop, ignoresSigterm, missing, startError, exitAfter, "
-                             "exitCode, crash and uses of memory can be compared");
+                             "exitCode, crash and uses of memory and disk can be compared");
       }
       const bool uses_more = image.milli_cpu > 0 || image.cpu_per_request > Duration{} || image.memory_per_request_bytes > 0 ||
-                             image.writes();
+                             image.log_growth_bytes.max > 0 || image.volume_growth_bytes.max > 0;
       if (uses_more) {
-        return reader_.error(at + "uses", "memory and memoryGrowthPerSecond can be compared, all else is not used up for real");
+        return reader_.error(at + "uses", "memory, memoryGrowthPerSecond, disk and diskGrowthPerSecond can be compared, all else is not used up "
+                                          "for real");
       }
-      if (image.memory_bytes > kMemoryMax) {
+      if (image.memory_bytes > kTakenMax) {
         return reader_.error(at + "uses.memory", "would be taken for real; it can be compared up to 1Gi");
       }
+      if (image.disk_bytes.max > kTakenMax) {
+        return reader_.error(at + "uses.disk", "would be written for real; it can be compared up to 1Gi");
+      }
+      for (auto* const spread : {&image.disk_bytes, &image.disk_growth_bytes}) spread->min = spread->max = spread->draw(rng_);
       if (image.crash_at_start > 0 && image.crash_at_start < kAlways) {
         return reader_.error(at + "crash.atStart", "a share of the starts is other starts in each world; 100% can be compared");
       }
@@ -229,20 +234,23 @@ class Translation {
   }
 
   // What grows needs an end.
-  Status memory() const {
-    const auto templates = pod_templates(deeds_);
+  Status growth() const {
     for (size_t i = 0; i < scenario_.images.size(); ++i) {
-      if (scenario_.images[i].memory_growth_bytes == 0) continue;
-      for (const auto& pods : templates) {
-        for (const auto& container : pods.spec[control::keys::kContainers].items()) {
-          if (&behaviour_of(scenario_, container[control::keys::kImage].as_string()) != &scenario_.images[i]) continue;
-          const auto& limits = container[control::keys::kResources][control::keys::kLimits];
-          const auto limit = control::Quantity::of_value(limits.get("memory")).units();
-          if (limit > 0 && limit <= kMemoryMax) continue;
-          return reader_.error(cat("spec.images[", i, "].uses.memoryGrowthPerSecond"),
-                               cat("is taken for real, until the limit of the container, which may be 1Gi: ", pods.owner, " has ",
-                                   limit > 0 ? "more" : "none", " for ", container[control::keys::kName].as_string()));
-        }
+      const ImageBehaviour& image = scenario_.images[i];
+      if (image.memory_growth_bytes > 0) MINIK_TRY(is_limited(image, "memory", cat("spec.images[", i, "].uses.memoryGrowthPerSecond")));
+      if (image.disk_growth_bytes.max > 0) MINIK_TRY(is_limited(image, "ephemeral-storage", cat("spec.images[", i, "].uses.diskGrowthPerSecond")));
+    }
+    return {};
+  }
+
+  Status is_limited(const ImageBehaviour& image, std::string_view resource, const std::string& at) const {
+    for (const auto& pods : pod_templates(deeds_)) {
+      for (const auto& container : pods.spec[control::keys::kContainers].items()) {
+        if (&behaviour_of(scenario_, container[control::keys::kImage].as_string()) != &image) continue;
+        const auto limit = control::Quantity::of_value(container[control::keys::kResources][control::keys::kLimits].get(resource)).units();
+        if (limit > 0 && limit <= kTakenMax) continue;
+        return reader_.error(at, cat("is taken for real, until the container's limit of ", resource, ", which may be 1Gi: ", pods.owner, " has ",
+                                     limit > 0 ? "more" : "none", " for ", container[control::keys::kName].as_string()));
       }
     }
     return {};

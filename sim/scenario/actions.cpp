@@ -3,6 +3,7 @@
 
 #include "control/base/typo.h"
 #include "control/object/keys.h"
+#include "control/schema/names.h"
 #include "control/schema/schema.h"
 #include "sim/scenario/manifest_fields.h"
 #include "sim/scenario/parts.h"
@@ -116,6 +117,11 @@ Result<UpgradePoolAction> upgrade_pool(const Reader& r, const Value& v, const st
     MINIK_ASSIGN(action.drain_timeout, r.duration(v, at, "drainTimeout", {}));
   }
   MINIK_ASSIGN(action.labels, r.text_map(v, at, "labels"));
+  for (const auto& [name, value] : action.labels) {
+    for (const auto& wrong : {control::check_qualified_name(name), control::check_label_value(value)}) {
+      if (!wrong.empty()) return r.error(at + ".labels", cat(quoted(name), ": ", wrong.front()));
+    }
+  }
   return action;
 }
 

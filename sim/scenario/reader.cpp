@@ -17,7 +17,7 @@ namespace {
 constexpr int kDistributionDepthMax = 4;
 constexpr size_t kChoicesMax = 64;
 constexpr Duration kLongest = hours(24 * 3660);
-constexpr std::string_view kDurationHint = "must be a duration such as 90s or 2m30s";
+constexpr std::string_view kDurationHint = "must be a duration such as 90s or 2m30s, of ten years at the most";
 
 std::optional<Duration> duration_of(const Value& value) {
   const auto parsed = value.is_string() ? parse_duration(value.as_string()) : std::nullopt;

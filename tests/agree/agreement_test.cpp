@@ -169,7 +169,7 @@ TEST(Comparable, WhatARealClusterCannotBeGivenIsRefusedWithItsLine) {
       {"  faults:\n  - {at: 1m, for: 1m, stopKubelets: {runs: app=web}}", "`runs` chooses machines, and there is one; write `stopKubelets: all`"},
       {"  timeline:\n  - {at: 1m, stopApi: {}}", "needs `for`"},
       {"  timeline:\n  - {at: 1m, exhaustQuota: {namespace: default, resources: [pods]}}", "exhaustQuota needs `for`"},
-      {"  images:\n  - {match: web, uses: {logGrowthPerSecond: 1Mi}}", "spec.images[0].uses: memory and memoryGrowthPerSecond can be compared"},
+      {"  images:\n  - {match: web, uses: {logGrowthPerSecond: 1Mi}}", "spec.images[0].uses: memory, memoryGrowthPerSecond, disk and diskGrowthPerSecond can be compared"},
       {"  faults:\n  - {at: 1m, for: 1m, freezeNodes: all}", "freezeNodes cannot be done to a real cluster, which is one machine"},
       {"  faults:\n  - {at: 1m, for: 1m, loseLeader: {component: scheduler}}", "and one process; faults that can be compared are"},
       {"  faults:\n  - {random: {every: 1s}, for: 1m, stopApi: {}}", "strikes more than 100 times; make `every` longer"},
@@ -184,8 +184,12 @@ TEST(Comparable, WhatARealClusterCannotBeGivenIsRefusedWithItsLine) {
       {"  images:\n  - {match: web, crash: {atStart: 5%}}", "spec.images[0].crash.atStart: a share of the starts"},
       {"  images:\n  - {match: web, exitAfter: 5s, crash: {after: 5s}}", "spec.images[0].crash: beside exitAfter cannot be compared"},
       {"  images:\n  - {match: web, load: {requests: 5}}", "spec.images[0].load: no real image behaves so"},
-      {"  images:\n  - {match: web, uses: {cpu: 1}}", "spec.images[0].uses: memory and memoryGrowthPerSecond can be compared"},
+      {"  images:\n  - {match: web, uses: {cpu: 1}}", "spec.images[0].uses: memory, memoryGrowthPerSecond, disk and diskGrowthPerSecond can be compared"},
       {"  images:\n  - {match: web, uses: {memory: 2Gi}}", "would be taken for real; it can be compared up to 1Gi"},
+      {"  images:\n  - {match: web, uses: {disk: 2Gi}}", "would be written for real; it can be compared up to 1Gi"},
+      {"  images:\n  - {match: web, uses: {diskGrowthPerSecond: 1Mi}}\n  timeline:\n  - {at: 1s, apply: {apiVersion: v1, kind: Pod, metadata: {name: a}, "
+       "spec: {containers: [{name: c, image: web, resources: {limits: {ephemeral-storage: 2Gi}}}]}}}",
+       "until the container's limit of ephemeral-storage, which may be 1Gi: Pod default/a has more for c"},
       {"  images:\n  - {match: web, uses: {memoryGrowthPerSecond: 1Mi}}\n  timeline:\n  - {at: 1s, apply: {apiVersion: v1, kind: Pod, metadata: {name: a}, "
        "spec: {containers: [{name: c, image: web}]}}}", "Pod default/a has none for c"},
       {"  timeline:\n  - {at: 1s, apply: {apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: c, image: web, livenessProbe: "

@@ -5,7 +5,7 @@ here=$(dirname "${BASH_SOURCE[0]}")
 source "$here/lib.sh" "$1"
 run start >/dev/null
 deeds="rollout job-with-failures statefulset crash-loop failing-probe missing-image drained-node budget"
-faults="crashed-container hung-container out-of-memory unready bad-ends daemon-away agent-away registry-outage quota"
+faults="crashed-container hung-container out-of-memory unready bad-ends disk-limit daemon-away agent-away registry-outage quota"
 for name in ${!2}; do
   step "$name"
   "$minik" sim compare "$here/../agree/scenarios/$name.yaml" -p "$profile"

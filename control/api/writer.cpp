@@ -34,6 +34,11 @@ class SchemaRules : public PatchSchema {
   }
 };
 
+Error other_namespace() {
+  return Error(ErrorCode::kBadRequest,
+               "the namespace of the provided object does not match the namespace sent on the request");
+}
+
 Status check_name(const ResourceInfo& resource, const ApiRequest& request, const Value& body) {
   const auto name = object_name(body);
   if (!name.empty() && name != request.name) {
@@ -42,9 +47,7 @@ Status check_name(const ResourceInfo& resource, const ApiRequest& request, const
   }
   const auto namespace_ = object_namespace(body);
   if (resource.namespaced && !namespace_.empty() && namespace_ != request.namespace_) {
-    return Error(ErrorCode::kBadRequest,
-                 cat("the namespace of the provided object does not match the namespace sent on the "
-                     "request"));
+    return other_namespace();
   }
   return {};
 }
@@ -182,13 +185,29 @@ Result<Value> Writer::reviewed_part(Operation operation, const Value& part, cons
 Result<Value> Writer::mutated_by_webhooks(Operation operation, Value object, const Value& old) {
   if (!server_.gate_) return object;
   return server_.gate_->mutate(attributes(operation, object, old), [&](const Value& document) -> Result<Value> {
+    MINIK_ASSIGN(const Value same, as_the_same(document, old));
     std::vector<std::string> unseen;
-    MINIK_ASSIGN(Value next, decode_and_default(resource_, document.with(keys::kApiVersion, resource_.api_version), old,
+    MINIK_ASSIGN(Value next, decode_and_default(resource_, same.with(keys::kApiVersion, resource_.api_version), old,
                                                 FieldValidation::kIgnore, unseen));
     if (old.is_absent()) return next;
     return request_.subresource == "status" ? prepare_for_status_update(resource_, next, old)
                                             : prepare_for_update(resource_, next, old);
   });
+}
+
+// Whoever changes an object may not make another of it: what was authorized and looked up is the one that was asked for.
+// A new one may still be given a name.
+Result<Value> Writer::as_the_same(const Value& changed, const Value& old) const {
+  const Value& metadata = changed[keys::kMetadata];
+  const std::string_view namespace_ = object_namespace(changed);
+  if (resource_.namespaced && !namespace_.empty() && namespace_ != request_.namespace_) return other_namespace();
+  if (old.has_value() && object_name(changed) != object_name(old)) {
+    return invalid(resource_, object_name(old),
+                   {{"FieldValueInvalid", cat("Invalid value: ", quoted(object_name(changed)), ": field is immutable"),
+                     "metadata.name"}});
+  }
+  const Value home = resource_.namespaced ? Value(request_.namespace_) : Value();
+  return metadata[keys::kNamespace] == home ? changed : changed.with(keys::kMetadata, metadata.with(keys::kNamespace, home));
 }
 
 Status Writer::allowed_by_users(Operation operation, const Value& object, const Value& old) const {
@@ -199,8 +218,7 @@ Result<ApiResponse> Writer::create() {
   MINIK_TRY(check_kind(resource_, request_.body));
   const auto namespace_ = object_namespace(request_.body);
   if (resource_.namespaced && !namespace_.empty() && namespace_ != request_.namespace_) {
-    return Error(ErrorCode::kBadRequest,
-                 "the namespace of the provided object does not match the namespace sent on the request");
+    return other_namespace();
   }
   MINIK_ASSIGN(Value object, server_.admission_->cached_decode(
                                  resource_, request_, [&] { return decoded(request_.body, Value()); }));

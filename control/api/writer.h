@@ -58,6 +58,7 @@ class Writer {
   Value with_propagation(const Value& object);
   int64_t grace_seconds(const Value& object) const;
   Result<Value> decoded(const Value& body, const Value& known);
+  Result<Value> as_the_same(const Value& changed, const Value& old) const;
   Status check_removal_rules(const Value& object) const;
 
   ApiServer& server_;

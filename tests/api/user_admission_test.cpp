@@ -244,6 +244,35 @@ webhooks:
   EXPECT_EQ(get(cat(pods, "/p")).status, 404);
 }
 
+TEST_F(UserAdmissionTest, AWebhookMayNotMakeAnotherObjectOfTheOneThatIsChanged) {
+  ASSERT_EQ(create_map("w4").status, 201);
+  register_webhook("mutatingwebhookconfigurations", "m.example.com");
+  webhooks.set("m.example.com", {.answer = Answer::kPatch, .patch = R"([{"op":"replace","path":"/metadata/name","value":"evil"}])"});
+  const auto renamed = change_map("w4", R"({"b":"2"})");
+  EXPECT_EQ(renamed.status, 422);
+  EXPECT_EQ(renamed.message(), "ConfigMap \"w4\" is invalid: metadata.name: Invalid value: \"evil\": field is immutable");
+  EXPECT_EQ(get(cat(kMaps, "/evil")).status, 404);
+  webhooks.set("m.example.com", {.answer = Answer::kPatch, .patch = R"([{"op":"replace","path":"/metadata/namespace","value":"kube-system"}])"});
+  EXPECT_EQ(change_map("w4", R"({"b":"2"})").status, 400);
+  EXPECT_TRUE(get(cat(kMaps, "/w4")).at("data.b").is_absent());
+}
+
+TEST_F(UserAdmissionTest, AWebhookMayNotMakeANewObjectElsewhere) {
+  const std::string theirs = "/api/v1/namespaces/kube-system/configmaps";
+  ASSERT_EQ(send("POST", theirs, R"({"metadata":{"name":"victim"},"data":{"safe":"yes"}})").status, 201);
+  register_webhook("mutatingwebhookconfigurations", "m.example.com");
+  webhooks.set("m.example.com", {.answer = Answer::kPatch, .patch = R"([{"op":"replace","path":"/metadata/namespace","value":"kube-system"}])"});
+  const auto moved = create_map("victim");
+  EXPECT_EQ(moved.status, 400);
+  EXPECT_EQ(moved.message(), "the namespace of the provided object does not match the namespace sent on the request");
+  EXPECT_EQ(to_json(get(cat(theirs, "/victim")).at("data")), R"({"safe":"yes"})");
+  webhooks.set("m.example.com", {.answer = Answer::kPatch, .patch = R"([{"op":"remove","path":"/metadata/namespace"},
+      {"op":"replace","path":"/metadata/name","value":"renamed"}])"});
+  const auto made = create_map("a");
+  ASSERT_EQ(made.status, 201) << made.message();
+  EXPECT_EQ(get(cat(kMaps, "/renamed")).status, 200) << "a new object may be given a name, and stays where it was asked for";
+}
+
 // ---- policies ----
 
 constexpr const char* kPolicy = R"(

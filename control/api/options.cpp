@@ -118,7 +118,6 @@ Status read_number(std::string_view name, const std::string& text, int64_t& into
 }  // namespace
 
 Status read_options(Verb verb, const QueryParameters& parameters, RequestOptions& options) {
-  const auto truth = [](const std::string& text) { return text == "true" || text == "1"; };
   for (const auto& [name, value] : parameters) {
     if (name == "labelSelector") options.label_selector = value;
     if (name == "fieldSelector") options.field_selector = value;
@@ -126,11 +125,11 @@ Status read_options(Verb verb, const QueryParameters& parameters, RequestOptions
     if (name == "continue") options.continue_token = value;
     if (name == "resourceVersion") options.resource_version = value;
     if (name == "resourceVersionMatch") options.resource_version_match = value;
-    if (name == "allowWatchBookmarks") options.allow_watch_bookmarks = truth(value);
-    if (name == "sendInitialEvents") options.send_initial_events = truth(value);
+    if (name == "allowWatchBookmarks") options.allow_watch_bookmarks = query_truth(value);
+    if (name == "sendInitialEvents") options.send_initial_events = query_truth(value);
     if (name == "timeoutSeconds") MINIK_TRY(read_number(name, value, options.timeout_seconds));
     if (name == "fieldManager") options.field_manager = value;
-    if (name == "force") options.force = truth(value);
+    if (name == "force") options.force = query_truth(value);
     if (name == "dryRun" && !value.empty()) {
       MINIK_TRY(check_one_of(verb, name, value, kDryRuns));
       options.dry_run = true;
@@ -153,6 +152,13 @@ Status read_options(Verb verb, const QueryParameters& parameters, RequestOptions
   }
   MINIK_TRY(check_manager(verb, options.field_manager));
   return check_combination(verb, options);
+}
+
+bool query_truth(std::string_view value) { return value != "0" && to_lower(value) != "false"; }
+
+bool query_flag(const QueryParameters& parameters, std::string_view name) {
+  const auto found = std::ranges::find(parameters, name, &QueryParameters::value_type::first);
+  return found != parameters.end() && query_truth(found->second);
 }
 
 Status check_patch_options(PatchType type, const RequestOptions& options) {

@@ -195,7 +195,7 @@ TEST_F(ApiOverHttp, StreamsLogs) {
   EXPECT_EQ(ask(get(cat(log, "?container=none"))).status, 400);
   EXPECT_EQ(ask(get(cat(log, "?container=main&tailLines=-1"))).status, 400);
   TestConnection follower(world.port(), Kind::kTlsWithAdminCertificate);
-  follower.send(get(cat(log, "?container=main&follow=true")));
+  follower.send(get(cat(log, "?container=main&follow=True")));
   EXPECT_TRUE(follower.read_until("two"));
 }
 

@@ -34,7 +34,8 @@ KindId kind_of(WebhookStage stage) {
 
 }  // namespace
 
-AdmissionWebhooks::AdmissionWebhooks(const Store& store, const Schema& schema) : store_(store), schema_(schema) {}
+AdmissionWebhooks::AdmissionWebhooks(const Store& store, const Schema& schema)
+    : store_(store), schema_(schema), access_(store) {}
 
 bool AdmissionWebhooks::empty(WebhookStage stage) const { return store_.count(kind_of(stage)) == 0; }
 
@@ -73,7 +74,8 @@ Result<bool> AdmissionWebhooks::wants(const MatchedWebhook& webhook, const Write
   if (!known.source.same_node(given)) known = {given, compile_conditions(given)};
   if (!known.compiled) return known.compiled.error();
   cel::Budget budget{cel::kCostBudget, 0};
-  const AdmissionBindings bindings(request, *webhook.as, Value());
+  AdmissionBindings bindings(request, *webhook.as, Value());
+  bindings.set_authorizer(access_, request, *webhook.as);
   auto holds = conditions_hold(*known.compiled, bindings, budget);
   if (!holds) {
     return Error(ErrorCode::kInternalError, cat("failed to evaluate match conditions of webhook ", quoted(webhook.name()), ": ",

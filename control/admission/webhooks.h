@@ -48,7 +48,8 @@ class AdmissionWebhooks {
 
   const Store& store_;
   const Schema& schema_;
-  std::map<std::string, Conditions> conditions_;  // by MatchedWebhook::key
+  const Authorizer access_;  // for conditions that ask who may do what
+  std::map<std::string, Conditions> conditions_;  // by KnownWebhook::key
 };
 
 // `failed calling webhook "x": failed to call webhook: …`.

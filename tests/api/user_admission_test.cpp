@@ -273,6 +273,23 @@ TEST_F(UserAdmissionTest, AWebhookMayNotMakeANewObjectElsewhere) {
   EXPECT_EQ(get(cat(kMaps, "/renamed")).status, 200) << "a new object may be given a name, and stays where it was asked for";
 }
 
+TEST_F(UserAdmissionTest, AMatchConditionMayAskWhoMayDoWhat) {
+  register_webhook("validatingwebhookconfigurations", "no.example.com",
+                   "matchConditions: [{name: breakglass, expression: "
+                   "\"!authorizer.group('example.com').resource('doors').check('breakglass').allowed()\"}]");
+  webhooks.set("no.example.com", {.answer = Answer::kDeny, .message = "locked"});
+  EXPECT_EQ(create_map("a").status, 201) << "a member of system:masters may everything";
+  ASSERT_EQ(send("POST", "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+                 R"({"metadata":{"name":"maps"},"rules":[{"apiGroups":[""],"resources":["configmaps"],"verbs":["*"]}]})").status, 201);
+  ASSERT_EQ(send("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+                 R"({"metadata":{"name":"maps"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"maps"},
+                     "subjects":[{"apiGroup":"rbac.authorization.k8s.io","kind":"User","name":"bob"}]})").status, 201);
+  client = std::make_unique<LocalClient>(executor, *api, UserInfo{"bob", "", {"system:authenticated"}, {}});
+  const auto refused = create_map("b");
+  EXPECT_EQ(refused.status, 403) << refused.message();
+  EXPECT_NE(refused.message().find("admission webhook \"no.example.com\" denied the request"), std::string::npos) << refused.message();
+}
+
 // ---- policies ----
 
 constexpr const char* kPolicy = R"(

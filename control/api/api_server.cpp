@@ -260,6 +260,20 @@ std::shared_ptr<const ListSnapshot> ApiServer::newest(const ApiRequest& request,
   return one;
 }
 
+// What a watch begins with: as of the revision from which it is told of changes, so that nothing is told twice and
+// nothing goes back in time.
+std::shared_ptr<const ListSnapshot> ApiServer::durable(const ApiRequest& request, const FieldSelection& fields) const {
+  const std::string_view name = fields.required("metadata.name");
+  const bool placed = !schema_.resource(request.kind).namespaced || !request.namespace_.empty();
+  if (name.empty() || !placed) return store_.list_durable(request.kind, request.namespace_);
+  auto one = std::make_shared<ListSnapshot>();
+  one->revision = store_.durable_revision();
+  if (Value found = store_.find_durable(request.kind, request.namespace_, name); found.has_value()) {
+    one->objects.push_back(std::move(found));
+  }
+  return one;
+}
+
 // The newest version, unless exactly another was asked for and is still known.
 Result<std::shared_ptr<const ListSnapshot>> ApiServer::first_page(const ApiRequest& request, const FieldSelection& fields) {
   const auto& text = request.options.resource_version;
@@ -492,9 +506,7 @@ Result<std::unique_ptr<WatchHandle>> ApiServer::perform_watch(const ApiRequest& 
   }
   watch->last = from;
   if (initial) {
-    // The list may hold writes that are still on their way to the disk; the watcher sees those twice,
-    // as added and as modified, which every client of Kubernetes must take.
-    const auto snapshot = newest(request, watch->fields);
+    const auto snapshot = durable(request, watch->fields);
     for (const auto& object : snapshot->objects) {
       if (watch->selects(object)) watch->tell(WatchEventType::kAdded, object);
     }

@@ -151,6 +151,7 @@ class ApiServer {
   Result<ApiResponse> list(const ApiRequest& request);
   Result<std::shared_ptr<const ListSnapshot>> first_page(const ApiRequest& request, const FieldSelection& fields);
   std::shared_ptr<const ListSnapshot> newest(const ApiRequest& request, const FieldSelection& fields) const;
+  std::shared_ptr<const ListSnapshot> durable(const ApiRequest& request, const FieldSelection& fields) const;
   Result<ConnectTarget> connect_target(const ApiRequest& request);
   void ask_usage(const ApiRequest& request, ResponseCallback done);
   void schedule_commit();

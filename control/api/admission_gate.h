@@ -51,6 +51,14 @@ class AdmissionGate {
   Result<Value> mutate(const WriteAttributes& request, const Redecode& redecode);
   Status validate(const WriteAttributes& request);
 
+  // A collection is deleted object by object: a later handling goes on where an earlier one has asked a question.
+  struct Collection {
+    std::vector<Value> objects;  // as they were listed
+    size_t gone = 0;             // of them, from the first on
+    bool listed = false;
+  };
+  Collection& collection() { return collection_; }
+
   // --- between two ---
   bool waiting() const { return !questions_.empty(); }
   // Asks what is to be asked; `resume` runs when all is answered, in a later turn.
@@ -95,6 +103,7 @@ class AdmissionGate {
   std::vector<Question> questions_;
   std::vector<First> firsts_;
   AdmissionRemarks remarks_;
+  Collection collection_;
   std::shared_ptr<bool> alive_;
 };
 

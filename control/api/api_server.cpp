@@ -1,6 +1,7 @@
 #include "control/api/api_server.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "control/api/admission.h"
 #include "control/api/admission_gate.h"
@@ -95,7 +96,8 @@ struct ApiServer::GatedRequest {
   ApiRequest request;
   std::shared_ptr<AdmissionGate> gate;
   std::function<void(Result<ApiResponse>)> finish;
-  int attempts = 0;
+  int attempts = 0;  // for one object
+  size_t gone = 0;   // of a collection
 };
 
 void ApiServer::handle(ApiRequest request, ResponseCallback done) {
@@ -145,7 +147,7 @@ void ApiServer::handle(ApiRequest request, ResponseCallback done) {
 }
 
 void ApiServer::attempt(const std::shared_ptr<GatedRequest>& gated) {
-  // As often as a kube-apiserver tries a patch, for each webhook that may be asked in turn.
+  // For one object, as often as a kube-apiserver tries a patch, for each webhook that may be asked in turn.
   constexpr int kAttemptsMax = 100;
   AdmissionGate& gate = *gated->gate;
   gate.begin();
@@ -156,6 +158,7 @@ void ApiServer::attempt(const std::shared_ptr<GatedRequest>& gated) {
   if (gate.waiting()) {
     // What was deleted of a collection before the question stays so.
     if (store_.has_staged()) schedule_commit();
+    if (std::exchange(gated->gone, gate.collection().gone) != gate.collection().gone) gated->attempts = 0;
     if (++gated->attempts < kAttemptsMax) {
       gate.ask([this, alive = alive_, gated] {
         if (*alive) attempt(gated);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "control/api/admission.h"
 #include "control/api/admission_gate.h"
@@ -478,12 +479,19 @@ Result<ApiResponse> Writer::remove() {
 Result<ApiResponse> Writer::remove_collection() {
   MINIK_ASSIGN(const auto labels, LabelSelector::parse(request_.options.label_selector));
   MINIK_ASSIGN(const auto fields, FieldSelection::parse(resource_, request_.options.field_selector));
-  const auto snapshot = server_.store_.list(request_.kind, request_.namespace_);
-  std::vector<Value> removed;
-  for (const auto& object : snapshot->objects) {
-    if (!labels.matches(object[keys::kMetadata][keys::kLabels]) || !fields.matches(object)) continue;
-    MINIK_TRY(remove_object(object));
-    removed.push_back(object);
+  AdmissionGate::Collection own;
+  auto& collection = server_.gate_ ? server_.gate_->collection() : own;
+  if (!std::exchange(collection.listed, true)) {
+    const auto snapshot = server_.store_.list(request_.kind, request_.namespace_);
+    std::ranges::copy_if(snapshot->objects, std::back_inserter(collection.objects), [&](const Value& object) {
+      return labels.matches(object[keys::kMetadata][keys::kLabels]) && fields.matches(object);
+    });
+  }
+  for (; collection.gone < collection.objects.size(); ++collection.gone) {
+    const Value& listed = collection.objects[collection.gone];
+    // Others may have been there while somebody was asked.
+    const Value now = server_.store_.find(request_.kind, object_namespace(listed), object_name(listed));
+    if (now.has_value() && object_uid(now) == object_uid(listed)) MINIK_TRY(remove_object(now));
   }
   ApiResponse response;
   response.object =
@@ -491,7 +499,7 @@ Result<ApiResponse> Writer::remove_collection() {
                   {keys::kApiVersion, resource_.api_version},
                   {keys::kMetadata,
                    Value::map({{keys::kResourceVersion, cat(server_.store_.revision().value)}})},
-                  {keys::kItems, Value::array(std::move(removed))}});
+                  {keys::kItems, Value::array(collection.objects)}});
   return response;
 }
 

@@ -273,6 +273,31 @@ TEST_F(UserAdmissionTest, AWebhookMayNotMakeANewObjectElsewhere) {
   EXPECT_EQ(get(cat(kMaps, "/renamed")).status, 200) << "a new object may be given a name, and stays where it was asked for";
 }
 
+TEST_F(UserAdmissionTest, ACollectionOfAnySizeGoesThoughAWebhookSeesEachDeletion) {
+  constexpr int kMapsMade = 130;
+  for (int i = 0; i < kMapsMade; ++i) ASSERT_EQ(create_map(cat("m", i)).status, 201);
+  register_webhook("validatingwebhookconfigurations", "see.example.com");
+  const auto gone = send("DELETE", kMaps, "");
+  EXPECT_EQ(gone.status, 200) << gone.message();
+  EXPECT_EQ(gone.at("items").size(), kMapsMade);
+  EXPECT_EQ(get(kMaps).at("items").size(), 0U);
+  EXPECT_EQ(webhooks.calls("see.example.com"), kMapsMade);
+}
+
+TEST_F(UserAdmissionTest, ACollectionIsWhatWasThereWhenItsDeletionBegan) {
+  for (const auto* name : {"a", "b", "c"}) ASSERT_EQ(create_map(name).status, 201);
+  ASSERT_EQ(change_map("b", R"({"kept":"yes"})").status, 200);
+  ASSERT_EQ(send("PATCH", cat(kMaps, "/b"), R"({"metadata":{"finalizers":["example.com/hold"]}})", "application/merge-patch+json").status, 200);
+  register_webhook("validatingwebhookconfigurations", "see.example.com");
+  const auto gone = send("DELETE", kMaps, "");
+  EXPECT_EQ(gone.status, 200) << gone.message();
+  std::string names;
+  for (const auto& item : gone.at("items").items()) names += object_name(item);
+  EXPECT_EQ(names, "abc");
+  EXPECT_EQ(webhooks.calls("see.example.com"), 3U) << "one that is held is asked about once";
+  EXPECT_TRUE(get(cat(kMaps, "/b")).at("metadata.deletionTimestamp").has_value());
+}
+
 TEST_F(UserAdmissionTest, AMatchConditionMayAskWhoMayDoWhat) {
   register_webhook("validatingwebhookconfigurations", "no.example.com",
                    "matchConditions: [{name: breakglass, expression: "

@@ -19,6 +19,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -69,7 +70,7 @@ class AdmissionGate {
 
  private:
   struct Answer {
-    std::string webhook;  // MatchedWebhook::key
+    std::string webhook;  // KnownWebhook::key
     Value request;
     Result<ReviewAnswer> result;
   };
@@ -82,8 +83,8 @@ class AdmissionGate {
     Value old_object, object;
   };
   struct AskedWebhook {
-    MatchedWebhook webhook;
-    Value left;  // the object as it left it
+    KnownWebhook known;
+    std::optional<Value> left;  // the object as it left it, once it was asked
   };
   struct Round;
 
@@ -93,7 +94,7 @@ class AdmissionGate {
   Value first_seen(const WriteAttributes& request);
   void ask_one(const Question& question, const std::shared_ptr<Round>& round);
 
-  // One after the other, each about what those before it have left.
+  // One after the other, each about what those before it have left, if it wants to see that.
   Status ask_in_turn(WriteAttributes& now, std::vector<AskedWebhook>& webhooks, int round, const Redecode& redecode);
 
   Executor& executor_;

@@ -273,6 +273,16 @@ TEST_F(UserAdmissionTest, AWebhookMayNotMakeANewObjectElsewhere) {
   EXPECT_EQ(get(cat(kMaps, "/renamed")).status, 200) << "a new object may be given a name, and stays where it was asked for";
 }
 
+TEST_F(UserAdmissionTest, AWebhookMayNotSayWhoANewObjectIs) {
+  register_webhook("mutatingwebhookconfigurations", "m.example.com");
+  webhooks.set("m.example.com", {.answer = Answer::kPatch, .patch = R"([{"op":"replace","path":"/metadata/uid","value":"mine"},
+      {"op":"replace","path":"/metadata/creationTimestamp","value":"2001-01-01T00:00:00Z"}])"});
+  const auto made = create_map("a");
+  ASSERT_EQ(made.status, 201) << made.message();
+  EXPECT_NE(made.at("metadata.uid").as_string(), "mine");
+  EXPECT_TRUE(made.at("metadata.creationTimestamp").as_string().starts_with("2026")) << made.at("metadata.creationTimestamp").as_string();
+}
+
 TEST_F(UserAdmissionTest, ACollectionOfAnySizeGoesThoughAWebhookSeesEachDeletion) {
   constexpr int kMapsMade = 130;
   for (int i = 0; i < kMapsMade; ++i) ASSERT_EQ(create_map(cat("m", i)).status, 201);
@@ -296,6 +306,27 @@ TEST_F(UserAdmissionTest, ACollectionIsWhatWasThereWhenItsDeletionBegan) {
   EXPECT_EQ(names, "abc");
   EXPECT_EQ(webhooks.calls("see.example.com"), 3U) << "one that is held is asked about once";
   EXPECT_TRUE(get(cat(kMaps, "/b")).at("metadata.deletionTimestamp").has_value());
+}
+
+TEST_F(UserAdmissionTest, AWebhookIsMatchedAgainstWhatThoseBeforeItHaveLeft) {
+  register_webhook("mutatingwebhookconfigurations", "a.example.com");
+  register_webhook("mutatingwebhookconfigurations", "b.example.com", "objectSelector: {matchLabels: {team: blue}}");
+  register_webhook("mutatingwebhookconfigurations", "c.example.com",
+                   "matchConditions: [{name: blue, expression: \"object.metadata.?labels['team'].orValue('') == 'blue'\"}]");
+  register_webhook("mutatingwebhookconfigurations", "d.example.com", "objectSelector: {matchLabels: {team: red}}");
+  webhooks.set("a.example.com", {.answer = Answer::kPatch, .patch = R"([{"op":"add","path":"/metadata/labels","value":{"team":"blue"}}])"});
+  ASSERT_EQ(create_map("x").status, 201);
+  EXPECT_EQ(webhooks.calls("b.example.com"), 1U);
+  EXPECT_EQ(webhooks.calls("c.example.com"), 1U);
+  EXPECT_EQ(webhooks.calls("d.example.com"), 0U);
+}
+
+TEST_F(UserAdmissionTest, ASecondRoundAsksNobodyForTheFirstTime) {
+  register_webhook("mutatingwebhookconfigurations", "a.example.com", "reinvocationPolicy: IfNeeded\n  objectSelector: {matchLabels: {team: blue}}");
+  register_webhook("mutatingwebhookconfigurations", "b.example.com");
+  webhooks.set("b.example.com", {.answer = Answer::kPatch, .patch = R"([{"op":"add","path":"/metadata/labels","value":{"team":"blue"}}])"});
+  ASSERT_EQ(create_map("x").status, 201);
+  EXPECT_EQ(webhooks.calls("a.example.com"), 0U);
 }
 
 TEST_F(UserAdmissionTest, AMatchConditionMayAskWhoMayDoWhat) {

@@ -549,7 +549,6 @@ void ApiServer::expire_events() {
   request.kind = kinds::kEvents;
   for (const auto& event : old) Writer(*this, request).store_removal(event);
   if (!old.empty()) schedule_commit();
-  aggregator_ = std::make_unique<ApiAggregator>(*this, executor_, store_, options_.extension_servers);
   event_timer_.arm(minutes(5), [this] { expire_events(); });
 }
 

@@ -17,6 +17,7 @@
 #include "control/object/keys.h"
 #include "control/object/patch.h"
 #include "control/object/selector.h"
+#include "control/schema/decode.h"
 #include "control/schema/kinds.h"
 
 namespace minik::control {
@@ -178,7 +179,13 @@ WriteAttributes Writer::attributes(Operation operation, const Value& object, con
 Result<Value> Writer::reviewed_part(Operation operation, const Value& part, const Value& old) const {
   if (!server_.gate_) return part;
   WriteAttributes seen = attributes(operation, part, old);
-  MINIK_ASSIGN(seen.object, server_.gate_->mutate(seen, [](const Value& document) { return Result<Value>(document); }));
+  // What comes back is of the part's own kind again, as far as that has types.
+  const TypeInfo* type = server_.schema_.find_document(part[keys::kApiVersion].as_string(), part[keys::kKind].as_string());
+  MINIK_ASSIGN(seen.object, server_.gate_->mutate(seen, [type](const Value& document) -> Result<Value> {
+    if (!type) return document;
+    MINIK_ASSIGN(auto decoded, decode(*type, document));
+    return std::move(decoded.object);
+  }));
   MINIK_TRY(server_.gate_->validate(seen));
   return seen.object;
 }

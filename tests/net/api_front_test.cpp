@@ -158,6 +158,7 @@ TEST_F(ApiOverHttp, ActsAsWhomTheHeadersName) {
 
 TEST_F(ApiOverHttp, SaysWhatItIsAndServes) {
   EXPECT_EQ(body_of(ask(get("/version"))).get("gitVersion").string(), "v1.35.0");
+  EXPECT_EQ(ask(get("/version/")).status, 200);
   for (const char* path : {"/healthz", "/livez", "/readyz", "/livez/ping"}) {
     EXPECT_EQ(ask(get(path)).body, "ok") << path;
   }

@@ -157,6 +157,7 @@ class ApiServer {
   void schedule_commit();
   Status authorize(const ApiRequest& request) const;
   Status may(const UserInfo& user, const Attributes& wanted, const std::shared_ptr<AuditContext>& audit) const;
+  Status check_kept(const TokenBond& bond) const;
   void begin_audit(ApiRequest& request);
   // Both do nothing for a request without an account.
   void end_audit(const std::shared_ptr<AuditContext>& audit, KindId kind, const Result<ApiResponse>& result) const;

@@ -63,6 +63,9 @@ void SimulatedCluster::start_controllers(const Component& component, Process& pr
   options.sign_certificate = [](const control::CertificateOrder& order) -> Result<std::string> {
     return cat("simulated certificate for ", order.request_pem);
   };
+  options.sign_secret_token = [](const control::SecretTokenOrder& order) -> Result<std::string> {
+    return cat("simulated-token-of-", order.namespace_, "-", order.account, "-in-", order.secret);
+  };
   // A simulated directory is gone as soon as its machine is there to say so.
   options.remove_volume_directory = [this](const std::string& node, const std::string&,
                                            std::function<void(Status)> done) {

@@ -22,6 +22,7 @@ struct BoundObject {
 struct TokenBond {
   std::string namespace_;
   BoundObject account, pod, secret, node;
+  std::string kept = {};  // the token itself where it is good as long as its secret keeps it; empty: it ends by itself
 };
 
 struct TokenIdentity {

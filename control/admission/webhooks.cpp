@@ -34,36 +34,42 @@ KindId kind_of(WebhookStage stage) {
 
 }  // namespace
 
-AdmissionWebhooks::AdmissionWebhooks(const Store& store, const Schema& schema) : store_(store), schema_(schema) {}
+AdmissionWebhooks::AdmissionWebhooks(const Store& store, const Schema& schema)
+    : store_(store), schema_(schema), access_(store) {}
 
 bool AdmissionWebhooks::empty(WebhookStage stage) const { return store_.count(kind_of(stage)) == 0; }
 
-Result<std::vector<MatchedWebhook>> AdmissionWebhooks::matching(WebhookStage stage, const WriteAttributes& request) {
-  std::vector<MatchedWebhook> found;
+std::vector<KnownWebhook> AdmissionWebhooks::configured(WebhookStage stage, const WriteAttributes& request) const {
+  std::vector<KnownWebhook> found;
   if (empty(stage) || is_beyond_admission(*request.resource)) return found;
-  const FindNamespace find_namespace = [this](std::string_view name) -> const Value& {
-    return store_.find(kinds::kNamespaces, "", name);
-  };
   const auto configurations = store_.list(kind_of(stage), "");
   for (const auto& configuration : configurations->objects) {
     for (const auto& webhook : configuration.get("webhooks").items()) {
-      const ResourceInfo* as = matching_kind(schema_, webhook.get("rules"),
-                                             webhook.get("matchPolicy").as_string("Equivalent"), request);
-      if (!as || !selectors_match(webhook.get("namespaceSelector"), webhook.get("objectSelector"), request, find_namespace)) {
-        continue;
-      }
-      MatchedWebhook matched{cat(object_name(configuration), "/", webhook[keys::kName].as_string()), webhook, as};
-      auto wanted = wants(matched, request);
-      if (!wanted && !matched.fails_open()) return std::move(wanted).error();
-      if (!wanted || !*wanted) continue;
-      const std::string_view effects = webhook.get("sideEffects").as_string();
-      if (request.dry_run && effects != "None" && effects != "NoneOnDryRun") {
-        return Error(ErrorCode::kBadRequest, cat("admission webhook ", quoted(matched.name()), " does not support dry run"));
-      }
-      found.push_back(std::move(matched));
+      found.push_back({cat(object_name(configuration), "/", webhook[keys::kName].as_string()), webhook});
     }
   }
   return found;
+}
+
+Result<std::optional<MatchedWebhook>> AdmissionWebhooks::match(const KnownWebhook& known, const WriteAttributes& request) {
+  const FindNamespace find_namespace = [this](std::string_view name) -> const Value& {
+    return store_.find(kinds::kNamespaces, "", name);
+  };
+  const Value& webhook = known.webhook;
+  const ResourceInfo* as = matching_kind(schema_, webhook.get("rules"),
+                                         webhook.get("matchPolicy").as_string("Equivalent"), request);
+  if (!as || !selectors_match(webhook.get("namespaceSelector"), webhook.get("objectSelector"), request, find_namespace)) {
+    return std::optional<MatchedWebhook>();
+  }
+  MatchedWebhook matched{known, as};
+  auto wanted = wants(matched, request);
+  if (!wanted && !matched.fails_open()) return std::move(wanted).error();
+  if (!wanted || !*wanted) return std::optional<MatchedWebhook>();
+  const std::string_view effects = webhook.get("sideEffects").as_string();
+  if (request.dry_run && effects != "None" && effects != "NoneOnDryRun") {
+    return Error(ErrorCode::kBadRequest, cat("admission webhook ", quoted(matched.name()), " does not support dry run"));
+  }
+  return std::optional(std::move(matched));
 }
 
 Result<bool> AdmissionWebhooks::wants(const MatchedWebhook& webhook, const WriteAttributes& request) {
@@ -73,7 +79,8 @@ Result<bool> AdmissionWebhooks::wants(const MatchedWebhook& webhook, const Write
   if (!known.source.same_node(given)) known = {given, compile_conditions(given)};
   if (!known.compiled) return known.compiled.error();
   cel::Budget budget{cel::kCostBudget, 0};
-  const AdmissionBindings bindings(request, *webhook.as, Value());
+  AdmissionBindings bindings(request, *webhook.as, Value());
+  bindings.set_authorizer(access_, request, *webhook.as);
   auto holds = conditions_hold(*known.compiled, bindings, budget);
   if (!holds) {
     return Error(ErrorCode::kInternalError, cat("failed to evaluate match conditions of webhook ", quoted(webhook.name()), ": ",

@@ -19,6 +19,14 @@ bool writes(Verb verb) {
          verb == Verb::kDeleteCollection || verb == Verb::kConnect;
 }
 
+Value with_identity_of(const Value& first, const Value& object) {
+  const Value &before = first[keys::kMetadata], &metadata = object[keys::kMetadata];
+  if (metadata[keys::kUid] == before[keys::kUid] && metadata[keys::kCreationTimestamp] == before[keys::kCreationTimestamp])
+    return object;
+  return object.with(keys::kMetadata, metadata.with(keys::kUid, before[keys::kUid])
+                                          .with(keys::kCreationTimestamp, before[keys::kCreationTimestamp]));
+}
+
 // What the audit log says of a webhook that has answered with a patch.
 std::string mutation_note(const MatchedWebhook& webhook, bool mutated) {
   return to_json(Value::map({{"configuration", webhook.key.substr(0, webhook.key.find('/'))},
@@ -77,26 +85,33 @@ Result<Value> AdmissionGate::mutate(const WriteAttributes& request, const Redeco
   now.object = first_seen(request);
   if (now.object.has_value()) now.name = now.object[keys::kMetadata][keys::kName].string();
   const Value first = now.object;
+  // What the server gave it nobody changes.
+  const Redecode read = [&](const Value& document) -> Result<Value> {
+    MINIK_ASSIGN(const Value next, redecode(document));
+    return with_identity_of(first, next);
+  };
   MutationRounds rounds;
   std::vector<AskedWebhook> webhooks;
-  MINIK_ASSIGN(now.object, parties_.mutating.mutate(now, rounds, redecode));
-  MINIK_ASSIGN(const auto matched, parties_.webhooks.matching(WebhookStage::kMutating, now));
-  for (const auto& webhook : matched) webhooks.push_back({webhook, Value()});
-  MINIK_TRY(ask_in_turn(now, webhooks, 0, redecode));
+  MINIK_ASSIGN(now.object, parties_.mutating.mutate(now, rounds, read));
+  for (auto& known : parties_.webhooks.configured(WebhookStage::kMutating, now)) webhooks.push_back({std::move(known), {}});
+  MINIK_TRY(ask_in_turn(now, webhooks, 0, read));
   if (now.object == first) return now.object;
   // A second time for those who want to see what others have changed since.
   rounds.second = true;
-  MINIK_ASSIGN(now.object, parties_.mutating.mutate(now, rounds, redecode));
-  MINIK_TRY(ask_in_turn(now, webhooks, 1, redecode));
+  MINIK_ASSIGN(now.object, parties_.mutating.mutate(now, rounds, read));
+  MINIK_TRY(ask_in_turn(now, webhooks, 1, read));
   return now.object;
 }
 
 Status AdmissionGate::ask_in_turn(WriteAttributes& now, std::vector<AskedWebhook>& webhooks, int round,
                                   const Redecode& redecode) {
   for (size_t i = 0; i < webhooks.size(); ++i) {
-    auto& [webhook, left] = webhooks[i];
-    const bool again = webhook.webhook.get("reinvocationPolicy").as_string() == "IfNeeded" && !(left == now.object);
+    auto& [known, left] = webhooks[i];
+    const bool again = left && known.webhook.get("reinvocationPolicy").as_string() == "IfNeeded" && !(*left == now.object);
     if (round > 0 && !again) continue;
+    MINIK_ASSIGN(const auto matched, parties_.webhooks.match(known, now));
+    if (!matched) continue;
+    const MatchedWebhook& webhook = *matched;
     const Answer* answer = answer_to(webhook, now);
     if (!answer) return still_waiting();
     MINIK_TRY(judge(webhook, *answer));
@@ -116,8 +131,11 @@ Status AdmissionGate::ask_in_turn(WriteAttributes& now, std::vector<AskedWebhook
 
 Status AdmissionGate::validate(const WriteAttributes& request) {
   MINIK_TRY(parties_.policies.check(request, remarks_));
-  MINIK_ASSIGN(const auto matched, parties_.webhooks.matching(WebhookStage::kValidating, request));
-  std::vector<const Answer*> answers;
+  std::vector<MatchedWebhook> matched;
+  for (const auto& known : parties_.webhooks.configured(WebhookStage::kValidating, request)) {
+    MINIK_ASSIGN(auto webhook, parties_.webhooks.match(known, request));
+    if (webhook) matched.push_back(*std::move(webhook));
+  }
   bool missing = false;
   // All at once: they change nothing.
   for (const auto& webhook : matched) missing |= answer_to(webhook, request) == nullptr;

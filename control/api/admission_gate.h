@@ -19,6 +19,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,14 @@ class AdmissionGate {
   Result<Value> mutate(const WriteAttributes& request, const Redecode& redecode);
   Status validate(const WriteAttributes& request);
 
+  // A collection is deleted object by object: a later handling goes on where an earlier one has asked a question.
+  struct Collection {
+    std::vector<Value> objects;  // as they were listed
+    size_t gone = 0;             // of them, from the first on
+    bool listed = false;
+  };
+  Collection& collection() { return collection_; }
+
   // --- between two ---
   bool waiting() const { return !questions_.empty(); }
   // Asks what is to be asked; `resume` runs when all is answered, in a later turn.
@@ -61,7 +70,7 @@ class AdmissionGate {
 
  private:
   struct Answer {
-    std::string webhook;  // MatchedWebhook::key
+    std::string webhook;  // KnownWebhook::key
     Value request;
     Result<ReviewAnswer> result;
   };
@@ -74,8 +83,8 @@ class AdmissionGate {
     Value old_object, object;
   };
   struct AskedWebhook {
-    MatchedWebhook webhook;
-    Value left;  // the object as it left it
+    KnownWebhook known;
+    std::optional<Value> left;  // the object as it left it, once it was asked
   };
   struct Round;
 
@@ -85,7 +94,7 @@ class AdmissionGate {
   Value first_seen(const WriteAttributes& request);
   void ask_one(const Question& question, const std::shared_ptr<Round>& round);
 
-  // One after the other, each about what those before it have left.
+  // One after the other, each about what those before it have left, if it wants to see that.
   Status ask_in_turn(WriteAttributes& now, std::vector<AskedWebhook>& webhooks, int round, const Redecode& redecode);
 
   Executor& executor_;
@@ -95,6 +104,7 @@ class AdmissionGate {
   std::vector<Question> questions_;
   std::vector<First> firsts_;
   AdmissionRemarks remarks_;
+  Collection collection_;
   std::shared_ptr<bool> alive_;
 };
 

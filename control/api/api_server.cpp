@@ -1,6 +1,7 @@
 #include "control/api/api_server.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "control/api/admission.h"
 #include "control/api/admission_gate.h"
@@ -96,7 +97,8 @@ struct ApiServer::GatedRequest {
   ApiRequest request;
   std::shared_ptr<AdmissionGate> gate;
   std::function<void(Result<ApiResponse>)> finish;
-  int attempts = 0;
+  int attempts = 0;  // for one object
+  size_t gone = 0;   // of a collection
 };
 
 void ApiServer::handle(ApiRequest request, ResponseCallback done) {
@@ -146,7 +148,7 @@ void ApiServer::handle(ApiRequest request, ResponseCallback done) {
 }
 
 void ApiServer::attempt(const std::shared_ptr<GatedRequest>& gated) {
-  // As often as a kube-apiserver tries a patch, for each webhook that may be asked in turn.
+  // For one object, as often as a kube-apiserver tries a patch, for each webhook that may be asked in turn.
   constexpr int kAttemptsMax = 100;
   AdmissionGate& gate = *gated->gate;
   gate.begin();
@@ -157,6 +159,7 @@ void ApiServer::attempt(const std::shared_ptr<GatedRequest>& gated) {
   if (gate.waiting()) {
     // What was deleted of a collection before the question stays so.
     if (store_.has_staged()) schedule_commit();
+    if (std::exchange(gated->gone, gate.collection().gone) != gate.collection().gone) gated->attempts = 0;
     if (++gated->attempts < kAttemptsMax) {
       gate.ask([this, alive = alive_, gated] {
         if (*alive) attempt(gated);
@@ -261,6 +264,20 @@ std::shared_ptr<const ListSnapshot> ApiServer::newest(const ApiRequest& request,
   one->revision = store_.revision();
   if (const Value& found = store_.find(request.kind, request.namespace_, name); found.has_value()) {
     one->objects.push_back(found);
+  }
+  return one;
+}
+
+// What a watch begins with: as of the revision from which it is told of changes, so that nothing is told twice and
+// nothing goes back in time.
+std::shared_ptr<const ListSnapshot> ApiServer::durable(const ApiRequest& request, const FieldSelection& fields) const {
+  const std::string_view name = fields.required("metadata.name");
+  const bool placed = !schema_.resource(request.kind).namespaced || !request.namespace_.empty();
+  if (name.empty() || !placed) return store_.list_durable(request.kind, request.namespace_);
+  auto one = std::make_shared<ListSnapshot>();
+  one->revision = store_.durable_revision();
+  if (Value found = store_.find_durable(request.kind, request.namespace_, name); found.has_value()) {
+    one->objects.push_back(std::move(found));
   }
   return one;
 }
@@ -497,9 +514,7 @@ Result<std::unique_ptr<WatchHandle>> ApiServer::perform_watch(const ApiRequest& 
   }
   watch->last = from;
   if (initial) {
-    // The list may hold writes that are still on their way to the disk; the watcher sees those twice,
-    // as added and as modified, which every client of Kubernetes must take.
-    const auto snapshot = newest(request, watch->fields);
+    const auto snapshot = durable(request, watch->fields);
     for (const auto& object : snapshot->objects) {
       if (watch->selects(object)) watch->tell(WatchEventType::kAdded, object);
     }
@@ -539,7 +554,6 @@ void ApiServer::expire_events() {
   request.kind = kinds::kEvents;
   for (const auto& event : old) Writer(*this, request).store_removal(event);
   if (!old.empty()) schedule_commit();
-  aggregator_ = std::make_unique<ApiAggregator>(*this, executor_, store_, options_.extension_servers);
   event_timer_.arm(minutes(5), [this] { expire_events(); });
 }
 

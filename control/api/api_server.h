@@ -153,11 +153,13 @@ class ApiServer {
   Result<ApiResponse> list(const ApiRequest& request);
   Result<std::shared_ptr<const ListSnapshot>> first_page(const ApiRequest& request, const FieldSelection& fields);
   std::shared_ptr<const ListSnapshot> newest(const ApiRequest& request, const FieldSelection& fields) const;
+  std::shared_ptr<const ListSnapshot> durable(const ApiRequest& request, const FieldSelection& fields) const;
   Result<ConnectTarget> connect_target(const ApiRequest& request);
   void ask_usage(const ApiRequest& request, ResponseCallback done);
   void schedule_commit();
   Status authorize(const ApiRequest& request) const;
   Status may(const UserInfo& user, const Attributes& wanted, const std::shared_ptr<AuditContext>& audit) const;
+  Status check_kept(const TokenBond& bond) const;
   void begin_audit(ApiRequest& request);
   // Both do nothing for a request without an account.
   void end_audit(const std::shared_ptr<AuditContext>& audit, KindId kind, const Result<ApiResponse>& result) const;

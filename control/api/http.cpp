@@ -168,10 +168,7 @@ Result<Verb> verb_of(const HttpCall& call, const ApiRequest& request, const Para
   const bool named = !request.name.empty();
   if (std::ranges::find(kConnections, request.subresource) != std::end(kConnections)) return Verb::kConnect;
   if (call.method == "GET") {
-    const bool watch = std::ranges::any_of(parameters, [](const auto& p) {
-      return p.first == "watch" && (p.second == "true" || p.second == "1");
-    });
-    return watch ? Verb::kWatch : named ? Verb::kGet : Verb::kList;
+    return query_flag(parameters, "watch") ? Verb::kWatch : named ? Verb::kGet : Verb::kList;
   }
   if (call.method == "POST") return named && request.subresource.empty() ? Result<Verb>(no_such_method()) : Verb::kCreate;
   if (call.method == "PUT" && named) return Verb::kUpdate;
@@ -195,7 +192,7 @@ Result<ParsedCall> parse_resource(const Schema& schema, const HttpCall& call, st
   if (rest[0] == "watch" && rest.size() > 1) {
     // The old spelling of watches: /api/v1/watch/namespaces/…
     rest.erase(rest.begin());
-    result.parameters.emplace_back("watch", "true");
+    result.parameters.emplace(result.parameters.begin(), "watch", "true");
   }
   // /namespaces/NAME and its subresources are the namespace itself, longer paths what is in it.
   const bool in_namespace = rest[0] == "namespaces" && rest.size() > 2 && rest[2] != "status" && rest[2] != "finalize";

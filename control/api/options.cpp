@@ -128,7 +128,6 @@ Status read_number(std::string_view name, const std::string& text, int64_t& into
 }  // namespace
 
 Status read_options(Verb verb, const QueryParameters& parameters, RequestOptions& options) {
-  const auto truth = [](const std::string& text) { return text == "true" || text == "1"; };
   const bool orphaning = std::ranges::any_of(
       parameters, [](const auto& parameter) { return parameter.first == "orphanDependents" && !parameter.second.empty(); });
   for (const auto& [name, value] : parameters) {
@@ -138,11 +137,11 @@ Status read_options(Verb verb, const QueryParameters& parameters, RequestOptions
     if (name == "continue") options.continue_token = value;
     if (name == "resourceVersion") options.resource_version = value;
     if (name == "resourceVersionMatch") options.resource_version_match = value;
-    if (name == "allowWatchBookmarks") options.allow_watch_bookmarks = truth(value);
-    if (name == "sendInitialEvents") options.send_initial_events = truth(value);
+    if (name == "allowWatchBookmarks") options.allow_watch_bookmarks = query_truth(value);
+    if (name == "sendInitialEvents") options.send_initial_events = query_truth(value);
     if (name == "timeoutSeconds") MINIK_TRY(read_number(name, value, options.timeout_seconds));
     if (name == "fieldManager") options.field_manager = value;
-    if (name == "force") options.force = truth(value);
+    if (name == "force") options.force = query_truth(value);
     if (name == "dryRun" && !value.empty()) {
       MINIK_TRY(check_one_of(verb, name, value, kDryRuns));
       options.dry_run = true;
@@ -163,10 +162,17 @@ Status read_options(Verb verb, const QueryParameters& parameters, RequestOptions
       if (orphaning) return propagates_twice(value);
       options.propagation = propagation_of(value);
     }
-    if (name == "orphanDependents" && !value.empty()) options.propagation = propagation_by_orphaning(truth(value));
+    if (name == "orphanDependents" && !value.empty()) options.propagation = propagation_by_orphaning(query_truth(value));
   }
   MINIK_TRY(check_manager(verb, options.field_manager));
   return check_combination(verb, options);
+}
+
+bool query_truth(std::string_view value) { return value != "0" && to_lower(value) != "false"; }
+
+bool query_flag(const QueryParameters& parameters, std::string_view name) {
+  const auto found = std::ranges::find(parameters, name, &QueryParameters::value_type::first);
+  return found != parameters.end() && query_truth(found->second);
 }
 
 Status check_patch_options(PatchType type, const RequestOptions& options) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -20,6 +21,12 @@ using QueryParameters = std::vector<std::pair<std::string, std::string>>;
 
 // `verb` names the options in messages and says which combinations are allowed.
 Status read_options(Verb verb, const QueryParameters& parameters, RequestOptions& options);
+
+// Whether a parameter says yes, as Kubernetes reads it: everything but "false", in any case, and "0" does, also a name
+// without a value (?watch) and Python's "True".
+bool query_truth(std::string_view value);
+// The first parameter of this name decides; without one it is a no.
+bool query_flag(const QueryParameters& parameters, std::string_view name);
 
 // Force is for apply alone.
 Status check_patch_options(PatchType type, const RequestOptions& options);

@@ -123,12 +123,25 @@ Status ApiServer::check_bound(const TokenBond& bond) const {
     if (since && *since + kLeeway < executor_.wall_now()) return gone(cat(what, " ", quoted(wanted.name), " has been deleted"));
     return {};
   };
+  if (!bond.kept.empty()) MINIK_TRY(check_kept(bond));
   MINIK_TRY(check(kinds::kServiceaccounts, bond.namespace_, bond.account, "service account"));
   MINIK_TRY(check(kinds::kPods, bond.namespace_, bond.pod, "pod"));
   MINIK_TRY(check(kinds::kSecrets, bond.namespace_, bond.secret, "secret"));
   // A pod's token names its node as well, which may go before the pod does.
   if (!bond.pod.name.empty()) return {};
   return check(kinds::kNodes, "", bond.node, "node");
+}
+
+// A token without an end dies at once with what keeps it.
+Status ApiServer::check_kept(const TokenBond& bond) const {
+  const auto ends = [](const Value& object) { return object.is_absent() || object[keys::kMetadata][keys::kDeletionTimestamp].has_value(); };
+  const Value& secret = store_.find(kinds::kSecrets, bond.namespace_, bond.secret.name);
+  if (ends(secret)) return gone(cat("secret ", quoted(bond.secret.name), " has been deleted: its token is not valid any more"));
+  if (secret[keys::kData][keys::kToken].as_string() != to_base64(bond.kept))
+    return gone(cat("the token is not the one of secret ", quoted(bond.secret.name)));
+  if (ends(store_.find(kinds::kServiceaccounts, bond.namespace_, bond.account.name)))
+    return gone(cat("service account ", quoted(bond.account.name), " has been deleted"));
+  return {};
 }
 
 void ApiServer::begin_audit(ApiRequest& request) {

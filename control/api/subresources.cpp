@@ -9,10 +9,12 @@
 #include "control/api/scale.h"
 #include "control/api/strategy.h"
 #include "control/api/writer.h"
+#include "control/base/check.h"
 #include "control/base/text.h"
 #include "control/object/keys.h"
 #include "control/object/patch.h"
 #include "control/object/selector.h"
+#include "control/schema/decode.h"
 #include "control/schema/kinds.h"
 
 namespace minik::control {
@@ -87,6 +89,11 @@ Result<void> check_budget(const Value& budget) {
                                 status[keys::kCurrentHealthy].as_int(), " currently"));
 }
 
+Error negative_replicas(const ResourceInfo& resource, std::string_view name, int64_t replicas) {
+  return invalid(resource, name,
+                 {{"FieldValueInvalid", cat("Invalid value: ", replicas, ": must be greater than or equal to 0"), "spec.replicas"}});
+}
+
 // The budget after it let this pod go; its controller forgets the note when the pod is leaving.
 Value spent(const Value& budget, const Value& pod, WallTime now) {
   const Value& status = budget[keys::kStatus];
@@ -117,6 +124,16 @@ Result<ApiResponse> Subresources::handle() {
                cat("the subresource ", name, " of ", resource_.plural, " is not there yet"));
 }
 
+Result<Value> Subresources::sent_as(std::string_view api_version, std::string_view kind, const Value& body) const {
+  const TypeInfo* type = server_.schema_.find_document(api_version, kind);
+  CHECK(type != nullptr) << kind;
+  auto decoded = decode(*type, body.is_map() ? body : Value::empty_map());
+  if (!decoded) return cannot_be_handled(api_version, kind, kind, decoded.error().message);
+  if (!decoded->unknown_fields.empty() && request_.options.field_validation == FieldValidation::kStrict)
+    return cannot_be_handled(api_version, kind, kind, strict_decoding_sentence(decoded->unknown_fields));
+  return decoded->object.with(keys::kApiVersion, api_version).with(keys::kKind, kind);
+}
+
 Result<ApiResponse> Subresources::scale() {
   const Value old = server_.store_.find(request_.kind, request_.namespace_, request_.name);
   if (old.is_absent()) return not_found(resource_, request_.name);
@@ -131,21 +148,18 @@ Result<ApiResponse> Subresources::scale() {
       wanted = apply_merge_patch(scale_now, request_.body);
     }
   }
+  MINIK_ASSIGN(wanted, sent_as("autoscaling/v1", "Scale", wanted));
   const auto version = wanted[keys::kMetadata][keys::kResourceVersion].as_string();
   if (!version.empty() && version != old[keys::kMetadata][keys::kResourceVersion].as_string()) {
     return modified_conflict(resource_, request_.name);
   }
   const Value& replicas = wanted[keys::kSpec][keys::kReplicas];
-  if (replicas.as_int(0) < 0 || (replicas.has_value() && !replicas.is_int())) {
-    Error error = invalid(resource_, request_.name,
-                          {{"FieldValueInvalid",
-                            cat("Invalid value: ", replicas.as_int(), ": must be greater than or equal to 0"),
-                            "spec.replicas"}});
-    return error;
-  }
+  if (replicas.as_int(0) < 0) return negative_replicas(resource_, request_.name, replicas.as_int());
   const Value sent = scale_now.with(keys::kSpec, Value::map({{keys::kReplicas, replicas.as_int(0)}}));
   MINIK_ASSIGN(const Value reviewed, Writer(server_, request_).reviewed_part(Operation::kUpdate, sent, scale_now));
-  Value next = with_replicas(resource_, old, reviewed[keys::kSpec][keys::kReplicas].as_int(0));
+  const int64_t count = reviewed[keys::kSpec][keys::kReplicas].as_int(0);
+  if (count < 0) return negative_replicas(resource_, request_.name, count);
+  Value next = with_replicas(resource_, old, count);
   if (!(next == old)) {
     if (resource_.custom) MINIK_TRY(validate_update(resource_, next, old, ""));
     next = with_generation(next, old[keys::kMetadata][keys::kGeneration].as_int() + 1);
@@ -158,9 +172,10 @@ Result<ApiResponse> Subresources::scale() {
 
 // What is applied to the scale is applied to the object: its replicas, under the name of the subresource.
 Result<ApiResponse> Subresources::apply_scale() {
-  const Value& scale = request_.body;
-  const Value& replicas = scale[keys::kSpec][keys::kReplicas];
-  if (scale[keys::kKind].as_string() != "Scale" || !replicas.is_int()) {
+  const bool is_scale = request_.body[keys::kKind].as_string() == "Scale";
+  MINIK_ASSIGN(const Value scale, sent_as("autoscaling/v1", "Scale", request_.body));
+  const Value& replicas = request_.body[keys::kSpec][keys::kReplicas];
+  if (!is_scale || !replicas.is_int()) {
     return Error(ErrorCode::kBadRequest, "an autoscaling/v1 Scale with spec.replicas is needed");
   }
   ApiRequest whole = request_;
@@ -180,7 +195,8 @@ Result<ApiResponse> Subresources::bind() {
     return Error(ErrorCode::kConflict,
                  cat("Operation cannot be fulfilled on pods/binding ", quoted(request_.name), ": ", why));
   };
-  const auto uid = object_uid(request_.body);
+  MINIK_ASSIGN(const Value sent, sent_as("v1", "Binding", request_.body));
+  const auto uid = object_uid(sent);
   if (!uid.empty() && uid != object_uid(old)) {
     return wrong(cat("Precondition failed: UID in precondition: ", uid, ", UID in object meta: ",
                      object_uid(old)));
@@ -190,9 +206,7 @@ Result<ApiResponse> Subresources::bind() {
   if (!current.empty()) {
     return wrong(cat("pod ", request_.name, " is already assigned to node ", quoted(current)));
   }
-  MINIK_ASSIGN(const Value binding,
-               Writer(server_, request_).reviewed_part(
-                   Operation::kCreate, request_.body.with(keys::kApiVersion, "v1").with(keys::kKind, "Binding"), Value()));
+  MINIK_ASSIGN(const Value binding, Writer(server_, request_).reviewed_part(Operation::kCreate, sent, Value()));
   const auto node = binding[keys::kTarget][keys::kName].as_string();
   if (node.empty()) return Error(ErrorCode::kBadRequest, "binding without a target node");
   const Value condition =
@@ -243,9 +257,8 @@ Result<ApiResponse> Subresources::evict() {
   if (pod.is_absent()) return not_found(resource_, request_.name);
   MINIK_ASSIGN(const Value budget, budget_of(pod));
   MINIK_TRY(check_node_restriction(server_.store_, resource_, request_, Value(), pod));
-  MINIK_ASSIGN(const Value eviction,
-               Writer(server_, request_).reviewed_part(
-                   Operation::kCreate, request_.body.with(keys::kApiVersion, "policy/v1").with(keys::kKind, "Eviction"), Value()));
+  MINIK_ASSIGN(const Value sent, sent_as("policy/v1", "Eviction", request_.body));
+  MINIK_ASSIGN(const Value eviction, Writer(server_, request_).reviewed_part(Operation::kCreate, sent, Value()));
   const bool spends = budget.has_value() && needs_budget(pod, budget);
   if (spends) MINIK_TRY(check_budget(budget));
   ApiRequest removal = request_;
@@ -289,31 +302,28 @@ Result<ApiResponse> Subresources::approve() {
   const Value old = server_.store_.find(request_.kind, request_.namespace_, request_.name);
   if (old.is_absent()) return not_found(resource_, request_.name);
   if (request_.verb == Verb::kGet) return ApiResponse{old, false, false, {}};
-  Value wanted = request_.body;
-  if (request_.verb == Verb::kPatch) {
-    if (request_.patch_type == PatchType::kJson) {
-      MINIK_ASSIGN(wanted, apply_json_patch(old, request_.body));
-    } else {
-      wanted = apply_merge_patch(old, request_.body);
-    }
-  }
-  const auto version = wanted[keys::kMetadata][keys::kResourceVersion].as_string();
-  if (!version.empty() && version != old[keys::kMetadata][keys::kResourceVersion].as_string()) {
-    return modified_conflict(resource_, request_.name);
-  }
+  if (request_.verb == Verb::kPatch && request_.patch_type == PatchType::kApply)
+    return Error(ErrorCode::kUnsupportedMediaType, "an approval is not applied: send a JSON, merge or strategic merge patch");
+  MINIK_ASSIGN(const Value told, wanted(old));
   const std::string now = format_time(server_.executor_.wall_now());
   std::vector<Value> conditions;
+  std::vector<ErrorCause> missing;
   bool approved = false, denied = false;
-  for (const auto& condition : wanted[keys::kStatus][keys::kConditions].items()) {
+  for (const auto& condition : told[keys::kStatus][keys::kConditions].items()) {
     approved = approved || condition[keys::kType].as_string() == "Approved";
     denied = denied || condition[keys::kType].as_string() == "Denied";
     MapBuilder dated(condition);
     for (const auto& key : {keys::kLastUpdateTime, keys::kLastTransitionTime}) {
       if (!dated.get(key).has_value()) dated.set(key, now);
     }
+    for (const auto& key : {keys::kType, keys::kStatus}) {
+      if (!condition[key].as_string().empty()) continue;
+      missing.push_back({"FieldValueRequired", "Required value", cat("status.conditions[", conditions.size(), "].", key.text())});
+    }
     conditions.push_back(std::move(dated).build());
   }
   MINIK_TRY(may_decide(old, "approve"));
+  if (!missing.empty()) return invalid(resource_, request_.name, std::move(missing));
   if (approved && denied) {
     return invalid(resource_, request_.name,
                    {{"FieldValueInvalid", "Invalid value: Approved and Denied conditions are mutually exclusive",
@@ -331,11 +341,8 @@ Result<ApiResponse> Subresources::approve() {
 Result<ApiResponse> Subresources::finalize() {
   const Value old = server_.store_.find(request_.kind, request_.namespace_, request_.name);
   if (old.is_absent()) return not_found(resource_, request_.name);
-  const auto version = request_.body[keys::kMetadata][keys::kResourceVersion].as_string();
-  if (!version.empty() && version != old[keys::kMetadata][keys::kResourceVersion].as_string()) {
-    return modified_conflict(resource_, request_.name);
-  }
-  const Value& finalizers = request_.body[keys::kSpec][keys::kFinalizers];
+  MINIK_ASSIGN(const Value told, wanted(old));
+  const Value& finalizers = told[keys::kSpec][keys::kFinalizers];
   const Value next = old.with_at({keys::kSpec, keys::kFinalizers},
                                  finalizers.empty() ? Value() : finalizers);
   if (request_.options.dry_run) return ApiResponse{next, false, false, {}};

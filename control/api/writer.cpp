@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "control/api/admission.h"
 #include "control/api/admission_gate.h"
@@ -18,6 +19,7 @@
 #include "control/object/patch.h"
 #include "control/object/refusal_warnings.h"
 #include "control/object/selector.h"
+#include "control/schema/decode.h"
 #include "control/schema/kinds.h"
 
 namespace minik::control {
@@ -36,6 +38,11 @@ class SchemaRules : public PatchSchema {
   }
 };
 
+Error other_namespace() {
+  return Error(ErrorCode::kBadRequest,
+               "the namespace of the provided object does not match the namespace sent on the request");
+}
+
 Status check_name(const ResourceInfo& resource, const ApiRequest& request, const Value& body) {
   const auto name = object_name(body);
   if (!name.empty() && name != request.name) {
@@ -44,9 +51,7 @@ Status check_name(const ResourceInfo& resource, const ApiRequest& request, const
   }
   const auto namespace_ = object_namespace(body);
   if (resource.namespaced && !namespace_.empty() && namespace_ != request.namespace_) {
-    return Error(ErrorCode::kBadRequest,
-                 cat("the namespace of the provided object does not match the namespace sent on the "
-                     "request"));
+    return other_namespace();
   }
   return {};
 }
@@ -188,7 +193,13 @@ WriteAttributes Writer::attributes(Operation operation, const Value& object, con
 Result<Value> Writer::reviewed_part(Operation operation, const Value& part, const Value& old) const {
   if (!server_.gate_) return part;
   WriteAttributes seen = attributes(operation, part, old);
-  MINIK_ASSIGN(seen.object, server_.gate_->mutate(seen, [](const Value& document) { return Result<Value>(document); }));
+  // What comes back is of the part's own kind again, as far as that has types.
+  const TypeInfo* type = server_.schema_.find_document(part[keys::kApiVersion].as_string(), part[keys::kKind].as_string());
+  MINIK_ASSIGN(seen.object, server_.gate_->mutate(seen, [type](const Value& document) -> Result<Value> {
+    if (!type) return document;
+    MINIK_ASSIGN(auto decoded, decode(*type, document));
+    return std::move(decoded.object);
+  }));
   MINIK_TRY(server_.gate_->validate(seen));
   return seen.object;
 }
@@ -196,13 +207,29 @@ Result<Value> Writer::reviewed_part(Operation operation, const Value& part, cons
 Result<Value> Writer::mutated_by_webhooks(Operation operation, Value object, const Value& old) {
   if (!server_.gate_) return object;
   return server_.gate_->mutate(attributes(operation, object, old), [&](const Value& document) -> Result<Value> {
+    MINIK_ASSIGN(const Value same, as_the_same(document, old));
     std::vector<std::string> unseen;
-    MINIK_ASSIGN(Value next, decode_and_default(resource_, document.with(keys::kApiVersion, resource_.api_version), old,
+    MINIK_ASSIGN(Value next, decode_and_default(resource_, same.with(keys::kApiVersion, resource_.api_version), old,
                                                 FieldValidation::kIgnore, unseen));
     if (old.is_absent()) return next;
     return request_.subresource == "status" ? prepare_for_status_update(resource_, next, old)
                                             : prepare_for_update(resource_, next, old);
   });
+}
+
+// Whoever changes an object may not make another of it: what was authorized and looked up is the one that was asked for.
+// A new one may still be given a name.
+Result<Value> Writer::as_the_same(const Value& changed, const Value& old) const {
+  const Value& metadata = changed[keys::kMetadata];
+  const std::string_view namespace_ = object_namespace(changed);
+  if (resource_.namespaced && !namespace_.empty() && namespace_ != request_.namespace_) return other_namespace();
+  if (old.has_value() && object_name(changed) != object_name(old)) {
+    return invalid(resource_, object_name(old),
+                   {{"FieldValueInvalid", cat("Invalid value: ", quoted(object_name(changed)), ": field is immutable"),
+                     "metadata.name"}});
+  }
+  const Value home = resource_.namespaced ? Value(request_.namespace_) : Value();
+  return metadata[keys::kNamespace] == home ? changed : changed.with(keys::kMetadata, metadata.with(keys::kNamespace, home));
 }
 
 Status Writer::allowed_by_users(Operation operation, const Value& object, const Value& old) const {
@@ -230,8 +257,7 @@ Result<ApiResponse> Writer::create() {
   MINIK_TRY(check_kind(resource_, request_.body));
   const auto namespace_ = object_namespace(request_.body);
   if (resource_.namespaced && !namespace_.empty() && namespace_ != request_.namespace_) {
-    return Error(ErrorCode::kBadRequest,
-                 "the namespace of the provided object does not match the namespace sent on the request");
+    return other_namespace();
   }
   MINIK_ASSIGN(Value object, server_.admission_->cached_decode(
                                  resource_, request_, [&] { return decoded(request_.body, Value()); }));
@@ -494,12 +520,19 @@ Result<ApiResponse> Writer::remove() {
 Result<ApiResponse> Writer::remove_collection() {
   MINIK_ASSIGN(const auto labels, LabelSelector::parse(request_.options.label_selector));
   MINIK_ASSIGN(const auto fields, FieldSelection::parse(resource_, request_.options.field_selector));
-  const auto snapshot = server_.store_.list(request_.kind, request_.namespace_);
-  std::vector<Value> removed;
-  for (const auto& object : snapshot->objects) {
-    if (!labels.matches(object[keys::kMetadata][keys::kLabels]) || !fields.matches(object)) continue;
-    MINIK_TRY(remove_object(object));
-    removed.push_back(object);
+  AdmissionGate::Collection own;
+  auto& collection = server_.gate_ ? server_.gate_->collection() : own;
+  if (!std::exchange(collection.listed, true)) {
+    const auto snapshot = server_.store_.list(request_.kind, request_.namespace_);
+    std::ranges::copy_if(snapshot->objects, std::back_inserter(collection.objects), [&](const Value& object) {
+      return labels.matches(object[keys::kMetadata][keys::kLabels]) && fields.matches(object);
+    });
+  }
+  for (; collection.gone < collection.objects.size(); ++collection.gone) {
+    const Value& listed = collection.objects[collection.gone];
+    // Others may have been there while somebody was asked.
+    const Value now = server_.store_.find(request_.kind, object_namespace(listed), object_name(listed));
+    if (now.has_value() && object_uid(now) == object_uid(listed)) MINIK_TRY(remove_object(now));
   }
   ApiResponse response;
   response.object =
@@ -507,7 +540,7 @@ Result<ApiResponse> Writer::remove_collection() {
                   {keys::kApiVersion, resource_.api_version},
                   {keys::kMetadata,
                    Value::map({{keys::kResourceVersion, cat(server_.store_.revision().value)}})},
-                  {keys::kItems, Value::array(std::move(removed))}});
+                  {keys::kItems, Value::array(collection.objects)}});
   return response;
 }
 

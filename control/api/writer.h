@@ -63,6 +63,7 @@ class Writer {
   Result<Value> decoded(const Value& body, const Value& known);
   // Of a valid object, before anybody else is asked about it.
   void warn_of(const Value& object, const Value& old);
+  Result<Value> as_the_same(const Value& changed, const Value& old) const;
   Status check_removal_rules(const Value& object) const;
 
   ApiServer& server_;

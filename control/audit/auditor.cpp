@@ -26,6 +26,11 @@ std::string path_of(const ResourceInfo& resource, const ApiRequest& request) {
   return path;
 }
 
+// Who is known by his credentials chooses the rule, whoever he wants to be: nobody leaves the log as somebody else.
+const UserInfo& sender(const AuditContext* context, const UserInfo& user) {
+  return context && context->origin.impersonator ? *context->origin.impersonator : user;
+}
+
 Value status_of_error(const Error& error) {
   if (Value given = given_status(error); given.is_map()) return given;
   return Value::map({{keys::kStatus, "Failure"},
@@ -60,7 +65,7 @@ void Auditor::begin(const Schema& schema, ApiRequest& request, WallTime now) {
   const auto& resource = schema.resource(request.kind);
   const Attributes asked = attributes_of(resource, request);
   AuditedRequest audited;
-  audited.choice = policy_.choose(request.user, asked);
+  audited.choice = policy_.choose(sender(request.audit.get(), request.user), asked);
   if (audited.choice.level == AuditLevel::kNone) return;
   const bool of_process = !request.audit;
   if (of_process) {
@@ -90,7 +95,7 @@ void Auditor::begin(const Schema& schema, ApiRequest& request, WallTime now) {
 
 void Auditor::begin(AuditContext& context, const UserInfo& user, const Attributes& asked, WallTime now) {
   AuditedRequest audited;
-  audited.choice = policy_.choose(user, asked);
+  audited.choice = policy_.choose(sender(&context, user), asked);
   audited.verb = asked.verb;
   audited.uri = asked.path;
   audited.group = asked.group;

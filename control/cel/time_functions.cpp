@@ -1,10 +1,10 @@
 // timestamp() and duration(), their arithmetic and their parts. Time zones are offsets such as
-// "+02:00" or "UTC": there is no database of named zones in the control plane, and none is asked of
-// the machine.
+// "+02:00" or names of the table that is part of this program: none is asked of the machine.
 #include <chrono>
 
 #include "control/base/text.h"
 #include "control/base/time.h"
+#include "control/calendar/zone_table.h"
 #include "control/cel/overloads.h"
 
 namespace minik::control::cel {
@@ -41,6 +41,13 @@ std::optional<int64_t> parse_offset(std::string_view text) {
   if (!hours || !minutes || *hours > 23 || *minutes > 59) return std::nullopt;
   const int64_t east = *hours * 3600 + *minutes * 60;
   return west ? -east : east;
+}
+
+// The same for a moment in a zone that has a name.
+std::optional<int64_t> offset_in(std::string_view zone, int64_t moment) {
+  if (const auto offset = parse_offset(zone)) return offset;
+  const TimeZone* known = zone_of_table(zone);
+  return known ? std::optional(known->period_at(moment).offset) : std::nullopt;
 }
 
 // RFC 3339, years 1 to 9999.
@@ -144,16 +151,13 @@ enum class Part : uint8_t {
 template <Part part>
 Datum moment_part(const Call& c) {
   using namespace std::chrono;
+  const Moment at = c[0].as_moment();
   int64_t east = 0;
   if (c.arguments.size() == 2) {
-    const auto offset = parse_offset(c[1].as_text());
-    if (!offset) {
-      return Datum::error(cat("unknown time zone ", quoted(c[1].as_text().substr(0, 64)),
-                              "; write its offset, such as +02:00"));
-    }
+    const auto offset = offset_in(c[1].as_text(), at.seconds);
+    if (!offset) return Datum::error(cat("unknown time zone ", c[1].as_text().substr(0, 64)));
     east = *offset;
   }
-  const Moment at = c[0].as_moment();
   const sys_seconds local{std::chrono::seconds(at.seconds + east)};
   const auto day = floor<days>(local);
   const year_month_day date(day);

@@ -44,6 +44,7 @@ const std::vector<std::string>& controller_names() {
     ControllerManagerOptions all;
     all.cluster_ca_pem = "any";
     all.sign_certificate = [](const CertificateOrder&) -> Result<std::string> { return std::string(); };
+    all.sign_secret_token = [](const SecretTokenOrder&) -> Result<std::string> { return std::string(); };
     std::vector<std::string> found{std::string(kGarbageCollector), std::string(kNodeLifecycle), std::string(kAutoscaler)};
     for (const auto& spec : controller_specs(Schema::builtin(), all)) found.push_back(spec.name);
     std::ranges::sort(found);
@@ -83,6 +84,8 @@ std::vector<ControllerSpec> controller_specs(const Schema& schema,
   specs.push_back(volume_protection_controller());
   specs.push_back(local_path_provisioner(options.local_volume_root));
   if (options.sign_certificate) specs.push_back(certificate_signing_controller(options.sign_certificate));
+  if (options.sign_secret_token)
+    specs.push_back(service_account_token_controller(options.sign_secret_token, options.cluster_ca_pem));
   if (!options.cluster_ca_pem.empty()) specs.push_back(root_ca_controller(options.cluster_ca_pem));
   return specs;
 }

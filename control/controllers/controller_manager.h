@@ -14,6 +14,7 @@
 #include "control/controllers/garbage_collector.h"
 #include "control/controllers/horizontal_pod_autoscaler.h"
 #include "control/controllers/node_lifecycle.h"
+#include "control/controllers/service_account_tokens.h"
 #include "control/controllers/volume_cleaner.h"
 
 namespace minik::control {
@@ -21,6 +22,7 @@ namespace minik::control {
 struct ControllerManagerOptions {
   std::string cluster_ca_pem;
   CertificateSigner sign_certificate;  // none: certificate requests stay as they are
+  SecretTokenSigner sign_secret_token;  // none: Secrets of ServiceAccounts get no token
   NodeLifecycleOptions node_lifecycle;
   TimeZoneSource time_zones;  // none: CronJobs know UTC alone
   // Where nodes keep the directories of dynamically made volumes.

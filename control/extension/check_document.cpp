@@ -1,6 +1,7 @@
 // Validation of documents by their schema, in the words of kube-apiserver and of the OpenAPI validator
 // that it uses: `spec.replicas in body must be of type integer: "string"`.
 #include <algorithm>
+#include <cmath>
 
 #include "control/base/text.h"
 #include "control/base/utf8.h"
@@ -58,8 +59,25 @@ int compare_numbers(const Value& a, const Value& b) {
 
 bool is_multiple(const Value& value, const Value& factor) {
   if (value.is_int() && factor.is_int()) return factor.as_int() == 0 || value.as_int() % factor.as_int() == 0;
+  // As kube-openapi reckons, whose quotients may be off by what doubles cannot hold: 0.3 is a multiple of 0.1.
+  constexpr double kError = 1e-9, kIntegerMax = 9007199254740991;
   const double by = factor.as_double();
-  return by == 0 || is_whole(Value(value.as_double() / by));
+  if (by == 0) return true;
+  const double times = by < 1 ? 1 / by * value.as_double() : value.as_double() / by;
+  if (!(times >= -kIntegerMax && times <= kIntegerMax)) return false;
+  const double whole = std::trunc(times);
+  return times == whole || std::abs(times - whole) < kError * (std::abs(times) + std::abs(whole));
+}
+
+// Whether a type of the machine holds the number. Kubernetes looks at these formats since 1.36; before, what was stored
+// could be read back by no client that has such a type.
+bool fits_format(const SchemaNode& node, const Value& value) {
+  constexpr double kInt32Min = -2147483648.0, kInt32Max = 2147483647.0;
+  constexpr double kFloatEnd = 0x1.ffffffp127;  // from here on the nearest float is infinite
+  const double number = value.as_double();
+  if (node.type == Type::kInteger && node.format == "int32") return number >= kInt32Min && number <= kInt32Max;
+  if (node.type == Type::kNumber && node.format == "float") return number > -kFloatEnd && number < kFloatEnd;
+  return true;  // int64 and double hold whatever JSON numbers become here
 }
 
 // 1 and 1.0 are the same choice.
@@ -137,6 +155,11 @@ void Checker::text(const SchemaNode& node, const Value& value, const FieldPath& 
 }
 
 void Checker::number(const SchemaNode& node, const Value& value, const FieldPath& at) {
+  if (!fits_format(node, value)) {
+    const FieldPath nowhere("<nil>");
+    errors_.invalid(nowhere, Value(""), cat("Checked value must be of type ", type_name(node.type), " with format ", node.format,
+                                            " in ", at.text()));
+  }
   if (node.multiple_of && !is_multiple(value, *node.multiple_of)) {
     errors_.invalid(at, value, cat(in_body(at), "should be a multiple of ", to_json(*node.multiple_of)));
   }

@@ -186,15 +186,33 @@ void check_stateful_set(const Value& object, const Value& old, FieldErrors& erro
                    "'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden");
 }
 
+// `old` with what decides where pods of the template go, and what is noted on them, as `now` has it. Of its affinity that
+// is the nodes' alone.
+Value with_directives_of(const Value& old, const Value& now) {
+  MapBuilder metadata(old[keys::kMetadata]), spec(old[keys::kSpec]);
+  for (const auto& key : {keys::kLabels, keys::kAnnotations}) metadata.set(key, now[keys::kMetadata][key]);
+  for (const auto& key : {keys::kNodeSelector, keys::kTolerations, keys::kSchedulingGates}) spec.set(key, now[keys::kSpec][key]);
+  const Value& wanted = now[keys::kSpec][keys::kAffinity];
+  const Value affinity = old[keys::kSpec][keys::kAffinity].with(keys::kNodeAffinity, wanted[keys::kNodeAffinity]);
+  spec.set(keys::kAffinity, affinity.empty() && !wanted.has_value() ? Value() : affinity);
+  MapBuilder merged(old);
+  merged.set(keys::kMetadata, std::move(metadata).build());
+  merged.set(keys::kSpec, std::move(spec).build());
+  return std::move(merged).build();
+}
+
 void check_job(const Value& object, const Value& old, FieldErrors& errors) {
   for (const auto* field : {"spec.selector", "spec.completionMode", "spec.podFailurePolicy",
                             "spec.backoffLimitPerIndex", "spec.managedBy", "spec.successPolicy"}) {
     check_same(object, old, field, errors);
   }
-  // A suspended job that never started may still be told where and how to run.
+  // A suspended job that never started may still be told where to run.
   const bool unstarted = old.at({keys::kSpec, keys::kSuspend}).as_bool() &&
                          !old.at({keys::kStatus, keys::kStartTime}).has_value();
-  if (!unstarted) check_same(object, old, "spec.template", errors);
+  const Value& now = object[keys::kSpec][keys::kTemplate];
+  const Value& before = old[keys::kSpec][keys::kTemplate];
+  if (!(now == before) && !(unstarted && now == with_directives_of(before, now)))
+    errors.invalid(FieldPath("spec.template"), now, kImmutable);
   const bool indexed = object.at({keys::kSpec, keys::kCompletionMode}).as_string() == "Indexed";
   if (!indexed) check_same(object, old, "spec.completions", errors);
 }

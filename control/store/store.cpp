@@ -14,6 +14,7 @@ namespace {
 
 struct Watcher {
   uint64_t id;
+  Revision from;  // one that begins while a batch is told knows already what is left of the batch
   // Shared, so that a callback that unwatches does not destroy itself while it runs.
   std::shared_ptr<const Store::EventCallback> callback;
 };
@@ -156,6 +157,52 @@ std::shared_ptr<const ListSnapshot> Store::rewound(const Table& t, std::string_v
   return snapshot;
 }
 
+Value Store::find_durable(KindId kind, std::string_view namespace_, std::string_view name) const {
+  const Table* t = find_table(kind);
+  if (!t) return {};
+  const Value& newest = t->objects.find(namespace_, name);
+  if (newest.has_value() ? object_revision(newest) <= durable_ : unreleased_.empty()) return newest;
+  for (const auto& [of, event] : unreleased_) {
+    const bool same = of == t->kind && object_name(event.object) == name && object_namespace(event.object) == namespace_;
+    if (same && event.revision > durable_) return event.previous;
+  }
+  return newest;
+}
+
+std::shared_ptr<const ListSnapshot> Store::list_durable(KindId kind, std::string_view namespace_) const {
+  auto newest = std::make_shared<ListSnapshot>();
+  newest->revision = durable_;
+  const Table* t = find_table(kind);
+  if (!t) return newest;
+  t->objects.list(namespace_, newest->objects);
+  // The first of an object's changes that are not durable yet knows the version that is; absent: there was none.
+  using Place = std::pair<std::string_view, std::string_view>;
+  const auto place = [](const Value& object) { return Place(object_namespace(object), object_name(object)); };
+  std::map<Place, Value> before;
+  for (const auto& [of, event] : unreleased_) {
+    const bool meant = of == t->kind && (namespace_.empty() || object_namespace(event.object) == namespace_);
+    if (meant && event.revision > durable_) before.try_emplace(place(event.object), event.previous);
+  }
+  if (before.empty()) return newest;
+  std::vector<Value> objects;
+  objects.reserve(newest->objects.size() + before.size());
+  auto next = before.begin();
+  const auto add_until = [&](const Place* end) {
+    for (; next != before.end() && (!end || next->first < *end); ++next) {
+      if (next->second.has_value()) objects.push_back(next->second);
+    }
+  };
+  for (auto& object : newest->objects) {
+    const Place here = place(object);
+    add_until(&here);
+    const bool changed = next != before.end() && next->first == here;
+    if (!changed) objects.push_back(std::move(object));
+  }
+  add_until(nullptr);
+  newest->objects = std::move(objects);
+  return newest;
+}
+
 void Store::keep(KindId kind, std::string_view namespace_,
                  std::shared_ptr<const ListSnapshot> list) {
   for (const auto& kept : kept_lists_) {
@@ -258,7 +305,9 @@ void Store::release(Table& t, StoreEvent event) {
   const auto tell = [&](const std::vector<Watcher>& watchers) {
     if (watchers.empty()) return;
     const std::vector<Watcher> now = watchers;
-    for (const auto& watcher : now) (*watcher.callback)(told);
+    for (const auto& watcher : now) {
+      if (told.revision > watcher.from) (*watcher.callback)(told);
+    }
   };
   tell(t.watchers);
   for (auto& index : t.indexes) {
@@ -305,7 +354,7 @@ Result<StoreWatchId> Store::watch(KindId kind, Revision from, WatchFilter filter
     (*shared)(*event);
   }
   auto& watchers = function ? t.index(filter.index).watchers[filter.value] : t.watchers;
-  watchers.push_back({id, std::move(shared)});
+  watchers.push_back({id, from, std::move(shared)});
   watch_places_.emplace(id, WatchPlace{kind, std::move(filter)});
   return StoreWatchId{id};
 }

@@ -94,6 +94,9 @@ class Store {
   // back; Expired when the window begins later.
   Result<std::shared_ptr<const ListSnapshot>> list_at(KindId kind, std::string_view namespace_,
                                                       Revision revision) const;
+  // What durable_revision() holds: what a watch from then on begins with, whatever is staged by now.
+  Value find_durable(KindId kind, std::string_view namespace_, std::string_view name) const;
+  std::shared_ptr<const ListSnapshot> list_durable(KindId kind, std::string_view namespace_) const;
   // Remembers a list for later pages.
   void keep(KindId kind, std::string_view namespace_, std::shared_ptr<const ListSnapshot> list);
   size_t count(KindId kind) const;

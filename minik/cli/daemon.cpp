@@ -2,7 +2,6 @@
 // line on descriptor 3 and closes it; logs to the profile's daemon.log.
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>

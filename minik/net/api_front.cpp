@@ -5,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "control/api/options.h"
 #include "control/api/proxy_target.h"
 #include "control/base/text.h"
 #include "control/object/json.h"
@@ -67,7 +68,7 @@ control::Value connect_options(const control::ApiRequest& request,
     if (name == "container") options.set("container", value);
     if (name == "ports") ports.emplace_back(parse_int64(value).value_or(0));
     const bool flag = name == "stdin" || name == "stdout" || name == "stderr" || name == "tty";
-    if (flag && (value == "true" || value == "1")) options.set(control::Key(name), true);
+    if (flag && control::query_truth(value)) options.set(control::Key(name), true);
   }
   if (!command.empty()) options.set("command", Value::array(std::move(command)));
   if (!ports.empty()) options.set("ports", Value::array(std::move(ports)));
@@ -119,10 +120,7 @@ control::AuditOrigin origin_of(const HttpRequest& request) {
 }
 
 bool wants_watch(std::string_view query) {
-  const auto parameters = query_parameters(query);
-  return std::ranges::any_of(parameters, [](const auto& parameter) {
-    return parameter.first == "watch" && (parameter.second == "true" || parameter.second == "1");
-  });
+  return control::query_flag(query_parameters(query), "watch");
 }
 
 Verb verb_of(std::string_view method) {

@@ -143,7 +143,7 @@ std::optional<ApiPages::Document> ApiPages::make(const std::string& path, Form f
   std::string content_type = kJson;
   if (parts.empty()) {
     value = root_document();
-  } else if (path == "/version") {
+  } else if (path == "/version" || path == "/version/") {
     value = version_document(options_.git_version);
   } else if (path == "/openid/v1/jwks") {
     return Document{"application/jwk-set+json", options_.jwks, ""};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "control/api/options.h"
 #include "control/base/text.h"
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
@@ -21,10 +22,6 @@ std::vector<std::string> names_of(const Value& containers) {
 
 std::string listed(const std::vector<std::string>& names) {
   return cat("[", join(names, " "), "]");
-}
-
-bool is_true(const std::string& text) {
-  return text == "true" || text == "1";
 }
 
 Status read_number(const std::string& name, const std::string& text, std::optional<int64_t>& into) {
@@ -69,9 +66,9 @@ Result<PodLogRequest> parse_log_request(control::ConnectTarget target,
   std::string container;
   for (const auto& [name, value] : parameters) {
     if (name == "container") container = value;
-    if (name == "follow") request.follow = is_true(value);
-    if (name == "previous") request.previous = is_true(value);
-    if (name == "timestamps") request.timestamps = is_true(value);
+    if (name == "follow") request.follow = control::query_truth(value);
+    if (name == "previous") request.previous = control::query_truth(value);
+    if (name == "timestamps") request.timestamps = control::query_truth(value);
     if (name == "sinceSeconds") MINIK_TRY(read_number(name, value, request.since_seconds));
     if (name == "tailLines") MINIK_TRY(read_number(name, value, request.tail_lines));
     if (name == "limitBytes") MINIK_TRY(read_number(name, value, request.limit_bytes));

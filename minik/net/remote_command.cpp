@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "control/api/options.h"
 #include "control/base/text.h"
 #include "control/object/json.h"
 #include "minik/net/exec_channels.h"
@@ -270,7 +271,7 @@ Result<RemoteCommandOptions> RemoteCommandOptions::from_parameters(
     const std::vector<std::pair<std::string, std::string>>& parameters) {
   RemoteCommandOptions options;
   for (const auto& [name, value] : parameters) {
-    const bool on = value == "true" || value == "1";
+    const bool on = control::query_truth(value);
     if (name == "stdin") options.stdin_open = on;
     if (name == "stdout") options.stdout_open = on;
     if (name == "stderr") options.stderr_open = on;

@@ -35,7 +35,9 @@ control::TokenVerifier token_verifier(std::shared_ptr<const TokenSigner> signer,
   return [signer = std::move(signer), tokens = std::move(tokens), &clock](std::string_view token) -> Result<control::TokenIdentity> {
     if (const auto known = tokens.find(token); known != tokens.end()) return control::TokenIdentity{known->second, {}, {}};
     MINIK_ASSIGN(const TokenClaims claims, signer->verify(token, clock.wall_now()));
-    return identity_of(claims);
+    control::TokenIdentity identity = identity_of(claims);
+    if (claims.end == TokenEnd::kWithSecret) identity.bond->kept = token;
+    return identity;
   };
 }
 

@@ -262,6 +262,14 @@ void Cluster::Parts::assemble() {
                                      .key_encipherment = order.key_encipherment},
                                     order.now, order.lifetime);
   };
+  manager.sign_secret_token = [this](const control::SecretTokenOrder& order) -> Result<std::string> {
+    TokenClaims claims;
+    claims.end = TokenEnd::kWithSecret;
+    claims.namespace_ = order.namespace_;
+    claims.service_account = {order.account, order.account_uid};
+    claims.secret.name = order.secret;
+    return signer->sign(claims);
+  };
   manager.time_zones = read_time_zone_file;
   manager.local_volume_root = cat(profile.directory, "/volumes");
   manager.remove_volume_directory = [this, root = manager.local_volume_root](

@@ -114,6 +114,29 @@ TokenObject object_of(const Value& claim) {
   return {claim.get("name").string(), claim.get("uid").string()};
 }
 
+constexpr std::string_view kSecretIssuer = "kubernetes/serviceaccount";
+const control::Key kNamespaceClaim("kubernetes.io/serviceaccount/namespace"), kSecretClaim("kubernetes.io/serviceaccount/secret.name"),
+    kAccountClaim("kubernetes.io/serviceaccount/service-account.name"),
+    kAccountUidClaim("kubernetes.io/serviceaccount/service-account.uid");
+
+Value secret_claims(const TokenClaims& claims) {
+  return Value::map({{"iss", kSecretIssuer},
+                     {kNamespaceClaim, claims.namespace_},
+                     {kSecretClaim, claims.secret.name},
+                     {kAccountClaim, claims.service_account.name},
+                     {kAccountUidClaim, claims.service_account.uid},
+                     {"sub", claims.subject()}});
+}
+
+TokenClaims claims_of_secret(const Value& body) {
+  TokenClaims claims;
+  claims.end = TokenEnd::kWithSecret;
+  claims.namespace_ = body[kNamespaceClaim].string();
+  claims.secret.name = body[kSecretClaim].string();
+  claims.service_account = {body[kAccountClaim].string(), body[kAccountUidClaim].string()};
+  return claims;
+}
+
 Error invalid_token(std::string_view why) {
   return Error(ErrorCode::kUnauthorized, cat("the token is not valid: ", why));
 }
@@ -150,7 +173,7 @@ Result<TokenSigner> TokenSigner::create(const std::string& private_key_pem, std:
 Result<std::string> TokenSigner::sign(const TokenClaims& claims) const {
   std::vector<Value> audiences(claims.audiences.begin(), claims.audiences.end());
   const Value header = Value::map({{"alg", "ES256"}, {"kid", key_id_}, {"typ", "JWT"}});
-  const Value body = Value::map(
+  const Value body = claims.end == TokenEnd::kWithSecret ? secret_claims(claims) : Value::map(
       {{"iss", issuer_},
        {"sub", claims.subject()},
        {"aud", Value::array(std::move(audiences))},
@@ -206,8 +229,15 @@ Result<TokenClaims> TokenSigner::verify(std::string_view token, WallTime now) co
 
   const auto body = control::parse_json(*body_text);
   if (!body) return invalid_token("its claims are not JSON");
-  if (body->get("iss").as_string() != issuer_) return invalid_token("it has another issuer");
+  const auto issuer = body->get("iss").as_string();
   TokenClaims claims;
+  if (issuer == kSecretIssuer) {
+    claims = claims_of_secret(*body);
+    if (claims.secret.name.empty() || claims.service_account.uid.empty()) return invalid_token("it names no secret or account");
+    if (claims.subject() == body->get("sub").as_string()) return claims;
+    return invalid_token("its subject is not its ServiceAccount");
+  }
+  if (issuer != issuer_) return invalid_token("it has another issuer");
   claims.issued_at = time_of(body->get("iat"));
   claims.not_before = time_of(body->get("nbf"));
   claims.expires_at = time_of(body->get("exp"));

@@ -3,9 +3,11 @@
 // signature's own randomness, take about 50 µs, and may run on any thread.
 //
 // verify() proves signature, issuer and times. Whether the bound pod, node and account still exist,
-// and whether an audience suits, is the API server's to decide: it gets the claims.
+// and whether an audience suits, is the API server's to decide: it gets the claims. A token that ends
+// with its Secret has neither times nor audiences, and the issuer kubernetes/serviceaccount.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,7 +26,11 @@ struct TokenObject {
   bool operator==(const TokenObject&) const = default;
 };
 
+// By its own time, or with the Secret that keeps it: a token of the old kind, with claims of its own.
+enum class TokenEnd : uint8_t { kAtTime, kWithSecret };
+
 struct TokenClaims {
+  TokenEnd end = TokenEnd::kAtTime;
   std::vector<std::string> audiences;
   WallTime issued_at;
   WallTime not_before;

@@ -64,6 +64,30 @@ TEST(AuditPolicy, TellsTheLineOfWhatItDoesNotKnow) {
             "p.yaml:5: rules[0].nonResourceURLs: rules cannot apply to both regular resources and non-resource URLs");
 }
 
+TEST(Auditor, ChoosesTheRuleByWhoHasSentARequestWhoeverHeWantsToBe) {
+  std::vector<AuditRecord> records;
+  Auditor auditor(policy_of("rules:\n- level: None\n  users: [bob]\n- level: Metadata\n"), Rng(1),
+                  [&](AuditRecord record) { records.push_back(std::move(record)); });
+  const UserInfo bob{"bob", "", {}, {}}, admin{"admin", "", {"system:masters"}, {}};
+  const auto send_as = [&](const UserInfo& sender, const UserInfo& wanted) {
+    records.clear();
+    ApiRequest request;
+    request.verb = Verb::kCreate;
+    request.kind = kinds::kConfigmaps;
+    request.user = wanted;
+    request.audit = std::make_shared<AuditContext>();
+    request.audit->origin.impersonator = sender;
+    auditor.begin(Schema::builtin(), request, {});
+    AuditContext page;
+    page.origin.impersonator = sender;
+    auditor.begin(page, wanted, {"get", "", "", "", "", "", "/metrics"}, {});
+    return records.size();
+  };
+  EXPECT_EQ(send_as(admin, bob), 2U) << "an admin who calls himself bob is still seen";
+  EXPECT_EQ(records[0].request->user.name, "admin");
+  EXPECT_EQ(send_as(bob, admin), 0U);
+}
+
 class Audit : public HttpWorld {
  protected:
   Audit() : HttpWorld(options(*this)) {

@@ -49,6 +49,30 @@ class CustomResourceTest : public CustomWorld {
   void define_widgets() { ASSERT_EQ(define(kSchema, kSubresources).status, 201); }
 };
 
+TEST_F(CustomResourceTest, HoldsNumbersThatTheTypeOfTheirFormatHolds) {
+  ASSERT_EQ(define(std::string(R"(
+type: object
+properties:
+  small: {type: integer, format: int32}
+  large: {type: integer, format: int64}
+  real: {type: number, format: float}
+  step: {type: number, multipleOf: 0.1}
+)")).status, 201);
+  int made = 0;
+  const auto create = [&](const std::string& field) {
+    return send("POST", kWidgets, cat(R"({"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"w)", ++made, R"("},)", field, "}"));
+  };
+  const auto refused = create(R"("small":5000000000)");
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_NE(refused.message().find("Checked value must be of type integer with format int32 in small"), std::string::npos) << refused.message();
+  EXPECT_EQ(create(R"("small":-2147483649)").status, 422);
+  EXPECT_EQ(create(R"("real":1e39)").status, 422);
+  EXPECT_EQ(create(R"("step":0.35)").status, 422);
+  for (const auto* good : {R"("small":2147483647)", R"("small":-2147483648)", R"("large":5000000000)", R"("real":3.4e38)", R"("step":0.3)"}) {
+    EXPECT_EQ(create(good).status, 201) << good;
+  }
+}
+
 TEST_F(CustomResourceTest, IsEstablishedWithNamesThatFollowFromTheKind) {
   const auto made = define(kSchema, kSubresources);
   EXPECT_EQ(made.status, 201) << made.message();

@@ -41,6 +41,13 @@ spec:
   Value data(const std::string& name) { return get(cat(kMaps, "/", name)).at("data"); }
 };
 
+TEST_F(MutatingPolicyTest, APolicyMayNotMakeAnotherObjectOfTheOneThatIsChanged) {
+  ASSERT_EQ(create_map("w4").status, 201);
+  put_in_force("rename", "configmaps", cat("[", patch("[JSONPatch{op: 'replace', path: '/metadata/name', value: 'evil'}]"), "]"));
+  EXPECT_EQ(change_map("w4", R"({"b":"2"})").status, 422);
+  EXPECT_EQ(get(cat(kMaps, "/evil")).status, 404);
+}
+
 TEST_F(MutatingPolicyTest, AnApplyConfigurationIsMergedIntoTheObjectByItsSchema) {
   put_in_force("sidecar", "pods", cat("[", apply(R"(
     Object{

@@ -1,3 +1,4 @@
+#include "control/api/options.h"
 #include "tests/api/http_world.h"
 
 namespace minik::control {
@@ -27,6 +28,24 @@ TEST_F(Options, RefuseAMistypedPropagationPolicyInsteadOfDeleting) {
 TEST_F(Options, RefuseAnUnknownFieldValidation) {
   EXPECT_EQ(create_config_map("a", "?fieldValidation=strict").cause(),
             "fieldValidation FieldValueNotSupported");
+}
+
+TEST_F(Options, AreTrueUnlessTheySayFalseOrZero) {
+  for (const auto* yes : {"true", "True", "1", "yes", ""}) EXPECT_TRUE(query_truth(yes)) << yes;
+  for (const auto* no : {"false", "False", "FALSE", "0"}) EXPECT_FALSE(query_truth(no)) << no;
+  EXPECT_FALSE(query_flag({}, "watch"));
+  EXPECT_FALSE(query_flag({{"watch", "0"}, {"watch", "1"}}, "watch")) << "the first one counts";
+  const auto verb = [&](const std::string& target) {
+    const auto parsed = parse_call(Schema::builtin(), http_call("GET", target, "", "", ""));
+    return parsed ? std::get<ResourceCall>(*parsed).request.verb : Verb::kCreate;
+  };
+  EXPECT_EQ(verb(cat(kConfigMaps, "?watch=True")), Verb::kWatch) << "as Python writes it";
+  EXPECT_EQ(verb(cat(kConfigMaps, "?watch")), Verb::kWatch);
+  EXPECT_EQ(verb(cat(kConfigMaps, "?watch=False")), Verb::kList);
+  EXPECT_EQ(verb("/api/v1/watch/namespaces/default/configmaps?watch=false"), Verb::kWatch);
+  create_config_map("a");
+  const std::string forced = cat(path("a"), "?fieldManager=x&force=True");
+  EXPECT_EQ(call("PATCH", forced, R"({"apiVersion":"v1","kind":"ConfigMap","data":{"a":"2"}})", "application/apply-patch+yaml").status, 200);
 }
 
 TEST_F(Options, NameTheKindOfOptionsInTheMessage) {

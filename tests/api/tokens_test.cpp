@@ -85,6 +85,30 @@ TEST_F(Tokens, DieWithTheirAccountAlsoWhenAnotherTakesItsName) {
   EXPECT_FALSE(is_known(token)) << "it has another uid";
 }
 
+TEST_F(Tokens, OfASecretAreGoodForAsLongAsItKeepsThem) {
+  const auto uid = [&](const std::string& path) { return call("GET", cat(kDefault, path)).body[keys::kMetadata][keys::kUid].string(); };
+  const auto keep = [&](const std::string& token) {
+    call("DELETE", cat(kDefault, "/secrets/s"));
+    return call("POST", cat(kDefault, "/secrets"),
+                cat(R"({"metadata":{"name":"s","annotations":{"kubernetes.io/service-account.name":"robot"}},
+                        "type":"kubernetes.io/service-account-token","data":{"token":")", to_base64(token), R"("}})")).status;
+  };
+  TokenOrder& order = issued["lasting"];
+  order.bond.namespace_ = "default";
+  order.bond.account = {"robot", uid("/serviceaccounts/robot")};
+  order.bond.secret.name = "s";
+  order.bond.kept = "lasting";
+  EXPECT_FALSE(is_known("lasting")) << "nothing keeps it";
+  ASSERT_EQ(keep("lasting"), 201);
+  EXPECT_TRUE(is_known("lasting"));
+  ASSERT_EQ(keep("another"), 201);
+  EXPECT_FALSE(is_known("lasting")) << "it has been replaced";
+  ASSERT_EQ(keep("lasting"), 201);
+  call("PATCH", cat(kDefault, "/secrets/s"), R"({"metadata":{"finalizers":["example.com/hold"]}})", "application/merge-patch+json");
+  call("DELETE", cat(kDefault, "/secrets/s"));
+  EXPECT_FALSE(is_known("lasting")) << "it is going";
+}
+
 TEST_F(Tokens, AreBoundToWhatIsThere) {
   EXPECT_EQ(request(R"({"boundObjectRef":{"kind":"Pod","name":"none"}})").status, 404);
   EXPECT_EQ(request(R"({"boundObjectRef":{"kind":"Pod","name":"p","uid":"other"}})").status, 409);

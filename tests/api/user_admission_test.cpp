@@ -302,6 +302,108 @@ webhooks:
   EXPECT_EQ(get(cat(pods, "/p")).status, 404);
 }
 
+TEST_F(UserAdmissionTest, AWebhookMayNotMakeAnotherObjectOfTheOneThatIsChanged) {
+  ASSERT_EQ(create_map("w4").status, 201);
+  register_webhook("mutatingwebhookconfigurations", "m.example.com");
+  webhooks.set("m.example.com", {.answer = Answer::kPatch, .patch = R"([{"op":"replace","path":"/metadata/name","value":"evil"}])"});
+  const auto renamed = change_map("w4", R"({"b":"2"})");
+  EXPECT_EQ(renamed.status, 422);
+  EXPECT_EQ(renamed.message(), "ConfigMap \"w4\" is invalid: metadata.name: Invalid value: \"evil\": field is immutable");
+  EXPECT_EQ(get(cat(kMaps, "/evil")).status, 404);
+  webhooks.set("m.example.com", {.answer = Answer::kPatch, .patch = R"([{"op":"replace","path":"/metadata/namespace","value":"kube-system"}])"});
+  EXPECT_EQ(change_map("w4", R"({"b":"2"})").status, 400);
+  EXPECT_TRUE(get(cat(kMaps, "/w4")).at("data.b").is_absent());
+}
+
+TEST_F(UserAdmissionTest, AWebhookMayNotMakeANewObjectElsewhere) {
+  const std::string theirs = "/api/v1/namespaces/kube-system/configmaps";
+  ASSERT_EQ(send("POST", theirs, R"({"metadata":{"name":"victim"},"data":{"safe":"yes"}})").status, 201);
+  register_webhook("mutatingwebhookconfigurations", "m.example.com");
+  webhooks.set("m.example.com", {.answer = Answer::kPatch, .patch = R"([{"op":"replace","path":"/metadata/namespace","value":"kube-system"}])"});
+  const auto moved = create_map("victim");
+  EXPECT_EQ(moved.status, 400);
+  EXPECT_EQ(moved.message(), "the namespace of the provided object does not match the namespace sent on the request");
+  EXPECT_EQ(to_json(get(cat(theirs, "/victim")).at("data")), R"({"safe":"yes"})");
+  webhooks.set("m.example.com", {.answer = Answer::kPatch, .patch = R"([{"op":"remove","path":"/metadata/namespace"},
+      {"op":"replace","path":"/metadata/name","value":"renamed"}])"});
+  const auto made = create_map("a");
+  ASSERT_EQ(made.status, 201) << made.message();
+  EXPECT_EQ(get(cat(kMaps, "/renamed")).status, 200) << "a new object may be given a name, and stays where it was asked for";
+}
+
+TEST_F(UserAdmissionTest, AWebhookMayNotSayWhoANewObjectIs) {
+  register_webhook("mutatingwebhookconfigurations", "m.example.com");
+  webhooks.set("m.example.com", {.answer = Answer::kPatch, .patch = R"([{"op":"replace","path":"/metadata/uid","value":"mine"},
+      {"op":"replace","path":"/metadata/creationTimestamp","value":"2001-01-01T00:00:00Z"}])"});
+  const auto made = create_map("a");
+  ASSERT_EQ(made.status, 201) << made.message();
+  EXPECT_NE(made.at("metadata.uid").as_string(), "mine");
+  EXPECT_TRUE(made.at("metadata.creationTimestamp").as_string().starts_with("2026")) << made.at("metadata.creationTimestamp").as_string();
+}
+
+TEST_F(UserAdmissionTest, ACollectionOfAnySizeGoesThoughAWebhookSeesEachDeletion) {
+  constexpr int kMapsMade = 130;
+  for (int i = 0; i < kMapsMade; ++i) ASSERT_EQ(create_map(cat("m", i)).status, 201);
+  register_webhook("validatingwebhookconfigurations", "see.example.com");
+  const auto gone = send("DELETE", kMaps, "");
+  EXPECT_EQ(gone.status, 200) << gone.message();
+  EXPECT_EQ(gone.at("items").size(), kMapsMade);
+  EXPECT_EQ(get(kMaps).at("items").size(), 0U);
+  EXPECT_EQ(webhooks.calls("see.example.com"), kMapsMade);
+}
+
+TEST_F(UserAdmissionTest, ACollectionIsWhatWasThereWhenItsDeletionBegan) {
+  for (const auto* name : {"a", "b", "c"}) ASSERT_EQ(create_map(name).status, 201);
+  ASSERT_EQ(change_map("b", R"({"kept":"yes"})").status, 200);
+  ASSERT_EQ(send("PATCH", cat(kMaps, "/b"), R"({"metadata":{"finalizers":["example.com/hold"]}})", "application/merge-patch+json").status, 200);
+  register_webhook("validatingwebhookconfigurations", "see.example.com");
+  const auto gone = send("DELETE", kMaps, "");
+  EXPECT_EQ(gone.status, 200) << gone.message();
+  std::string names;
+  for (const auto& item : gone.at("items").items()) names += object_name(item);
+  EXPECT_EQ(names, "abc");
+  EXPECT_EQ(webhooks.calls("see.example.com"), 3U) << "one that is held is asked about once";
+  EXPECT_TRUE(get(cat(kMaps, "/b")).at("metadata.deletionTimestamp").has_value());
+}
+
+TEST_F(UserAdmissionTest, AWebhookIsMatchedAgainstWhatThoseBeforeItHaveLeft) {
+  register_webhook("mutatingwebhookconfigurations", "a.example.com");
+  register_webhook("mutatingwebhookconfigurations", "b.example.com", "objectSelector: {matchLabels: {team: blue}}");
+  register_webhook("mutatingwebhookconfigurations", "c.example.com",
+                   "matchConditions: [{name: blue, expression: \"object.metadata.?labels['team'].orValue('') == 'blue'\"}]");
+  register_webhook("mutatingwebhookconfigurations", "d.example.com", "objectSelector: {matchLabels: {team: red}}");
+  webhooks.set("a.example.com", {.answer = Answer::kPatch, .patch = R"([{"op":"add","path":"/metadata/labels","value":{"team":"blue"}}])"});
+  ASSERT_EQ(create_map("x").status, 201);
+  EXPECT_EQ(webhooks.calls("b.example.com"), 1U);
+  EXPECT_EQ(webhooks.calls("c.example.com"), 1U);
+  EXPECT_EQ(webhooks.calls("d.example.com"), 0U);
+}
+
+TEST_F(UserAdmissionTest, ASecondRoundAsksNobodyForTheFirstTime) {
+  register_webhook("mutatingwebhookconfigurations", "a.example.com", "reinvocationPolicy: IfNeeded\n  objectSelector: {matchLabels: {team: blue}}");
+  register_webhook("mutatingwebhookconfigurations", "b.example.com");
+  webhooks.set("b.example.com", {.answer = Answer::kPatch, .patch = R"([{"op":"add","path":"/metadata/labels","value":{"team":"blue"}}])"});
+  ASSERT_EQ(create_map("x").status, 201);
+  EXPECT_EQ(webhooks.calls("a.example.com"), 0U);
+}
+
+TEST_F(UserAdmissionTest, AMatchConditionMayAskWhoMayDoWhat) {
+  register_webhook("validatingwebhookconfigurations", "no.example.com",
+                   "matchConditions: [{name: breakglass, expression: "
+                   "\"!authorizer.group('example.com').resource('doors').check('breakglass').allowed()\"}]");
+  webhooks.set("no.example.com", {.answer = Answer::kDeny, .message = "locked"});
+  EXPECT_EQ(create_map("a").status, 201) << "a member of system:masters may everything";
+  ASSERT_EQ(send("POST", "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+                 R"({"metadata":{"name":"maps"},"rules":[{"apiGroups":[""],"resources":["configmaps"],"verbs":["*"]}]})").status, 201);
+  ASSERT_EQ(send("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+                 R"({"metadata":{"name":"maps"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"maps"},
+                     "subjects":[{"apiGroup":"rbac.authorization.k8s.io","kind":"User","name":"bob"}]})").status, 201);
+  client = std::make_unique<LocalClient>(executor, *api, UserInfo{"bob", "", {"system:authenticated"}, {}});
+  const auto refused = create_map("b");
+  EXPECT_EQ(refused.status, 403) << refused.message();
+  EXPECT_NE(refused.message().find("admission webhook \"no.example.com\" denied the request"), std::string::npos) << refused.message();
+}
+
 // ---- policies ----
 
 constexpr const char* kPolicy = R"(

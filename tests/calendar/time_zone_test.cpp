@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "control/base/time.h"
+#include "control/calendar/zone_table.h"
 #include "zone_of.h"
 
 namespace minik::control {
@@ -78,6 +79,16 @@ TEST(TimeZones, WithoutASourceKnowUtcAlone) {
   EXPECT_TRUE(zones.find("UTC"));
   EXPECT_EQ(zones.find("Europe/Berlin").error().message,
             "unknown time zone Europe/Berlin: only UTC is known here");
+}
+
+TEST(ZoneTable, HasTheZonesOfTheWorldWithoutAskingTheMachine) {
+  const TimeZone* berlin = zone_of_table("Europe/Berlin");
+  ASSERT_NE(berlin, nullptr);
+  EXPECT_EQ(berlin->period_at(moment("2025-07-15T12:00:00Z")).offset, 7200);
+  EXPECT_EQ(berlin->period_at(moment("2026-01-15T12:00:00Z")).offset, 3600);
+  EXPECT_EQ(berlin->period_at(moment("2060-07-15T12:00:00Z")).offset, 7200) << "July 2060, by the rule at the file's end";
+  ASSERT_NE(zone_of_table("US/Pacific"), nullptr) << "old names are there too";
+  for (const auto* none : {"", "Europe/Nowhere", "Local", "../Europe/Berlin"}) EXPECT_EQ(zone_of_table(none), nullptr) << none;
 }
 
 }  // namespace

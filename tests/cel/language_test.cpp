@@ -233,8 +233,11 @@ TEST(Cel, KnowsTimestampsAndDurations) {
        {"timestamp('2026-02-30T00:00:00Z')",
         "compile: ERROR: <input>:1:11: invalid timestamp argument: invalid timestamp \"2026-02-30T00:00:00Z\"; it must be RFC 3339 such as "
         "2026-01-02T03:04:05Z"},
-       {"timestamp(0).getHours('Europe/Berlin')",
-        "error: unknown time zone \"Europe/Berlin\"; write its offset, such as +02:00"},
+       {"timestamp('2026-01-15T12:00:00Z').getHours('America/New_York')", "7"},
+       {"timestamp('2026-07-15T12:00:00Z').getHours('America/New_York')", "8"},
+       {"timestamp('2026-07-15T23:30:00Z').getDate('Asia/Kolkata')", "16"},
+       {"timestamp('2060-07-15T12:00:00Z').getHours('Europe/Berlin')", "14"},
+       {"timestamp(0).getHours('Europe/Nowhere')", "error: unknown time zone Europe/Nowhere"},
        {"timestamp(0) < timestamp(1)", "true"},
        {"int(timestamp('1970-01-01T00:01:00Z'))", "60"}});
 }

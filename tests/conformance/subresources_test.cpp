@@ -161,6 +161,38 @@ TEST_F(Subresource, FinalizeLetsANamespaceGo) {
   EXPECT_EQ(get("/api/v1/namespaces/n").status, 404);
 }
 
+// What a typed client could not read would spoil every list of the kind.
+TEST_F(Subresource, TakeOnlyWhatCanBeStored) {
+  make_pod("p");
+  const auto bound = call("POST", cat(kPods, "/p/binding"),
+                          R"({"metadata":{"name":"p","labels":{"a":{"b":1}}},"target":{"kind":"Node","name":"n1"}})");
+  EXPECT_EQ(bound.status, 400);
+  EXPECT_NE(bound.message().find("Binding in version \"v1\" cannot be handled as a Binding: json: cannot unmarshal object"),
+            std::string::npos) << bound.message();
+  EXPECT_EQ(to_json(get(cat(kPods, "/p")).metadata("labels")), R"({"app":"web"})");
+
+  create("/api/v1/namespaces", "{metadata: {name: n}}");
+  EXPECT_EQ(call("PUT", "/api/v1/namespaces/n/finalize", R"({"metadata":{"name":"n"},"spec":{"finalizers":[{"a":1}]}})").status, 400);
+  EXPECT_EQ(to_json(get("/api/v1/namespaces/n").body[keys::kSpec][keys::kFinalizers]), R"(["kubernetes"])");
+
+  const auto* requests = Schema::builtin().find("certificates.k8s.io", "v1", "certificatesigningrequests");
+  const std::string approval = cat(collection_of(*requests), "/example/approval");
+  create(*requests, example_of(*requests));
+  EXPECT_EQ(patch(approval, R"({"status":{"conditions":[{"type":{"a":1},"status":"True"}]}})").status, 400);
+  EXPECT_EQ(patch(approval, R"({"status":{"conditions":[{"status":"True"}]}})").status, 422);
+  EXPECT_TRUE(get(cat(collection_of(*requests), "/example")).body[keys::kStatus][keys::kConditions].empty());
+}
+
+TEST_F(Subresource, AScaleIsANumberOfThirtyTwoBits) {
+  make_deployment();
+  const std::string scale = cat(kDeployments, "/web/scale");
+  const auto large = patch(scale, R"({"spec":{"replicas":99999999999}})");
+  EXPECT_EQ(large.status, 400);
+  EXPECT_NE(large.message().find("cannot unmarshal number 99999999999"), std::string::npos) << large.message();
+  EXPECT_EQ(patch(scale, R"({"spec":{"replicas":"3"}})").status, 400);
+  EXPECT_EQ(get(scale).body[keys::kSpec][keys::kReplicas].as_int(), 2);
+}
+
 TEST_F(Subresource, TheOnesThatAKindHasNotAreNotFound) {
   make_pod("p");
   EXPECT_EQ(get(cat(kPods, "/p/scale")).status, 404);

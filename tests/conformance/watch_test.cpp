@@ -1,4 +1,7 @@
 // Watches: where they begin, what they tell, how they end.
+#include <deque>
+
+#include "control/schema/kinds.h"
 #include "tests/conformance/world.h"
 
 namespace minik::control {
@@ -146,6 +149,79 @@ TEST_F(Watches, ReplayToExactlyTheNextList) {
   call("DELETE", path("b"));
   create_config_map("d");
   EXPECT_EQ(take(*watching), "MODIFIED a, DELETED b, ADDED d");
+}
+
+// What is written becomes durable after a while.
+class WatchesOnASlowDisk : public ::testing::Test {
+ protected:
+  WatchesOnASlowDisk() { api.bootstrap(); }
+  void write(Verb verb, const std::string& name, const std::string& data = "1") {
+    ApiRequest request;
+    request.verb = verb;
+    request.kind = kinds::kConfigmaps;
+    request.namespace_ = "default";
+    request.name = verb == Verb::kCreate ? "" : name;
+    if (verb != Verb::kDelete)
+      request.body = Value::map({{"metadata", Value::map({{"name", name}})}, {"data", Value::map({{"a", data}})}});
+    client.send(std::move(request), [](const Result<ApiResponse>& done) { EXPECT_TRUE(done) << done.error().message; });
+  }
+  void pass(Duration time) { executor.run_until(executor.now() + time, [] { return false; }); }
+  // "ADDED a@5": what a watch with this selector is told, in order.
+  std::unique_ptr<WatchHandle> watch(std::string& told, const std::string& fields = "") {
+    ApiRequest request;
+    request.verb = Verb::kWatch;
+    request.kind = kinds::kConfigmaps;
+    request.namespace_ = "default";
+    request.options.field_selector = fields;
+    request.options.send_initial_events = true;
+    request.options.resource_version_match = "NotOlderThan";
+    auto begun = client.watch(request, {.on_event =
+                                            [&](const WatchEvent& event) {
+                                              constexpr std::string_view kTypes[] = {"ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"};
+                                              const int64_t revision = static_cast<int64_t>(object_revision(event.object).value) - start;
+                                              told += cat(kTypes[static_cast<size_t>(event.type)], " ", object_name(event.object), "@", revision, " ");
+                                            },
+                                        .on_end = [](const Status&) {}});
+    pass({});
+    return begun;
+  }
+
+  int64_t start = 0;
+  sim::VirtualExecutor executor{1, WallTime{1'767'225'600'000'000'000}};
+  MetricRegistry metrics;
+  std::deque<std::function<void(Status)>> flushes;  // in the order of the batches
+  MemoryLog log{MemoryLog::Keep::kNothing, [this](size_t, std::function<void(Status)> flush) {
+                  flushes.push_back(std::move(flush));
+                  executor.after(milliseconds(20), [this] {
+                    const auto next = std::move(flushes.front());
+                    flushes.pop_front();
+                    next({});
+                  });
+                }};
+  Store store{log, [](const Error& error) { CHECK(false) << error.message; }};
+  ApiServer api{executor, store, Schema::builtin(), metrics, Rng(1), {}};
+  LocalClient client{executor, api, component_user("tester")};
+};
+
+TEST_F(WatchesOnASlowDisk, BeginAtOneMomentAndNeverGoBack) {
+  for (const auto* name : {"a", "b", "c"}) write(Verb::kCreate, name);
+  pass(seconds(1));
+  start = static_cast<int64_t>(store.durable_revision().value);
+  write(Verb::kUpdate, "a", "2");
+  write(Verb::kCreate, "d");
+  write(Verb::kDelete, "b");
+  pass(milliseconds(1));
+  ASSERT_GT(store.revision(), store.durable_revision()) << "they are on their way";
+  std::string all, one, none;
+  const auto whole = watch(all), named = watch(one, "metadata.name=b"), unborn = watch(none, "metadata.name=d");
+  EXPECT_EQ(all, "ADDED a@-2 ADDED b@-1 ADDED c@0 BOOKMARK @0 ");
+  EXPECT_EQ(one, "ADDED b@-1 BOOKMARK @0 ");
+  EXPECT_EQ(none, "BOOKMARK @0 ");
+  for (auto* told : {&all, &one, &none}) told->clear();
+  pass(seconds(1));
+  EXPECT_EQ(all, "MODIFIED a@1 ADDED d@2 DELETED b@3 ");
+  EXPECT_EQ(one, "DELETED b@3 ");
+  EXPECT_EQ(none, "ADDED d@2 ");
 }
 
 }  // namespace

@@ -45,6 +45,30 @@ TEST_F(Writes, RefuseChangesOfWhatIsImmutable) {
   EXPECT_NE(refused.message().find("field is immutable"), std::string::npos);
 }
 
+TEST_F(Writes, OfASuspendedJobSayWhereItsPodsGoButNotWhatTheyAre) {
+  const std::string jobs = "/apis/batch/v1/namespaces/default/jobs";
+  create(jobs, "{metadata: {name: j}, spec: {suspend: true, template: {spec: {restartPolicy: Never, "
+               "containers: [{name: m, image: 'a:1'}]}}}}");
+  const auto change = [&](const std::string& of_template) {
+    return patch(cat(jobs, "/j"), cat(R"({"spec":{"template":)", of_template, "}}"), kStrategicPatch);
+  };
+  const auto image = change(R"({"spec":{"containers":[{"name":"m","image":"b:1"}]}})");
+  EXPECT_EQ(image.status, 422);
+  EXPECT_EQ(image.cause(), "spec.template FieldValueInvalid");
+  EXPECT_EQ(change(R"({"spec":{"containers":[{"name":"m","resources":{"requests":{"cpu":"1"}}}]}})").status, 422)
+      << "resources may change from 1.36 on";
+  EXPECT_EQ(change(R"({"spec":{"affinity":{"podAntiAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":[
+      {"topologyKey":"zone","labelSelector":{}}]}}}})").status, 422) << "of the affinity only that to nodes may";
+  const auto placed = change(R"({"metadata":{"labels":{"queue":"q"},"annotations":{"by":"q"}},"spec":{"nodeSelector":{"zone":"a"},
+      "tolerations":[{"key":"k","operator":"Exists"}],"schedulingGates":[{"name":"example.com/wait"}],
+      "affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[
+        {"matchExpressions":[{"key":"zone","operator":"In","values":["a"]}]}]}}}}})");
+  EXPECT_EQ(placed.status, 200) << placed.message();
+  EXPECT_EQ(change(R"({"spec":{"affinity":null,"nodeSelector":null}})").status, 200);
+  patch(cat(jobs, "/j/status"), R"({"status":{"startTime":"2026-01-01T00:00:00Z"}})");
+  EXPECT_EQ(change(R"({"spec":{"nodeSelector":{"zone":"b"}}})").status, 422) << "it has been started";
+}
+
 TEST_F(Writes, ByPutMakeWhatIsMissingOfSomeKindsOnly) {
   const std::string roles = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles/reader";
   EXPECT_EQ(call("PUT", roles, R"({"metadata":{"name":"reader"},"rules":[]})").status, 201);

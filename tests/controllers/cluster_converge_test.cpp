@@ -289,6 +289,31 @@ metadata: {name: in-a-circle}
   expect_convergence(story);
 }
 
+TEST(ClusterConvergence, ASecretOfAnAccountHasATokenUntilTheAccountGoes) {
+  ConvergenceCase story;
+  const auto secret = [](const std::string& name, const std::string& account) {
+    return cat("apiVersion: v1\nkind: Secret\ntype: kubernetes.io/service-account-token\nmetadata: {name: ", name,
+               ", annotations: {kubernetes.io/service-account.name: ", account, "}}\n");
+  };
+  for (const auto* name : {"stays", "goes"})
+    add(story, apply_at(seconds(0), cat("apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: ", name, "}\n")));
+  add(story, apply_at(seconds(10), secret("of-stays", "stays")));
+  add(story, apply_at(seconds(10), secret("of-goes", "goes")));
+  add(story, apply_at(seconds(10), secret("of-nobody", "nobody")));
+  story.changes.push_back(remove_at(seconds(60), "serviceaccounts", "goes", PropagationPolicy::kBackground));
+  std::string last;
+  story.state = [&last](const Store& store) {
+    std::string found;
+    for (const auto* name : {"of-stays", "of-goes", "of-nobody"}) {
+      const Value& object = store.find(kinds::kSecrets, "default", name);
+      if (object.has_value()) found += cat(name, " ", from_base64(object[keys::kData].get("token").as_string()).value_or(""), ", ");
+    }
+    return last = found;
+  };
+  expect_convergence(story);
+  EXPECT_EQ(last, "of-stays simulated-token-of-default-stays-in-of-stays, ");
+}
+
 TEST(ClusterConvergence, AnApprovedCertificateRequestIsSignedOnce) {
   ConvergenceCase story;
   add(story, apply_at(seconds(0), R"(

@@ -169,6 +169,7 @@ TEST_F(ApiOverHttp, IndentsItsAnswersForPeople) {
 
 TEST_F(ApiOverHttp, SaysWhatItIsAndServes) {
   EXPECT_EQ(body_of(ask(get("/version"))).get("gitVersion").string(), "v1.35.0");
+  EXPECT_EQ(ask(get("/version/")).status, 200);
   for (const char* path : {"/healthz", "/livez", "/readyz", "/livez/ping"}) {
     EXPECT_EQ(ask(get(path)).body, "ok") << path;
   }
@@ -206,7 +207,7 @@ TEST_F(ApiOverHttp, StreamsLogs) {
   EXPECT_EQ(ask(get(cat(log, "?container=none"))).status, 400);
   EXPECT_EQ(ask(get(cat(log, "?container=main&tailLines=-1"))).status, 400);
   TestConnection follower(world.port(), Kind::kTlsWithAdminCertificate);
-  follower.send(get(cat(log, "?container=main&follow=true")));
+  follower.send(get(cat(log, "?container=main&follow=True")));
   EXPECT_TRUE(follower.read_until("two"));
 }
 

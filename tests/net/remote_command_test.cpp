@@ -153,6 +153,8 @@ TEST(RemoteCommand, ServesOlderClientsOverSpdy) {
 
 TEST(RemoteCommand, RefusesAnExecWithoutStreams) {
   EXPECT_FALSE(RemoteCommandOptions::from_query("command=sh"));
+  EXPECT_FALSE(RemoteCommandOptions::from_query("stdout=False"));
+  EXPECT_TRUE(RemoteCommandOptions::from_query("stdout=True&stderr=0")->stdout_open) << "as Python writes it";
   EXPECT_FALSE(RemoteCommandOptions::from_query("stdout=true&tty=true&stderr=true")->stderr_open);
 }
 

@@ -102,6 +102,29 @@ TEST_F(ServiceAccountToken, SpeaksForItsAccountAndTellsWhatItIsBoundTo) {
   EXPECT_FALSE(verify("letmeout"));
 }
 
+TEST_F(ServiceAccountToken, OfASecretHasNoEndAndSaysWhatKeepsIt) {
+  TokenClaims lasting;
+  lasting.end = TokenEnd::kWithSecret;
+  lasting.namespace_ = "default";
+  lasting.service_account = {"web", "u-1"};
+  lasting.secret.name = "web-token";
+  const std::string token = *signer.sign(lasting);
+  const auto verified = signer.verify(token, kNow + hours(24 * 365 * 50));
+  ASSERT_TRUE(verified) << verified.error().message;
+  EXPECT_EQ(verified->subject(), "system:serviceaccount:default:web");
+  EXPECT_FALSE(new_signer().verify(token, kNow));
+  EventLoop clock;
+  const auto verify = token_verifier(std::make_shared<const TokenSigner>(std::move(signer)), {}, clock);
+  const auto identity = verify(token);
+  ASSERT_TRUE(identity);
+  EXPECT_EQ(identity->user.name, "system:serviceaccount:default:web");
+  EXPECT_TRUE(identity->audiences.empty()) << "it is for whoever takes this cluster's tokens";
+  ASSERT_TRUE(identity->bond);
+  EXPECT_EQ(identity->bond->kept, token);
+  EXPECT_EQ(identity->bond->secret.name, "web-token");
+  EXPECT_EQ(identity->bond->account.uid, "u-1");
+}
+
 TEST_F(ServiceAccountToken, HasItsPublicKeyInTheKeySet) {
   const auto keys = control::parse_json(signer.jwks());
   ASSERT_TRUE(keys);

@@ -51,6 +51,66 @@ TEST(Store, ShowsStagedWritesToReadsButTellsWatchersOnlyWhatIsDurable) {
   EXPECT_EQ(told.size(), 2U);
 }
 
+TEST(Store, ListsWhatIsDurableApartFromWhatIsNewest) {
+  std::vector<std::function<void(Status)>> flushes;
+  MemoryLog log(MemoryLog::Keep::kNothing,
+                [&](size_t, std::function<void(Status)> f) { flushes.push_back(std::move(f)); });
+  Store store(log, no_failure);
+  const auto put = [&](std::string_view namespace_, std::string_view name, std::string_view node = {}) {
+    store.put(kPods, pod(namespace_, name, store.next_revision(), node));
+  };
+  const auto durable = [&](std::string_view namespace_ = "") {
+    std::string text;
+    const auto list = store.list_durable(kPods, namespace_);
+    for (const auto& object : list->objects) {
+      text += cat(object_namespace(object), "/", object_name(object), "@", object_revision(object).value, " ");
+      EXPECT_EQ(store.find_durable(kPods, object_namespace(object), object_name(object)), object);
+    }
+    return cat(text, "as of ", list->revision.value);
+  };
+  for (const auto* name : {"changed", "gone", "kept", "reborn"}) put("a", name);
+  store.commit();
+  EXPECT_EQ(durable(), "as of 0");
+  flushes[0]({});
+  const std::string first = "a/changed@1 a/gone@2 a/kept@3 a/reborn@4 as of 4";
+  EXPECT_EQ(durable(), first);
+  put("a", "changed", "n1");
+  put("a", "changed", "n2");
+  store.erase(kPods, pod("a", "gone", store.next_revision()));
+  store.erase(kPods, pod("a", "reborn", store.next_revision()));
+  store.commit();
+  put("a", "reborn");
+  put("a", "first");
+  put("b", "new");
+  store.erase(kPods, pod("b", "new", store.next_revision()));
+  EXPECT_EQ(durable(), first);
+  EXPECT_EQ(durable("b"), "as of 4");
+  for (const auto* unseen : {"first", "new"}) EXPECT_FALSE(store.find_durable(kPods, "a", unseen).has_value()) << unseen;
+  store.commit();
+  flushes[1]({});
+  EXPECT_EQ(durable(), "a/changed@6 a/kept@3 as of 8");
+  flushes[2]({});
+  EXPECT_EQ(durable(), "a/changed@6 a/first@10 a/kept@3 a/reborn@9 as of 12");
+}
+
+TEST(Store, TellsAWatchThatBeginsAmidABatchNothingThatItKnows) {
+  MemoryLog log;
+  Store store(log, no_failure);
+  std::vector<std::string> late;
+  bool begun = false;
+  ASSERT_TRUE(store.watch(kPods, {}, {}, [&](const StoreEvent&) {
+    if (std::exchange(begun, true)) return;
+    ASSERT_TRUE(store.watch(kPods, store.durable_revision(), {},
+                            [&](const StoreEvent& e) { late.emplace_back(object_name(e.object)); }));
+  }));
+  for (const auto* name : {"x", "y"}) store.put(kPods, pod("a", name, store.next_revision()));
+  store.commit();
+  EXPECT_TRUE(late.empty()) << "both were durable when it began";
+  store.put(kPods, pod("a", "z", store.next_revision()));
+  store.commit();
+  EXPECT_EQ(late, std::vector<std::string>{"z"});
+}
+
 TEST(Store, AFailedCommitIsFatalAndReleasesNothing) {
   MemoryLog log(MemoryLog::Keep::kNothing, [](size_t, const std::function<void(Status)>& f) {
     f(Error(ErrorCode::kServiceUnavailable, "disk full"));

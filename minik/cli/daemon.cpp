@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -75,6 +76,7 @@ Result<int> take_pid_file(const Profile& profile) {
 int run_daemon(const std::string& name) {
   log_to_stderr();
   raise_descriptor_limit();
+  umask(022);  // pods' users read what it makes; what is nobody's business has a mode of its own
   sigset_t ends;
   sigemptyset(&ends);
   sigaddset(&ends, SIGTERM);

@@ -40,6 +40,12 @@ Status mount_overlay(const ContainerSpec& spec, const std::string& directory, co
   const std::string upper = directory + "/upper", work = directory + "/work";
   MINIK_TRY(make_directories(upper));
   MINIK_TRY(make_directories(work));
+  // The container's "/" is as its image has it: overlayfs shows the modes of the upper directory.
+  struct stat top {};
+  if (!spec.lower_directories.empty() && stat(spec.lower_directories.front().c_str(), &top) == 0 &&
+      (chown(upper.c_str(), top.st_uid, top.st_gid) != 0 || chmod(upper.c_str(), top.st_mode & 07777) != 0)) {
+    return error_from_errno(errno, cat("set the mode of ", upper));
+  }
   // The kernel takes one page of options, in which ':' and ',' part what is said: directories go by their descriptors, whose
   // names are short and have neither.
   std::vector<FileDescriptor> held;

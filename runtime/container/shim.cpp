@@ -476,6 +476,7 @@ int shim_main(int, char** argv) {
   // Once more in a child of init's, so that whoever started us need not wait for us.
   if (fork() > 0) _exit(0);
   setsid();
+  umask(022);  // what it makes is for its container's users, whatever the daemon's user keeps to himself
   return Shim(argv[2]).run();
 }
 

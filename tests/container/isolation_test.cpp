@@ -237,5 +237,21 @@ TEST_F(IsolationTest, RunsAnImageOfAsManyLayersAsImagesHaveWhateverTheFoldersAre
   EXPECT_EQ(output_of(std::move(s)), "first\nlast\n");
 }
 
+TEST_F(IsolationTest, HasARootAsItsImageHasItWhateverTheCallerKeepsToHimself) {
+  ASSERT_EQ(chown((directory + "/rootfs").c_str(), 0, 42), 0);
+  ASSERT_EQ(chmod((directory + "/rootfs").c_str(), 0775), 0);
+  const mode_t before = umask(077);
+  make_sandbox();
+  auto s = spec("c", {"sh", "-c", "stat -c '%a %g' /; ls -d /volume; cat /new/place/file"});
+  s.user = "1000";
+  ASSERT_TRUE(make_directories(directory + "/volume", 0755).ok());
+  ASSERT_EQ(chmod((directory + "/volume").c_str(), 0755), 0);
+  ASSERT_TRUE(write_file_atomically(directory + "/volume/file", "here\n", 0644).ok());
+  s.mounts = {bind("/volume", "/volume"), bind("/volume", "/new/place")};
+  const std::string out = output_of(std::move(s));
+  umask(before);
+  EXPECT_EQ(out, "775 42\n/volume\nhere\n");
+}
+
 }  // namespace
 }  // namespace minik::runtime

@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "control/base/text.h"
+#include "runtime/container/cgroup.h"
 #include "runtime/container/files.h"
 #include "runtime/container/volume_mounts.h"
 
@@ -117,6 +118,23 @@ Status mount_default_filesystems(const ContainerSpec& spec, const std::string& r
   return {};
 }
 
+// Programs look there for what they may have: a JVM that finds nothing takes the machine's memory for its own.
+Status mount_own_cgroup(const ContainerSpec& spec, const std::string& root) {
+  const std::string target = root + "/sys/fs/cgroup";
+  if (access(target.c_str(), F_OK) != 0) return {};
+  const unsigned long flags = MS_NOSUID | MS_NOEXEC | MS_NODEV | (spec.privileged ? 0 : MS_RDONLY);
+  const Cgroup group(Cgroup::kDefaultRoot, spec.cgroup);
+  if (!group.version2()) MINIK_TRY(do_mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NOEXEC | MS_NODEV, "mode=755,size=64k"));
+  for (const auto& view : group.views()) {
+    const std::string at = group.version2() ? target : cat(target, "/", view.controller);
+    mkdir(at.c_str(), 0755);
+    MINIK_TRY(do_mount(view.directory, at, nullptr, MS_BIND));
+    MINIK_TRY(do_mount("", at, nullptr, MS_REMOUNT | MS_BIND | flags));
+  }
+  if (!group.version2()) MINIK_TRY(do_mount("", target, nullptr, MS_REMOUNT | MS_BIND | flags));
+  return {};
+}
+
 void hide_paths(const std::string& root) {
   for (const auto* path : kMasked) {
     const std::string target = root + path;
@@ -144,6 +162,7 @@ Status enter_root_filesystem(const ContainerSpec& spec, const std::string& direc
   MINIK_TRY(make_directories(root));
   MINIK_TRY(mount_overlay(spec, directory, root));
   MINIK_TRY(mount_default_filesystems(spec, root));
+  MINIK_TRY(mount_own_cgroup(spec, root));
   // Before any volume: what a volume brings to /dev or /proc must not choose what hides the paths.
   if (!spec.privileged) hide_paths(root);
   const FileDescriptor top(open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));

@@ -400,6 +400,7 @@ class Shim {
   [[noreturn]] void exec_process(const ExecSpec& exec, const std::vector<int>& descriptors, int errors) {
     if (auto placed = cgroup_->add(0); !placed.ok()) fail_child(errors, placed.error());
     (void)write_kernel_file("/proc/self/oom_score_adj", cat(spec_.oom_score_adj)).ok();
+    (void)join_namespace(cat("/proc/", child_, "/ns/cgroup"), CLONE_NEWCGROUP).ok();  // a kernel may have none
     if (auto status = join_namespace(cat("/proc/", child_, "/ns/mnt"), CLONE_NEWNS); !status.ok()) {
       fail_child(errors, status.error());
     }

@@ -253,5 +253,18 @@ TEST_F(IsolationTest, HasARootAsItsImageHasItWhateverTheCallerKeepsToHimself) {
   EXPECT_EQ(out, "775 42\n/volume\nhere\n");
 }
 
+TEST_F(IsolationTest, SeesItsOwnLimitsAndChangesNone) {
+  make_sandbox();
+  const bool version2 = Cgroup(Cgroup::kDefaultRoot, "").version2();
+  const std::string file = version2 ? "/sys/fs/cgroup/memory.max" : "/sys/fs/cgroup/memory/memory.limit_in_bytes";
+  auto s = spec("c", {"sh", "-c", cat("exec 2>&1; cat ", file, "; echo 1 >", file, "; cat /proc/self/cgroup")});
+  s.memory_limit_bytes = 32 << 20;
+  const std::string out = output_of(std::move(s));
+  if (out.find("No such file") != std::string::npos) GTEST_SKIP() << "SKIPPED: no memory controller here";
+  EXPECT_TRUE(out.starts_with("33554432\n")) << out;
+  EXPECT_NE(out.find("Read-only file system"), std::string::npos) << out;
+  EXPECT_NE(out.find(version2 ? "0::/\n" : ":memory:/\n"), std::string::npos) << out;
+}
+
 }  // namespace
 }  // namespace minik::runtime

@@ -75,10 +75,17 @@ Status drop_bounding_set(const std::vector<std::string>& keep) {
 }
 
 Status set_capabilities(const std::vector<std::string>& keep, bool root) {
+  // What this process lacks cannot be given: it is left out, as runc does, for there are machines without some of them.
+  const cap_t own = cap_get_proc();
+  const auto has = [own](int number) {
+    cap_flag_value_t permitted = CAP_CLEAR;
+    return cap_get_flag(own, number, CAP_PERMITTED, &permitted) == 0 && permitted == CAP_SET;
+  };
   std::vector<cap_value_t> values;
   for (const auto& name : keep) {
-    if (const int n = number_of(name); n >= 0) values.push_back(n);
+    if (const int n = number_of(name); n >= 0 && has(n)) values.push_back(n);
   }
+  cap_free(own);
   const cap_t caps = cap_init();
   const auto count = static_cast<int>(values.size());
   cap_set_flag(caps, CAP_PERMITTED, count, values.data(), CAP_SET);

@@ -15,7 +15,7 @@ Result<std::vector<std::string>> capability_set(const std::vector<std::string>& 
                                                 const std::vector<std::string>& drop, bool privileged);
 
 // Of the calling process, for what it executes next: everything outside the set leaves the bounding set.
-// Before the change of user, and again after it. Called in the single-threaded child.
+// Before the change of user, and again after it. Those that the process lacks are left out. Called in the single-threaded child.
 Status drop_bounding_set(const std::vector<std::string>& keep);
 Status set_capabilities(const std::vector<std::string>& keep, bool root);
 

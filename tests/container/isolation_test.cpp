@@ -1,6 +1,7 @@
 // What keeps a container away from its machine and from other containers.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -264,6 +265,28 @@ TEST_F(IsolationTest, SeesItsOwnLimitsAndChangesNone) {
   EXPECT_TRUE(out.starts_with("33554432\n")) << out;
   EXPECT_NE(out.find("Read-only file system"), std::string::npos) << out;
   EXPECT_NE(out.find(version2 ? "0::/\n" : ":memory:/\n"), std::string::npos) << out;
+}
+
+TEST_F(IsolationTest, HasOfAllCapabilitiesThoseThatMinikHas) {
+  make_sandbox();
+  auto s = spec("c", {"sh", "-c", "while read -r name value; do case $name in CapEff:) echo $value;; esac; done </proc/self/status"});
+  s.capabilities = *capability_set({}, {}, true);
+  s.privileged = true;
+  // As on a machine that has not given minik all of them.
+  std::string own;
+  std::thread lacking([&] {
+    const cap_t caps = cap_get_proc();
+    const cap_value_t one = CAP_SYS_BOOT;
+    cap_set_flag(caps, CAP_EFFECTIVE, 1, &one, CAP_CLEAR);
+    cap_set_flag(caps, CAP_PERMITTED, 1, &one, CAP_CLEAR);
+    ASSERT_EQ(prctl(PR_CAPBSET_DROP, CAP_SYS_BOOT, 0, 0, 0), 0);
+    ASSERT_EQ(cap_set_proc(caps), 0);
+    cap_free(caps);
+    const auto status = *read_whole_file("/proc/thread-self/status");
+    own = status.substr(status.find("CapPrm:\t") + 8, 17);
+    EXPECT_EQ(output_of(std::move(s)), own);
+  });
+  lacking.join();
 }
 
 }  // namespace

@@ -28,8 +28,13 @@ namespace {
 // On the thread that is in the sandbox's namespaces. Only names that belong to one of them: any
 // other, or one of a namespace that is the machine's, would change the machine.
 Status set_sysctls(const SandboxConfig& config) {
-  if (config.sysctls.empty()) return {};
-  if (!config.network_namespace.empty()) MINIK_TRY(join_namespace(config.network_namespace, CLONE_NEWNET));
+  if (!config.network_namespace.empty()) {
+    MINIK_TRY(join_namespace(config.network_namespace, CLONE_NEWNET));
+    // A pod's ports are its own, low ones too, and whoever runs in it may ping. A machine that does not let them be set
+    // keeps its own.
+    (void)write_kernel_file("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0").ok();
+    (void)write_kernel_file("/proc/sys/net/ipv4/ping_group_range", "0 2147483647").ok();
+  }
   for (const auto& [name, value] : config.sysctls) {
     const bool of_ipc = name.starts_with("kernel.shm") || name.starts_with("kernel.msg") ||
                         name == "kernel.sem" || name.starts_with("fs.mqueue.");

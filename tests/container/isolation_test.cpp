@@ -1,7 +1,9 @@
 // What keeps a container away from its machine and from other containers.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/capability.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -287,6 +289,29 @@ TEST_F(IsolationTest, HasOfAllCapabilitiesThoseThatMinikHas) {
     EXPECT_EQ(output_of(std::move(s)), own);
   });
   lacking.join();
+}
+
+TEST_F(IsolationTest, OpensLowPortsAndPingToAllUsersOfAPodsOwnNetwork) {
+  const std::string network = directory + "/net";
+  ASSERT_TRUE(write_file_atomically(network, "").ok());
+  std::thread other([&] {
+    ASSERT_EQ(unshare(CLONE_NEWNET), 0);
+    ASSERT_EQ(mount("/proc/thread-self/ns/net", network.c_str(), nullptr, MS_BIND, nullptr), 0);
+  });
+  other.join();
+  const char* values = "cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/net/ipv4/ping_group_range";
+  SandboxConfig config;
+  config.id = "s";
+  config.hostname = "pod-host";
+  config.network_namespace = network;
+  const auto made = engine->create_sandbox(config);
+  ASSERT_TRUE(made.ok()) << made.error().message;
+  EXPECT_EQ(output_of(spec("c", {"sh", "-c", values})), "0\n0\t2147483647\n");
+  // What a pod says itself comes after.
+  config.id = "own";
+  config.sysctls = {{"net.ipv4.ip_unprivileged_port_start", "80"}};
+  ASSERT_TRUE(engine->create_sandbox(config).ok());
+  EXPECT_EQ(output_of(spec("again", {"cat", "/proc/sys/net/ipv4/ip_unprivileged_port_start"})), "80\n");
 }
 
 }  // namespace

@@ -96,6 +96,7 @@ struct ContainerSecurity {
   bool privileged = false;
   bool read_only_root = false;
   bool no_new_privileges = false;
+  bool own_users = false;  // hostUsers: false, the pod's root being nobody outside
   std::optional<int64_t> run_as_user;
   std::optional<int64_t> run_as_group;
   std::optional<int64_t> fs_group;

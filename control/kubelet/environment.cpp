@@ -379,6 +379,7 @@ ContainerSecurity make_security(const Value& spec, const Value& container) {
   ContainerSecurity security;
   security.privileged = own[keys::kPrivileged].as_bool();
   security.read_only_root = own[keys::kReadOnlyRootFilesystem].as_bool();
+  security.own_users = !spec[keys::kHostUsers].as_bool(true);
   security.no_new_privileges = !own[keys::kAllowPrivilegeEscalation].as_bool(true);
   if (const auto& user = either(keys::kRunAsUser); user.is_int()) security.run_as_user = user.as_int();
   if (const auto& group = either(keys::kRunAsGroup); group.is_int()) security.run_as_group = group.as_int();

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What a pod shares and what it is kept from: the processes of its containers, system calls, cpu and memory as a whole.
 source "$(dirname "$0")/lib.sh" "$1"
-run start >/dev/null
+(umask 077; run start >/dev/null)  # what the user keeps to himself is not kept from the users of containers
 load_busybox
 kc wait --for=condition=Ready node --all --timeout=30s
 
@@ -64,6 +64,32 @@ kc exec filtered -- touch /tmp/a
 why() { kc get pod "$1" -o 'jsonpath={.status.containerStatuses[0].state.waiting.message}'; }
 eventually contains "SCMP_ACT_NOTIFY needs a supervisor" why watched
 eventually contains "seccomp/nothing.json" why missing
+
+step "a user of a pod's comes into its root, listens on a low port and sees the pod's limits"
+kc apply -f - <<'Y'
+apiVersion: v1
+kind: Pod
+metadata: {name: plain}
+spec:
+  terminationGracePeriodSeconds: 1
+  securityContext: {runAsUser: 1000, runAsNonRoot: true}
+  containers:
+  - name: main
+    image: busybox:test
+    command: [sh, -c, "echo 1 >/data/page; exec httpd -f -p 80 -h /data"]
+    readinessProbe: {httpGet: {path: /page, port: 80}, periodSeconds: 1}
+    resources: {limits: {memory: 48Mi}}
+    volumeMounts: [{name: data, mountPath: /data}]
+  volumes: [{name: data, emptyDir: {}}]
+Y
+kc wait --for=condition=Ready pod/plain --timeout=30s
+[[ ! -e /sys/fs/cgroup/memory && ! -e /sys/fs/cgroup/cgroup.controllers ]] ||
+  contains 50331648 kc exec plain -- sh -c 'cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes'
+
+step "a pod that wants users of its own is told that there are none"
+kc run strangers --image=busybox:test --overrides='{"spec": {"hostUsers": false}}' -- sleep 600
+eventually contains "hostUsers: false is not there yet" why strangers
+contains "Error: hostUsers: false is not there yet" kc get events --field-selector involvedObject.name=strangers
 
 step "a pod has cpu and memory as a whole"
 kc apply -f - <<'Y'

@@ -52,11 +52,17 @@ std::span<const DeviceRule> default_device_rules() { return kDefault; }
 
 std::string device_line(const DeviceRule& rule) {
   const auto number = [](int64_t n) { return n == kAny ? std::string("*") : cat(n); };
-  return cat(std::string(1, rule.type), " ", number(rule.major), ":", number(rule.minor), " ", rule.open ? "rw" : "", rule.make ? "m" : "");
+  return cat(std::string(1, rule.type), " ", number(rule.major), ":", number(rule.minor), " ", rule.open ? "rw" : "",
+             rule.make ? "m" : "");
 }
 
 std::vector<bpf_insn> device_program(std::span<const DeviceRule> rules) {
-  const auto load = [](uint8_t to, size_t field) { return instruction(BPF_LDX | BPF_W | BPF_MEM, to, kContext, static_cast<int16_t>(field)); };
+  const auto load = [](uint8_t to, size_t field) {
+    return instruction(BPF_LDX | BPF_W | BPF_MEM, to, kContext, static_cast<int16_t>(field));
+  };
+  const auto unless_equal = [](uint8_t what, int64_t value) {
+    return instruction(BPF_JMP | BPF_JNE | BPF_K, what, 0, 0, static_cast<int32_t>(value));
+  };
   std::vector<bpf_insn> program = {
       load(kType, offsetof(bpf_cgroup_dev_ctx, access_type)),  // the access in the upper half
       instruction(BPF_ALU | BPF_MOV | BPF_X, kAccess, kType),
@@ -68,10 +74,10 @@ std::vector<bpf_insn> device_program(std::span<const DeviceRule> rules) {
   for (const auto& rule : rules) {
     const int type = rule.type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR;
     const int refused = (rule.make ? 0 : BPF_DEVCG_ACC_MKNOD) | (rule.open ? 0 : BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE);
-    std::vector<bpf_insn> tests = {instruction(BPF_JMP | BPF_JNE | BPF_K, kType, 0, 0, type)};
+    std::vector<bpf_insn> tests = {unless_equal(kType, type)};
     if (refused != 0) tests.push_back(instruction(BPF_JMP | BPF_JSET | BPF_K, kAccess, 0, 0, refused));
-    if (rule.major != kAny) tests.push_back(instruction(BPF_JMP | BPF_JNE | BPF_K, kMajor, 0, 0, static_cast<int32_t>(rule.major)));
-    if (rule.minor != kAny) tests.push_back(instruction(BPF_JMP | BPF_JNE | BPF_K, kMinor, 0, 0, static_cast<int32_t>(rule.minor)));
+    if (rule.major != kAny) tests.push_back(unless_equal(kMajor, rule.major));
+    if (rule.minor != kAny) tests.push_back(unless_equal(kMinor, rule.minor));
     // Whatever does not fit goes on after this rule's answer, which is two instructions.
     for (size_t i = 0; i < tests.size(); ++i) {
       tests[i].off = static_cast<int16_t>(tests.size() - i - 1 + 2);

@@ -17,7 +17,8 @@ constexpr const char* kRunning = "/proc/self/exe";
 
 bool same_file(int fd, const char* path) {
   struct stat ours {}, running {};
-  return fstat(fd, &ours) == 0 && stat(path, &running) == 0 && ours.st_dev == running.st_dev && ours.st_ino == running.st_ino;
+  return fstat(fd, &ours) == 0 && stat(path, &running) == 0 && ours.st_dev == running.st_dev &&
+         ours.st_ino == running.st_ino;
 }
 
 }  // namespace

@@ -124,7 +124,9 @@ Status mount_own_cgroup(const ContainerSpec& spec, const std::string& root) {
   if (access(target.c_str(), F_OK) != 0) return {};
   const unsigned long flags = MS_NOSUID | MS_NOEXEC | MS_NODEV | (spec.privileged ? 0 : MS_RDONLY);
   const Cgroup group(Cgroup::kDefaultRoot, spec.cgroup);
-  if (!group.version2()) MINIK_TRY(do_mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NOEXEC | MS_NODEV, "mode=755,size=64k"));
+  if (!group.version2()) {
+    MINIK_TRY(do_mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NOEXEC | MS_NODEV, "mode=755,size=64k"));
+  }
   for (const auto& view : group.views()) {
     const std::string at = group.version2() ? target : cat(target, "/", view.controller);
     mkdir(at.c_str(), 0755);
@@ -174,7 +176,9 @@ Status enter_root_filesystem(const ContainerSpec& spec, const std::string& direc
   if (spec.read_only_root) {
     mount_attr read_only{};
     read_only.attr_set = MOUNT_ATTR_RDONLY;
-    if (mount_setattr(top.get(), "", AT_EMPTY_PATH, &read_only, sizeof read_only) != 0) return error_from_errno(errno, "make the root read-only");
+    if (mount_setattr(top.get(), "", AT_EMPTY_PATH, &read_only, sizeof read_only) != 0) {
+      return error_from_errno(errno, "make the root read-only");
+    }
   }
   if (chdir(root.c_str()) != 0) return error_from_errno(errno, "chdir to the root filesystem");
   // pivot_root onto itself stacks the old root on the new one, from where it is let go.

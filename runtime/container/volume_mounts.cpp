@@ -48,11 +48,15 @@ Status set_flags(const MountSpec& mount, int tree, DeviceNodes nodes) {
   mount_attr all{};
   all.propagation = mount.propagation == "rshared" ? MS_SHARED : mount.propagation == "rslave" ? MS_SLAVE : MS_PRIVATE;
   if (nodes == DeviceNodes::kDead) all.attr_set = MOUNT_ATTR_NODEV;
-  if (mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &all, sizeof all) != 0) return error_from_errno(errno, "set its flags");
+  if (mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &all, sizeof all) != 0) {
+    return error_from_errno(errno, "set its flags");
+  }
   if (!mount.read_only) return {};
   mount_attr top{};  // what is mounted below keeps its own, as Kubernetes has it
   top.attr_set = MOUNT_ATTR_RDONLY;
-  if (mount_setattr(tree, "", AT_EMPTY_PATH, &top, sizeof top) != 0) return error_from_errno(errno, "make it read-only");
+  if (mount_setattr(tree, "", AT_EMPTY_PATH, &top, sizeof top) != 0) {
+    return error_from_errno(errno, "make it read-only");
+  }
   return {};
 }
 
@@ -74,8 +78,8 @@ Status put_in_place(int tree, int root, const std::string& target) {
   MINIK_ASSIGN(const FileDescriptor reached, open_in_root(root, target, end));
   MINIK_ASSIGN(const uint64_t made, mount_number(tree));
   MINIK_ASSIGN(const uint64_t found, mount_number(reached.get()));
-  if (made != found) return Error(ErrorCode::kConflict, "its path leads elsewhere by now: somebody changes it while the container starts");
-  return {};
+  if (made == found) return {};
+  return Error(ErrorCode::kConflict, "its path leads elsewhere by now: somebody changes it while the container starts");
 }
 
 }  // namespace

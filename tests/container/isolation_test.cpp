@@ -110,20 +110,22 @@ TEST_F(IsolationTest, LetsNobodyChangeMiniksProgramThroughAProcessOfIts) {
 // A file of the upper layer: a device node that the container has made, or one that lies in its volume.
 constexpr const char* kOpenDevices = R"(exec 2>&1
     for numbers in 10:237 10:200 10:229; do mknod /tmp/$numbers c ${numbers%:*} ${numbers#*:}; cat </tmp/$numbers >/dev/null; done
-    cat /dev/null; head -c 1 /dev/urandom | wc -c; echo >/dev/full; cat </volume/tun)";
+    cat /dev/null; head -c 1 /dev/urandom | wc -c; echo >/dev/full; cat </volume/tun; cat </volume/null && echo live; cat </dead/null)";
 
 TEST_F(IsolationTest, OpensNoDevicesButThoseOfEveryContainer) {
   make_sandbox();
   ASSERT_TRUE(make_directories(directory + "/volume").ok());
   ASSERT_EQ(mknod((directory + "/volume/tun").c_str(), S_IFCHR | 0666, makedev(10, 200)), 0);
+  ASSERT_EQ(mknod((directory + "/volume/null").c_str(), S_IFCHR | 0666, makedev(1, 3)), 0);
   auto s = spec("c", {"sh", "-c", kOpenDevices});
-  s.mounts = {bind("/volume", "/volume")};
+  s.mounts = {bind("/volume", "/volume"), bind("/volume", "/dead")};
   s.mounts[0].shows_devices = true;
   const std::string out = output_of(std::move(s));
   size_t refusals = 0;
   for (const auto refused : split(out, '\n')) refusals += refused.find("can't open ") != std::string_view::npos;
-  EXPECT_EQ(refusals, 4u) << out;
+  EXPECT_EQ(refusals, 5u) << out;
   EXPECT_NE(out.find("\n1\n"), std::string::npos) << out;
+  EXPECT_NE(out.find("live\n"), std::string::npos) << out;
   EXPECT_NE(out.find("No space left on device"), std::string::npos) << out;
 }
 
@@ -206,13 +208,15 @@ TEST(DeviceRules, AreObeyedInAGroupOfVersionTwo) {
   if (geteuid() != 0) GTEST_SKIP() << "SKIPPED: control groups need root";
   const std::string root = access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/unified";
   if (access((root + "/cgroup.procs").c_str(), W_OK) != 0) GTEST_SKIP() << "SKIPPED: no control groups of version 2";
-  const std::string group = cat(root, "/minik-devices-", getpid()), zero = cat("/tmp/minik-zero-", getpid()), kmsg = cat("/tmp/minik-kmsg-", getpid());
+  const std::string group = cat(root, "/minik-devices-", getpid());
+  const std::string zero = cat("/tmp/minik-zero-", getpid()), kmsg = cat("/tmp/minik-kmsg-", getpid());
   ASSERT_EQ(mkdir(group.c_str(), 0755), 0);
   const auto attached = attach_device_program(group, default_device_rules());
   const pid_t child = attached.ok() ? fork() : -1;
   if (child == 0) {
     if (!write_kernel_file(group + "/cgroup.procs", "0").ok()) _exit(1);
-    if (mknod(kmsg.c_str(), S_IFCHR | 0600, makedev(1, 11)) != 0 || mknod(zero.c_str(), S_IFCHR | 0600, makedev(1, 5)) != 0) _exit(2);
+    if (mknod(kmsg.c_str(), S_IFCHR | 0600, makedev(1, 11)) != 0) _exit(2);
+    if (mknod(zero.c_str(), S_IFCHR | 0600, makedev(1, 5)) != 0) _exit(2);
     if (open(kmsg.c_str(), O_RDONLY) != -1 || errno != EPERM) _exit(3);
     _exit(open(zero.c_str(), O_RDWR) < 0 ? 4 : 0);
   }

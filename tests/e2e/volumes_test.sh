@@ -116,7 +116,7 @@ spec:
   initContainers:
   - name: linker
     image: busybox:test
-    command: [sh, -c, "ln -s $outside /v/out && mkdir /v/real && ln -s real /v/in"]
+    command: [sh, -c, "ln -s $outside /v/out && mkdir -m 777 /v/real && ln -s real /v/in"]
     volumeMounts: [{name: shared, mountPath: /v}]
   - name: inside
     image: busybox:test

@@ -13,6 +13,7 @@
 #include "runtime/container/files.h"
 #include "runtime/container/rooted_path.h"
 #include "runtime/container/seccomp_profile.h"
+#include "runtime/container/volume_mounts.h"
 
 namespace minik {
 
@@ -116,6 +117,9 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
                                                              : "";
     if (m.kind == ContainerMount::Kind::kEmptyDir || m.kind == ContainerMount::Kind::kMemory) {
       MINIK_TRY(runtime::make_directories(m.host_path, 0777));
+      if (m.kind == ContainerMount::Kind::kMemory) {
+        MINIK_TRY(runtime::make_memory_volume(m.host_path, m.size_limit_bytes));
+      }
       chmod(m.host_path.c_str(), 0777);
       if (config.security.fs_group) {
         (void)!chown(m.host_path.c_str(), static_cast<uid_t>(-1),
@@ -126,10 +130,7 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
       MINIK_TRY(runtime::make_directories(m.host_path, m.mode_when_missing));
       chmod(m.host_path.c_str(), static_cast<mode_t>(m.mode_when_missing));
     }
-    if (m.kind == ContainerMount::Kind::kMemory && config.mounts.size() > 0) {
-      mount.type = "tmpfs";
-      mount.size_bytes = m.size_limit_bytes;
-    } else if (!m.sub_path.empty() && m.kind != ContainerMount::Kind::kProjected) {
+    if (!m.sub_path.empty() && m.kind != ContainerMount::Kind::kProjected) {
       auto made = runtime::make_beneath(m.host_path, m.sub_path);
       if (!made.ok()) {
         return std::move(made).error().in(cat("failed to prepare subPath ", minik::quoted(m.sub_path),

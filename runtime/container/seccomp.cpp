@@ -76,7 +76,7 @@ Status load(scmp_filter_ctx filter) {
 Status load_device_filter() {
   MINIK_ASSIGN(const scmp_filter_ctx filter, new_filter());
   constexpr uint64_t kKind = S_IFMT;
-  for (const uint64_t device : {S_IFCHR, S_IFBLK}) {
+  for (const auto device : {uint64_t{S_IFCHR}, uint64_t{S_IFBLK}}) {
     seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(mknod), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, kKind, device));
     seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(mknodat), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, kKind, device));
   }

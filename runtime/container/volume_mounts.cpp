@@ -60,6 +60,11 @@ Status set_flags(const MountSpec& mount, int tree, DeviceNodes nodes) {
   return {};
 }
 
+bool is_mount(const std::string& directory) {
+  struct statx info {};
+  return statx(AT_FDCWD, directory.c_str(), 0, STATX_INO, &info) == 0 && (info.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
 // Numbers are of mounts and not of what they show.
 Result<uint64_t> mount_number(int fd) {
   struct statx info {};
@@ -92,6 +97,13 @@ Status mount_volume(const MountSpec& mount, int root, DeviceNodes nodes) {
   };
   if (auto status = mounted(); !status.ok()) return std::move(status).error().in(cat("mount ", mount.target));
   return {};
+}
+
+Status make_memory_volume(const std::string& directory, int64_t size_bytes) {
+  if (is_mount(directory)) return {};
+  MINIK_ASSIGN(const FileDescriptor tree, new_tmpfs(size_bytes));
+  if (move_mount(tree.get(), "", AT_FDCWD, directory.c_str(), MOVE_MOUNT_F_EMPTY_PATH) == 0) return {};
+  return error_from_errno(errno, cat("mount ", directory));
 }
 
 }  // namespace minik::runtime

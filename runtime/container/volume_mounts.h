@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "control/base/result.h"
 #include "runtime/container/spec.h"
@@ -18,5 +19,8 @@ enum class DeviceNodes : uint8_t { kDead, kLive };
 
 // `root` is open on the root filesystem; sources are the machine's.
 Status mount_volume(const MountSpec& mount, int root, DeviceNodes nodes);
+
+// A tmpfs on the directory, made once: whoever binds it shares it, and finds what was in it. 0 bytes: half of memory.
+Status make_memory_volume(const std::string& directory, int64_t size_bytes);
 
 }  // namespace minik::runtime

@@ -17,6 +17,7 @@
 #include "runtime/container/devices.h"
 #include "runtime/container/rooted_path.h"
 #include "runtime/container/seccomp.h"
+#include "runtime/container/volume_mounts.h"
 #include "tests/container/container_fixture.h"
 
 namespace minik::runtime {
@@ -77,6 +78,20 @@ TEST_F(IsolationTest, MountsNothingOutsideOfItsRootWhileAVolumeChanges) {
   done = true;
   flip.join();
   EXPECT_EQ(*read_whole_file(directory + "/volumes/next/whose"), "good\n");
+}
+
+TEST_F(IsolationTest, SharesAVolumeInMemory) {
+  make_sandbox();
+  ASSERT_TRUE(make_directories(directory + "/volume").ok());
+  for (const auto* id : {"first", "second"}) {
+    const auto made = make_memory_volume(directory + "/volume", 1 << 20);
+    ASSERT_TRUE(made.ok()) << made.error().message;
+    auto s = spec(id, {"sh", "-c", cat("ls /v; echo x >/v/", id, "; busybox dd if=/dev/zero of=/v/much bs=1M count=2; true")});
+    s.mounts = {bind("/volume", "/v")};
+    const std::string out = output_of(std::move(s));
+    EXPECT_NE(out.find("No space left on device"), std::string::npos) << out;
+    EXPECT_EQ(out.find("first\n") != std::string::npos, std::string_view(id) == "second") << out;
+  }
 }
 
 TEST_F(IsolationTest, MakesAMountsPlaceBehindTheLinksOfItsImage) {

@@ -136,6 +136,33 @@ contains Completed kc get pod climber -o jsonpath='{.status.initContainerStatuse
 [[ -z $(ls -A "$outside") ]]
 rmdir "$outside"
 
+step "a volume in memory is one for all containers of its pod, also after a restart"
+kc create -f - <<YAML
+apiVersion: v1
+kind: Pod
+metadata: {name: memory}
+spec:
+  terminationGracePeriodSeconds: 0
+  initContainers:
+  - name: writer
+    image: busybox:test
+    command: [sh, -c, "echo written > /v/file"]
+    volumeMounts: [{name: shared, mountPath: /v}]
+  containers:
+  - name: shell
+    image: busybox:test
+    command: [sh, -c, "cat /v/file; grep ' /v tmpfs' /proc/mounts; cd /v; [ -e again ] || { touch again; exit 1; }; sleep 600"]
+    volumeMounts: [{name: shared, mountPath: /v}]
+  volumes: [{name: shared, emptyDir: {medium: Memory, sizeLimit: 8Mi}}]
+YAML
+restarted() { [[ $(kc get pod memory -o jsonpath='{.status.containerStatuses[0].restartCount} {.status.phase}') == "1 Running" ]]; }
+eventually restarted
+eventually contains "size=8192k" kc logs memory
+contains written kc logs memory
+kc delete pod memory
+unmounted() { ! grep -q "$MINIK_HOME/$profile/.*/shared tmpfs" /proc/mounts; }
+eventually unmounted
+
 step "a claim that nothing can serve says why"
 claim stuck nowhere
 pod waiter stuck "true"

@@ -131,6 +131,10 @@ TEST(Scenario, RefusesMachinesThatCouldNotBe) {
   EXPECT_EQ(error_of("name: node", "{match: x, uses: {memory: -5Mi}}"), "a.yaml:8: spec.images[0].uses.memory: must be between 0 and 1Pi");
   EXPECT_EQ(error_of("name: node", "{match: x, uses: {memoryGrowthPerSecond: 8Ei}}"),
             "a.yaml:8: spec.images[0].uses.memoryGrowthPerSecond: must be between 0 and 1Pi");
+  EXPECT_NE(error_of("name: node", "{match: x}\n  timeline: [{at: 1m, upgradePool: {pool: node, labels: {a b: c}}}]").find("upgradePool.labels: \"a b\": "),
+            std::string::npos);
+  EXPECT_EQ(error_of("name: node", "{match: x, pull: 1000000h}"),
+            "a.yaml:8: spec.images[0].pull: must be a duration such as 90s or 2m30s, of ten years at the most");
   EXPECT_EQ(error_of("name: node", "{match: x, load: {cpu: -1}}"), "a.yaml:8: spec.images[0].load.cpu: must be between 0 and 100k");
 }
 

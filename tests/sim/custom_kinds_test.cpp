@@ -81,6 +81,26 @@ TEST(CustomKinds, WithoutASelectorAreNotScaledByThePodsOfOthers) {
   EXPECT_EQ(told, "InvalidSelector: the HPA target's scale is missing a selector");
 }
 
+TEST(CustomKinds, AreNamedByTheNamespaceThatWaitsForThem) {
+  FaultyRun run(cat(kWidgets, R"(  - {apiVersion: v1, kind: Namespace, metadata: {name: shop}}
+  - apiVersion: example.com/v1
+    kind: Widget
+    metadata: {name: held, namespace: shop, finalizers: [example.com/hold]}
+  timeline:
+  - {at: 2m, delete: {kind: Namespace, name: shop}}
+  - {at: 20m, patch: {kind: Widget, namespace: shop, name: held, type: merge, patch: {metadata: {finalizers: null}}}})"));
+  run.to(minutes(3));
+  const auto& home = run.store().find(control::kinds::kNamespaces, "", "shop");
+  std::string told;
+  for (const auto& c : home.at({"status", "conditions"}).items()) {
+    if (c.get("status").as_string() == "True") told += cat(c.get("message").as_string(), "\n");
+  }
+  EXPECT_EQ(told, "Some resources are remaining: widgets.example.com has 1 resource instances\n"
+                  "Some content in the namespace has finalizers remaining: example.com/hold in 1 resource instances\n");
+  run.to(minutes(20) + seconds(15));
+  EXPECT_FALSE(run.store().find(control::kinds::kNamespaces, "", "shop").has_value()) << "it is asked about again and again";
+}
+
 TEST(CustomKinds, MayBeExpectedWaitedForAndCounted) {
   FaultyRun run(cat(kWidgets, R"(  timeline:
   - {when: {write: {kind: Widget, verb: patch, name: early}}, scale: {kind: Deployment, name: web, replicas: 7}}

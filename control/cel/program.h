@@ -15,8 +15,8 @@
 // so an evaluation ends after at most Budget::limit steps.
 //
 // Supported: cel-spec's standard library and macros, two-variable macros, optional values,
-// Kubernetes' libraries and the objects of mutating policies. Not: messages of protocol buffers,
-// named time zones. Costs are cel-go's where README.md of this folder says nothing else.
+// Kubernetes' libraries and the objects of mutating policies. Not: messages of protocol buffers.
+// Costs are cel-go's where README.md of this folder says nothing else.
 #pragma once
 
 #include <cstdint>

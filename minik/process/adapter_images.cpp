@@ -69,8 +69,7 @@ void ContainerAdapter::list_images(Done<std::vector<ImageStatus>> done) {
 }
 
 void ContainerAdapter::remove_image(const std::string& id, Done<Unit> done) {
-  run_on<Unit>(
-      transfers_,
+  run<Unit>(
       [this, id]() -> Result<Unit> {
         MINIK_TRY(images_.remove(id, images_of(engine_->containers(), images_)));
         return Unit{};

@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # A pod that fills the disk under minik: the daemon ends with a word that says why, and minik clears up.
 source "$(dirname "$0")/lib.sh" "$1"
-mkdir "$root/small"
-mount -t tmpfs -o size=200m tmpfs "$root/small"
-ends() { cleanup || true; umount -l "$root/small"; rm -rf "$root"; }
-trap ends EXIT
-export MINIK_HOME=$root/small/home
+small=$(mktemp -d)
+mount -t tmpfs -o size=200m tmpfs "$small"
+trap 'cleanup; umount -l "$small"; rmdir "$small"' EXIT
+export MINIK_HOME=$small/home
 log=$MINIK_HOME/$profile/daemon.log
 run start >/dev/null
 load_busybox
@@ -21,7 +20,7 @@ spec:
     image: busybox:test
     command: [sh, -c, "dd if=/dev/zero of=/hog-$profile bs=1M; while true; do sleep 1; done"]
 YAML
-full() { [[ $(df --output=avail "$root/small" | tail -n 1) -eq 0 ]]; }
+full() { [[ $(df --output=avail "$small" | tail -n 1) -eq 0 ]]; }
 eventually full
 kc delete pod hog --wait=false >/dev/null 2>&1 || true
 ended() { ! run status >/dev/null; }

@@ -145,12 +145,7 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
                         : m.propagation == "HostToContainer" ? "rslave"
                                                              : "";
     if (m.kind == ContainerMount::Kind::kEmptyDir || m.kind == ContainerMount::Kind::kMemory) {
-      EmptyDirOptions options{m.kind == ContainerMount::Kind::kMemory, m.size_limit_bytes, config.security.fs_group};
-      const std::string pod = uid == config.labels.end() ? sandbox_id : uid->second;
-      const std::string volume = volume_of(m.host_path, pod_volume_root(pod));
-      MINIK_TRY(make_empty_dir(volume, options));
-      options.in_memory = false;
-      if (volume != m.host_path) MINIK_TRY(make_empty_dir(m.host_path, options));
+      MINIK_TRY(make_empty_dir(m.host_path, {m.kind == ContainerMount::Kind::kMemory, m.size_limit_bytes, config.security.fs_group}));
     }
     if (m.mode_when_missing != 0 && access(m.host_path.c_str(), F_OK) != 0) {
       MINIK_TRY(runtime::make_directories(m.host_path, m.mode_when_missing));

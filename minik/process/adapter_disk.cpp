@@ -54,7 +54,7 @@ void ContainerAdapter::disk_usage(std::vector<std::string> pod_uids, Done<contro
           const std::string volumes = pod_volume_root(uid);
           for (const auto& name : names_in(volumes)) {
             const std::string volume = cat(volumes, "/", name);
-            if (!is_mounted(volume)) pod.volumes[name] = bytes_in(volume);
+            if (!is_mounted(volume)) pod.volumes[name] = bytes_in(volume, pod);
           }
         }
         if (usage.pods.empty()) return usage;

@@ -8,7 +8,7 @@
 namespace minik::runtime {
 
 namespace {
-constexpr std::string_view kMagic = "minik-container-5";
+constexpr std::string_view kMagic = "minik-container-6";
 }
 
 void order_mounts(std::vector<MountSpec>& mounts) {

@@ -54,11 +54,6 @@ Result<std::string> read_seccomp_profile(const std::string& path) {
   return runtime::encode_seccomp_profile(*profile);
 }
 
-// The volume that a mount's path is in, directly below the root: the path itself, but for a subPath.
-std::string volume_of(const std::string& path, const std::string& root) {
-  return path.starts_with(cat(root, "/")) ? path.substr(0, path.find('/', root.size() + 1)) : path;
-}
-
 }  // namespace
 
 Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_id,

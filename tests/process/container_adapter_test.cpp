@@ -189,7 +189,7 @@ TEST_F(ContainerAdapterTest, LetsTheGroupOfAPodIntoItsVolumes) {
                        "busybox touch /empty/file && busybox stat -c %g /empty/file");
   c.security.run_as_user = 1000;
   c.security.fs_group = 2000;
-  c.mounts = {mount(ContainerMount::Kind::kBind, "secret", "/secret"), mount(ContainerMount::Kind::kEmptyDir, "empty", "/empty"),
+  c.mounts = {mount(ContainerMount::Kind::kProjected, "secret", "/secret"), mount(ContainerMount::Kind::kEmptyDir, "empty", "/empty"),
               mount(ContainerMount::Kind::kMemory, "memory", "/memory")};
   EXPECT_EQ(output_of(c), "word\n2777 2000\n2777 2000\n2000\n");
 }

@@ -7,6 +7,7 @@
 #include "control/base/text.h"
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
+#include "control/object/text_hash.h"
 #include "control/schema/kinds.h"
 #include "control/schema/service_addresses.h"
 
@@ -15,6 +16,8 @@ namespace minik::control {
 namespace {
 
 constexpr int64_t kNodePortFirst = 30000, kNodePortLast = 32767;
+// Those before are left to who asks for a certain one, as long as there are others.
+constexpr int64_t kNodePortUnasked = 30086;
 constexpr std::string_view kNone = "None";
 
 std::string_view type_of(const Value& spec) {
@@ -306,10 +309,16 @@ Result<int64_t> ServiceAdmission::take_node_port(int64_t wanted, const Asking& a
     }
     return wanted;
   }
-  const int64_t count = kNodePortLast - kNodePortFirst + 1;
+  const auto is_free = [&](int64_t port) { return !node_ports_.contains(port) && !asking.node_ports.contains(port); };
+  // From somewhere in the middle, so that two clusters on one machine do not both begin with the first.
+  const int64_t count = kNodePortLast - kNodePortUnasked + 1;
+  const auto start = static_cast<int64_t>(text_hash(asking.uid) % static_cast<uint64_t>(count));
   for (int64_t tries = 0; tries < count; ++tries) {
-    const int64_t port = kNodePortFirst + next_port_++ % count;
-    if (!node_ports_.contains(port) && !asking.node_ports.contains(port)) return port;
+    const int64_t port = kNodePortUnasked + (start + tries) % count;
+    if (is_free(port)) return port;
+  }
+  for (int64_t port = kNodePortFirst; port < kNodePortUnasked; ++port) {
+    if (is_free(port)) return port;
   }
   return Error(ErrorCode::kInternalError, "Internal error occurred: failed to allocate a nodePort: range is full");
 }

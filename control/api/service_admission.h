@@ -51,7 +51,6 @@ class ServiceAdmission {
   uint32_t network_ = 0;
   int prefix_ = 12;
   uint32_t next_address_ = 0;
-  int64_t next_port_ = 0;
   std::map<uint32_t, std::string> addresses_;  // whose they are
   std::map<int64_t, std::string> node_ports_;
 };

@@ -325,6 +325,14 @@ void check_restarts(const Value& container, const FieldPath& at, FieldErrors& er
     if (value.has_value() && std::ranges::find(list, value.as_string()) == list.end()) errors.not_supported(here, value, list);
   };
   supported(at.field("restartPolicy"), container[keys::kRestartPolicy], kPolicies);
+  // Whose other action is behind a gate that is closed.
+  static constexpr std::string_view kActions[] = {"Restart"};
+  const FieldPath rules_at = at.field("restartPolicyRules");
+  const auto rules = container.get("restartPolicyRules").items();
+  for (size_t i = 0; i < rules.size(); ++i) {
+    const FieldPath rule = rules_at.index(i);
+    supported(rule.field("action"), rules[i][keys::kAction], kActions);
+  }
   const FieldPath resize = at.field("resizePolicy");
   const auto policies = container[keys::kResizePolicy].items();
   std::set<std::string_view> resources;

@@ -120,7 +120,8 @@ TEST_F(Probes, OfAHookThatFailsLeaveTheContainerItsPodsGrace) {
 }
 
 TEST_F(Probes, BeginWhenTheHookAfterTheStartIsOver) {
-  make_pod("lifecycle: {postStart: {sleep: {seconds: 60}}}, readinessProbe: {httpGet: {port: 80}, initialDelaySeconds: 5}");
+  make_pod("lifecycle: {postStart: {sleep: {seconds: 60}}}, readinessProbe: {httpGet: {port: 80}, initialDelaySeconds: 5}",
+           "terminationGracePeriodSeconds: 60, ");
   const auto status = [&] { return store.find(kinds::kPods, "default", "web")[keys::kStatus]; };
   const auto state = [&] { return status()[keys::kContainerStatuses].items()[0][keys::kState]; };
   EXPECT_EQ(runtime.asked, Words{});
@@ -162,8 +163,8 @@ TEST_F(Probes, DoNotKeepASecondDeletionFromShorteningTheFirst) {
 TEST_F(Probes, ThatFailLeaveNoMoreTimeThanADeletionDoes) {
   runtime.http = Error(ErrorCode::kServiceUnavailable, "no");
   make_pod("livenessProbe: {httpGet: {port: 80}, periodSeconds: 1, failureThreshold: 2, terminationGracePeriodSeconds: 600}, "
-           "lifecycle: {preStop: {sleep: {seconds: 500}}}", "terminationGracePeriodSeconds: 10, ");
-  remove(kinds::kPods, "default", "web");
+           "lifecycle: {preStop: {sleep: {seconds: 500}}}", "terminationGracePeriodSeconds: 600, ");
+  remove(kinds::kPods, "default", "web", 10);
   run(seconds(30));
   EXPECT_EQ(runtime.stops.size(), 1U);
   EXPECT_FALSE(store.find(kinds::kPods, "default", "web").has_value());

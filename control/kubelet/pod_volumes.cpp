@@ -255,7 +255,7 @@ bool PodWorker::write_volumes() {
     size_t left;
     bool failed = false;
   };
-  const auto writes = std::make_shared<Writes>(contents->size());
+  const auto writes = std::make_shared<Writes>(Writes{contents->size()});
   busy_ = true;
   const auto& fs_group = pod_[keys::kSpec][keys::kSecurityContext][keys::kFsGroup];
   for (auto& content : *contents) {

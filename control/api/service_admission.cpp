@@ -191,7 +191,7 @@ Result<Value> ServiceAdmission::admit(const Value& service, const Value& old) {
     next = next.with_at({keys::kStatus, balancer}, Value::empty_map());
 
   const std::string name(object_name(service)), uid(object_uid(service));
-  const Asking asking{name, uid, node_ports_of(spec)};
+  Asking asking{name, uid, node_ports_of(spec)};
   MapBuilder builder(spec);
   if (needs_address(spec)) {
     FieldErrors errors;
@@ -223,7 +223,7 @@ Status ServiceAdmission::allocate_addresses(MapBuilder& spec, const Value& old_s
   return {};
 }
 
-Status ServiceAdmission::allocate_node_ports(MapBuilder& spec, bool is_new, const Asking& asking) {
+Status ServiceAdmission::allocate_node_ports(MapBuilder& spec, bool is_new, Asking& asking) {
   const Value given = spec.get(keys::kPorts);
   if (!given.is_array()) return {};
   const bool all = spec.get(keys::kType).as_string() == "NodePort" ||
@@ -258,7 +258,7 @@ Status ServiceAdmission::allocate_node_ports(MapBuilder& spec, bool is_new, cons
   return {};
 }
 
-Status ServiceAdmission::allocate_health_check_port(MapBuilder& spec, const Asking& asking) {
+Status ServiceAdmission::allocate_health_check_port(MapBuilder& spec, Asking& asking) {
   const int64_t wanted = spec.get(keys::kHealthCheckNodePort).as_int();
   auto number = take_node_port(wanted, asking);
   if (!number) {
@@ -296,7 +296,7 @@ Result<std::string> ServiceAdmission::take_address(std::string_view wanted, std:
   return Error(ErrorCode::kInternalError, "Internal error occurred: failed to allocate a serviceIP: range is full");
 }
 
-Result<int64_t> ServiceAdmission::take_node_port(int64_t wanted, const Asking& asking) {
+Result<int64_t> ServiceAdmission::take_node_port(int64_t wanted, Asking& asking) {
   if (wanted != 0) {
     const auto taken = node_ports_.find(wanted);
     if (taken != node_ports_.end()) {
@@ -309,16 +309,16 @@ Result<int64_t> ServiceAdmission::take_node_port(int64_t wanted, const Asking& a
     }
     return wanted;
   }
-  const auto is_free = [&](int64_t port) { return !node_ports_.contains(port) && !asking.node_ports.contains(port); };
+  const auto take = [&](int64_t port) { return !node_ports_.contains(port) && asking.node_ports.insert(port).second; };
   // From somewhere in the middle, so that two clusters on one machine do not both begin with the first.
   const int64_t count = kNodePortLast - kNodePortUnasked + 1;
   const auto start = static_cast<int64_t>(text_hash(asking.uid) % static_cast<uint64_t>(count));
   for (int64_t tries = 0; tries < count; ++tries) {
     const int64_t port = kNodePortUnasked + (start + tries) % count;
-    if (is_free(port)) return port;
+    if (take(port)) return port;
   }
   for (int64_t port = kNodePortFirst; port < kNodePortUnasked; ++port) {
-    if (is_free(port)) return port;
+    if (take(port)) return port;
   }
   return Error(ErrorCode::kInternalError, "Internal error occurred: failed to allocate a nodePort: range is full");
 }

@@ -37,15 +37,15 @@ class ServiceAdmission {
   // Of one Service: who it is, and the node ports that it names itself, which no other port of it gets.
   struct Asking {
     std::string_view name, uid;
-    std::set<int64_t> node_ports;
+    std::set<int64_t> node_ports;  // what it names, and what it has been given since
   };
 
   Status allocate_addresses(MapBuilder& spec, const Value& old_spec, const Asking& asking);
-  Status allocate_node_ports(MapBuilder& spec, bool is_new, const Asking& asking);
-  Status allocate_health_check_port(MapBuilder& spec, const Asking& asking);
+  Status allocate_node_ports(MapBuilder& spec, bool is_new, Asking& asking);
+  Status allocate_health_check_port(MapBuilder& spec, Asking& asking);
   // What of a kind is wanted, or the next that is free. The error is the reason alone.
   Result<std::string> take_address(std::string_view wanted, std::string_view uid);
-  Result<int64_t> take_node_port(int64_t wanted, const Asking& asking);
+  Result<int64_t> take_node_port(int64_t wanted, Asking& asking);
 
   const Schema& schema_;
   uint32_t network_ = 0;

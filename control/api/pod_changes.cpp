@@ -10,6 +10,7 @@
 #include "control/api/writer.h"
 #include "control/base/text.h"
 #include "control/object/keys.h"
+#include "control/object/pod_containers.h"
 #include "control/object/qos_class.h"
 #include "control/schema/validation.h"
 
@@ -96,7 +97,7 @@ void check_resize(const Value& spec, const Value& before, FieldErrors& errors) {
       const FieldPath at = root.field(list.text());
       const FieldPath here = at.index(i);
       check_resized(now, old, here, errors);
-      const bool once = list == keys::kInitContainers && now[keys::kRestartPolicy].as_string() != "Always";
+      const bool once = list == keys::kInitContainers && !is_sidecar(now);
       if (once && !(now == old)) errors.forbidden(here, "resources for non-sidecar init containers are immutable");
     }
     if (!restored.empty()) rest = rest.with(list, Value::array(std::move(restored)));

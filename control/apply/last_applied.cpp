@@ -4,13 +4,13 @@
 #include "control/base/text.h"
 #include "control/object/json.h"
 #include "control/object/keys.h"
+#include "control/schema/validation.h"
 
 namespace minik::control {
 
 namespace {
 
 constexpr std::string_view kAnnotation = "kubectl.kubernetes.io/last-applied-configuration";
-constexpr size_t kAnnotationsBytesMax = 256 * 1024;  // of one object, by the rules of validation
 
 Value with_annotations(const Value& object, const Value& annotations) {
   return object.with(keys::kMetadata, object[keys::kMetadata].with(keys::kAnnotations, annotations));

@@ -6,6 +6,7 @@
 #include "control/base/text.h"
 #include "control/controllers/pods.h"
 #include "control/object/keys.h"
+#include "control/object/pod_containers.h"
 #include "control/object/object_ref.h"
 #include "control/object/quantity.h"
 
@@ -57,10 +58,8 @@ Result<int64_t> request_of(const Wanted& wanted, const Value& pod) {
   if (const Value& whole = request_in(spec[keys::kResources]); wanted.container.empty() && whole.has_value()) {
     return milli_of(whole);
   }
-  std::vector<Value> containers(spec[keys::kContainers].items().begin(), spec[keys::kContainers].items().end());
-  for (const auto& container : spec[keys::kInitContainers].items()) {
-    if (container[keys::kRestartPolicy].as_string() == "Always") containers.push_back(container);
-  }
+  std::vector<Value> containers;
+  for_each_lasting_container(spec, [&containers](const Value& container) { containers.push_back(container); });
   int64_t sum = 0;
   for (const auto& container : containers) {
     const auto name = container[keys::kName].as_string();

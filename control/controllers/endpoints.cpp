@@ -6,6 +6,7 @@
 #include "control/base/text.h"
 #include "control/controllers/pods.h"
 #include "control/object/keys.h"
+#include "control/object/pod_containers.h"
 #include "control/object/selector.h"
 #include "control/schema/kinds.h"
 
@@ -26,23 +27,14 @@ constexpr std::string_view kManager = "endpointslice-controller.k8s.io";
 int64_t target_port(const Value& port, const Value& pod) {
   const Value& target = port[keys::kTargetPort];
   if (target.is_int()) return target.as_int();
-  const auto declared_by = [&](const Value& container) -> int64_t {
+  int64_t number = 0;
+  for_each_lasting_container(pod[keys::kSpec], [&](const Value& container) {
     for (const auto& p : container[keys::kPorts].items()) {
-      if (p[keys::kName] == target &&
-          p[keys::kProtocol].as_string("TCP") == port[keys::kProtocol].as_string("TCP")) {
-        return p[keys::kContainerPort].as_int();
-      }
+      const bool meant = p[keys::kName] == target && p[keys::kProtocol].as_string("TCP") == port[keys::kProtocol].as_string("TCP");
+      if (number == 0 && meant) number = p[keys::kContainerPort].as_int();
     }
-    return 0;
-  };
-  for (const auto& container : pod[keys::kSpec][keys::kContainers].items()) {
-    if (const int64_t number = declared_by(container); number != 0) return number;
-  }
-  // Of init containers only sidecars are there when the pod serves.
-  for (const auto& container : pod[keys::kSpec][keys::kInitContainers].items()) {
-    if (container[keys::kRestartPolicy].as_string() != "Always") continue;
-    if (const int64_t number = declared_by(container); number != 0) return number;
-  }
+  });
+  if (number != 0) return number;
   return target.has_value() ? 0 : port[keys::kPort].as_int();
 }
 

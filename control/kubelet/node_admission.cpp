@@ -7,6 +7,7 @@
 #include "control/object/keys.h"
 #include "control/object/node_selection.h"
 #include "control/object/object_ref.h"
+#include "control/object/pod_containers.h"
 #include "control/object/quantity.h"
 #include "control/quota/amounts.h"
 
@@ -75,38 +76,13 @@ std::optional<PodRefusal> lacks_room(const Value& pod, const Value& allocatable,
   return lacks_others(pod, allocatable, load);
 }
 
-struct HostPort {
-  std::string_view ip, protocol;
-  int64_t number;
-
-  bool collides(const HostPort& other) const {
-    return number == other.number && protocol == other.protocol && (ip.empty() || other.ip.empty() || ip == other.ip);
-  }
-};
-
-std::vector<HostPort> host_ports(const Value& spec) {
-  std::vector<HostPort> ports;
-  const auto collect = [&](const Value& container) {
-    for (const auto& port : container[keys::kPorts].items()) {
-      if (port[keys::kHostPort].as_int() == 0) continue;
-      const auto ip = port[keys::kHostIP].as_string();
-      ports.push_back({ip == "0.0.0.0" ? std::string_view() : ip, port[keys::kProtocol].as_string("TCP"), port[keys::kHostPort].as_int()});
-    }
-  };
-  for (const auto& container : spec[keys::kContainers].items()) collect(container);
-  for (const auto& container : spec[keys::kInitContainers].items()) {
-    if (container[keys::kRestartPolicy].as_string() == "Always") collect(container);  // a sidecar
-  }
-  return ports;
-}
-
 bool finds_ports_taken(const Value& pod, const NodeLoad& load) {
   const auto wanted = host_ports(pod[keys::kSpec]);
   if (wanted.empty()) return false;
   return std::ranges::any_of(load.pods, [&](const Value* other) {
     const auto taken = host_ports((*other)[keys::kSpec]);
     return std::ranges::any_of(wanted, [&](const HostPort& port) {
-      return std::ranges::any_of(taken, [&](const HostPort& its) { return port.collides(its); });
+      return std::ranges::any_of(taken, [&](const HostPort& its) { return port.conflicts_with(its); });
     });
   });
 }

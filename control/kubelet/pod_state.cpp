@@ -200,10 +200,6 @@ Value make_conditions(const Value& pod, const PodState& state, const std::string
 
 }  // namespace
 
-bool is_sidecar(const Value& container) {
-  return container[keys::kRestartPolicy].as_string() == "Always";
-}
-
 bool comes_back(const Value& spec, const Value& container, int exit_code, ContainerRole role) {
   const bool init = role == ContainerRole::kInit;
   if (init && is_sidecar(container)) return true;

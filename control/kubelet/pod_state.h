@@ -12,6 +12,7 @@
 
 #include "control/base/time.h"
 #include "control/kubelet/container_runtime.h"
+#include "control/object/pod_containers.h"
 #include "control/object/qos_class.h"
 #include "control/object/value.h"
 
@@ -72,7 +73,6 @@ struct PodState {
   std::unique_ptr<ResizeRefusal> resize_refusal;
 };
 
-bool is_sidecar(const Value& container);
 // It was not made from the image that its spec names now.
 bool has_other_image(const Value& container, const ContainerRecord& record);
 // Its resources are what the container runs with.

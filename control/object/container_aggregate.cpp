@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "control/object/keys.h"
+#include "control/object/pod_containers.h"
 
 namespace minik::control {
 
@@ -19,7 +20,7 @@ std::optional<Quantity> container_aggregate(const Value& pod_spec, const Key& wh
     const Quantity step = sidecars + Quantity::of_value(amount);
     highest_start = std::max(highest_start, step);
     if (!together) together.emplace();
-    if (container[keys::kRestartPolicy].as_string() != "Always") continue;
+    if (!is_sidecar(container)) continue;
     *together = *together + Quantity::of_value(amount);
     sidecars = step;
   }

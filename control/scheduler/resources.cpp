@@ -71,24 +71,6 @@ void replace_named(Resources& resources, const Value& list) {
   for (const auto& [name, amount] : named.extended) amount_of(resources, name) = amount;
 }
 
-std::vector<HostPort> host_ports(const Value& spec) {
-  std::vector<HostPort> ports;
-  const auto collect = [&](const Value& container) {
-    for (const auto& port : container[keys::kPorts].items()) {
-      const int64_t number = port[keys::kHostPort].as_int();
-      if (number <= 0) continue;
-      std::string ip = port[keys::kHostIP].string();
-      if (ip == "0.0.0.0") ip.clear();
-      ports.push_back({std::move(ip), std::string(port[keys::kProtocol].as_string("TCP")), number});
-    }
-  };
-  for (const auto& container : spec[keys::kContainers].items()) collect(container);
-  for (const auto& container : spec[keys::kInitContainers].items()) {
-    if (container[keys::kRestartPolicy].as_string() == "Always") collect(container);
-  }
-  return ports;
-}
-
 }  // namespace
 
 void Resources::add(const Resources& other, int64_t sign) {
@@ -117,7 +99,7 @@ Resources pod_requests(const Value& spec) {
   Resources sidecars, highest_init;
   for (const auto& container : spec[keys::kInitContainers].items()) {
     const Resources own = of_container(container);
-    if (container[keys::kRestartPolicy].as_string() == "Always") {
+    if (is_sidecar(container)) {
       sum.add(own, 1);
       sidecars.add(own, 1);
       raise_to(highest_init, sidecars);
@@ -138,11 +120,6 @@ Resources node_allocatable(const Value& node) {
   const Value& status = node[keys::kStatus];
   return of_list(status[keys::kAllocatable].has_value() ? status[keys::kAllocatable]
                                                         : status[keys::kCapacity]);
-}
-
-bool HostPort::conflicts_with(const HostPort& other) const {
-  return port == other.port && protocol == other.protocol &&
-         (ip.empty() || other.ip.empty() || ip == other.ip);
 }
 
 std::shared_ptr<const PodDemand> DemandMemo::of_pod(const Value& pod) {

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "control/object/pod_containers.h"
 #include "control/object/value.h"
 
 namespace minik::control {
@@ -39,15 +40,6 @@ struct Resources {
 
 Resources pod_requests(const Value& pod_spec);
 Resources node_allocatable(const Value& node);
-
-// A port of the node that a container wants for itself.
-struct HostPort {
-  std::string ip;  // empty: all addresses
-  std::string protocol;
-  int64_t port = 0;
-  bool conflicts_with(const HostPort& other) const;
-  bool operator==(const HostPort&) const = default;
-};
 
 // What one pod takes from its node.
 struct PodDemand {

@@ -13,7 +13,6 @@ namespace minik::control {
 
 namespace {
 
-constexpr size_t kAnnotationsBytesMax = 256 * 1024;  // TotalAnnotationSizeLimitB
 
 bool is_empty(const Value& value) {
   if (!value.has_value()) return true;

@@ -13,6 +13,7 @@
 // namespace being there are the registry's and admission's questions).
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 #include "control/object/value.h"
@@ -20,6 +21,9 @@
 #include "control/schema/schema.h"
 
 namespace minik::control {
+
+// Of names and values together, in one object.
+constexpr size_t kAnnotationsBytesMax = 256 * 1024;
 
 FieldErrors check_object(const ResourceInfo& resource, const Value& object,
                          const Value& known = Value::absent());

@@ -30,19 +30,26 @@ std::string full_name(std::string_view name) {
   return upper.starts_with("CAP_") ? upper : cat("CAP_", upper);
 }
 
-// Those that this process has itself: nobody can give away more, and in a container or a sandbox of somebody else's
-// some are missing.
-std::vector<std::string> all_names() {
-  std::vector<std::string> names;
+// Those that this process has itself, by their numbers: nobody can give away more, and in a container or a sandbox of
+// somebody else's some are missing.
+std::vector<int> own_capabilities() {
+  std::vector<int> held;
   const cap_t own = cap_get_proc();
-  for (int i = 0; i <= last_capability(); ++i) {
-    cap_flag_value_t held = CAP_CLEAR;
-    if (!own || cap_get_flag(own, i, CAP_PERMITTED, &held) != 0 || held != CAP_SET) continue;
-    char* name = cap_to_name(i);
+  for (int i = 0; own && i <= last_capability(); ++i) {
+    cap_flag_value_t permitted = CAP_CLEAR;
+    if (cap_get_flag(own, i, CAP_PERMITTED, &permitted) == 0 && permitted == CAP_SET) held.push_back(i);
+  }
+  cap_free(own);
+  return held;
+}
+
+std::vector<std::string> own_names() {
+  std::vector<std::string> names;
+  for (const int number : own_capabilities()) {
+    char* name = cap_to_name(number);
     names.push_back(full_name(name));
     cap_free(name);
   }
-  cap_free(own);
   return names;
 }
 
@@ -55,11 +62,11 @@ int number_of(const std::string& name) {
 
 Result<std::vector<std::string>> capability_set(const std::vector<std::string>& add,
                                                 const std::vector<std::string>& drop, bool privileged) {
-  if (privileged) return all_names();
+  if (privileged) return own_names();
   std::vector<std::string> set(std::begin(kDefault), std::end(kDefault));
   const auto is_all = [](const std::string& name) { return full_name(name) == "CAP_ALL"; };
   if (std::ranges::any_of(drop, is_all)) set.clear();
-  if (std::ranges::any_of(add, is_all)) set = all_names();
+  if (std::ranges::any_of(add, is_all)) set = own_names();
   for (const auto& name : drop) std::erase(set, full_name(name));
   for (const auto& name : add) {
     if (is_all(name)) continue;
@@ -82,16 +89,11 @@ Status drop_bounding_set(const std::vector<std::string>& keep) {
 
 Status set_capabilities(const std::vector<std::string>& keep, bool root) {
   // What this process lacks cannot be given: it is left out, as runc does, for there are machines without some of them.
-  const cap_t own = cap_get_proc();
-  const auto has = [own](int number) {
-    cap_flag_value_t permitted = CAP_CLEAR;
-    return cap_get_flag(own, number, CAP_PERMITTED, &permitted) == 0 && permitted == CAP_SET;
-  };
+  const auto own = own_capabilities();
   std::vector<cap_value_t> values;
   for (const auto& name : keep) {
-    if (const int n = number_of(name); n >= 0 && has(n)) values.push_back(n);
+    if (const int n = number_of(name); std::ranges::find(own, n) != own.end()) values.push_back(n);
   }
-  cap_free(own);
   const cap_t caps = cap_init();
   const auto count = static_cast<int>(values.size());
   cap_set_flag(caps, CAP_PERMITTED, count, values.data(), CAP_SET);

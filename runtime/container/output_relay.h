@@ -3,12 +3,13 @@
 //   container -> source -> log
 //                       -> guest, guest…   what one has not taken yet waits in its buffer
 //
-// While a guest has not taken all, nothing more is read: a container is held up by whoever watches it, as
-// containerd does, so no line is lost and no buffer grows beyond one read. A guest that has gone is told by its
-// pipe, closed and forgotten; nobody waits for the dead. Containers start faster than a client that waits for them can be
-// there: where it is asked for, the first guest is told what he has missed, unless it is more than a screen or two, which is
-// for the log. Each turn makes one read: a container that writes faster
-// than the log takes must not keep its shim from everything else.
+// While a guest has not taken all, nothing more is read: a container is held up by whoever watches it, as containerd
+// does, so no line is lost and no buffer grows beyond one read. A guest that has gone is told by its pipe, closed and
+// forgotten; nobody waits for the dead. Each turn makes one read: a container that writes faster than the log takes must
+// not keep its shim from everything else.
+//
+// Containers start faster than a client that waits for them can be there. Where it is asked for, the first guest is told
+// what he has missed, unless that is more than a screen or two, which is for the log.
 //
 // Owned by the shim, on its only thread.
 #pragma once

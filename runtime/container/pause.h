@@ -5,9 +5,10 @@
 //      `-> minik pod-pause stay …                      -> empty root, no privilege, waits for its end
 //
 // The pod's containers can look at it, so there is nothing to be found: its root and its arguments are empty, its program
-// runs from a read-only mount (program.h), and its other namespaces are the pod's. Should somebody take it over, it is as confined as a container without capabilities, and alone in its group
-// (pids.max 1). It outlives minik as shims do; the pid is in <sandbox directory>/pause, trusted only while the process there is
-// in the namespace that <sandbox directory>/ns/pid keeps.
+// runs from a read-only mount (program.h), and its other namespaces are the pod's. Should somebody take it over, it is as
+// confined as a container without capabilities, and alone in its group (pids.max 1). It outlives minik as shims do; the pid
+// is in <sandbox directory>/pause, trusted only while the process there is in the namespace that <sandbox directory>/ns/pid
+// keeps.
 //
 // main() must ask is_pause_invocation() before anything else happens in the process.
 #pragma once

@@ -7,6 +7,7 @@
 
 #include "control/base/text.h"
 #include "control/object/keys.h"
+#include "control/object/pod_containers.h"
 #include "control/object/object_ref.h"
 #include "control/object/quantity.h"
 
@@ -124,8 +125,7 @@ void look_at_pod(const Value& pod, WallTime now, Images& images) {
       const std::string name = spec[keys::kImage].string();
       if (name.empty()) continue;
       Image& image = images[name];
-      const bool is_sidecar = spec[keys::kRestartPolicy].as_string() == "Always";
-      image.ends_by_design |= to_end || (specs == keys::kInitContainers && !is_sidecar);
+      image.ends_by_design |= to_end || (specs == keys::kInitContainers && !control::is_sidecar(spec));
       if (const auto limit = control::Quantity::parse(spec[keys::kResources][keys::kLimits][keys::kMemory].as_string())) {
         image.memory_limit = std::max(image.memory_limit, limit->units());
       }

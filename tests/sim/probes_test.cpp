@@ -53,15 +53,6 @@ class Probes : public OneNode<ProbedRuntime> {
     }
     return false;
   }
-  // The messages of the pod's Events with this reason.
-  std::vector<std::string> events(const std::string& reason) {
-    run(seconds(5));
-    std::vector<std::string> messages;
-    store.for_each(kinds::kEvents, [&](const Value& event) {
-      if (event["reason"].as_string() == reason) messages.push_back(event["message"].string());
-    });
-    return messages;
-  }
   using Words = std::vector<std::string>;
 };
 
@@ -76,7 +67,7 @@ TEST_F(Probes, SayWhyAGrpcServiceIsNotHealthy) {
   runtime.grpc = Error(ErrorCode::kServiceUnavailable, "service unhealthy (responded with \"NOT_SERVING\")");
   make_pod("readinessProbe: {grpc: {port: 9000}}");
   EXPECT_FALSE(ready());
-  EXPECT_EQ(events("Unhealthy"), Words{"Readiness probe failed: service unhealthy (responded with \"NOT_SERVING\")"});
+  EXPECT_EQ(messages_of("Unhealthy"), Words{"Readiness probe failed: service unhealthy (responded with \"NOT_SERVING\")"});
 }
 
 TEST_F(Probes, TakeARedirectElsewhereForHealthAndWarn) {
@@ -84,7 +75,7 @@ TEST_F(Probes, TakeARedirectElsewhereForHealthAndWarn) {
   make_pod("readinessProbe: {httpGet: {port: 443, scheme: HTTPS}}");
   EXPECT_EQ(runtime.asked[0], "kube-probe/1.35 https://:443/");
   EXPECT_TRUE(ready());
-  EXPECT_EQ(events("ProbeWarning"), Words{"Readiness probe warning: Probe terminated redirects, Response body: moved"});
+  EXPECT_EQ(messages_of("ProbeWarning"), Words{"Readiness probe warning: Probe terminated redirects, Response body: moved"});
 }
 
 TEST_F(Probes, OfHooksAreAskedOnceAndTakeAnyAnswer) {
@@ -101,14 +92,14 @@ TEST_F(Probes, OfHooksFallBackToPlainHttpWithoutCredentials) {
   runtime.plain_http = true;
   make_pod("lifecycle: {postStart: {httpGet: {port: 80, host: shop, scheme: HTTPS, httpHeaders: [{name: authorization, value: secret}, {name: X-A, value: b}]}}}");
   EXPECT_EQ(runtime.asked, (Words{"kube-lifecycle/1.35 https://shop:80/ authorization=secret X-A=b", "kube-lifecycle/1.35 http://shop:80/ X-A=b"}));
-  EXPECT_EQ(events("LifecycleHTTPFallback"), Words{"request to HTTPS lifecycle hook shop:80 got HTTP response, retry with HTTP succeeded"});
+  EXPECT_EQ(messages_of("LifecycleHTTPFallback"), Words{"request to HTTPS lifecycle hook shop:80 got HTTP response, retry with HTTP succeeded"});
   EXPECT_TRUE(ready());
 }
 
 TEST_F(Probes, OfAHookThatFailsEndTheContainer) {
   runtime.http = Error(ErrorCode::kServiceUnavailable, "dial tcp: connection refused");
   make_pod("lifecycle: {postStart: {httpGet: {port: 80}}}");
-  EXPECT_EQ(events("FailedPostStartHook").front(), "PostStartHook failed");
+  EXPECT_EQ(messages_of("FailedPostStartHook").front(), "PostStartHook failed");
   EXPECT_GE(store.find(kinds::kPods, "default", "web")[keys::kStatus][keys::kContainerStatuses].items()[0][keys::kRestartCount].as_int(), 1);
 }
 
@@ -132,7 +123,7 @@ TEST_F(Probes, BeginWhenTheHookAfterTheStartIsOver) {
   EXPECT_EQ(status()[keys::kPhase].as_string(), "Running");
   EXPECT_TRUE(state()[keys::kRunning].has_value());
   EXPECT_TRUE(ready());
-  EXPECT_TRUE(events("FailedPostStartHook").empty());
+  EXPECT_TRUE(messages_of("FailedPostStartHook").empty());
 }
 
 // A container that is on its way out is not told so again by whoever wants the same.
@@ -144,7 +135,7 @@ TEST_F(Probes, ThatFailAndADeletionAreOneEndOfTheContainer) {
   remove(kinds::kPods, "default", "web");
   run(seconds(40));
   EXPECT_EQ(runtime.stops.size(), 1U);
-  EXPECT_EQ(events("Killing"), Words{"Container main failed liveness probe, will be restarted"});
+  EXPECT_EQ(messages_of("Killing"), Words{"Container main failed liveness probe, will be restarted"});
   run(seconds(20));
   EXPECT_FALSE(store.find(kinds::kPods, "default", "web").has_value());
 }
@@ -157,7 +148,7 @@ TEST_F(Probes, DoNotKeepASecondDeletionFromShorteningTheFirst) {
   remove(kinds::kPods, "default", "web", 5);
   run(seconds(15));
   EXPECT_FALSE(store.find(kinds::kPods, "default", "web").has_value());
-  EXPECT_EQ(events("Killing"), Words{"Stopping container main"});
+  EXPECT_EQ(messages_of("Killing"), Words{"Stopping container main"});
 }
 
 TEST_F(Probes, ThatFailLeaveNoMoreTimeThanADeletionDoes) {

@@ -83,14 +83,6 @@ class PrivateImages : public OneNode<PrivateRegistry> {
     run(seconds(10));
   }
   std::string phase() { return store.find(kinds::kPods, "default", "web")[keys::kStatus][keys::kPhase].string(); }
-  std::vector<std::string> events(const std::string& reason) {
-    run(seconds(5));
-    std::vector<std::string> messages;
-    store.for_each(kinds::kEvents, [&](const Value& event) {
-      if (event["reason"].as_string() == reason) messages.push_back(event["message"].string());
-    });
-    return messages;
-  }
   using Words = std::vector<std::string>;
 };
 
@@ -100,14 +92,14 @@ TEST_F(PrivateImages, ArePulledWithTheFirstOfThePodsSecretsThatIsGoodForThem) {
   make_pod("{name: old}, {name: new}");
   EXPECT_EQ(runtime.tried, (Words{"me:wrong", "me:right"}));
   EXPECT_EQ(phase(), "Running");
-  EXPECT_TRUE(events("Failed").empty());
+  EXPECT_TRUE(messages_of("Failed").empty());
 }
 
 TEST_F(PrivateImages, AreAskedForWithoutASecretThatIsMissing) {
   make_pod("{name: gone}, {name: lost}");
   EXPECT_EQ(runtime.tried.front(), "nobody");
   EXPECT_EQ(phase(), "Pending");
-  EXPECT_EQ(events("FailedToRetrieveImagePullSecret"),
+  EXPECT_EQ(messages_of("FailedToRetrieveImagePullSecret"),
             Words{"Unable to retrieve some image pull secrets (gone, lost); attempting to pull the image may not succeed."});
   make_secret("gone", "me:right");
   run(minutes(1));

@@ -67,14 +67,6 @@ class RunningPod : public OneNode<LimitingRuntime> {
             spec, "}}"));
     run(seconds(10));
   }
-  std::vector<std::string> events(std::string_view reason) {
-    run(seconds(5));
-    std::vector<std::string> messages;
-    store.for_each(kinds::kEvents, [&](const Value& event) {
-      if (event["reason"].as_string() == reason) messages.push_back(event["message"].string());
-    });
-    return messages;
-  }
   std::string pending(const std::string& name) {
     for (const auto& condition : status(name)[keys::kConditions].items()) {
       if (condition[keys::kType].as_string() == "PodResizePending") return condition[keys::kReason].string();
@@ -192,7 +184,7 @@ TEST_F(RunningPod, IsMadeAnewFromAnotherImageWhateverItsRestartPolicy) {
   store.unwatch(*told);
   EXPECT_EQ(restarts("web"), 1);
   EXPECT_EQ(container("web")[keys::kImage].string(), "web:2");
-  EXPECT_EQ(events("Killing"), std::vector<std::string>{"Container main definition changed, will be restarted"});
+  EXPECT_EQ(messages_of("Killing"), std::vector<std::string>{"Container main definition changed, will be restarted"});
   EXPECT_EQ(std::ranges::count(phases, "Running"), std::ssize(phases)) << "it has not ended";
   crash("web", 0);
   EXPECT_EQ(status("web")[keys::kPhase].string(), "Succeeded");
@@ -242,7 +234,7 @@ TEST_F(RunningPod, DoesNotBeginUnderAFullNameThatIsTooLong) {
   make_pod_of("hostname: one, subdomain: a-shop-with-a-name-that-nobody-will-remember, setHostnameAsFQDN: true, "
               "containers: [{name: main, image: 'web:1'}]");
   EXPECT_TRUE(runtime.hostnames.empty());
-  EXPECT_EQ(events("FailedCreatePodSandBox"),
+  EXPECT_EQ(messages_of("FailedCreatePodSandBox"),
             std::vector<std::string>{"Failed to create pod sandbox: failed to construct FQDN from pod hostname and cluster domain, FQDN "
                                      "one.a-shop-with-a-name-that-nobody-will-remember.default.svc.cluster.local is too long (64 characters is "
                                      "the max, 74 characters requested)"});

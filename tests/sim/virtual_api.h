@@ -35,6 +35,16 @@ class VirtualApi : public ::testing::Test {
 
   void run(Duration duration = seconds(1)) { executor.run_until(executor.now() + duration); }
 
+  // The messages of the Events with this reason, once what is under way has been said.
+  std::vector<std::string> messages_of(std::string_view reason) {
+    run(seconds(5));
+    std::vector<std::string> messages;
+    store.for_each(kinds::kEvents, [&](const Value& event) {
+      if (event[keys::kReason].as_string() == reason) messages.push_back(event[keys::kMessage].string());
+    });
+    return messages;
+  }
+
   // The answer comes before any time goes by.
   Result<ApiResponse> call(ApiRequest request) {
     std::optional<Result<ApiResponse>> answer;

@@ -21,6 +21,7 @@ TREE = pathlib.Path(__file__).resolve().parent.parent
 MINIK = BUILD / "bin" / "minik"
 PROFILE = "bench-api"
 PODS, WATCHERS, CONFIG_MAPS = 5000, 1000, 256
+WATCHED_MAPS = 16  # each with a client that writes it as fast as all watchers follow
 MAPS_PATH = "/api/v1/namespaces/load/configmaps"
 DATA = {"key": "x" * 400}
 
@@ -94,9 +95,10 @@ class Requests:
 
     def fill(self):
         call = self.server.caller()
-        call("POST", "/api/v1/namespaces", {"metadata": {"name": "load"}})
-        for number in range(CONFIG_MAPS):
-            call("POST", MAPS_PATH, {"metadata": {"name": f"own-{number}"}, "data": DATA})
+        for namespace, maps in (("load", CONFIG_MAPS), ("watched", WATCHED_MAPS)):
+            call("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
+            for number in range(maps):
+                call("POST", f"/api/v1/namespaces/{namespace}/configmaps", {"metadata": {"name": f"own-{number}"}, "data": DATA})
         before = self.server.rss()
         make_pods(self.server)
         self.object_bytes = (self.server.rss() - before) / PODS
@@ -115,14 +117,15 @@ class Requests:
 
     def watches(self):
         """(bytes of a watch, events a second, p50 and p99 of the delay in ms)"""
-        watched = f"{MAPS_PATH}?watch=1&fieldSelector=metadata.name%3Down-0"
+        maps = "/api/v1/namespaces/watched/configmaps"
+        watched = f"{maps}?watch=1"
         before = self.server.rss()
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            paced = pool.submit(self.server.load, "watch", WATCHERS, watched, f"{MAPS_PATH}/own-0", 20)
+            paced = pool.submit(self.server.load, "watch", WATCHERS, watched, f"{maps}/own-@", 1, 20)
             time.sleep(LOAD_SECONDS)
             size = (self.server.rss() - before) / WATCHERS
             delays = paced.result()
-        full = self.server.load("watch", WATCHERS, watched, f"{MAPS_PATH}/own-0", 0)
+        full = self.server.load("watch", WATCHERS, watched, f"{maps}/own-@", WATCHED_MAPS, 0)
         return size, full["per_s"], delays["p50_us"] / 1000, delays["p99_us"] / 1000
 
 

@@ -4,9 +4,9 @@
 //   api_load PORT FOLDER create  CLIENTS SECONDS PATH BODY      POST; @ in the body becomes a number of its own
 //   api_load PORT FOLDER patch   CLIENTS SECONDS PATH BODY      merge patches; @ in the path is the client's
 //                                                               number, in the body that of the request
-//   api_load PORT FOLDER watch   WATCHERS SECONDS PATH OBJECT WRITES_PER_S
-//        WATCHERS watches of PATH while one client patches OBJECT: at most WRITES_PER_S times a second, or,
-//        when it is 0, each time all watchers have seen the patch before
+//   api_load PORT FOLDER watch   WATCHERS SECONDS PATH OBJECT WRITERS WRITES_PER_S
+//        WATCHERS watches of PATH while WRITERS clients each patch an OBJECT of their own (@ becomes the client's
+//        number): at most WRITES_PER_S times a second, or, when it is 0, each time all watchers have seen its last patch
 //   api_load PORT -      etcd-put   CLIENTS SECONDS VALUE_BYTES
 //   api_load PORT -      etcd-range CLIENTS SECONDS VALUE_BYTES
 //
@@ -147,46 +147,69 @@ struct Watcher {
   }
 };
 
-void watch(const Target& target, size_t watchers, double seconds, const std::string& path,
-           const std::string& object, double writes_per_s) {
-  const int epoll = epoll_create1(EPOLL_CLOEXEC);
-  std::vector<Watcher> all(watchers);
-  Figures figures(seconds);
-  size_t missing = 0;  // watchers that have not seen the last patch
+// A client that writes what is watched.
+struct WatchedWriter {
+  std::unique_ptr<HttpConnection> connection;
+  std::string object;
   bool writing = false;
-  int64_t last_sent = 0;
-  for (Watcher& watcher : all) {
+  int64_t sent = 0;     // names its last patch: no two patches have the same
+  size_t missing = 0;   // watchers that have not seen it
+};
+
+struct WatchLoad {
+  size_t watchers = 0;
+  std::string path;
+  size_t writers = 0;
+  std::string object;
+  double writes_per_s = 0;
+};
+
+void watch(const Target& target, const WatchLoad& load, double seconds) {
+  const int epoll = epoll_create1(EPOLL_CLOEXEC);
+  std::vector<Watcher> watchers(load.watchers);
+  std::vector<WatchedWriter> writers(load.writers);
+  Figures figures(seconds);
+  for (Watcher& watcher : watchers) {
     watcher.connection = std::make_unique<HttpConnection>(target, epoll);
     watcher.connection->on_data = [&](std::string_view bytes) {
       const int64_t now = now_ns();
       watcher.data(bytes, [&](int64_t sent, size_t size) {
-        if (sent == last_sent) --missing;
+        for (WatchedWriter& writer : writers) {
+          if (sent == writer.sent) --writer.missing;
+        }
         figures.add(sent, now, size);
       });
     };
     watcher.connection->on_done = [](int, size_t) { die("a watch ended"); };
-    watcher.connection->request("GET", path, {}, {});
+    watcher.connection->request("GET", load.path, {}, {});
   }
   // Opened last: on a busy machine the watches take longer than a server waits for a first request.
-  HttpConnection writer(target, epoll);
-  writer.on_done = [&](int status, size_t) {
-    if (status >= 300) die("the API answered " + std::to_string(status) + " to a patch");
-    writing = false;
-  };
+  for (size_t i = 0; i < writers.size(); ++i) {
+    WatchedWriter& writer = writers[i];
+    writer.object = with_number(load.object, i);
+    writer.connection = std::make_unique<HttpConnection>(target, epoll);
+    writer.connection->on_done = [&writer](int status, size_t) {
+      if (status >= 300) die("the API answered " + std::to_string(status) + " to a patch");
+      writer.writing = false;
+    };
+  }
   // Opening takes its time: the clock starts anew.
   run_until(epoll, now_ns() + 1'000'000'000);
   figures = Figures(seconds);
-  const auto pause = writes_per_s > 0 ? static_cast<int64_t>(1e9 / writes_per_s) : 0;
+  const auto pause = load.writes_per_s > 0 ? static_cast<int64_t>(1e9 / load.writes_per_s) : 0;
+  int64_t last_sent = 0;
   run_until(
       epoll, figures.end,
       [&] {
-        const int64_t now = now_ns();
-        if (writing || (pause == 0 ? missing > 0 : now < last_sent + pause)) return;
-        writing = true;
-        missing = watchers;
-        last_sent = now;
-        writer.request("PATCH", object, "application/merge-patch+json",
-                       "{\"data\":{\"sent\":\"" + std::to_string(now) + "\"}}");
+        for (WatchedWriter& writer : writers) {
+          const int64_t now = std::max(now_ns(), last_sent + 1);
+          if (writer.writing || (pause == 0 ? writer.missing > 0 : now < writer.sent + pause)) continue;
+          writer.writing = true;
+          writer.missing = load.watchers;
+          writer.sent = last_sent = now;
+          writer.connection->request("PATCH", writer.object, "application/merge-patch+json",
+                                     "{\"data\":{\"sent\":\"" + std::to_string(now) + "\"}}");
+        }
       },
       pause == 0 ? 100 : 1);
   figures.print();
@@ -229,7 +252,7 @@ int run(std::vector<std::string> words) {
                      with_number(words[1], first + number));
     });
   } else if (mode == "watch") {
-    watch(target, clients, seconds, words[0], words[1], std::stod(words[2]));
+    watch(target, {clients, words[0], std::stoul(words[2]), words[1], std::stod(words[3])}, seconds);
   } else if (mode == "etcd-put" || mode == "etcd-range") {
     const std::string value(std::stoul(words[0]), 'v');
     closed_loop<GrpcConnection>(target, clients, seconds, [&](GrpcConnection& client, size_t i, size_t number) {

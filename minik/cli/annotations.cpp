@@ -1,8 +1,5 @@
 #include "minik/cli/annotations.h"
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <cstdio>
 #include <cstdlib>
 
@@ -41,9 +38,9 @@ std::string escaped(std::string_view text) {
 
 }  // namespace
 
-void add_annotations_option(CLI::App& command, std::string& format) {
+void add_annotations_option(Command command, std::string& format) {
   command.add_option("--annotations", format, "How failures are told to a CI service: auto, github, plain or none")
-      ->check(CLI::IsMember({"auto", "github", "plain", "none"}))->capture_default_str();
+      .one_of({"auto", "github", "plain", "none"}).show_default();
 }
 
 void annotate(const std::string& format, const std::string& file, const sim::Scenario& scenario,

@@ -5,17 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "minik/cli/command_line.h"
 #include "sim/results.h"
 #include "sim/scenario.h"
-
-namespace CLI {
-class App;
-}
 
 namespace minik::cli {
 
 // `--annotations auto|github|plain|none`; auto is github where GitHub runs the job, else none.
-void add_annotations_option(CLI::App& command, std::string& format);
+void add_annotations_option(Command command, std::string& format);
 // Prints a line for each finding.
 void annotate(const std::string& format, const std::string& file, const sim::Scenario& scenario,
               const std::vector<sim::Finding>& failed, const std::string& reproduce);

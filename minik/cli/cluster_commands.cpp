@@ -101,11 +101,10 @@ void status(const Globals& globals, const std::string& format) {
 
 }  // namespace
 
-void add_stop(CLI::App& app, Globals& globals) {
-  auto* command =
-      app.add_subcommand("stop", "Stop the cluster and its containers; everything stored stays");
-  command->footer("Example: minik stop");
-  command->callback([&globals] {
+void add_stop(Command app, Globals& globals) {
+  const auto command = app.add_command("stop", "Stop the cluster and its containers; everything stored stays");
+  command.footer("Example: minik stop");
+  command.callback([&globals] {
     const Profile profile = value_or_fail(Profile::open(globals.profile));
     const bool running = daemon_pid(profile) != 0;
     check(stop_daemon(profile));
@@ -115,10 +114,10 @@ void add_stop(CLI::App& app, Globals& globals) {
   });
 }
 
-void add_delete(CLI::App& app, Globals& globals) {
-  auto* command = app.add_subcommand("delete", "Stop the cluster and remove everything of it");
-  command->footer("Example: minik delete -p lab");
-  command->callback([&globals] {
+void add_delete(Command app, Globals& globals) {
+  const auto command = app.add_command("delete", "Stop the cluster and remove everything of it");
+  command.footer("Example: minik delete -p lab");
+  command.callback([&globals] {
     const Profile profile = value_or_fail(Profile::open(globals.profile));
     check(stop_daemon(profile));
     check(stop_containers(profile));
@@ -129,30 +128,28 @@ void add_delete(CLI::App& app, Globals& globals) {
   });
 }
 
-void add_status(CLI::App& app, Globals& globals) {
-  auto* command =
-      app.add_subcommand("status", "Say how the cluster is; exit code 1 when it does not run");
-  command->footer("Example: minik status -o json");
+void add_status(Command app, Globals& globals) {
+  const auto command = app.add_command("status", "Say how the cluster is; exit code 1 when it does not run");
+  command.footer("Example: minik status -o json");
   static std::string format = "text";
-  command->add_option("-o,--output", format, "text or json")
-      ->check(CLI::IsMember({"text", "json"}));
-  command->callback([&globals] { status(globals, format); });
+  command.add_option("-o,--output", format, "text or json").one_of({"text", "json"});
+  command.callback([&globals] { status(globals, format); });
 }
 
-void add_logs(CLI::App& app, Globals& globals) {
-  auto* command = app.add_subcommand("logs", "Print the daemon's own log");
-  command->footer("Example: minik logs");
-  command->callback([&globals] {
+void add_logs(Command app, Globals& globals) {
+  const auto command = app.add_command("logs", "Print the daemon's own log");
+  command.footer("Example: minik logs");
+  command.callback([&globals] {
     const Profile profile = value_or_fail(Profile::open(globals.profile));
     const auto text = value_or_fail(runtime::read_whole_file(profile.daemon_log()));
     std::fwrite(text.data(), 1, text.size(), stdout);
   });
 }
 
-void add_kubectl(CLI::App& app, Globals& globals) {
-  auto* command = app.add_subcommand("kubectl", "Run the kubectl of the path against this cluster");
-  command->footer("Example: minik kubectl -- get pods -A");
-  command->callback([&globals] {
+void add_kubectl(Command app, Globals& globals) {
+  const auto command = app.add_command("kubectl", "Run the kubectl of the path against this cluster");
+  command.footer("Example: minik kubectl -- get pods -A");
+  command.callback([&globals] {
     const Profile profile = value_or_fail(Profile::open(globals.profile));
     if (!profile.exists()) {
       fail(Error(ErrorCode::kNotFound, cat("there is no cluster ", minik::quoted(profile.name),

@@ -1,16 +1,14 @@
 // What the commands share: how each registers itself, how errors end, how facts are printed.
 //
-// A command is one file with one function that adds it to the CLI11 application and a callback that
-// does the work. Exit codes: 0 done, 1 it failed, 2 the command line or a file given is not valid.
+// A command is one file with one function that adds it to the command line and a callback that does
+// the work. Exit codes: 0 done, 1 it failed, 2 the command line or a file given is not valid.
 #pragma once
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <string>
 #include <vector>
 
 #include "control/base/result.h"
+#include "minik/cli/command_line.h"
 
 namespace minik::cli {
 
@@ -33,14 +31,14 @@ struct Globals {
   std::vector<std::string> kubectl_words;
 };
 
-void add_start(CLI::App& app, Globals& globals);
-void add_stop(CLI::App& app, Globals& globals);
-void add_delete(CLI::App& app, Globals& globals);
-void add_status(CLI::App& app, Globals& globals);
-void add_logs(CLI::App& app, Globals& globals);
-void add_kubectl(CLI::App& app, Globals& globals);
-void add_image(CLI::App& app, Globals& globals);
-void add_sim(CLI::App& app, Globals& globals);
+void add_start(Command app, Globals& globals);
+void add_stop(Command app, Globals& globals);
+void add_delete(Command app, Globals& globals);
+void add_status(Command app, Globals& globals);
+void add_logs(Command app, Globals& globals);
+void add_kubectl(Command app, Globals& globals);
+void add_image(Command app, Globals& globals);
+void add_sim(Command app, Globals& globals);
 
 // Hidden commands: the daemon behind `start`, and the program of the image minik/demo.
 int run_daemon(const std::string& profile);

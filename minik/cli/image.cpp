@@ -64,20 +64,19 @@ void list(const Globals& globals, const std::string& format) {
 
 }  // namespace
 
-void add_image(CLI::App& app, Globals& globals) {
-  auto* image = app.add_subcommand("image", "Images of the cluster");
-  image->require_subcommand(1);
-  image->footer("Example: minik image load app.tar");
+void add_image(Command app, Globals& globals) {
+  const auto image = app.add_command("image", "Images of the cluster");
+  image.footer("Example: minik image load app.tar");
   static std::string first, second, format = "text";
 
-  auto* ls = image->add_subcommand("ls", "List images");
-  ls->add_option("-o,--output", format, "text or json")->check(CLI::IsMember({"text", "json"}));
-  ls->callback([&globals] { list(globals, format); });
+  const auto ls = image.add_command("ls", "List images");
+  ls.add_option("-o,--output", format, "text or json").one_of({"text", "json"});
+  ls.callback([&globals] { list(globals, format); });
 
-  auto* load = image->add_subcommand(
+  const auto load = image.add_command(
       "load", "Load a docker-save archive or an OCI layout (archive or directory)");
-  load->add_option("path", first, "The archive or directory")->required();
-  load->callback([&globals] {
+  load.add_option("path", first, "The archive or directory").required();
+  load.callback([&globals] {
     const auto store = open_store(globals);
     for (const auto& loaded : value_or_fail(runtime::load_images(*store, first))) {
       std::printf("Loaded image: %s\n", loaded.names.empty() ? loaded.id.text().c_str()
@@ -85,35 +84,35 @@ void add_image(CLI::App& app, Globals& globals) {
     }
   });
 
-  auto* save = image->add_subcommand("save", "Save an image as an archive that docker load takes");
-  save->add_option("image", first, "The image")->required();
-  save->add_option("-o,--output", second, "The archive to write")->required();
-  save->callback(
+  const auto save = image.add_command("save", "Save an image as an archive that docker load takes");
+  save.add_option("image", first, "The image").required();
+  save.add_option("-o,--output", second, "The archive to write").required();
+  save.callback(
       [&globals] { check(runtime::save_images(*open_store(globals), {first}, second)); });
 
-  auto* tag = image->add_subcommand("tag", "Give an image another name");
-  tag->add_option("image", first, "An existing image")->required();
-  tag->add_option("name", second, "The new name")->required();
-  tag->callback([&globals] { value_or_fail(open_store(globals)->tag(first, second)); });
+  const auto tag = image.add_command("tag", "Give an image another name");
+  tag.add_option("image", first, "An existing image").required();
+  tag.add_option("name", second, "The new name").required();
+  tag.callback([&globals] { value_or_fail(open_store(globals)->tag(first, second)); });
 
-  auto* rm = image->add_subcommand("rm", "Remove a name, and with its last name the image");
-  rm->add_option("image", first, "The image")->required();
-  rm->callback([&globals] {
+  const auto rm = image.add_command("rm", "Remove a name, and with its last name the image");
+  rm.add_option("image", first, "The image").required();
+  rm.callback([&globals] {
     const auto store = open_store(globals);
     const auto removed = value_or_fail(store->remove(first, images_in_use(globals, *store)));
     for (const auto& name : removed.untagged) std::printf("Untagged: %s\n", name.c_str());
   });
 
-  auto* pull = image->add_subcommand("pull", "Pull an image from a registry");
-  pull->add_option("image", first, "The image")->required();
-  pull->callback([&globals] {
+  const auto pull = image.add_command("pull", "Pull an image from a registry");
+  pull.add_option("image", first, "The image").required();
+  pull.callback([&globals] {
     const auto pulled = value_or_fail(runtime::pull_image(*open_store(globals), first, {}));
     std::printf("Pulled %s\n", pulled.id.text().c_str());
   });
 
-  auto* push = image->add_subcommand("push", "Push an image to the registry that its name says");
-  push->add_option("image", first, "The image")->required();
-  push->callback([&globals] { check(runtime::push_image(*open_store(globals), first, {})); });
+  const auto push = image.add_command("push", "Push an image to the registry that its name says");
+  push.add_option("image", first, "The image").required();
+  push.callback([&globals] { check(runtime::push_image(*open_store(globals), first, {})); });
 }
 
 }  // namespace minik::cli

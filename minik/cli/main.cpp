@@ -1,10 +1,6 @@
-#include <algorithm>
 #include <csignal>
 #include <cstdio>
-#include <iostream>
 
-#include "control/base/text.h"
-#include "control/base/typo.h"
 #include "minik/cli/command.h"
 #include "minik/cli/huge_pages.h"
 #include "runtime/container/pause.h"
@@ -38,73 +34,12 @@ std::vector<std::string> take_kubectl_words(std::vector<std::string>& words) {
   return {};
 }
 
-// The command that these words lead to, and the first word behind it that is neither a flag nor a command of it.
-std::pair<CLI::App*, std::string> command_of(CLI::App& app, const std::vector<std::string>& words) {
-  CLI::App* command = &app;
-  for (size_t i = 1; i < words.size(); ++i) {
-    if (words[i].starts_with('-')) {
-      // What follows may be its value.
-      if (words[i] == "-p" || words[i] == "--profile") ++i;
-      continue;
-    }
-    const auto next = command->get_subcommands([&](const CLI::App* one) { return one->get_name() == words[i]; });
-    if (next.empty()) return {command, words[i]};
-    command = next.front();
-  }
-  return {command, ""};
-}
-
-std::string full_name(const CLI::App* command) {
-  return command->get_parent() ? cat(full_name(command->get_parent()), " ", command->get_name()) : command->get_name();
-}
-
-// The first flag in front of `word`, or of all words where that is empty, that neither the command nor minik has.
-std::string unknown_flag(const CLI::App& command, const CLI::App& app, const std::vector<std::string>& words, std::string_view word) {
-  for (size_t i = 1; i < words.size() && (word.empty() || words[i] != word); ++i) {
-    const std::string given = words[i].substr(0, words[i].find('='));
-    const bool is_long = given.starts_with("--") && given.size() > 2;
-    if (is_long && !command.get_option_no_throw(given) && !app.get_option_no_throw(given)) return given;
-  }
-  return "";
-}
-
-std::vector<std::string> flags_of(const CLI::App& command) {
-  std::vector<std::string> known;
-  for (const auto* option : command.get_options()) {
-    if (!option->get_lnames().empty()) known.push_back("--" + option->get_lnames().front());
-  }
-  return known;
-}
-
-// What people do wrong most: a slip in a command's or a flag's name.
-void explain(const CLI::ParseError& error, CLI::App& app, const std::vector<std::string>& words) {
-  const auto [command, word] = command_of(app, words);
-  const std::string name = full_name(command);
-  std::vector<std::string> commands;
-  for (const auto* one : command->get_subcommands([](const CLI::App*) { return true; })) commands.push_back(one->get_name());
-  std::string what = error.what();
-  // Behind a word that is no command a flag may belong to what was meant; behind a file it is this command's.
-  if (const auto flag = unknown_flag(*command, app, words, commands.empty() ? "" : word); !flag.empty()) {
-    what = cat(name, " has no flag ", flag, perhaps(flag, flags_of(*command)));
-  } else if (!commands.empty() && !word.empty()) {
-    what = cat("there is no command ", name, " ", word, perhaps(word, commands));
-  } else if (!commands.empty()) {
-    what = cat(name, " needs a command: ", join(commands, ", "));
-  }
-  std::fprintf(stderr, "minik: %s\nRun %s --help for more.\n", what.c_str(), name.c_str());
-}
-
 int run(int argc, char** argv) {
-  CLI::App app("A whole Kubernetes in one binary, and the same control plane in virtual time.",
-               "minik");
-  app.require_subcommand(1);
-  app.set_version_flag("--version", "minik 0.1.0 (Kubernetes v1.35)");
+  const CommandLine app("minik", "A whole Kubernetes in one binary, and the same control plane in virtual time.",
+                        "minik 0.1.0 (Kubernetes v1.35)");
   app.footer("Example: minik start && kubectl get nodes");
   Globals globals;
-  app.add_option("-p,--profile", globals.profile,
-                 "The cluster's name; also its context in the kubeconfig")
-      ->capture_default_str();
-  app.fallthrough();
+  app.add_option("-p,--profile", globals.profile, "The cluster's name; also its context in the kubeconfig").show_default();
   add_start(app, globals);
   add_stop(app, globals);
   add_delete(app, globals);
@@ -115,21 +50,11 @@ int run(int argc, char** argv) {
   add_sim(app, globals);
   std::vector<std::string> words(argv, argv + argc);
   globals.kubectl_words = take_kubectl_words(words);
-  const std::vector<std::string> given = words;
-  // CLI11 takes the words without the program, last first.
-  words.erase(words.begin());
-  std::reverse(words.begin(), words.end());
   try {
-    app.parse(std::move(words));
-  } catch (const CLI::Success& success) {
-    return app.exit(success);
-  } catch (const CLI::ParseError& error) {
-    explain(error, app, given);
-    return 2;
+    return app.run(words);
   } catch (const Exit& exit) {
     return exit.code;
   }
-  return 0;
 }
 
 }  // namespace

@@ -66,8 +66,8 @@ WholeScenario load_whole_scenario(const std::string& path) {
 
 sim::Scenario load_scenario(const std::string& path) { return load_whole_scenario(path).scenario; }
 
-void add_output_option(CLI::App& command, std::string& output) {
-  command.add_option("-o,--output", output, "text or json")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
+void add_output_option(Command command, std::string& output) {
+  command.add_option("-o,--output", output, "text or json").one_of({"text", "json"}).show_default();
 }
 
 void print_json(std::vector<control::MapEntry> fields) {
@@ -137,32 +137,31 @@ bool is_trace(const std::string& path) {
   return file.get() == '{';
 }
 
-void add_sim(CLI::App& app, Globals& globals) {
-  auto* sim = app.add_subcommand("sim", "The control plane in virtual time against simulated machines");
-  sim->require_subcommand(1);
-  sim->footer("Example: minik sim run scenarios/rollout-with-node-loss.yaml --seed 7");
-  add_run(*sim);
-  add_sweep(*sim);
-  add_shrink(*sim);
-  add_serve(*sim);
-  add_live_control(*sim);
-  add_import(*sim);
-  add_compare(*sim, globals);
-  add_trace_commands(*sim);
+void add_sim(Command app, Globals& globals) {
+  const auto sim = app.add_command("sim", "The control plane in virtual time against simulated machines");
+  sim.footer("Example: minik sim run scenarios/rollout-with-node-loss.yaml --seed 7");
+  add_run(sim);
+  add_sweep(sim);
+  add_shrink(sim);
+  add_serve(sim);
+  add_live_control(sim);
+  add_import(sim);
+  add_compare(sim, globals);
+  add_trace_commands(sim);
   static std::string path;
-  auto* validate = sim->add_subcommand("validate", "Check a scenario file without running it");
-  validate->footer("Example: minik sim validate my-scenario.yaml");
+  const auto validate = sim.add_command("validate", "Check a scenario file without running it");
+  validate.footer("Example: minik sim validate my-scenario.yaml");
   static bool schema = false;
   static std::string output = "text";
-  add_output_option(*validate, output);
-  validate->add_flag("--schema", schema, "Print the JSON Schema of scenarios, for editors, and check nothing");
-  validate->add_option("file", path, "The scenario, - for standard input");
-  validate->callback([] {
+  add_output_option(validate, output);
+  validate.add_flag("--schema", schema, "Print the JSON Schema of scenarios, for editors, and check nothing");
+  validate.add_option("file", path, "The scenario, - for standard input");
+  validate.callback([] {
     if (schema) {
       std::fputs(std::string(sim::scenario_schema()).c_str(), stdout);
       return;
     }
-    if (path.empty()) throw CLI::RequiredError("file");
+    if (path.empty()) fail_without("file");
     if (output == "json") {
       validate_as_json(path);
       return;

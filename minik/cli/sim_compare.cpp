@@ -91,24 +91,20 @@ void compare(const Globals& globals, const CompareFlags& flags) {
 
 }  // namespace
 
-void add_compare(CLI::App& sim, Globals& globals) {
+void add_compare(Command sim, Globals& globals) {
   static CompareFlags flags;
-  static uint64_t seed = 0;
-  auto* command = sim.add_subcommand(
+  const auto command = sim.add_command(
       "compare", "Run a scenario in a real cluster and in the simulator, and compare the states of every object field by field");
-  command->footer("Example: minik start -p agree && minik sim compare rollout.yaml -p agree\n"
-                  "Images become the demo server, which behaves as the scenario says; stopApi, stopKubelets, crashComponent and restart end the daemon.\n"
-                  "What a real cluster cannot be given is refused with its line.");
-  command->add_option("file", flags.path, "The scenario: what is applied, changed and drained, and what fails, at a time")->required();
-  command->add_option("--speed", flags.speed,
-                      "Moments and lengths of the scenario come so many times as fast in both worlds; probes and back-offs do not")
-      ->check(CLI::Range(1, 1'000));
-  auto* seed_option = command->add_option("--seed", seed, "Of the simulated run, instead of the scenario's own");
-  add_output_option(*command, flags.format);
-  command->callback([seed_option, &globals] {
-    if (seed_option->count() > 0) flags.seed = seed;
-    compare(globals, flags);
-  });
+  command.footer("Example: minik start -p agree && minik sim compare rollout.yaml -p agree\n"
+                 "Images become the demo server, which behaves as the scenario says; stopApi, stopKubelets, crashComponent and restart end the daemon.\n"
+                 "What a real cluster cannot be given is refused with its line.");
+  command.add_option("file", flags.path, "The scenario: what is applied, changed and drained, and what fails, at a time").required();
+  command.add_option("--speed", flags.speed,
+                     "Moments and lengths of the scenario come so many times as fast in both worlds; probes and back-offs do not")
+      .between(1, 1'000);
+  command.add_option("--seed", flags.seed, "Of the simulated run, instead of the scenario's own");
+  add_output_option(command, flags.format);
+  command.callback([&globals] { compare(globals, flags); });
 }
 
 }  // namespace minik::cli

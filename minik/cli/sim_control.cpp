@@ -59,13 +59,13 @@ void tell(const ControlFlags& flags, const char* method, const char* path) {
   print(value_or_fail(control::parse_json(answer.body)));
 }
 
-CLI::App* add_control(CLI::App& sim, ControlFlags& flags, const char* name, const char* text, const char* example,
-                      const char* method, const char* path) {
-  auto* command = sim.add_subcommand(name, text);
-  command->footer(cat("Example: ", example));
-  command->add_option("--name", flags.name, "The name that it is served under")->capture_default_str();
-  add_output_option(*command, flags.format);
-  command->callback([&flags, method, path] { tell(flags, method, path); });
+Command add_control(Command sim, ControlFlags& flags, const char* name, const char* text, const char* example,
+                    const char* method, const char* path) {
+  const auto command = sim.add_command(name, text);
+  command.footer(cat("Example: ", example));
+  command.add_option("--name", flags.name, "The name that it is served under").show_default();
+  add_output_option(command, flags.format);
+  command.callback([&flags, method, path] { tell(flags, method, path); });
   return command;
 }
 
@@ -107,7 +107,7 @@ Result<LiveAnswer> ask_live(const std::string& name, const std::string& method, 
   return LiveAnswer{static_cast<int>(*status), text.substr(head + 4)};
 }
 
-void add_live_control(CLI::App& sim) {
+void add_live_control(Command sim) {
   static ControlFlags flags;
   add_control(sim, flags, "status", "Say how a served simulation is: time, nodes, what holds", "minik sim status -o json",
               "GET", "/status");
@@ -116,16 +116,16 @@ void add_live_control(CLI::App& sim) {
   add_control(sim, flags, "resume", "Let time move on, at the speed it had", "minik sim resume", "POST", "/resume");
   add_control(sim, flags, "step", "Go on by so much virtual time, as fast as it goes, and stand still", "minik sim step 30s",
               "POST", "/step")
-      ->add_option("duration", flags.argument, "Such as 30s or 2m30s")
-      ->required();
+      .add_option("duration", flags.argument, "Such as 30s or 2m30s")
+      .required();
   add_control(sim, flags, "speed", "Choose how many times faster than real time it goes", "minik sim speed 10x", "POST",
               "/speed")
-      ->add_option("speed", flags.argument, "A multiple of real time such as 10x or 0.5x, or max")
-      ->required();
+      .add_option("speed", flags.argument, "A multiple of real time such as 10x or 0.5x, or max")
+      .required();
   add_control(sim, flags, "inject", "Do now what a scenario's timeline does at a time: an action or a fault",
               "minik sim inject 'crashNodes: {count: 3}'", "POST", "/inject")
-      ->add_option("action", flags.argument, "As in a timeline, without `at`")
-      ->required();
+      .add_option("action", flags.argument, "As in a timeline, without `at`")
+      .required();
 }
 
 }  // namespace minik::cli

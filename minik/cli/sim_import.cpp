@@ -44,24 +44,23 @@ void import(const ImportFlags& flags) {
 
 }  // namespace
 
-void add_import(CLI::App& sim) {
+void add_import(Command sim) {
   static ImportFlags flags;
-  auto* command = sim.add_subcommand("import", "Make a scenario of what a real cluster exports, to rehearse there what is to come");
-  command->footer(
+  const auto command = sim.add_command("import", "Make a scenario of what a real cluster exports, to rehearse there what is to come");
+  command.footer(
       "Example:\n"
       "  kubectl get nodes,pods,events,deployments,statefulsets,daemonsets,jobs,cronjobs,services,configmaps,pvc,pdb,hpa,\\\n"
       "namespaces,resourcequotas,priorityclasses -A -o yaml >dump.yaml\n"
       "  minik sim import --objects dump.yaml --audit audit.log -o production.yaml\n"
       "  minik sim run production.yaml");
-  command->add_option("--objects", flags.objects, "Exported objects, YAML or JSON; - for standard input")
-      ->required()
-      ->type_name("FILE");
-  command->add_option("--audit", flags.audit, "An audit log (audit.k8s.io/v1, JSON lines): its users' writes become the timeline")
-      ->type_name("FILE");
-  command->add_option("--events", flags.events, "Events, as kubectl get events -A -o json gives them")->type_name("FILE");
-  command->add_option("--name", flags.name, "The scenario's name")->capture_default_str();
-  command->add_option("-o,--output", flags.output, "Where to write the scenario")->type_name("FILE")->capture_default_str();
-  command->callback([] { import(flags); });
+  command.add_option("--objects", flags.objects, "Exported objects, YAML or JSON; - for standard input")
+      .required().value_name("FILE");
+  command.add_option("--audit", flags.audit, "An audit log (audit.k8s.io/v1, JSON lines): its users' writes become the timeline")
+      .value_name("FILE");
+  command.add_option("--events", flags.events, "Events, as kubectl get events -A -o json gives them").value_name("FILE");
+  command.add_option("--name", flags.name, "The scenario's name").show_default();
+  command.add_option("-o,--output", flags.output, "Where to write the scenario").value_name("FILE").show_default();
+  command.callback([] { import(flags); });
 }
 
 }  // namespace minik::cli

@@ -200,34 +200,32 @@ class Run {
 
 }  // namespace
 
-void add_run(CLI::App& sim) {
+void add_run(Command sim) {
   static RunFlags flags;
-  static uint64_t seed = 0;
-  auto* command = sim.add_subcommand(
+  const auto command = sim.add_command(
       "run", "Run a scenario; exit 0 when all holds, 1 when not, 2 when the file is not valid");
-  command->footer("Example: minik sim run scenarios/zone-outage.yaml --seed 7 --report out.html --trace out.jsonl");
-  command->add_option("file", flags.path, "The scenario, - for standard input");
-  command->add_flag("--swarm", flags.swarm, "Instead of a file: the scenario that the seed draws");
-  auto* seed_option = command->add_option("--seed", seed, "Instead of the scenario's own seed");
-  command->add_option("--trace", flags.trace, "Write all that happens to this file, as lines of JSON");
-  command->add_option("--report", flags.report, "Write a page that shows the run to this file, as HTML");
-  command->add_option("--junit", flags.junit, "Write the findings to this file, as JUnit XML");
-  command->add_option("--metrics", flags.metrics, "Write the metrics over virtual time to this file, as OpenMetrics text");
-  command->add_option("--audit-log", flags.audit.log,
-                      "Write what the API server was asked to this file, as lines of audit.k8s.io/v1 Events");
-  command->add_option("--audit-policy", flags.audit.policy,
-                      "An audit.k8s.io/v1 Policy for --audit-log, instead of all that changes something but statuses")
-      ->type_name("FILE");
-  command->add_flag("--managed-fields", flags.managed_fields,
-                    "Keep managedFields of what components write, too, as minik start does; a run takes more than twice the "
-                    "time and half as much memory again");
-  command->add_option("--code-quality", flags.code_quality, "Write what failed to this file, as GitLab's code quality report");
-  add_annotations_option(*command, flags.annotations);
-  command->add_flag("--check-determinism", flags.check_determinism, "Run twice and compare; name the first difference");
-  command->add_flag("-q,--quiet", flags.quiet, "Only the findings and the hash");
-  add_output_option(*command, flags.output);
-  command->callback([seed_option] {
-    if (seed_option->count() > 0) flags.seed = seed;
+  command.footer("Example: minik sim run scenarios/zone-outage.yaml --seed 7 --report out.html --trace out.jsonl");
+  command.add_option("file", flags.path, "The scenario, - for standard input");
+  command.add_flag("--swarm", flags.swarm, "Instead of a file: the scenario that the seed draws");
+  command.add_option("--seed", flags.seed, "Instead of the scenario's own seed");
+  command.add_option("--trace", flags.trace, "Write all that happens to this file, as lines of JSON");
+  command.add_option("--report", flags.report, "Write a page that shows the run to this file, as HTML");
+  command.add_option("--junit", flags.junit, "Write the findings to this file, as JUnit XML");
+  command.add_option("--metrics", flags.metrics, "Write the metrics over virtual time to this file, as OpenMetrics text");
+  command.add_option("--audit-log", flags.audit.log,
+                     "Write what the API server was asked to this file, as lines of audit.k8s.io/v1 Events");
+  command.add_option("--audit-policy", flags.audit.policy,
+                     "An audit.k8s.io/v1 Policy for --audit-log, instead of all that changes something but statuses")
+      .value_name("FILE");
+  command.add_flag("--managed-fields", flags.managed_fields,
+                   "Keep managedFields of what components write, too, as minik start does; a run takes more than twice the "
+                   "time and half as much memory again");
+  command.add_option("--code-quality", flags.code_quality, "Write what failed to this file, as GitLab's code quality report");
+  add_annotations_option(command, flags.annotations);
+  command.add_flag("--check-determinism", flags.check_determinism, "Run twice and compare; name the first difference");
+  command.add_flag("-q,--quiet", flags.quiet, "Only the findings and the hash");
+  add_output_option(command, flags.output);
+  command.callback([] {
     if (flags.swarm ? !flags.path.empty() || !flags.seed : flags.path.empty()) {
       fail(Error(ErrorCode::kBadRequest, "needs a scenario's file, or --swarm and --seed without one"), kNotValid);
     }

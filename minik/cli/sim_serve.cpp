@@ -117,26 +117,21 @@ void serve(const ServeFlags& flags) {
 
 }  // namespace
 
-void add_serve(CLI::App& sim) {
+void add_serve(Command sim) {
   static ServeFlags flags;
-  static uint64_t seed = 0;
-  auto* command = sim.add_subcommand("serve", "Serve a scenario's cluster to kubectl and helm, with time under control");
-  command->footer("Example: minik sim serve scenarios/zone-outage.yaml --speed 10x\n"
-                  "Then, elsewhere: kubectl get nodes; minik sim pause; minik sim inject 'crashNodes: {count: 3}'");
-  command->add_option("file", flags.path, "The scenario, - for standard input")->required();
-  auto* seed_option = command->add_option("--seed", seed, "Instead of the scenario's own seed");
-  command->add_option("--listen", flags.listen, "Where the API answers; port 0 is any free one")->capture_default_str();
-  command->add_option("--speed", flags.speed, "A multiple of real time, or max")->capture_default_str();
-  command->add_flag("--managed-fields", flags.managed_fields,
-                    "Keep managedFields of what components write, too, as minik start does; a run takes more than twice the "
-                    "time and half as much memory again");
-  command->add_flag("--paused", flags.paused, "Begin with time standing still");
-  command->add_option("--name", flags.name, "Of the context in the kubeconfig, and for the commands that control it")
-      ->capture_default_str();
-  command->callback([seed_option] {
-    if (seed_option->count() > 0) flags.seed = seed;
-    serve(flags);
-  });
+  const auto command = sim.add_command("serve", "Serve a scenario's cluster to kubectl and helm, with time under control");
+  command.footer("Example: minik sim serve scenarios/zone-outage.yaml --speed 10x\n"
+                 "Then, elsewhere: kubectl get nodes; minik sim pause; minik sim inject 'crashNodes: {count: 3}'");
+  command.add_option("file", flags.path, "The scenario, - for standard input").required();
+  command.add_option("--seed", flags.seed, "Instead of the scenario's own seed");
+  command.add_option("--listen", flags.listen, "Where the API answers; port 0 is any free one").show_default();
+  command.add_option("--speed", flags.speed, "A multiple of real time, or max").show_default();
+  command.add_flag("--managed-fields", flags.managed_fields,
+                   "Keep managedFields of what components write, too, as minik start does; a run takes more than twice the "
+                   "time and half as much memory again");
+  command.add_flag("--paused", flags.paused, "Begin with time standing still");
+  command.add_option("--name", flags.name, "Of the context in the kubeconfig, and for the commands that control it").show_default();
+  command.callback([] { serve(flags); });
 }
 
 }  // namespace minik::cli

@@ -202,21 +202,19 @@ class Shrink {
 
 }  // namespace
 
-void add_shrink(CLI::App& sim) {
+void add_shrink(Command sim) {
   static ShrinkFlags flags;
-  static uint64_t seed = 0;
-  auto* command = sim.add_subcommand("shrink", "Make a failing run small: write the least that still fails in the same way");
-  command->footer("Example: minik sim shrink my-scenario.yaml --seed 17 --out smaller.yaml");
-  command->add_option("file", flags.path, "The scenario, - for standard input")->required();
-  auto* seed_option = command->add_option("--seed", seed, "With which it fails; instead of the scenario's own");
-  command->add_option("--out", flags.out, "The file for the result, kept up to date; NAME-shrunk.yaml without this");
-  command->add_option("--finding", flags.finding, "Which failure, by a part of its name; the first without this");
-  command->add_option("--runs", flags.runs, "Stop after so many runs")->capture_default_str();
-  command->add_option("--time", flags.time, "Stop after so much real time")->capture_default_str();
-  command->add_option("--jobs", flags.jobs, "Runs at once")->capture_default_str();
-  add_output_option(*command, flags.output);
-  command->callback([seed_option] {
-    if (seed_option->count() > 0) flags.seed = seed;
+  const auto command = sim.add_command("shrink", "Make a failing run small: write the least that still fails in the same way");
+  command.footer("Example: minik sim shrink my-scenario.yaml --seed 17 --out smaller.yaml");
+  command.add_option("file", flags.path, "The scenario, - for standard input").required();
+  command.add_option("--seed", flags.seed, "With which it fails; instead of the scenario's own");
+  command.add_option("--out", flags.out, "The file for the result, kept up to date; NAME-shrunk.yaml without this");
+  command.add_option("--finding", flags.finding, "Which failure, by a part of its name; the first without this");
+  command.add_option("--runs", flags.runs, "Stop after so many runs").show_default();
+  command.add_option("--time", flags.time, "Stop after so much real time").show_default();
+  command.add_option("--jobs", flags.jobs, "Runs at once").show_default();
+  add_output_option(command, flags.output);
+  command.callback([] {
     flags.jobs = std::max(1U, flags.jobs);
     Shrink(flags).run();
   });

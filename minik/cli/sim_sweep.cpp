@@ -249,36 +249,36 @@ void run_sweep(const SweepFlags& flags) {
 
 }  // namespace
 
-void add_sweep(CLI::App& sim) {
-  auto* command = sim.add_subcommand(
+void add_sweep(Command sim) {
+  const auto command = sim.add_command(
       "sweep", "Run a scenario with many seeds on all cores; exit 0 when all hold, 1 when one does not");
-  command->footer("Examples: minik sim sweep scenarios/zone-outage.yaml --seeds 0..999\n"
-                  "          minik sim sweep --swarm --seeds 1000\n"
-                  "          minik sim sweep my-scenario.yaml --seeds 0..99999 --emit-job --pods 50 | kubectl apply -f -");
+  command.footer("Examples: minik sim sweep scenarios/zone-outage.yaml --seeds 0..999\n"
+                 "          minik sim sweep --swarm --seeds 1000\n"
+                 "          minik sim sweep my-scenario.yaml --seeds 0..99999 --emit-job --pods 50 | kubectl apply -f -");
   static SweepFlags flags;
-  command->add_option("file", flags.path, "The scenario, - for standard input");
-  command->add_flag("--swarm", flags.swarm, "Each seed draws a whole scenario of its own");
-  command->add_option("--seeds", flags.seeds, "A range A..B, or how many from 0 on")->capture_default_str();
-  command->add_option("--shard", flags.shard, "INDEX/COUNT: only this part of the seeds");
-  command->add_option("--jobs", flags.jobs, "Runs at once")->capture_default_str();
-  command->add_option("--stop-after", flags.stop_after, "Stop after so many seeds have failed; 0: never");
-  command->add_option("--junit", flags.junit, "Write a test case for each seed to this file, as JUnit XML");
-  command->add_option("--results", flags.results, "Write each seed's result to this file, as lines of JSON; - for standard output");
-  command->add_option("--code-quality", flags.code_quality, "Write what failed to this file, as GitLab's code quality report");
-  add_annotations_option(*command, flags.annotations);
-  command->add_flag("--emit-job", flags.emit_job, "Run nothing: print an Indexed Job that does it on a Kubernetes cluster");
-  command->add_option("--pods", flags.pods, "Of that Job")->capture_default_str();
-  command->add_option("--image", flags.image, "Of that Job; its entry point must be minik")->capture_default_str();
-  command->add_option("--merge", flags.merge, "Run nothing: report the results in these files, such as the logs of that Job");
-  command->add_flag("--exit-zero", flags.exit_zero, "Exit 0 although seeds failed: the results say so");
-  add_output_option(*command, flags.output);
-  command->callback([] { run_sweep(flags); });
+  command.add_option("file", flags.path, "The scenario, - for standard input");
+  command.add_flag("--swarm", flags.swarm, "Each seed draws a whole scenario of its own");
+  command.add_option("--seeds", flags.seeds, "A range A..B, or how many from 0 on").show_default();
+  command.add_option("--shard", flags.shard, "INDEX/COUNT: only this part of the seeds");
+  command.add_option("--jobs", flags.jobs, "Runs at once").show_default();
+  command.add_option("--stop-after", flags.stop_after, "Stop after so many seeds have failed; 0: never");
+  command.add_option("--junit", flags.junit, "Write a test case for each seed to this file, as JUnit XML");
+  command.add_option("--results", flags.results, "Write each seed's result to this file, as lines of JSON; - for standard output");
+  command.add_option("--code-quality", flags.code_quality, "Write what failed to this file, as GitLab's code quality report");
+  add_annotations_option(command, flags.annotations);
+  command.add_flag("--emit-job", flags.emit_job, "Run nothing: print an Indexed Job that does it on a Kubernetes cluster");
+  command.add_option("--pods", flags.pods, "Of that Job").show_default();
+  command.add_option("--image", flags.image, "Of that Job; its entry point must be minik").show_default();
+  command.add_option("--merge", flags.merge, "Run nothing: report the results in these files, such as the logs of that Job");
+  command.add_flag("--exit-zero", flags.exit_zero, "Exit 0 although seeds failed: the results say so");
+  add_output_option(command, flags.output);
+  command.callback([] { run_sweep(flags); });
 
   static uint64_t seed = 0;
-  auto* swarm = sim.add_subcommand("swarm", "Print the scenario that a seed of a swarm draws, to keep it or change it");
-  swarm->footer("Example: minik sim swarm --seed 42 > found.yaml && minik sim run found.yaml");
-  swarm->add_option("--seed", seed, "As sweep --swarm named it")->required();
-  swarm->callback([] {
+  const auto swarm = sim.add_command("swarm", "Print the scenario that a seed of a swarm draws, to keep it or change it");
+  swarm.footer("Example: minik sim swarm --seed 42 > found.yaml && minik sim run found.yaml");
+  swarm.add_option("--seed", seed, "As sweep --swarm named it").required();
+  swarm.callback([] {
     std::printf("# Drawn by `minik sim swarm --seed %llu`.\n%s", static_cast<unsigned long long>(seed),
                 control::to_yaml(sim::swarm_scenario(seed)).c_str());
   });

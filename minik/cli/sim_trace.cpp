@@ -181,42 +181,38 @@ void show_state(const StateFlags& flags) {
 
 }  // namespace
 
-void add_trace_commands(CLI::App& sim) {
+void add_trace_commands(Command sim) {
   static std::string replayed, output = "text";
-  auto* replay = sim.add_subcommand("replay", "Make the run of a trace again and compare; exit 1 where they part");
-  replay->footer("Example: minik sim replay out.jsonl");
-  replay->add_option("trace", replayed, "A file that --trace wrote, - for standard input")->required();
-  add_output_option(*replay, output);
-  replay->callback([] { Replay(replayed, output).run(); });
+  const auto replay = sim.add_command("replay", "Make the run of a trace again and compare; exit 1 where they part");
+  replay.footer("Example: minik sim replay out.jsonl");
+  replay.add_option("trace", replayed, "A file that --trace wrote, - for standard input").required();
+  add_output_option(replay, output);
+  replay.callback([] { Replay(replayed, output).run(); });
 
   static DiffFlags diff_flags;
-  auto* diff_command = sim.add_subcommand("diff", "Where two traces part, and in which fields; exit 1 when they do");
-  diff_command->footer("Example: minik sim diff seed-7.jsonl seed-8.jsonl");
-  diff_command->add_option("first", diff_flags.first, "A trace")->required();
-  diff_command->add_option("second", diff_flags.second, "Another trace")->required();
-  diff_command->add_option("--context", diff_flags.context, "Equal lines to show before")->capture_default_str();
-  add_output_option(*diff_command, diff_flags.output);
-  diff_command->callback([] { diff(diff_flags); });
+  const auto diff_command = sim.add_command("diff", "Where two traces part, and in which fields; exit 1 when they do");
+  diff_command.footer("Example: minik sim diff seed-7.jsonl seed-8.jsonl");
+  diff_command.add_option("first", diff_flags.first, "A trace").required();
+  diff_command.add_option("second", diff_flags.second, "Another trace").required();
+  diff_command.add_option("--context", diff_flags.context, "Equal lines to show before").show_default();
+  add_output_option(diff_command, diff_flags.output);
+  diff_command.callback([] { diff(diff_flags); });
 
   static StateFlags flags;
-  static uint64_t seed = 0;
-  auto* state = sim.add_subcommand("state", "The objects of a run or a trace at a virtual moment, or one object's history");
-  state->footer("Example: minik sim state out.jsonl --at 12m30s pods\n"
-                "         minik sim state scenarios/zone-outage.yaml --at 5m node node-3 -o yaml\n"
-                "         minik sim state out.jsonl --watch deployment/web");
-  state->add_option("file", flags.path, "A trace, or a scenario to run up to then")->required();
-  state->add_option("kind", flags.kind, "As kubectl takes it: pods, deploy, Node; without one: how many there are of each");
-  state->add_option("name", flags.name, "Of one object");
-  state->add_option("--at", flags.at, "The virtual time, such as 12m30s");
-  state->add_option("-n,--namespace", flags.namespace_, "Only of this namespace");
-  state->add_option("--watch", flags.watch, "KIND/NAME: every version of this object up to then, and what changed");
-  auto* seed_option = state->add_option("--seed", seed, "Of a scenario's run");
-  state->add_option("-o,--output", flags.output, "table, wide, name, json or yaml")
-      ->check(CLI::IsMember({"table", "wide", "name", "json", "yaml"}))->capture_default_str();
-  state->callback([seed_option] {
-    if (seed_option->count() > 0) flags.seed = seed;
-    show_state(flags);
-  });
+  const auto state = sim.add_command("state", "The objects of a run or a trace at a virtual moment, or one object's history");
+  state.footer("Example: minik sim state out.jsonl --at 12m30s pods\n"
+               "         minik sim state scenarios/zone-outage.yaml --at 5m node node-3 -o yaml\n"
+               "         minik sim state out.jsonl --watch deployment/web");
+  state.add_option("file", flags.path, "A trace, or a scenario to run up to then").required();
+  state.add_option("kind", flags.kind, "As kubectl takes it: pods, deploy, Node; without one: how many there are of each");
+  state.add_option("name", flags.name, "Of one object");
+  state.add_option("--at", flags.at, "The virtual time, such as 12m30s");
+  state.add_option("-n,--namespace", flags.namespace_, "Only of this namespace");
+  state.add_option("--watch", flags.watch, "KIND/NAME: every version of this object up to then, and what changed");
+  state.add_option("--seed", flags.seed, "Of a scenario's run");
+  state.add_option("-o,--output", flags.output, "table, wide, name, json or yaml")
+      .one_of({"table", "wide", "name", "json", "yaml"}).show_default();
+  state.callback([] { show_state(flags); });
 }
 
 }  // namespace minik::cli

@@ -26,7 +26,7 @@ WholeScenario load_whole_scenario(const std::string& path);
 sim::Scenario load_scenario(const std::string& path);
 
 // -o text|json, and what goes out as json.
-void add_output_option(CLI::App& command, std::string& output);
+void add_output_option(Command command, std::string& output);
 void print_json(std::vector<control::MapEntry> fields);
 
 Status write_report(const std::string& path, const std::string& text);
@@ -83,13 +83,13 @@ struct LiveAnswer {
 Result<LiveAnswer> ask_live(const std::string& name, const std::string& method, const std::string& path,
                             const std::string& body);
 
-void add_run(CLI::App& sim);
-void add_sweep(CLI::App& sim);
-void add_shrink(CLI::App& sim);
-void add_trace_commands(CLI::App& sim);
-void add_serve(CLI::App& sim);
-void add_live_control(CLI::App& sim);
-void add_import(CLI::App& sim);
-void add_compare(CLI::App& sim, Globals& globals);
+void add_run(Command sim);
+void add_sweep(Command sim);
+void add_shrink(Command sim);
+void add_trace_commands(Command sim);
+void add_serve(Command sim);
+void add_live_control(Command sim);
+void add_import(Command sim);
+void add_compare(Command sim, Globals& globals);
 
 }  // namespace minik::cli

@@ -160,37 +160,28 @@ void start(const Globals& globals, bool wait, const StartOptions& options) {
 
 }  // namespace
 
-void add_start(CLI::App& app, Globals& globals) {
-  auto* command = app.add_subcommand("start", "Bring a cluster up in the background");
-  command->footer("Example: minik start -p lab");
+void add_start(Command app, Globals& globals) {
+  const auto command = app.add_command("start", "Bring a cluster up in the background");
+  command.footer("Example: minik start -p lab");
   static bool wait = true;
   static int nodes = 1;
   static StartOptions options;
-  command->add_flag("--wait,!--no-wait", wait, "Return when every node is Ready")
-      ->capture_default_str();
-  command->add_option("--nodes", nodes, "Number of nodes")->capture_default_str();
-  command
-      ->add_option(
-          "--scheduler-config", options.scheduler_config,
-          "A KubeSchedulerConfiguration with the scheduler's profiles, kept for later starts")
-      ->type_name("FILE");
-  command
-      ->add_option("--token-auth-file", options.tokens,
-                   "Static tokens, a line each: token,user,uid,\"group1,group2\"; kept for later starts")
-      ->type_name("FILE");
-  command
-      ->add_option("--audit-policy", options.audit_policy,
-                   "An audit.k8s.io/v1 Policy of what audit.log in the profile's folder tells; kept for later starts")
-      ->type_name("FILE");
-  static std::string eviction_hard;
-  const auto* thresholds =
-      command
-          ->add_option("--eviction-hard", eviction_hard,
-                       "What the machine must have left for pods to stay, as a kubelet takes it: "
-                       "memory.available<500Mi,nodefs.available<5%; kept for later starts, \"\" ends it. None by default")
-          ->type_name("THRESHOLDS");
-  command->callback([&globals, thresholds] {
-    if (thresholds->count() > 0) options.eviction_hard = eviction_hard;
+  command.add_flag("--wait,!--no-wait", wait, "Return when every node is Ready").show_default();
+  command.add_option("--nodes", nodes, "Number of nodes").show_default();
+  command.add_option("--scheduler-config", options.scheduler_config,
+                     "A KubeSchedulerConfiguration with the scheduler's profiles, kept for later starts")
+      .value_name("FILE");
+  command.add_option("--token-auth-file", options.tokens,
+                     "Static tokens, a line each: token,user,uid,\"group1,group2\"; kept for later starts")
+      .value_name("FILE");
+  command.add_option("--audit-policy", options.audit_policy,
+                     "An audit.k8s.io/v1 Policy of what audit.log in the profile's folder tells; kept for later starts")
+      .value_name("FILE");
+  command.add_option("--eviction-hard", options.eviction_hard,
+                     "What the machine must have left for pods to stay, as a kubelet takes it: "
+                     "memory.available<500Mi,nodefs.available<5%; kept for later starts, \"\" ends it. None by default")
+      .value_name("THRESHOLDS");
+  command.callback([&globals] {
     if (nodes != 1) {
       fail(Error(ErrorCode::kBadRequest,
                  "clusters of more than one real node are not there yet: leave --nodes out, or use "

@@ -262,7 +262,7 @@ class TlsStream : public PeerStream {
       return Error(ErrorCode::kForbidden,
                    cat("the certificate of ", tcp_->peer(),
                        " is not trusted: ", X509_verify_cert_error_string(verified),
-                       "; install ca-certificates, or name the authority's file"));
+                       "; install ca-certificates, or give its authority to update-ca-certificates"));
     }
     char text[256] = "TLS failure";
     if (code != 0) ERR_error_string_n(code, text, sizeof text);

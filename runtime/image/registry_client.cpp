@@ -160,7 +160,7 @@ class Pusher {
       : content_(store.content()), options_(options), session_(reference, options) {}
 
   // The target under the tag; an index with the platforms that are here, if that is all of them.
-  Status push(const ImageInfo& image, const std::string& tag) {
+  Result<Digest> push(const ImageInfo& image, const std::string& tag) {
     MINIK_ASSIGN(const ContentLease lease, content_.lease());
     Digest target = image.target;
     if (target != image.manifest) {
@@ -171,7 +171,8 @@ class Pusher {
                       [&](const Descriptor& entry) { return content_.has(entry.digest); });
       if (!whole) target = image.manifest;
     }
-    return send_tree(target, tag, 0);
+    MINIK_TRY(send_tree(target, tag, 0));
+    return target;
   }
 
  private:
@@ -246,8 +247,7 @@ class Pusher {
 
 }  // namespace
 
-Status push_image(const ImageStore& store, const std::string& text,
-                  const TransferOptions& options) {
+Result<Digest> push_image(const ImageStore& store, const std::string& text, const TransferOptions& options) {
   MINIK_ASSIGN(const Reference reference, parse_reference(text));
   if (!reference.digest.empty()) {
     return Error(ErrorCode::kInvalid, cat("push ", text, ": give a name and a tag, not a digest"));
@@ -255,7 +255,7 @@ Status push_image(const ImageStore& store, const std::string& text,
   MINIK_ASSIGN(const ImageInfo image, store.find(text));
   auto pushed = Pusher(store, reference, options).push(image, reference.tag);
   if (!pushed) return std::move(pushed).error().in(cat("push ", reference.familiar()));
-  return {};
+  return pushed;
 }
 
 Result<ImageInfo> pull_image(ImageStore& store, const std::string& text,

@@ -46,8 +46,8 @@ struct TransferOptions {
 Result<ImageInfo> pull_image(ImageStore& store, const std::string& reference,
                              const TransferOptions& options = {});
 
-// Sends the image that has this name to the registry that the name says.
-Status push_image(const ImageStore& store, const std::string& reference,
-                  const TransferOptions& options = {});
+// Sends the image that has this name to the registry that the name says: the digest that the name has there now.
+Result<Digest> push_image(const ImageStore& store, const std::string& reference,
+                          const TransferOptions& options = {});
 
 }  // namespace minik::runtime

@@ -162,7 +162,7 @@ Error RegistrySession::failure(const HttpResponse& response, std::string_view wh
       return error(ErrorCode::kUnauthorized,
                    options_.credentials
                        ? "the user name or the password is wrong"
-                       : "it wants a login, or there is no such image; give credentials");
+                       : "it wants a login, or there is no such image; give credentials (`docker login`; a pod's imagePullSecrets)");
     case 403:
       return error(ErrorCode::kForbidden, "this user may not");
     case 404:

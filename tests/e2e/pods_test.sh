@@ -20,6 +20,14 @@ background+=($!)
 eventually test -s "$root/port"
 registry=127.0.0.1:$(<"$root/port")
 private() { echo "containers: [{name: main, image: '$registry/$1:1', command: [sh, -c, 'echo at work; sleep 600']}]"; }
+fails "give credentials" run image pull "$registry/own:1"
+mkdir "$root/docker"
+echo "{\"auths\": {\"$registry\": {\"auth\": \"$(printf me:secret | base64)\"}}}" >"$root/docker/config.json"
+DOCKER_CONFIG=$root/docker contains "Pulled sha256:" run image pull "$registry/own:1"
+id=$(run image ls | awk -v name="$registry/own:1" '$1 == name { print $2 }')
+fails "has 2 names" run image rm "$id"  # busybox:test is the same image
+run image tag "$id" own:2
+contains "Untagged: $registry/own:1" run image rm own:2 "$registry/own:1"
 pod stranger "imagePullSecrets: [{name: lost}], $(private stranger)"
 eventually contains "Unable to retrieve some image pull secrets (lost); attempting to pull the image may not succeed." kc describe pod stranger
 eventually contains ErrImagePull kc describe pod stranger

@@ -137,8 +137,12 @@ Status Writer::check_body_names() const {
 
 Result<Value> Writer::current() const {
   const Value& found = server_.store_.find(request_.kind, request_.namespace_, request_.name);
-  if (found.is_absent()) return not_found(resource_, request_.name);
-  return found;
+  if (found.has_value()) return found;
+  const bool is_own = request_.kind == kinds::kApiservices && local_api_service(server_.schema_, request_.name, {}).has_value();
+  if (!is_own) return not_found(resource_, request_.name);
+  return Error(ErrorCode::kMethodNotAllowed,
+               cat(resource_.group_resource(), " ", quoted(request_.name),
+                   " says what this API server itself serves: it can be neither changed nor deleted"));
 }
 
 Status Writer::check_preconditions(const Value& object) const {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "control/api/custom_resources.h"
+#include "control/api/stored_kinds.h"
 #include "control/base/text.h"
 #include "control/schema/schema.h"
 
@@ -11,19 +11,6 @@ namespace minik::sim {
 namespace {
 
 constexpr const char* kFile = "/state.db";
-
-control::KindNames kind_names(const control::Schema& schema) {
-  control::KindNames names;
-  names.name = [&schema](control::KindId kind) { return schema.resource(kind).group_resource(); };
-  names.find = [&schema](std::string_view text) -> std::optional<control::KindId> {
-    for (const auto& resource : schema.resources()) {
-      if (resource.group_resource() == text) return resource.id;
-    }
-    if (schema.registry()) return control::CustomResources::recovered_kind(*schema.registry(), text);
-    return {};
-  };
-  return names;
-}
 
 }  // namespace
 
@@ -38,7 +25,7 @@ StoreLog::StoreLog(Where where, const control::Schema& schema, Rng rng, Executor
 StoreLog::~StoreLog() { ++*life_; }
 
 Status StoreLog::open() {
-  MINIK_ASSIGN(sqlite_, control::SqliteLog::open(kFile, executor_, kind_names(schema_),
+  MINIK_ASSIGN(sqlite_, control::SqliteLog::open(kFile, executor_, control::stored_kind_names(schema_),
                                                  {disk_->name(), control::SqliteLogOptions::Writes::kInAppend}));
   return {};
 }

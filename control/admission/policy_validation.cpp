@@ -142,6 +142,12 @@ void check_annotations(const Value& policy, const PolicyNames& names, const Fiel
       continue;
     }
     check_expression(annotations.items()[i], "valueExpression", names.environment(), {}, here, errors);
+    const Value& expression = annotations.items()[i].get("valueExpression");
+    const auto program = cel::Program::compile(expression.as_string(), names.environment());
+    if (!program) continue;  // said already
+    const cel::Kind kind = program->type().kind();
+    if (kind != cel::Kind::kString && kind != cel::Kind::kNull && kind != cel::Kind::kDyn)
+      errors.invalid(expression_at, expression, "compilation failed: must evaluate to one of [string null_type]");
   }
 }
 

@@ -10,6 +10,7 @@
 #include "control/object/object_ref.h"
 #include "control/schema/kinds.h"
 #include "control/schema/names.h"
+#include "control/schema/webhook_client_rules.h"
 
 namespace minik::control {
 
@@ -118,14 +119,7 @@ void check_webhooks(const Value& configuration, FieldErrors& errors) {
       errors.invalid(name_at, name, "should be a domain with at least three segments separated by dots");
     }
     if (!names.insert(name.string()).second) errors.duplicate(name_at, name);
-    const Value& config = webhook.get("clientConfig");
-    if (config.get("url").is_string() == config.get("service").is_map()) {
-      errors.required(client, "exactly one of url or service is required");
-    }
-    const FieldPath url_at = client.field("url");
-    if (config.get("url").is_string() && !config.get("url").as_string().starts_with("https://")) {
-      errors.invalid(url_at, config.get("url"), "'https' is the only allowed URL scheme");
-    }
+    check_webhook_client(webhook.get("clientConfig"), client, errors);
     const std::string_view effects = webhook.get("sideEffects").as_string();
     constexpr std::string_view kEffects[] = {"None", "NoneOnDryRun"};
     if (!effects.empty() && std::ranges::find(kEffects, effects) == std::end(kEffects)) {

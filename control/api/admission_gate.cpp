@@ -118,7 +118,8 @@ Status AdmissionGate::ask_in_turn(WriteAttributes& now, std::vector<AskedWebhook
     if (answer->result && answer->result->patch.has_value() && now.object.has_value()) {
       const Value document = named_object(*now.resource, now.object);
       auto patched = apply_json_patch(document, answer->result->patch);
-      if (!patched) return webhook_failure(webhook.name(), patched.error().message);
+      // The call went well, so this is no failure that a failurePolicy is about.
+      if (!patched) return Error(ErrorCode::kInternalError, cat("Internal error occurred: ", patched.error().message));
       const Value before = now.object;
       MINIK_ASSIGN(now.object, redecode(patched->with(keys::kApiVersion, document[keys::kApiVersion])));
       remarks_.annotations.try_emplace(cat("mutation.webhook.admission.k8s.io/round_", round, "_index_", i),

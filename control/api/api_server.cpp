@@ -12,6 +12,7 @@
 #include "control/api/errors.h"
 #include "control/api/field_selection.h"
 #include "control/api/flow_control.h"
+#include "control/api/flow_control_keeper.h"
 #include "control/api/local_api_services.h"
 #include "control/api/metadata.h"
 #include "control/api/metrics_api.h"

@@ -165,6 +165,8 @@ class ApiServer {
   void end_audit(const std::shared_ptr<AuditContext>& audit, KindId kind, const Result<ApiResponse>& result) const;
   void end_connection_audit(const ApiRequest& request, const Error* error) const;
   void reconcile_roles();
+  // A request of the server itself; nobody but the log hears of what users' webhooks refuse of it.
+  void write_own(ApiRequest request);
 
   struct Watch;
   Executor& executor_;
@@ -182,6 +184,7 @@ class ApiServer {
   std::unique_ptr<class MetricsApi> usage_;
   std::unique_ptr<class RequestMetrics> counts_;
   std::unique_ptr<FlowClassifier> flows_;
+  std::unique_ptr<class FlowControlKeeper> flow_keeper_;
   std::unique_ptr<class CustomResources> custom_;
   std::unique_ptr<class ApiAggregator> aggregator_;
   std::unique_ptr<class GatePool> gates_;

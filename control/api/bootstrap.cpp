@@ -1,9 +1,13 @@
 // What every cluster has before anyone asks: the four namespaces, the kubernetes Service with its
 // endpoints, the system's priority classes, priority and fairness, the ingress class, the storage class and the roles.
-// Idempotent: what is there stays, but roles get back what they lack.
+// Idempotent: what is there stays, but roles get back what they lack, mandatory objects what they must say, and where
+// the API is found is as it is now.
 #include "control/access/bootstrap_roles.h"
 #include "control/api/api_server.h"
-#include "control/api/flow_control.h"
+#include "control/api/flow_control_keeper.h"
+#include "control/api/strategy.h"
+#include "control/base/check.h"
+#include "control/base/log.h"
 #include "control/base/text.h"
 #include "control/object/keys.h"
 #include "control/object/volume_match.h"
@@ -19,6 +23,13 @@ Value named(std::string_view name, std::string_view namespace_ = {}) {
 
 }  // namespace
 
+void ApiServer::write_own(ApiRequest request) {
+  request.user = component_user("system:apiserver");
+  handle(std::move(request), [](Result<ApiResponse> result) {
+    if (!result && result.error().code != ErrorCode::kAlreadyExists) MINIK_LOG(kWarning, "api", result.error().message);
+  });
+}
+
 void ApiServer::bootstrap() {
   const auto write = [this](Verb verb, KindId kind, std::string_view namespace_, Value object) {
     ApiRequest request;
@@ -27,10 +38,7 @@ void ApiServer::bootstrap() {
     request.namespace_ = namespace_;
     if (verb == Verb::kUpdate) request.name = object_name(object);
     request.body = std::move(object);
-    request.user = component_user("system:apiserver");
-    handle(std::move(request), [](Result<ApiResponse> result) {
-      CHECK(result.ok() || result.error().code == ErrorCode::kAlreadyExists) << result.error().message;
-    });
+    write_own(std::move(request));
   };
   const auto create = [&](KindId kind, std::string_view namespace_, Value object) {
     write(Verb::kCreate, kind, namespace_, std::move(object));
@@ -41,6 +49,18 @@ void ApiServer::bootstrap() {
     if (stored.is_absent()) return create(kind, namespace_, std::move(wanted));
     Value completed = reconciled(wanted, stored);
     if (!(completed == stored)) write(Verb::kUpdate, kind, namespace_, std::move(completed));
+  };
+  // Whatever it says besides, of `parts` it says what is wanted.
+  const auto create_or_correct = [&](KindId kind, const Value& wanted, const std::vector<Key>& parts) {
+    const std::string namespace_(object_namespace(wanted));
+    const Value stored = store_.find(kind, namespace_, object_name(wanted));
+    if (stored.is_absent()) return create(kind, namespace_, wanted);
+    Value corrected = stored;
+    for (const Key& part : parts) corrected = corrected.with(part, wanted[part]);
+    std::vector<std::string> unseen;
+    const auto complete = decode_and_default(schema_.resource(kind), corrected, stored, FieldValidation::kIgnore, unseen);
+    CHECK(complete.ok()) << complete.error().message;
+    if (!(*complete == stored)) write(Verb::kUpdate, kind, namespace_, *complete);
   };
   // Made once for all clusters of the process: a sweep has thousands.
   static const auto cluster_roles = bootstrap_cluster_roles(), cluster_bindings = bootstrap_cluster_role_bindings();
@@ -95,7 +115,8 @@ void ApiServer::bootstrap() {
                      {keys::kReclaimPolicy, "Delete"},
                      {keys::kVolumeBindingMode, "WaitForFirstConsumer"},
                      {keys::kAllowVolumeExpansion, true}}));
-  for (auto& [kind, object] : default_flow_control()) create(kind, "", std::move(object));
+  flow_keeper_ = std::make_unique<FlowControlKeeper>(executor_, store_, schema_, [this](ApiRequest request) { write_own(std::move(request)); });
+  flow_keeper_->restore();
   const Value labels = Value::map({{"component", "apiserver"}, {"provider", "kubernetes"}});
   const Value port = Value::map({{keys::kName, "https"},
                                  {keys::kPort, 443},
@@ -104,31 +125,33 @@ void ApiServer::bootstrap() {
   // The first address of the range is the API's, as everywhere.
   const auto base = split(options_.service_cidr_prefix, '/')[0];
   const std::string address = cat(base.substr(0, base.rfind('.')), ".1");
-  create(kinds::kServices, "default",
-         Value::map({{keys::kMetadata, named("kubernetes").with(keys::kLabels, labels)},
-                     {keys::kSpec, Value::map({{keys::kClusterIP, address},
-                                               {keys::kPorts, Value::array({port})}})}}));
+  const Value known = store_.find(kinds::kServices, "default", "kubernetes")[keys::kSpec];
+  const Value service = known.has_value() ? known.with(keys::kPorts, Value::array({port}))
+                                          : Value::map({{keys::kClusterIP, address}, {keys::kPorts, Value::array({port})}});
+  create_or_correct(kinds::kServices,
+                    Value::map({{keys::kMetadata, named("kubernetes", "default").with(keys::kLabels, labels)},
+                                {keys::kSpec, service}}),
+                    {keys::kSpec});
   if (options_.advertise_address.empty()) return;
+  // Where it is now: the port may be another one than last time.
   const Value endpoint_port = Value::map(
       {{keys::kName, "https"}, {keys::kPort, options_.advertise_port}, {keys::kProtocol, "TCP"}});
-  create(kinds::kEndpointslices, "default",
-         Value::map({{keys::kMetadata,
-                      named("kubernetes").with(keys::kLabels,
-                                               Value::map({{"kubernetes.io/service-name", "kubernetes"}}))},
-                     {keys::kAddressType, "IPv4"},
-                     {keys::kPorts, Value::array({endpoint_port})},
-                     {keys::kEndpoints,
-                      Value::array({Value::map(
-                          {{keys::kAddresses, Value::array({Value(options_.advertise_address)})},
-                           {keys::kConditions, Value::map({{keys::kReady, true}})}})})}}));
+  const Value of_service = Value::map({{"kubernetes.io/service-name", "kubernetes"}});
+  const Value endpoint = Value::map({{keys::kAddresses, Value::array({Value(options_.advertise_address)})},
+                                     {keys::kConditions, Value::map({{keys::kReady, true}})}});
+  create_or_correct(kinds::kEndpointslices,
+                    Value::map({{keys::kMetadata, named("kubernetes", "default").with(keys::kLabels, of_service)},
+                                {keys::kAddressType, "IPv4"},
+                                {keys::kPorts, Value::array({endpoint_port})},
+                                {keys::kEndpoints, Value::array({endpoint})}}),
+                    {keys::kPorts, keys::kEndpoints});
   const Value own_slice = Value::map({{"endpointslice.kubernetes.io/skip-mirror", "true"}});
-  create(kinds::kEndpoints, "default",
-         Value::map({{keys::kMetadata, named("kubernetes").with(keys::kLabels, own_slice)},
-                     {keys::kSubsets,
-                      Value::array({Value::map(
-                          {{keys::kAddresses,
-                            Value::array({Value::map({{keys::kIp, options_.advertise_address}})})},
-                           {keys::kPorts, Value::array({endpoint_port})}})})}}));
+  const Value own_address = Value::map({{keys::kIp, options_.advertise_address}});
+  const Value subset = Value::map({{keys::kAddresses, Value::array({own_address})}, {keys::kPorts, Value::array({endpoint_port})}});
+  create_or_correct(kinds::kEndpoints,
+                    Value::map({{keys::kMetadata, named("kubernetes", "default").with(keys::kLabels, own_slice)},
+                                {keys::kSubsets, Value::array({subset})}}),
+                    {keys::kSubsets});
 }
 
 }  // namespace minik::control

@@ -1,6 +1,8 @@
 #include "control/api/http.h"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 
 #include "control/api/continue_token.h"
 #include "control/api/options.h"
@@ -64,27 +66,40 @@ std::string_view header(const HttpCall& call, std::string_view name) {
   return found == call.headers.end() ? std::string_view() : std::string_view(found->second);
 }
 
-// The first of the client's choices that is served. Old kubectls ask for v1beta1 tables as well.
-Result<ResponseFormat> parse_accept(std::string_view accept) {
+// What one choice of an Accept header asks for; nothing where it is not served. The forms of meta.k8s.io/v1 are; old
+// kubectls ask for those of v1beta1 as well, after these.
+std::optional<ResponseFormat> served_as(std::string_view choice) {
+  std::map<std::string_view, std::string_view> parameters;
+  std::string_view type;
+  for (const auto part : split(choice, ';')) {
+    if (type.empty()) {
+      type = trim(part);
+      continue;
+    }
+    const size_t equals = part.find('=');
+    if (equals != std::string_view::npos) parameters[trim(part.substr(0, equals))] = trim(part.substr(equals + 1));
+  }
   ResponseFormat format;
-  if (trim(accept).empty()) return format;
+  format.yaml = type == "application/yaml";
+  if (!format.yaml && type != "application/json" && type != "application/*" && type != "*/*") return std::nullopt;
+  const auto as = parameters["as"];
+  if (as.empty()) return format;
+  if (parameters["g"] != "meta.k8s.io" || parameters["v"] != "v1") return std::nullopt;
+  if (as == "Table") {
+    format.representation = Representation::kTable;
+  } else if (as == "PartialObjectMetadata" || as == "PartialObjectMetadataList") {
+    format.representation = Representation::kPartialMetadata;
+  } else {
+    return std::nullopt;
+  }
+  return format;
+}
+
+// The first of the client's choices that is served.
+Result<ResponseFormat> parse_accept(std::string_view accept) {
+  if (trim(accept).empty()) return ResponseFormat{};
   for (const auto choice : split(accept, ',')) {
-    const auto text = trim(choice);
-    if (text.find("as=Table") != std::string_view::npos && text.find("v=v1beta1") == std::string_view::npos) {
-      format.representation = Representation::kTable;
-      return format;
-    }
-    if (text.find("as=PartialObjectMetadata") != std::string_view::npos) {
-      format.representation = Representation::kPartialMetadata;
-      return format;
-    }
-    if (text.starts_with("application/yaml")) {
-      format.yaml = true;
-      return format;
-    }
-    if (text.starts_with("application/json") || text.starts_with("application/*") || text.starts_with("*/*")) {
-      return format;
-    }
+    if (const auto format = served_as(choice)) return *format;
   }
   return Error(ErrorCode::kNotAcceptable,
                "only the following media types are accepted: application/json, application/yaml");

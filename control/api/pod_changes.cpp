@@ -116,6 +116,7 @@ Result<Value> Subresources::wanted(const Value& old) {
     MINIK_ASSIGN(document, Writer(server_, request_).patched(old));
   } else {
     MINIK_TRY(check_kind(resource_, document));
+    MINIK_TRY(check_name(resource_, request_, document));
   }
   const auto version = document[keys::kMetadata][keys::kResourceVersion].as_string();
   if (!version.empty() && version != old[keys::kMetadata][keys::kResourceVersion].as_string()) {

@@ -7,6 +7,7 @@
 #include "control/admission/policy_validation.h"
 #include "control/admission/webhooks.h"
 #include "control/api/errors.h"
+#include "control/api/flow_control_keeper.h"
 #include "control/base/text.h"
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
@@ -60,7 +61,7 @@ Value with_job_selector(const Value& job) {
   return next.with_at({keys::kMetadata, keys::kLabels}, pod_labels);
 }
 
-// Rules of what is defined at run time, and of its definitions.
+// Rules of what is defined at run time, of its definitions, and of what every cluster has in the same words.
 void check_extension(const ResourceInfo& resource, const Value& object, const Value& old, FieldErrors& errors) {
   if (resource.custom) {
     resource.custom->check(object, old, errors);
@@ -76,6 +77,8 @@ void check_extension(const ResourceInfo& resource, const Value& object, const Va
     check_mutating_binding(object, errors);
   } else if (resource.id == kinds::kValidatingwebhookconfigurations || resource.id == kinds::kMutatingwebhookconfigurations) {
     check_webhooks(object, errors);
+  } else if (resource.id == kinds::kPrioritylevelconfigurations || resource.id == kinds::kFlowschemas) {
+    check_mandatory_flow_control(resource, object, errors);
   }
 }
 

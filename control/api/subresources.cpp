@@ -15,6 +15,7 @@
 #include "control/object/patch.h"
 #include "control/object/selector.h"
 #include "control/schema/decode.h"
+#include "control/schema/field_error.h"
 #include "control/schema/kinds.h"
 
 namespace minik::control {
@@ -94,6 +95,18 @@ Error negative_replicas(const ResourceInfo& resource, std::string_view name, int
                  {{"FieldValueInvalid", cat("Invalid value: ", replicas, ": must be greater than or equal to 0"), "spec.replicas"}});
 }
 
+// A pod is bound to a node by its name, and to nothing else.
+Status check_target(const ResourceInfo& resource, std::string_view pod, const Value& target) {
+  constexpr std::string_view kKinds[] = {"<empty>", "Node"};
+  const FieldPath at("target");
+  const FieldPath kind = at.field("kind"), name = at.field("name");
+  FieldErrors errors;
+  const auto said = target[keys::kKind].as_string();
+  if (!said.empty() && said != "Node") errors.not_supported(kind, target[keys::kKind], kKinds);
+  if (target[keys::kName].as_string().empty()) errors.required(name);
+  return errors.empty() ? Status() : errors.to_error(resource, pod);
+}
+
 // The budget after it let this pod go; its controller forgets the note when the pod is leaving.
 Value spent(const Value& budget, const Value& pod, WallTime now) {
   const Value& status = budget[keys::kStatus];
@@ -134,6 +147,12 @@ Result<Value> Subresources::sent_as(std::string_view api_version, std::string_vi
   return decoded->object.with(keys::kApiVersion, api_version).with(keys::kKind, kind);
 }
 
+Status Subresources::check_sent_name(std::string_view kind, const Value& sent) const {
+  MINIK_TRY(check_namespace(resource_, request_, sent));
+  if (object_name(sent) == request_.name) return {};
+  return Error(ErrorCode::kBadRequest, cat("name in URL does not match name in ", kind, " object"));
+}
+
 Result<ApiResponse> Subresources::scale() {
   const Value old = server_.store_.find(request_.kind, request_.namespace_, request_.name);
   if (old.is_absent()) return not_found(resource_, request_.name);
@@ -148,6 +167,7 @@ Result<ApiResponse> Subresources::scale() {
       wanted = apply_merge_patch(scale_now, request_.body);
     }
   }
+  MINIK_TRY(check_name(resource_, request_, wanted));
   MINIK_ASSIGN(wanted, sent_as("autoscaling/v1", "Scale", wanted));
   const auto version = wanted[keys::kMetadata][keys::kResourceVersion].as_string();
   if (!version.empty() && version != old[keys::kMetadata][keys::kResourceVersion].as_string()) {
@@ -196,6 +216,7 @@ Result<ApiResponse> Subresources::bind() {
                  cat("Operation cannot be fulfilled on pods/binding ", quoted(request_.name), ": ", why));
   };
   MINIK_ASSIGN(const Value sent, sent_as("v1", "Binding", request_.body));
+  MINIK_TRY(check_sent_name("Binding", sent));
   const auto uid = object_uid(sent);
   if (!uid.empty() && uid != object_uid(old)) {
     return wrong(cat("Precondition failed: UID in precondition: ", uid, ", UID in object meta: ",
@@ -208,7 +229,7 @@ Result<ApiResponse> Subresources::bind() {
   }
   MINIK_ASSIGN(const Value binding, Writer(server_, request_).reviewed_part(Operation::kCreate, sent, Value()));
   const auto node = binding[keys::kTarget][keys::kName].as_string();
-  if (node.empty()) return Error(ErrorCode::kBadRequest, "binding without a target node");
+  MINIK_TRY(check_target(resource_, request_.name, binding[keys::kTarget]));
   const Value condition =
       Value::map({{keys::kType, "PodScheduled"},
                   {keys::kStatus, "True"},
@@ -258,6 +279,7 @@ Result<ApiResponse> Subresources::evict() {
   MINIK_ASSIGN(const Value budget, budget_of(pod));
   MINIK_TRY(check_node_restriction(server_.store_, resource_, request_, Value(), pod));
   MINIK_ASSIGN(const Value sent, sent_as("policy/v1", "Eviction", request_.body));
+  MINIK_TRY(check_sent_name("Eviction", sent));
   MINIK_ASSIGN(const Value eviction, Writer(server_, request_).reviewed_part(Operation::kCreate, sent, Value()));
   const bool spends = budget.has_value() && needs_budget(pod, budget);
   if (spends) MINIK_TRY(check_budget(budget));

@@ -30,6 +30,8 @@ class Subresources {
   Result<Value> wanted(const Value& old);
   // What was sent, a document of this kind: of its types, so that what comes of it can be stored.
   Result<Value> sent_as(std::string_view api_version, std::string_view kind, const Value& body) const;
+  // What is posted to a part of a pod says of which pod.
+  Status check_sent_name(std::string_view kind, const Value& sent) const;
   Result<ApiResponse> changed_pod(const Value& next, const Value& old);
   Result<ApiResponse> evict();
   // The one budget that selects the pod, or absent; two are an error.

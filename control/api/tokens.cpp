@@ -15,6 +15,12 @@ namespace {
 
 constexpr int64_t kTokenSecondsMin = 600, kTokenSecondsDefault = 3600, kTokenSecondsMax = int64_t{1} << 32;
 
+Error invalid_order(std::string_view field, std::string why) {
+  Error error(ErrorCode::kInvalid, cat("TokenRequest.authentication.k8s.io \"\" is invalid: ", field, ": ", why));
+  error.causes.push_back({"FieldValueInvalid", std::move(why), std::string(field)});
+  return error;
+}
+
 }  // namespace
 
 Status Subresources::bind_token(const Value& reference, const Value& account, TokenBond& bond) const {
@@ -59,15 +65,15 @@ Result<ApiResponse> Subresources::token() {
   MINIK_TRY(check_node_audience(server_.store_, server_.access_, resource_, request_));
   const Value sent = request_.body.with(keys::kApiVersion, "authentication.k8s.io/v1").with(keys::kKind, "TokenRequest");
   MINIK_ASSIGN(const Value asked, Writer(server_, request_).reviewed_part(Operation::kCreate, sent, Value()));
+  MINIK_TRY(check_namespace(resource_, request_, sent));
+  if (const Value& name = sent[keys::kMetadata][keys::kName]; !name.as_string().empty() && name.as_string() != request_.name)
+    return invalid_order("metadata.name", cat("Invalid value: ", quoted(name.as_string()), ": must match the service account name if specified"));
   const Value& spec = asked[keys::kSpec];
   const int64_t wanted = spec[keys::kExpirationSeconds].as_int(kTokenSecondsDefault);
   if (wanted < kTokenSecondsMin || wanted > kTokenSecondsMax) {
     const auto* why = wanted < kTokenSecondsMin ? "may not specify a duration less than 10 minutes"
                                                 : "may not specify a duration larger than 2^32 seconds";
-    Error error(ErrorCode::kInvalid, cat("TokenRequest.authentication.k8s.io \"\" is invalid: spec.expirationSeconds: "
-                                         "Invalid value: ", wanted, ": ", why));
-    error.causes.push_back({"FieldValueInvalid", cat("Invalid value: ", wanted, ": ", why), "spec.expirationSeconds"});
-    return error;
+    return invalid_order("spec.expirationSeconds", cat("Invalid value: ", wanted, ": ", why));
   }
   TokenOrder order;
   order.bond.namespace_ = request_.namespace_;

@@ -38,24 +38,6 @@ class SchemaRules : public PatchSchema {
   }
 };
 
-Error other_namespace() {
-  return Error(ErrorCode::kBadRequest,
-               "the namespace of the provided object does not match the namespace sent on the request");
-}
-
-Status check_name(const ResourceInfo& resource, const ApiRequest& request, const Value& body) {
-  const auto name = object_name(body);
-  if (!name.empty() && name != request.name) {
-    return Error(ErrorCode::kBadRequest, cat("the name of the object (", name,
-                                             ") does not match the name on the URL (", request.name, ")"));
-  }
-  const auto namespace_ = object_namespace(body);
-  if (resource.namespaced && !namespace_.empty() && namespace_ != request.namespace_) {
-    return other_namespace();
-  }
-  return {};
-}
-
 // A certificate request says who has sent it, by the word of the server.
 Value asked_by(const Value& object, const UserInfo& user) {
   const auto list = [](const std::vector<std::string>& texts) {
@@ -104,6 +86,22 @@ Error no_strategic_merge() {
 
 }  // namespace
 
+Status check_namespace(const ResourceInfo& resource, const ApiRequest& request, const Value& body) {
+  const auto namespace_ = object_namespace(body);
+  if (!resource.namespaced || namespace_.empty() || namespace_ == request.namespace_) return {};
+  return Error(ErrorCode::kBadRequest,
+               "the namespace of the provided object does not match the namespace sent on the request");
+}
+
+Status check_name(const ResourceInfo& resource, const ApiRequest& request, const Value& body) {
+  const auto name = object_name(body);
+  if (!name.empty() && name != request.name) {
+    return Error(ErrorCode::kBadRequest, cat("the name of the object (", name,
+                                             ") does not match the name on the URL (", request.name, ")"));
+  }
+  return check_namespace(resource, request, body);
+}
+
 Status check_kind(const ResourceInfo& resource, const Value& body) {
   if (!body.is_map()) return Error(ErrorCode::kBadRequest, "the request body must be an object");
   const auto kind = body[keys::kKind].as_string();
@@ -139,8 +137,12 @@ Status Writer::check_body_names() const {
 
 Result<Value> Writer::current() const {
   const Value& found = server_.store_.find(request_.kind, request_.namespace_, request_.name);
-  if (found.is_absent()) return not_found(resource_, request_.name);
-  return found;
+  if (found.has_value()) return found;
+  const bool is_own = request_.kind == kinds::kApiservices && local_api_service(server_.schema_, request_.name, {}).has_value();
+  if (!is_own) return not_found(resource_, request_.name);
+  return Error(ErrorCode::kMethodNotAllowed,
+               cat(resource_.group_resource(), " ", quoted(request_.name),
+                   " says what this API server itself serves: it can be neither changed nor deleted"));
 }
 
 Status Writer::check_preconditions(const Value& object) const {
@@ -221,8 +223,7 @@ Result<Value> Writer::mutated_by_webhooks(Operation operation, Value object, con
 // A new one may still be given a name.
 Result<Value> Writer::as_the_same(const Value& changed, const Value& old) const {
   const Value& metadata = changed[keys::kMetadata];
-  const std::string_view namespace_ = object_namespace(changed);
-  if (resource_.namespaced && !namespace_.empty() && namespace_ != request_.namespace_) return other_namespace();
+  MINIK_TRY(check_namespace(resource_, request_, changed));
   if (old.has_value() && object_name(changed) != object_name(old)) {
     return invalid(resource_, object_name(old),
                    {{"FieldValueInvalid", cat("Invalid value: ", quoted(object_name(changed)), ": field is immutable"),
@@ -255,10 +256,7 @@ Result<ApiResponse> Writer::by_verb() {
 
 Result<ApiResponse> Writer::create() {
   MINIK_TRY(check_kind(resource_, request_.body));
-  const auto namespace_ = object_namespace(request_.body);
-  if (resource_.namespaced && !namespace_.empty() && namespace_ != request_.namespace_) {
-    return other_namespace();
-  }
+  MINIK_TRY(check_namespace(resource_, request_, request_.body));
   MINIK_ASSIGN(Value object, server_.admission_->cached_decode(
                                  resource_, request_, [&] { return decoded(request_.body, Value()); }));
   const auto& metadata = object[keys::kMetadata];

@@ -75,6 +75,9 @@ class Writer {
 
 // The document's apiVersion and kind, where it says any, are the resource's.
 Status check_kind(const ResourceInfo& resource, const Value& body);
+// Name and namespace of the document, where it says any, are those of the URL.
+Status check_name(const ResourceInfo& resource, const ApiRequest& request, const Value& body);
+Status check_namespace(const ResourceInfo& resource, const ApiRequest& request, const Value& body);
 
 // metav1.Status with status Success, as a finished delete answers.
 Value success_status(const ResourceInfo& resource, const Value& object);

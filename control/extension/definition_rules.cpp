@@ -10,6 +10,7 @@
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
 #include "control/schema/names.h"
+#include "control/schema/webhook_client_rules.h"
 
 namespace minik::control {
 
@@ -153,18 +154,41 @@ void check_versions(const Value& versions, const FieldPath& at, FieldErrors& err
   if (storage != 1) errors.invalid(at, versions, "must have exactly one version marked as storage version");
 }
 
+void check_review_versions(const Value& versions, const FieldPath& at, FieldErrors& errors) {
+  if (versions.empty()) return;  // its schema says that one is needed
+  std::set<std::string> seen;
+  for (size_t i = 0; i < versions.items().size(); ++i) {
+    const Value& version = versions.items()[i];
+    const FieldPath here = at.index(i);
+    if (seen.insert(version.string()).second) {
+      errors.invalid_each(here, version, check_dns_1035_label(version.as_string()));
+    } else {
+      errors.invalid(here, version, "duplicate version");
+    }
+  }
+  if (!seen.contains("v1")) errors.invalid(at, versions, "must include at least one of v1, v1beta1");
+}
+
 void check_conversion(const Value& conversion, const FieldPath& at, FieldErrors& errors) {
-  const FieldPath webhook = at.field("webhook");
-  const FieldPath client = webhook.field("clientConfig");
+  // Kubernetes complains by the names of its internal form, in which the webhook has no field of its own.
+  const FieldPath client = at.field("webhookClientConfig"), versions_at = at.field("conversionReviewVersions");
+  const FieldPath bundle = client.field("caBundle");
+  constexpr std::string_view kOther = "should not be set when strategy is not set to Webhook";
   const bool by_webhook = conversion.get("strategy").as_string() == "Webhook";
   const Value& config = conversion.get("webhook").get("clientConfig");
-  if (by_webhook && !config.is_map()) {
-    errors.required(client, "required when strategy is set to Webhook");
-  } else if (!by_webhook && config.is_map()) {
-    errors.forbidden(client, "should not be set when strategy is not set to Webhook");
-  } else if (by_webhook && config.get("url").is_string() == config.get("service").is_map()) {
-    errors.required(client, "exactly one of url or service is required");
+  const Value& versions = conversion.get("webhook").get("conversionReviewVersions");
+  if (!by_webhook) {
+    if (config.is_map()) errors.forbidden(client, kOther);
+    if (!versions.empty()) errors.forbidden(versions_at, kOther);
+    return;
   }
+  if (config.is_map()) {
+    check_webhook_client(config, client, errors);
+    check_ca_bundle(config.get("caBundle"), bundle, errors);
+  } else {
+    errors.required(client, "required when strategy is set to Webhook");
+  }
+  check_review_versions(versions, versions_at, errors);
 }
 
 void check_spec(const Value& spec, const FieldPath& at, FieldErrors& errors) {

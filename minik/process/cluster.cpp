@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "control/api/api_server.h"
-#include "control/api/custom_resources.h"
 #include "control/api/local_client.h"
+#include "control/api/stored_kinds.h"
 #include "control/base/log.h"
 #include "control/base/text.h"
 #include "control/controllers/controller_manager.h"
@@ -19,7 +19,6 @@
 #include "control/scheduler/scheduler.h"
 #include "control/schema/kind_registry.h"
 #include "control/schema/kinds.h"
-#include "control/store/sqlite_log.h"
 #include "control/store/store.h"
 #include "minik/net/api_front.h"
 #include "minik/net/api_pages.h"
@@ -180,15 +179,7 @@ Status Cluster::Parts::open_images() {
 }
 
 Status Cluster::Parts::open_store() {
-  control::KindNames names;
-  names.name = [this](control::KindId kind) { return schema.resource(kind).group_resource(); };
-  names.find = [this](std::string_view text) -> std::optional<control::KindId> {
-    for (const auto& resource : schema.resources()) {
-      if (resource.group_resource() == text) return resource.id;
-    }
-    return control::CustomResources::recovered_kind(kinds, text);
-  };
-  MINIK_ASSIGN(log, control::SqliteLog::open(profile.database(), executor, std::move(names)));
+  MINIK_ASSIGN(log, control::SqliteLog::open(profile.database(), executor, control::stored_kind_names(schema)));
   MINIK_ASSIGN(auto state, log->recover());
   store = std::make_unique<control::Store>(*log, [this](const Error& error) {
     fatal = error.message;

@@ -9,9 +9,9 @@
 #include <string>
 
 #include "control/api/api_server.h"
-#include "control/api/custom_resources.h"
 #include "control/api/http.h"
 #include "control/api/local_client.h"
+#include "control/api/stored_kinds.h"
 #include "control/base/text.h"
 #include "control/object/json.h"
 #include "control/object/keys.h"
@@ -81,11 +81,7 @@ class CustomWorld : public ::testing::Test {
     registry = std::make_unique<KindRegistry>();
     schema = std::make_unique<Schema>(*registry);
     for (auto& [name, object] : recovered) {
-      std::optional<KindId> kind;
-      for (const auto& resource : schema->resources()) {
-        if (resource.group_resource() == name) kind = kind ? kind : resource.id;
-      }
-      if (!kind) kind = CustomResources::recovered_kind(*registry, name);
+      const std::optional<KindId> kind = stored_kind_names(*schema).find(name);
       ASSERT_TRUE(kind) << name;
       state.objects.push_back({LogRecord::Kind::kPut, *kind, object_revision(object), object, {}});
     }

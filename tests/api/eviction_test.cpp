@@ -81,6 +81,17 @@ TEST_F(Eviction, LeavesACommentOnThePodAndSpendsTheBudget) {
       0);
 }
 
+TEST_F(Eviction, IsOfThePodThatTheUrlNamesOrOfNone) {
+  pod("True");
+  const auto other = call("POST", cat(kPods, "/a/eviction"), R"({"metadata":{"name":"foo"}})");
+  EXPECT_EQ(other.status, 400);
+  EXPECT_EQ(other.message(), "name in URL does not match name in Eviction object");
+  const auto elsewhere = call("POST", cat(kPods, "/a/eviction"), R"({"metadata":{"name":"a","namespace":"other"}})");
+  EXPECT_EQ(elsewhere.status, 400);
+  EXPECT_EQ(elsewhere.message(), "the namespace of the provided object does not match the namespace sent on the request");
+  EXPECT_FALSE(call("GET", cat(kPods, "/a")).metadata("deletionTimestamp").has_value());
+}
+
 TEST_F(Eviction, ChangesNothingInADryRun) {
   pod("True");
   budget(3, 2);

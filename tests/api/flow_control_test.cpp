@@ -85,6 +85,33 @@ TEST_F(FlowControl, SkipsASchemaWhoseLevelIsMissing) {
   EXPECT_FALSE(last.level->exempt) << "without any level nobody goes unlimited";
 }
 
+TEST_F(FlowControl, HasWhatWasDeletedOfKubernetesOwnAgainAfterAMinute) {
+  const std::string exempt = cat(kGroup, "/prioritylevelconfigurations/exempt"), last = cat(kGroup, "/flowschemas/catch-all");
+  ASSERT_EQ(call("DELETE", exempt).status, 200);
+  ASSERT_EQ(call("DELETE", last).status, 200);
+  executor.run_until(executor.now() + seconds(59), [] { return false; });
+  EXPECT_EQ(call("GET", exempt).status, 404);
+  executor.run_until(executor.now() + seconds(2), [] { return false; });
+  EXPECT_EQ(call("GET", exempt).status, 200);
+  EXPECT_EQ(call("GET", last).status, 200);
+  EXPECT_EQ(schema("admin", {"system:masters"}), "exempt");
+}
+
+TEST_F(FlowControl, LetsNobodyMakeSomethingElseOfAMandatoryObject) {
+  constexpr const char* kMerge = "application/merge-patch+json";
+  const std::string exempt = cat(kGroup, "/prioritylevelconfigurations/exempt"), last = cat(kGroup, "/prioritylevelconfigurations/catch-all");
+  const auto limited = call("PATCH", exempt, R"({"spec":{"type":"Limited","limited":{"nominalConcurrencyShares":0},"exempt":null}})", kMerge);
+  EXPECT_EQ(limited.status, 422);
+  EXPECT_EQ(limited.cause(), "spec FieldValueInvalid");
+  EXPECT_NE(limited.message().find("spec of 'exempt' except the 'spec.exempt' field must equal the fixed value"), std::string::npos)
+      << limited.message();
+  EXPECT_EQ(call("PATCH", exempt, R"({"spec":{"exempt":{"lendablePercent":30}}})", kMerge).status, 200) << "which is free";
+  EXPECT_EQ(call("PATCH", last, R"({"spec":{"limited":{"nominalConcurrencyShares":50}}})", kMerge).status, 422);
+  EXPECT_EQ(call("PATCH", last, R"({"metadata":{"labels":{"a":"b"}}})", kMerge).status, 200);
+  EXPECT_EQ(call("PATCH", cat(kGroup, "/flowschemas/catch-all"), R"({"spec":{"matchingPrecedence":3}})", kMerge).status, 422);
+  EXPECT_EQ(call("PATCH", cat(kGroup, "/prioritylevelconfigurations/system"), R"({"spec":{"limited":{"nominalConcurrencyShares":50}}})", kMerge).status, 200);
+}
+
 TEST_F(FlowControl, ReadsTheFiguresOfALevel) {
   const auto low = classify("system:serviceaccount:default:x", {"system:serviceaccounts"}).level;
   EXPECT_EQ(low->shares, 100);

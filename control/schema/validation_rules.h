@@ -18,14 +18,17 @@ struct NamedCheckRule {
   CheckRule check;
 };
 
-std::span<const NamedCheckRule> pod_rules();        // pod_rules.cpp
-std::span<const NamedCheckRule> pod_part_rules();   // pod_part_rules.cpp
-std::span<const NamedCheckRule> container_rules();  // container_rules.cpp
-std::span<const NamedCheckRule> workload_rules();   // workload_rules.cpp
-std::span<const NamedCheckRule> network_rules();    // network_rules.cpp
-std::span<const NamedCheckRule> config_rules();     // config_rules.cpp
-std::span<const NamedCheckRule> policy_rules();     // policy_rules.cpp
-std::span<const NamedCheckRule> volume_rules();     // volume_rules.cpp
+// Each in the file of its name.
+std::span<const NamedCheckRule> pod_rules();
+std::span<const NamedCheckRule> pod_part_rules();
+std::span<const NamedCheckRule> container_rules();
+std::span<const NamedCheckRule> workload_rules();
+std::span<const NamedCheckRule> network_rules();
+std::span<const NamedCheckRule> config_rules();
+std::span<const NamedCheckRule> policy_rules();
+std::span<const NamedCheckRule> volume_rules();
+std::span<const NamedCheckRule> flow_control_rules();
+std::span<const NamedCheckRule> api_service_rules();
 
 // The rule of a type, or null. For Schema's constructor.
 CheckRule check_rule(std::string_view package, std::string_view type);

@@ -24,6 +24,7 @@ std::span<const NamedCheckRule> pod_part_rules();
 std::span<const NamedCheckRule> container_rules();
 std::span<const NamedCheckRule> workload_rules();
 std::span<const NamedCheckRule> network_rules();
+std::span<const NamedCheckRule> endpoint_rules();
 std::span<const NamedCheckRule> config_rules();
 std::span<const NamedCheckRule> policy_rules();
 std::span<const NamedCheckRule> volume_rules();

@@ -233,7 +233,7 @@ constexpr NamedCheckRule kMetaRules[] = {
 CheckRule check_rule(std::string_view package, std::string_view type) {
   for (const auto rules : {std::span<const NamedCheckRule>(kMetaRules), pod_rules(), pod_part_rules(),
                            container_rules(), workload_rules(), network_rules(), endpoint_rules(), config_rules(),
-                           policy_rules(), volume_rules(), flow_control_rules(), api_service_rules()}) {
+                           policy_rules(), volume_rules(), storage_rules(), flow_control_rules(), api_service_rules()}) {
     for (const auto& rule : rules) {
       if (rule.package == package && rule.type == type) return rule.check;
     }

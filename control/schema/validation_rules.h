@@ -28,6 +28,7 @@ std::span<const NamedCheckRule> endpoint_rules();
 std::span<const NamedCheckRule> config_rules();
 std::span<const NamedCheckRule> policy_rules();
 std::span<const NamedCheckRule> volume_rules();
+std::span<const NamedCheckRule> storage_rules();
 std::span<const NamedCheckRule> flow_control_rules();
 std::span<const NamedCheckRule> api_service_rules();
 
@@ -47,6 +48,13 @@ void check_mounts(const Value& pod_spec, const FieldPath& at, FieldErrors& error
 void check_label_keys(const Value& term, std::string_view name, const FieldPath& at, FieldErrors& errors);
 // What a resourceFieldRef may name.
 void check_resource_reference(const Value& reference, const FieldPath& at, FieldErrors& errors);
+// The name of a CSI driver.
+void check_driver_name(const Value& name, const FieldPath& at, FieldErrors& errors);
+// Limits and requests, and the names of what a container may have.
+void check_resources(const Value& resources, const FieldPath& at, FieldErrors& errors);
+void check_container_resource(std::string_view name, const FieldPath& at, FieldErrors& errors);
+// "cpu", "requests.storage", "example.com/gpu": what a ResourceQuota may bound.
+bool is_quota_resource(std::string_view name);
 void check_container(const Value& container, bool init, const FieldPath& at, FieldErrors& errors);
 
 }  // namespace minik::control

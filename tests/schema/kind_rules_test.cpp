@@ -80,5 +80,29 @@ INSTANTIATE_TEST_SUITE_P(Of, KindRules, ::testing::ValuesIn(kind_rules()), [](co
   return cat(of.param.value["object"][keys::kKind].as_string(), "_", of.param.line);
 });
 
+// What is too long to be written down.
+TEST(KindRuleLimits, BoundWhatAnObjectHolds) {
+  const auto told = [](const Value& object, const Value& more) {
+    return check_object(resource_of(object), received(apply_merge_patch(object, more))).text();
+  };
+  const auto document = [](std::string_view text) { return *parse_json(text); };
+  const Value storage_class = document(R"({"apiVersion":"storage.k8s.io/v1","kind":"StorageClass","metadata":{"name":"a"},"provisioner":"p"})");
+  MapBuilder many;
+  for (int i = 0; i < 513; ++i) many.set(Key(cat("p", i)), "v");
+  EXPECT_EQ(told(storage_class, Value::map({{"parameters", std::move(many).build()}})), "parameters: Too long: may not be more than 512 bytes");
+  EXPECT_EQ(told(storage_class, Value::map({{"parameters", Value::map({{"p", std::string(300'000, 'v')}})}})),
+            "parameters: Too long: may not be more than 262144 bytes");
+  const auto storage_node = [&](size_t id_size) {
+    return document(cat(R"({"apiVersion":"storage.k8s.io/v1","kind":"CSINode","metadata":{"name":"a"},"spec":{"drivers":[{"name":"d","nodeID":")",
+                        std::string(id_size, 'n'), R"("}]}})"));
+  };
+  EXPECT_EQ(told(storage_node(256), Value::empty_map()), kNothing);
+  EXPECT_THAT(told(storage_node(257), Value::empty_map()), ::testing::EndsWith("must be 256 characters or less"));
+  const Value slice = document(R"({"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","metadata":{"name":"a"},"addressType":"IPv4"})");
+  std::vector<Value> ports;
+  for (int i = 0; i < 20'001; ++i) ports.push_back(Value::map({{"name", cat("p", i)}, {"port", 80}}));
+  EXPECT_EQ(told(slice, Value::map({{"ports", Value::array(ports)}})), "ports: Too many: 20001: must have at most 20000 items");
+}
+
 }  // namespace
 }  // namespace minik::control

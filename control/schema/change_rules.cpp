@@ -250,12 +250,11 @@ void check_binding(const Value& object, const Value& old, FieldErrors& errors) {
 }
 
 void check_storage_class(const Value& object, const Value& old, FieldErrors& errors) {
-  for (const auto* field : {"parameters", "provisioner"}) {
+  for (const auto* field : {"parameters", "provisioner", "reclaimPolicy"}) {
     if (!(object.get(field) == old.get(field))) {
       errors.forbidden(FieldPath(field), cat("updates to ", field, " are forbidden."));
     }
   }
-  check_same(object, old, "reclaimPolicy", errors);
   check_same(object, old, "volumeBindingMode", errors);
 }
 
@@ -302,6 +301,17 @@ void check_attributes_class(const Value& object, const Value& old, FieldErrors& 
   for (const auto* field : {"driverName", "parameters"}) {
     if (!(object.get(field) == old.get(field))) {
       errors.forbidden(FieldPath(field), cat("updates to ", field, " are forbidden."));
+    }
+  }
+}
+
+// Of a driver that stays on the node only the number of volumes may change.
+void check_storage_node(const Value& object, const Value& old, FieldErrors& errors) {
+  for (const auto& before : old[keys::kSpec]["drivers"].items()) {
+    for (const auto& driver : object[keys::kSpec]["drivers"].items()) {
+      if (driver[keys::kName] != before[keys::kName]) continue;
+      if (driver.without("allocatable") != before.without("allocatable"))
+        errors.invalid(FieldPath("spec.drivers"), driver.without("allocatable"), kImmutable);
     }
   }
 }
@@ -371,6 +381,7 @@ constexpr ChangeRule kRules[] = {
     {kinds::kPersistentvolumes, check_volume},
     {kinds::kResourcequotas, check_quota},
     {kinds::kVolumeattributesclasses, check_attributes_class},
+    {kinds::kCsinodes, check_storage_node},
 };
 
 }  // namespace

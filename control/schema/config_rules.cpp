@@ -124,6 +124,16 @@ void check_lease_spec(const Value& spec, const FieldPath& at, FieldErrors& error
   }
   const FieldPath transitions = at.field("leaseTransitions");
   check_not_negative(spec[keys::kLeaseTransitions], transitions, errors);
+  const Value& strategy = spec["strategy"];
+  const FieldPath strategy_at = at.field("strategy.strategy");  // so in Kubernetes
+  static constexpr std::string_view kStrategies[] = {"OldestEmulationVersion"};
+  if (strategy.as_string().find('/') != std::string_view::npos) {
+    errors.invalid_each(strategy_at, strategy, check_qualified_name(strategy.as_string()));
+  } else if (strategy.has_value() && strategy.as_string() != kStrategies[0]) {
+    errors.not_supported(strategy_at, strategy, kStrategies);
+  }
+  if (!spec["preferredHolder"].as_string().empty() && strategy.as_string().empty())
+    errors.forbidden(at.field("preferredHolder"), "may only be specified if `strategy` is defined");
 }
 
 void check_amounts(const Value& amounts, const FieldPath& at, FieldErrors& errors) {
@@ -216,9 +226,7 @@ void check_quota_spec(const Value& spec, const FieldPath& at, FieldErrors& error
     const std::string_view name = key.text();
     const FieldPath here = hard.key(name);
     errors.invalid_each(here, Value(name), check_qualified_name(name));
-    const bool named = name.find('/') != std::string_view::npos || is_one_of(name, kQuotaResources) ||
-                       name.starts_with("hugepages-") || name.starts_with("requests.hugepages-");
-    if (!named) errors.invalid(here, Value(name), "must be a standard resource for quotas");
+    if (!is_quota_resource(name)) errors.invalid(here, Value(name), "must be a standard resource for quotas");
     if (counts_objects(name) && Quantity::of_value(amount).milli() % 1000 != 0) errors.invalid(here, amount, "must be an integer");
   }
   check_scopes(spec, scopes, errors);
@@ -391,6 +399,11 @@ constexpr NamedCheckRule kRules[] = {
 };
 
 }  // namespace
+
+bool is_quota_resource(std::string_view name) {
+  return name.find('/') != std::string_view::npos || is_one_of(name, kQuotaResources) || name.starts_with("hugepages-") ||
+         name.starts_with("requests.hugepages-");
+}
 
 std::span<const NamedCheckRule> config_rules() {
   return kRules;

@@ -257,47 +257,13 @@ void check_amounts(const Value& amounts, const FieldPath& at, FieldErrors& error
   for (const auto& [key, amount] : amounts.entries()) {
     const std::string_view name = key.text();
     const FieldPath here = at.key(name);
-    errors.invalid_each(here, Value(name), check_qualified_name(name));
-    if (name.find('/') == std::string_view::npos && !is_standard_resource(name)) {
-      errors.invalid(here, Value(name), "must be a standard resource type or fully qualified");
-      errors.invalid(here, Value(name), "must be a standard resource for containers");
-    }
+    check_container_resource(name, here, errors);
     if (Quantity::of_value(amount).negative()) {
       errors.invalid(here, amount, "must be greater than or equal to 0");
     } else if (!may_overcommit(name) && Quantity::of_value(amount).milli() % 1000 != 0) {
       errors.invalid(here, amount, "must be an integer");
     }
   }
-}
-
-void check_resources(const Value& resources, const FieldPath& at, FieldErrors& errors) {
-  const Value& limits = resources[keys::kLimits];
-  const Value& requests = resources[keys::kRequests];
-  const FieldPath limits_at = at.field("limits");
-  const FieldPath requests_at = at.field("requests");
-  check_amounts(limits, limits_at, errors);
-  check_amounts(requests, requests_at, errors);
-  for (const auto& [name, amount] : requests.entries()) {
-    const Value& limit = limits[name];
-    const bool exact = !may_overcommit(name.text());
-    if (!limit.has_value()) {
-      if (exact) errors.required(limits_at, "Limit must be set for non overcommitable resources");
-    } else if (exact && !(Quantity::of_value(amount) == Quantity::of_value(limit))) {
-      errors.invalid(requests_at, amount, cat("must be equal to ", name.text(), " limit of ", limit.as_string()));
-    } else if (Quantity::of_value(amount) > Quantity::of_value(limit)) {
-      errors.invalid(
-          requests_at, amount,
-          cat("must be less than or equal to ", name.text(), " limit of ", limit.as_string()));
-    }
-  }
-  bool huge = false, usual = false;
-  for (const auto& amounts : {limits, requests}) {
-    for (const auto& [name, amount] : amounts.entries()) {
-      huge |= name.text().starts_with("hugepages-");
-      usual |= name.text() == "cpu" || name.text() == "memory";
-    }
-  }
-  if (huge && !usual) errors.forbidden(at, "HugePages require cpu or memory");
 }
 
 void check_security_context(const Value& value, const FieldPath& at, FieldErrors& errors) {
@@ -359,6 +325,43 @@ constexpr NamedCheckRule kRules[] = {
 
 std::span<const NamedCheckRule> container_rules() {
   return kRules;
+}
+
+void check_container_resource(std::string_view name, const FieldPath& at, FieldErrors& errors) {
+  errors.invalid_each(at, Value(name), check_qualified_name(name));
+  if (name.find('/') != std::string_view::npos || is_standard_resource(name)) return;
+  errors.invalid(at, Value(name), "must be a standard resource type or fully qualified");
+  errors.invalid(at, Value(name), "must be a standard resource for containers");
+}
+
+void check_resources(const Value& resources, const FieldPath& at, FieldErrors& errors) {
+  const Value& limits = resources[keys::kLimits];
+  const Value& requests = resources[keys::kRequests];
+  const FieldPath limits_at = at.field("limits");
+  const FieldPath requests_at = at.field("requests");
+  check_amounts(limits, limits_at, errors);
+  check_amounts(requests, requests_at, errors);
+  for (const auto& [name, amount] : requests.entries()) {
+    const Value& limit = limits[name];
+    const bool exact = !may_overcommit(name.text());
+    if (!limit.has_value()) {
+      if (exact) errors.required(limits_at, "Limit must be set for non overcommitable resources");
+    } else if (exact && !(Quantity::of_value(amount) == Quantity::of_value(limit))) {
+      errors.invalid(requests_at, amount, cat("must be equal to ", name.text(), " limit of ", limit.as_string()));
+    } else if (Quantity::of_value(amount) > Quantity::of_value(limit)) {
+      errors.invalid(
+          requests_at, amount,
+          cat("must be less than or equal to ", name.text(), " limit of ", limit.as_string()));
+    }
+  }
+  bool huge = false, usual = false;
+  for (const auto& amounts : {limits, requests}) {
+    for (const auto& [name, amount] : amounts.entries()) {
+      huge |= name.text().starts_with("hugepages-");
+      usual |= name.text() == "cpu" || name.text() == "memory";
+    }
+  }
+  if (huge && !usual) errors.forbidden(at, "HugePages require cpu or memory");
 }
 
 void check_resource_reference(const Value& value, const FieldPath& at, FieldErrors& errors) {

@@ -250,6 +250,22 @@ std::optional<IpNetwork> parse_network(std::string_view text) {
   return network;
 }
 
+NameProblems check_special_ip(std::string_view ip) {
+  const auto network = parse_network(cat(ip, ip.find(':') == std::string_view::npos ? "/32" : "/128"));
+  if (!network) return {};
+  const auto& bytes = network->bytes;
+  const size_t last = network->six ? 15 : 3;
+  const auto first_bits = [&](int a, int b, int mask) { return bytes[0] == a && (bytes[1] & mask) == b; };
+  const bool zeros = std::all_of(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(last), [](auto b) { return b == 0; });
+  if (zeros && bytes[last] == 0) return {network->six ? "may not be unspecified (::)" : "may not be unspecified (0.0.0.0)"};
+  if (network->six ? zeros && bytes[last] == 1 : bytes[0] == 127) return {"may not be in the loopback range (127.0.0.0/8, ::1/128)"};
+  if (network->six ? first_bits(0xfe, 0x80, 0xc0) : first_bits(169, 254, 0xff))
+    return {"may not be in the link-local range (169.254.0.0/16, fe80::/10)"};
+  if (network->six ? first_bits(0xff, 0x02, 0x0f) : first_bits(224, 0, 0xff) && bytes[2] == 0)
+    return {"may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"};
+  return {};
+}
+
 NameProblems check_path_segment(std::string_view text) {
   if (text == "." || text == "..") return {cat("may not be '", text, "'")};
   NameProblems problems;

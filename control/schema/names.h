@@ -27,6 +27,8 @@ NameProblems check_env_name(std::string_view text);
 NameProblems check_port_name(std::string_view text);  // IANA service name, 15 bytes
 NameProblems check_port_number(int64_t port);
 NameProblems check_ip(std::string_view text);
+// Of an address that traffic cannot be led to: unspecified, loopback, link-local. Nothing for what is no address.
+NameProblems check_special_ip(std::string_view text);
 NameProblems check_path_segment(std::string_view text);   // names of RBAC and the like
 NameProblems check_percent_or_count(const Value& value);  // int-or-string: 0.., "0%"..
 

@@ -1,4 +1,4 @@
-// Validation of Services, endpoints, Ingresses and network policies.
+// Validation of Services and Ingresses.
 #include <algorithm>
 #include <set>
 
@@ -60,23 +60,6 @@ void check_service_ports(ServiceSpecView service, const FieldPath& at, FieldErro
   }
 }
 
-// Why traffic for an address cannot be led to a Service; empty: it can.
-std::string_view special_use(std::string_view ip) {
-  const auto network = parse_network(cat(ip, ip.find(':') == std::string_view::npos ? "/32" : "/128"));
-  if (!network) return {};
-  const auto& bytes = network->bytes;
-  const size_t length = network->six ? 16 : 4;
-  const auto first_bits = [&](int a, int b, int mask) { return bytes[0] == a && (bytes[1] & mask) == b; };
-  const bool zeros = std::all_of(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(length) - 1, [](auto b) { return b == 0; });
-  if (zeros && bytes[length - 1] == 0) return network->six ? "may not be unspecified (::)" : "may not be unspecified (0.0.0.0)";
-  if (network->six ? zeros && bytes[15] == 1 : bytes[0] == 127) return "may not be in the loopback range (127.0.0.0/8, ::1/128)";
-  if (network->six ? first_bits(0xfe, 0x80, 0xc0) : first_bits(169, 254, 0xff))
-    return "may not be in the link-local range (169.254.0.0/16, fe80::/10)";
-  if (network->six ? first_bits(0xff, 0x02, 0x0f) : first_bits(224, 0, 0xff) && bytes[2] == 0)
-    return "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)";
-  return {};
-}
-
 void check_service_addresses(const Value& value, const FieldPath& at, FieldErrors& errors) {
   const ServiceSpecView service(value);
   const std::string_view type = service.type();
@@ -108,10 +91,8 @@ void check_service_addresses(const Value& value, const FieldPath& at, FieldError
   const FieldPath external = at.field("externalIPs");
   const auto items = service.externalIPs_value().items();
   for (size_t i = 0; i < items.size(); ++i) {
-    const auto problems = check_ip(items[i].as_string());
-    errors.invalid_each(external.index(i), items[i], problems);
-    const std::string_view special = problems.empty() ? special_use(items[i].as_string()) : std::string_view();
-    if (!special.empty()) errors.invalid(external.index(i), items[i], special);
+    errors.invalid_each(external.index(i), items[i], check_ip(items[i].as_string()));
+    errors.invalid_each(external.index(i), items[i], check_special_ip(items[i].as_string()));
   }
 }
 
@@ -145,6 +126,10 @@ void check_load_balancer(ServiceSpecView service, const FieldPath& at, FieldErro
   }
   only_there(service.has_allocateLoadBalancerNodePorts(), "allocateLoadBalancerNodePorts");
   only_there(service.has_loadBalancerClass(), "loadBalancerClass");
+  if (service.has_loadBalancerClass()) {
+    errors.invalid_each(at.field("loadBalancerClass"), service.loadBalancerClass_value(),
+                        check_qualified_name(service.loadBalancerClass()));
+  }
   if (service.healthCheckNodePort() != 0 && !(balanced && service.externalTrafficPolicy() == "Local")) {
     errors.invalid(at.field("healthCheckNodePort"), service.healthCheckNodePort_value(),
                    "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'");
@@ -164,43 +149,6 @@ void check_service_spec(const Value& value, const FieldPath& at, FieldErrors& er
   if (!outside && !service.externalTrafficPolicy().empty()) {
     errors.invalid(at.field("externalTrafficPolicy"), service.externalTrafficPolicy_value(),
                    "may only be set for externally-accessible services");
-  }
-}
-
-void check_endpoint_address(const Value& address, const FieldPath& at, FieldErrors& errors) {
-  const Value& ip = address[keys::kIp];
-  if (!ip.as_string().empty()) errors.invalid_each(at.field("ip"), ip, check_ip(ip.as_string()));
-}
-
-void check_endpoint_subset(const Value& subset, const FieldPath& at, FieldErrors& errors) {
-  if (subset[keys::kAddresses].empty() && subset[keys::kNotReadyAddresses].empty()) {
-    errors.required(at, "must specify `addresses` or `notReadyAddresses`");
-  }
-}
-
-// An EndpointSlice's addresses are of the one family that the slice names.
-void check_endpoint_slice(const Value& slice, const FieldPath& at, FieldErrors& errors) {
-  const std::string_view family = slice[keys::kAddressType].as_string();
-  const FieldPath list = at.field("endpoints");
-  const auto endpoints = slice[keys::kEndpoints].items();
-  if (endpoints.size() > 1000) errors.too_many(list, endpoints.size(), 1000);
-  for (size_t i = 0; i < endpoints.size(); ++i) {
-    const FieldPath endpoint = list.index(i);
-    const FieldPath addresses = endpoint.field("addresses");
-    const auto items = endpoints[i][keys::kAddresses].items();
-    if (items.size() > 100) errors.too_many(addresses, items.size(), 100);
-    for (size_t a = 0; a < items.size(); ++a) {
-      const std::string_view text = items[a].as_string();
-      const bool six = text.find(':') != std::string_view::npos;
-      const FieldPath here = addresses.index(a);
-      if (family == "FQDN") {
-        errors.invalid_each(here, items[a], check_dns_subdomain(text));
-      } else if (auto problems = check_ip(text); !problems.empty()) {
-        errors.invalid_each(here, items[a], problems);
-      } else if (six != (family == "IPv6")) {
-        errors.invalid(here, items[a], six ? "must be an IPv4 address" : "must be an IPv6 address");
-      }
-    }
   }
 }
 
@@ -300,9 +248,6 @@ void check_ingress_spec(const Value& spec, const FieldPath& at, FieldErrors& err
 
 constexpr NamedCheckRule kRules[] = {
     {"core", "ServiceSpec", check_service_spec},
-    {"core", "EndpointAddress", check_endpoint_address},
-    {"core", "EndpointSubset", check_endpoint_subset},
-    {"discovery", "EndpointSlice", check_endpoint_slice},
     {"networking", "IngressBackend", check_ingress_backend},
     {"networking", "HTTPIngressPath", check_ingress_path},
     {"networking", "IngressRule", check_ingress_rule},

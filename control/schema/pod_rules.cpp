@@ -132,6 +132,18 @@ void check_identity(PodSpecView spec, const FieldPath& at, FieldErrors& errors) 
   }
 }
 
+// The name that the kernel tells the pod, which holds no longer one and is the machine's where its network is.
+void check_hostname_override(PodSpecView spec, const FieldPath& at, FieldErrors& errors) {
+  constexpr size_t kBytesMax = 64;
+  const FieldPath here = at.field("hostnameOverride");
+  const Value& name = spec.hostnameOverride_value();
+  if (name.as_string().empty()) return;
+  errors.invalid_each(here, name, check_dns_subdomain(name.as_string()));
+  if (name.as_string().size() > kBytesMax) errors.too_long(here, kBytesMax);
+  if (spec.setHostnameAsFQDN()) errors.forbidden(here, "may not be specified when `setHostnameAsFQDN` is true");
+  if (spec.hostNetwork()) errors.forbidden(here, "may not be specified when `hostNetwork` is true");
+}
+
 // What the pod as a whole has bounds what its containers have, each and together.
 void check_pod_resources(const Value& spec, const FieldPath& at, FieldErrors& errors) {
   static constexpr std::string_view kSupported[] = {"cpu", "hugepages-", "memory"};
@@ -169,12 +181,13 @@ void check_pod_resources(const Value& spec, const FieldPath& at, FieldErrors& er
 }
 
 // What a container says of itself and the pod decides: how long it may sleep before it ends, which claims there are, and
-// whether it may be restarted at all.
+// whether it may be restarted at all or see what the machine's users see.
 void check_containers_together(const Value& spec, const FieldPath& at, FieldErrors& errors) {
   std::set<std::string_view> claims;
   for (const auto& claim : spec[keys::kResourceClaims].items()) claims.insert(claim[keys::kName].as_string());
   const int64_t grace = spec[keys::kTerminationGracePeriodSeconds].as_int(30);
   const bool never = spec[keys::kRestartPolicy].as_string() == "Never";
+  const bool own_users = !spec[keys::kHostUsers].as_bool(true);
   for (const auto* name : {"containers", "initContainers", "ephemeralContainers"}) {
     const FieldPath list = at.field(name);
     const auto containers = spec.get(name).items();
@@ -188,6 +201,9 @@ void check_containers_together(const Value& spec, const FieldPath& at, FieldErro
         errors.invalid(action.field("sleep"), seconds,
                        cat("must be non-negative and less than terminationGracePeriodSeconds (", grace, ")"));
       }
+      const Value& proc = containers[i][keys::kSecurityContext]["procMount"];
+      if (proc.as_string() == "Unmasked" && !own_users)
+        errors.invalid(here.field("securityContext.procMount"), proc, "`hostUsers` must be false to use `Unmasked`");
       const auto wanted = containers[i][keys::kResources][keys::kClaims].items();
       const FieldPath claims_at = here.field("resources.claims");
       for (size_t c = 0; c < wanted.size(); ++c) {
@@ -234,6 +250,7 @@ void check_pod_spec(const Value& value, const FieldPath& at, FieldErrors& errors
   check_host_ports(spec, at, errors);
   check_dns(spec, at, errors);
   check_identity(spec, at, errors);
+  check_hostname_override(spec, at, errors);
   if (value[keys::kResources].has_value()) check_pod_resources(value, at, errors);
   if (value[keys::kHostUsers].has_value() && !value[keys::kHostUsers].as_bool()) check_own_users(spec, at, errors);
   check_os(value, at, errors);

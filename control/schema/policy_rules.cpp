@@ -1,5 +1,6 @@
-// Validation of what bounds and describes others: limit ranges, network policies, address ranges, classes of runtimes,
-// Ingresses and storage.
+// Validation of what bounds and describes others: limit ranges, network policies, address ranges, classes of runtimes
+// and Ingresses.
+#include <algorithm>
 #include <set>
 
 #include "control/base/text.h"
@@ -26,8 +27,30 @@ void check_order(const Value& item, std::string_view low, std::string_view high,
   }
 }
 
+void check_limit_type(const Value& type, const FieldPath& at, FieldErrors& errors) {
+  constexpr std::string_view kTypes[] = {"Container", "PersistentVolumeClaim", "Pod"};
+  const std::string_view name = type.as_string();
+  const auto problems = check_qualified_name(name);
+  errors.invalid_each(at, type, problems);
+  if (problems.empty() && name.find('/') == std::string_view::npos && std::ranges::find(kTypes, name) == std::end(kTypes))
+    errors.invalid(at, type, "must be a standard limit type or fully qualified");
+}
+
+void check_limited_resource(std::string_view type, std::string_view name, const FieldPath& at, FieldErrors& errors) {
+  if (type == "Pod" || type == "Container") return check_container_resource(name, at, errors);
+  errors.invalid_each(at, Value(name), check_qualified_name(name));
+  if (name != "storage" && !is_quota_resource(name)) errors.invalid(at, Value(name), "must be a standard resource type or fully qualified");
+}
+
 void check_limit_range_item(const Value& item, const FieldPath& at, FieldErrors& errors) {
   const auto type = item[keys::kType].as_string();
+  const FieldPath type_at = at.field("type");
+  if (!type.empty()) check_limit_type(item[keys::kType], type_at, errors);
+  for (const auto* field : {"max", "min", "default", "defaultRequest", "maxLimitRequestRatio"}) {
+    const FieldPath list = at.field(field);
+    for (const auto& [resource, amount] : item.get(field).entries())
+      check_limited_resource(type, resource.text(), list.key(resource.text()), errors);
+  }
   if (type == "Pod") {
     for (const auto* field : {"default", "defaultRequest"}) {
       if (!item.get(field).empty()) errors.forbidden(at.field(field), "may not be specified when `type` is 'Pod'");
@@ -140,11 +163,15 @@ bool is_domain_path(std::string_view text) {
   return slash != std::string_view::npos && slash + 1 < text.size() && check_dns_subdomain(text.substr(0, slash)).empty();
 }
 
-void check_runtime_class(const Value& object, const FieldPath&, FieldErrors& errors) {
+void check_runtime_class(const Value& object, const FieldPath& at, FieldErrors& errors) {
   const Value& handler = object["handler"];
   if (!handler.as_string().empty()) {
     errors.invalid_each(FieldPath("handler"), handler, check_dns_label(handler.as_string()));
   }
+  // Looked at as if a container had them.
+  const FieldPath overhead = at.field("overhead"), selector = at.field("scheduling.nodeSelector");
+  check_resources(Value::map({{keys::kLimits, object["overhead"]["podFixed"]}}), overhead, errors);
+  check_labels(object["scheduling"]["nodeSelector"], selector, errors);
 }
 
 void check_ingress_class_spec(const Value& spec, const FieldPath& at, FieldErrors& errors) {
@@ -156,7 +183,13 @@ void check_ingress_class_spec(const Value& spec, const FieldPath& at, FieldError
   const Value& parameters = spec["parameters"];
   if (!parameters.has_value()) return;
   const FieldPath here = at.field("parameters");
+  static constexpr std::string_view kScopes[] = {"Cluster", "Namespace"};
+  for (const auto* field : {"kind", "name"}) {
+    const Value& part = parameters.get(field);
+    errors.invalid_each(here.field(field), part, check_path_segment(part.as_string()));
+  }
   const auto scope = parameters["scope"].as_string();
+  if (std::ranges::find(kScopes, scope) == std::end(kScopes)) errors.not_supported(here.field("scope"), parameters["scope"], kScopes);
   const bool has_namespace = !parameters[keys::kNamespace].as_string().empty();
   if (scope == "Namespace" && !has_namespace) {
     errors.required(here.field("namespace"), "`parameters.scope` is set to 'Namespace'");
@@ -164,22 +197,6 @@ void check_ingress_class_spec(const Value& spec, const FieldPath& at, FieldError
   if (scope == "Cluster" && has_namespace) {
     errors.forbidden(here.field("namespace"), "`parameters.scope` is set to 'Cluster'");
   }
-}
-
-void check_storage_class(const Value& object, const FieldPath&, FieldErrors& errors) {
-  const Value& provisioner = object["provisioner"];
-  if (!provisioner.as_string().empty()) {
-    errors.invalid_each(FieldPath("provisioner"), provisioner, check_qualified_name(to_lower(provisioner.as_string())));
-  }
-}
-
-void check_attachment_spec(const Value& spec, const FieldPath& at, FieldErrors& errors) {
-  const Value& source = spec["source"];
-  const bool named = !source["persistentVolumeName"].as_string().empty();
-  const bool inlined = source["inlineVolumeSpec"].has_value();
-  const FieldPath here = at.field("source");
-  if (!named && !inlined) errors.required(here, "must specify exactly one of inlineVolumeSpec and persistentVolumeName");
-  if (named && inlined) errors.forbidden(here, "must specify exactly one of inlineVolumeSpec and persistentVolumeName");
 }
 
 constexpr NamedCheckRule kRules[] = {
@@ -192,8 +209,6 @@ constexpr NamedCheckRule kRules[] = {
     {"networking", "ServiceCIDRSpec", check_cidrs},
     {"networking", "IngressClassSpec", check_ingress_class_spec},
     {"node", "RuntimeClass", check_runtime_class},
-    {"storage", "StorageClass", check_storage_class},
-    {"storage", "VolumeAttachmentSpec", check_attachment_spec},
 };
 
 }  // namespace

@@ -119,9 +119,7 @@ NameProblems check_name(const ResourceInfo& resource, std::string_view name) {
   if (resource.id == kinds::kServices) return check_dns_1035_label(name);
   if (resource.id == kinds::kNamespaces) return check_dns_label(name);
   if (resource.id == kinds::kIpaddresses) return check_ip(name);
-  if (resource.group == "rbac.authorization.k8s.io") {
-    return check_path_segment(name);
-  }
+  if (resource.group == "rbac.authorization.k8s.io" || resource.id == kinds::kApiservices) return check_path_segment(name);
   auto problems = check_dns_subdomain(name);
   if (resource.id == kinds::kCronjobs && problems.empty() && name.size() > 52) {
     problems.emplace_back("must be no more than 52 characters");
@@ -234,8 +232,8 @@ constexpr NamedCheckRule kMetaRules[] = {
 
 CheckRule check_rule(std::string_view package, std::string_view type) {
   for (const auto rules : {std::span<const NamedCheckRule>(kMetaRules), pod_rules(), pod_part_rules(),
-                           container_rules(), workload_rules(), network_rules(), config_rules(),
-                           policy_rules(), volume_rules()}) {
+                           container_rules(), workload_rules(), network_rules(), endpoint_rules(), config_rules(),
+                           policy_rules(), volume_rules(), storage_rules(), flow_control_rules(), api_service_rules()}) {
     for (const auto& rule : rules) {
       if (rule.package == package && rule.type == type) return rule.check;
     }

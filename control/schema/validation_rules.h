@@ -18,14 +18,19 @@ struct NamedCheckRule {
   CheckRule check;
 };
 
-std::span<const NamedCheckRule> pod_rules();        // pod_rules.cpp
-std::span<const NamedCheckRule> pod_part_rules();   // pod_part_rules.cpp
-std::span<const NamedCheckRule> container_rules();  // container_rules.cpp
-std::span<const NamedCheckRule> workload_rules();   // workload_rules.cpp
-std::span<const NamedCheckRule> network_rules();    // network_rules.cpp
-std::span<const NamedCheckRule> config_rules();     // config_rules.cpp
-std::span<const NamedCheckRule> policy_rules();     // policy_rules.cpp
-std::span<const NamedCheckRule> volume_rules();     // volume_rules.cpp
+// Each in the file of its name.
+std::span<const NamedCheckRule> pod_rules();
+std::span<const NamedCheckRule> pod_part_rules();
+std::span<const NamedCheckRule> container_rules();
+std::span<const NamedCheckRule> workload_rules();
+std::span<const NamedCheckRule> network_rules();
+std::span<const NamedCheckRule> endpoint_rules();
+std::span<const NamedCheckRule> config_rules();
+std::span<const NamedCheckRule> policy_rules();
+std::span<const NamedCheckRule> volume_rules();
+std::span<const NamedCheckRule> storage_rules();
+std::span<const NamedCheckRule> flow_control_rules();
+std::span<const NamedCheckRule> api_service_rules();
 
 // The rule of a type, or null. For Schema's constructor.
 CheckRule check_rule(std::string_view package, std::string_view type);
@@ -43,6 +48,13 @@ void check_mounts(const Value& pod_spec, const FieldPath& at, FieldErrors& error
 void check_label_keys(const Value& term, std::string_view name, const FieldPath& at, FieldErrors& errors);
 // What a resourceFieldRef may name.
 void check_resource_reference(const Value& reference, const FieldPath& at, FieldErrors& errors);
+// The name of a CSI driver.
+void check_driver_name(const Value& name, const FieldPath& at, FieldErrors& errors);
+// Limits and requests, and the names of what a container may have.
+void check_resources(const Value& resources, const FieldPath& at, FieldErrors& errors);
+void check_container_resource(std::string_view name, const FieldPath& at, FieldErrors& errors);
+// "cpu", "requests.storage", "example.com/gpu": what a ResourceQuota may bound.
+bool is_quota_resource(std::string_view name);
 void check_container(const Value& container, bool init, const FieldPath& at, FieldErrors& errors);
 
 }  // namespace minik::control

@@ -138,14 +138,17 @@ void check_data_source(const Value& source, const FieldPath& at, FieldErrors& er
     errors.invalid(at, kind, "must be 'PersistentVolumeClaim' when referencing the default apiGroup");
 }
 
+void check_alone(const Value& modes, const FieldPath& at, FieldErrors& errors) {
+  const auto alone = [](const Value& mode) { return mode.as_string() == "ReadWriteOncePod"; };
+  if (std::ranges::any_of(modes.items(), alone) && !std::ranges::all_of(modes.items(), alone))
+    errors.forbidden(at.field("accessModes"), "may not use ReadWriteOncePod with other access modes");
+}
+
 void check_claim_spec(const Value& spec, const FieldPath& at, FieldErrors& errors) {
   if (spec[keys::kAccessModes].empty()) {
     errors.required(at.field("accessModes"), "at least 1 access mode is required");
   }
-  const auto modes = spec[keys::kAccessModes].items();
-  const auto alone = [](const Value& mode) { return mode.as_string() == "ReadWriteOncePod"; };
-  if (modes.size() > 1 && std::ranges::any_of(modes, alone))
-    errors.forbidden(at.field("accessModes"), "may not use ReadWriteOncePod with other access modes");
+  check_alone(spec[keys::kAccessModes], at, errors);
   const Value& class_name = spec[keys::kStorageClassName];
   if (!class_name.as_string().empty())
     errors.invalid_each(at.field("storageClassName"), class_name, check_dns_subdomain(class_name.as_string()));
@@ -173,22 +176,79 @@ bool is_volume_source(std::string_view field) {
   return std::ranges::find(kOthers, field) == std::end(kOthers);
 }
 
-void check_volume_spec(const Value& spec, const FieldPath& at, FieldErrors& errors) {
-  if (spec[keys::kAccessModes].empty()) errors.required(at.field("accessModes"));
-  if (spec[keys::kCapacity].empty()) errors.required(at.field("capacity"));
-  const FieldPath capacity = at.field("capacity");
-  for (const auto& [key, amount] : spec[keys::kCapacity].entries()) {
-    if (Quantity::of_value(amount).negative()) errors.invalid(capacity.key(key.text()), amount, "must be greater than or equal to 0");
-  }
+bool is_root(std::string_view path) {
+  const auto parts = split(path, '/');
+  return path.starts_with('/') && std::ranges::all_of(parts, [](std::string_view part) { return part.empty() || part == "."; });
+}
+
+void check_sources(const Value& spec, const FieldPath& at, FieldErrors& errors) {
   size_t sources = 0;
   for (const auto& [key, source] : spec.entries()) {
     if (!source.has_value() || !is_volume_source(key.text())) continue;
     if (++sources > 1) errors.forbidden(at.field(key.text()), "may not specify more than 1 volume type");
   }
   if (sources == 0) errors.required(at, "must specify a volume type");
-  if (spec[keys::kLocal].has_value() && !spec[keys::kNodeAffinity][keys::kRequired].has_value()) {
-    const FieldPath metadata("metadata");  // where it once stood
-    errors.required(metadata.field("annotations"), "Local volume requires node affinity");
+  if (spec[keys::kLocal].has_value() && !spec[keys::kNodeAffinity].has_value())
+    errors.required(at.field("nodeAffinity"), "Local volume requires node affinity");
+  const bool recycled = spec["persistentVolumeReclaimPolicy"].as_string() == "Recycle";
+  if (recycled && is_root(spec[keys::kHostPath][keys::kPath].as_string()))
+    errors.forbidden(at.field("persistentVolumeReclaimPolicy"), "may not be 'recycle' for a hostPath mount of '/'");
+}
+
+// Of a PersistentVolume, and of one that a VolumeAttachment describes.
+void check_volume_spec(const Value& spec, const FieldPath& at, FieldErrors& errors) {
+  if (spec[keys::kAccessModes].empty()) errors.required(at.field("accessModes"));
+  check_alone(spec[keys::kAccessModes], at, errors);
+  check_sources(spec, at, errors);
+  const Value& changed = spec["volumeAttributesClassName"];
+  if (!changed.has_value()) return;
+  if (changed.as_string().empty()) {
+    errors.required(at.field("volumeAttributesClassName"), "an empty string is disallowed");
+  } else {
+    errors.invalid_each(at.field("volumeAttributesClassName"), changed, check_dns_subdomain(changed.as_string()));
+  }
+  if (!spec["csi"].has_value()) errors.required(at.field("csi"), "has to be specified when using volumeAttributesClassName");
+}
+
+void check_persistent_volume(const Value& volume, const FieldPath& at, FieldErrors& errors) {
+  static constexpr std::string_view kStorage[] = {"storage"};
+  const Value& spec = volume[keys::kSpec];
+  const FieldPath here = at.field("spec");
+  const FieldPath capacity = here.field("capacity");
+  const Value &amounts = spec[keys::kCapacity], &class_name = spec[keys::kStorageClassName];
+  if (amounts.empty()) errors.required(capacity);
+  if (amounts.size() != 1 || amounts["storage"].is_absent())
+    errors.not_supported(capacity, amounts.has_value() ? amounts : Value::empty_map(), kStorage);
+  for (const auto& [key, amount] : amounts.entries()) {
+    const Quantity size = Quantity::of_value(amount);
+    if (size.negative()) errors.invalid(capacity.key(key.text()), amount, "must be a valid resource quantity");
+    if (size.negative() || size.zero()) errors.invalid(capacity.key(key.text()), amount, "must be greater than zero");
+  }
+  if (!class_name.as_string().empty())
+    errors.invalid_each(here.field("storageClassName"), class_name, check_dns_subdomain(class_name.as_string()));
+}
+
+void check_volume_affinity(const Value& affinity, const FieldPath& at, FieldErrors& errors) {
+  if (!affinity[keys::kRequired].has_value()) errors.required(at.field("required"), "must specify required node constraints");
+}
+
+void check_csi_source(const Value& source, const FieldPath& at, FieldErrors& errors) {
+  const FieldPath driver = at.field("driver");
+  check_driver_name(source["driver"], driver, errors);
+}
+
+void check_fibre_channel(const Value& source, const FieldPath& at, FieldErrors& errors) {
+  constexpr int64_t kLunMax = 255;
+  const Value &targets = source["targetWWNs"], &lun = source["lun"];
+  const FieldPath targets_at = at.field("targetWWNs"), lun_at = at.field("lun");
+  const bool named = !source["wwids"].empty();
+  if (targets.empty() && !named) errors.required(targets_at, "must specify either targetWWNs or wwids, but not both");
+  if (!targets.empty() && named) errors.invalid(targets_at, targets, "targetWWNs and wwids can not be specified simultaneously");
+  if (targets.empty()) return;
+  if (!lun.has_value()) {
+    errors.required(lun_at, "lun is required if targetWWNs is specified");
+  } else if (lun.as_int() < 0 || lun.as_int() > kLunMax) {
+    errors.invalid(lun_at, lun, cat("must be between 0 and ", kLunMax, ", inclusive"));
   }
 }
 
@@ -204,7 +264,11 @@ constexpr NamedCheckRule kRules[] = {
     {"core", "ServiceAccountTokenProjection", check_token_projection},
     {"core", "HostPathVolumeSource", check_host_path},
     {"core", "PersistentVolumeClaimSpec", check_claim_spec},
+    {"core", "PersistentVolume", check_persistent_volume},
     {"core", "PersistentVolumeSpec", check_volume_spec},
+    {"core", "VolumeNodeAffinity", check_volume_affinity},
+    {"core", "CSIPersistentVolumeSource", check_csi_source},
+    {"core", "FCVolumeSource", check_fibre_channel},
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "control/base/text.h"
 #include "control/calendar/cron_schedule.h"
+#include "control/calendar/zone_table.h"
 #include "control/object/keys.h"
 #include "control/object/quantity.h"
 #include "control/object/selector.h"
@@ -273,7 +274,8 @@ void check_job_spec(const Value& value, const FieldPath& at, FieldErrors& errors
   check_failed_indexes(spec, at, errors);
 }
 
-// Whether the zone exists is known where its file is: the controller says it in an Event.
+// By the table of this binary, so that every machine says the same; a zone of which the machine that runs has no file is
+// the controller's to tell, in an Event.
 void check_time_zone(const Value& name, const FieldPath& at, FieldErrors& errors) {
   if (name.as_string().empty()) {
     errors.invalid(at, name, "timeZone must be nil or non-empty string");
@@ -281,7 +283,7 @@ void check_time_zone(const Value& name, const FieldPath& at, FieldErrors& errors
     errors.invalid(at, name,
                    "timeZone must be an explicit time zone as defined in "
                    "https://www.iana.org/time-zones");
-  } else if (!TimeZones::is_name(name.as_string())) {
+  } else if (name.as_string() != "UTC" && !zone_of_table(name.as_string())) {
     errors.invalid(at, name, cat("unknown time zone ", name.as_string()));
   }
 }
@@ -382,6 +384,15 @@ void check_scaling_rules(const Value& rules, const FieldPath& at, FieldErrors& e
   if (window.as_int() > kWindowMax) errors.invalid(window_at, window, cat("must be less than or equal to ", kWindowMax));
   if (rules[keys::kPolicies].is_array() && rules[keys::kPolicies].empty())
     errors.required(at.field("policies"), "must specify at least one Policy");
+  const Value& tolerance = rules["tolerance"];
+  if (Quantity::of_value(tolerance).negative()) errors.invalid(at.field("tolerance"), tolerance, "must be greater than or equal to 0");
+}
+
+void check_scale_target(const Value& target, const FieldPath& at, FieldErrors& errors) {
+  for (const auto* field : {"kind", "name"}) {
+    const Value& part = target.get(field);
+    errors.invalid_each(at.field(field), part, check_path_segment(part.as_string()));
+  }
 }
 
 void check_scaling_policy(const Value& policy, const FieldPath& at, FieldErrors& errors) {
@@ -427,7 +438,14 @@ void check_scale_spec(const Value& spec, const FieldPath& at, FieldErrors& error
   check_not_negative(spec[keys::kReplicas], replicas, errors);
 }
 
+void check_controller_revision(const Value& object, const FieldPath& at, FieldErrors& errors) {
+  const FieldPath revision = at.field("revision");
+  if (!object[keys::kData].has_value()) errors.required(at.field("data"), "data is mandatory");
+  check_not_negative(object["revision"], revision, errors);
+}
+
 constexpr NamedCheckRule kRules[] = {
+    {"apps", "ControllerRevision", check_controller_revision},
     {"apps", "DeploymentSpec", check_deployment_spec},
     {"apps", "DeploymentStrategy", check_deployment_strategy},
     {"apps", "RollingUpdateDeployment", check_rolling_update},
@@ -441,6 +459,7 @@ constexpr NamedCheckRule kRules[] = {
     {"batch", "JobSpec", check_job_spec},
     {"batch", "CronJobSpec", check_cron_job_spec},
     {"autoscaling_v2", "HorizontalPodAutoscalerSpec", check_autoscaler_spec},
+    {"autoscaling_v2", "CrossVersionObjectReference", check_scale_target},
     {"autoscaling_v2", "MetricSpec", check_metric},
     {"autoscaling_v2", "MetricTarget", check_metric_target},
     {"autoscaling_v2", "ResourceMetricSource", check_resource_metric},

@@ -11,6 +11,7 @@
 #include "control/base/text.h"
 #include "control/object/json.h"
 #include "control/object/keys.h"
+#include "control/schema/kinds.h"
 #include "tests/net/api_world.h"
 #include "tests/net/raw_server.h"
 
@@ -33,9 +34,14 @@ class Aggregation : public ::testing::Test {
   Aggregation()
       : fish([this](const HttpRequest& request, const Responder& responder) { serve(request, responder); }),
         admin(world.port(), Kind::kTlsWithAdminCertificate) {
-    send("POST", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices",
-         cat(R"({"metadata":{"name":"fish","labels":{"kubernetes.io/service-name":"kubernetes"}},"addressType":"IPv4","ports":[{"name":"https","port":)",
-             fish.tls_port(), R"(}],"endpoints":[{"addresses":["127.0.0.1"],"conditions":{"ready":true}}]})"));
+    serve_at(fish.tls_port());
+  }
+
+  void serve_at(uint16_t port) {
+    const std::string slice =
+        cat(R"({"metadata":{"name":"fish","namespace":"default","labels":{"kubernetes.io/service-name":"kubernetes"}},"addressType":"IPv4",)",
+            R"("ports":[{"name":"https","port":)", port, R"(}],"endpoints":[{"addresses":["127.0.0.1"],"conditions":{"ready":true}}]})");
+    world.put(control::kinds::kEndpointslices, *control::parse_json(slice));
   }
 
   void serve(const HttpRequest& request, const Responder& responder) {
@@ -202,8 +208,7 @@ TEST_F(Aggregation, GivesUpAServerThatSpeaksNoTls) {
     RawServer::say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
     RawServer::read_until(fd, "nothing that comes");
   });
-  send("PATCH", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/fish",
-       cat(R"({"ports":[{"name":"https","port":)", plain.port(), "}]}"));
+  serve_at(plain.port());
   offer();
   wait_until([this] { return condition() == "False FailedDiscoveryCheck"; });
   EXPECT_THAT(get(cat(kApiServices, "/v1.fish.org")).body,

@@ -85,6 +85,13 @@ ApiWorld::ApiWorld(HttpServerOptions options, Limits limits) {
       std::move(options));
 }
 
+void ApiWorld::put(control::KindId kind, const control::Value& object) {
+  control([&] {
+    store_->put(kind, object.with_at({"metadata", "resourceVersion"}, cat(store_->next_revision().value)));
+    store_->commit();
+  });
+}
+
 ApiWorld::~ApiWorld() {
   server_.reset();
   // What connections left behind ends on the control thread before the API server does.

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include "control/object/json.h"
 
 namespace minik::control {
@@ -42,6 +44,36 @@ TEST(Decode, ListsUnknownFieldsAndDropsThem) {
                                 R"(unknown field "spec.template.spec.containers[1].imagge")"}));
   EXPECT_EQ(to_json(decoded->object),
             R"({"spec":{"template":{"spec":{"containers":[{"name":"a"},{"name":"b"}]}}}})");
+}
+
+// Go's types have these behind pointers, where an idle 0 or a chosen false is not the same as nothing.
+TEST(Decode, KeepsAZeroThatSomebodySaid) {
+  constexpr std::tuple<const char*, const char*, const char*> kDocuments[] = {
+      {"autoscaling/v2", "HorizontalPodAutoscaler",
+       R"({"status":{"currentMetrics":[{"resource":{"current":{"averageUtilization":0}}}],"observedGeneration":0}})"},
+      {"autoscaling/v1", "HorizontalPodAutoscaler", R"({"status":{"currentCPUUtilizationPercentage":0,"observedGeneration":0}})"},
+      {"admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration",
+       R"({"webhooks":[{"clientConfig":{"service":{"port":0}},"timeoutSeconds":0}]})"},
+      {"admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", R"({"webhooks":[{"timeoutSeconds":0}]})"},
+      {"apiextensions.k8s.io/v1", "CustomResourceDefinition",
+       R"({"spec":{"conversion":{"webhook":{"clientConfig":{"service":{"port":0}}}}}})"},
+      {"apiregistration.k8s.io/v1", "APIService", R"({"spec":{"service":{"port":0}}})"},
+      {"batch/v1", "Job", R"({"spec":{"successPolicy":{"rules":[{"succeededCount":0}]}}})"},
+      {"v1", "Node", R"({"status":{"features":{"supplementalGroupsPolicy":false},"nodeInfo":{"swap":{"capacity":0}},)"
+                     R"("runtimeHandlers":[{"features":{"recursiveReadOnlyMounts":false,"userNamespaces":false}}]}})"},
+      {"v1", "Pod", R"({"spec":{"volumes":[{"csi":{"readOnly":false}},{"fc":{"lun":0}},)"
+                    R"({"projected":{"sources":[{"podCertificate":{"maxExpirationSeconds":0}}]}}]}})"},
+      {"v1", "PersistentVolume", R"({"spec":{"fc":{"lun":0}}})"},
+      {"storage.k8s.io/v1", "CSIDriver",
+       R"({"spec":{"nodeAllocatableUpdatePeriodSeconds":0,"preventPodSchedulingIfMissing":false,)"
+       R"("serviceAccountTokenInSecrets":false,"tokenRequests":[{"expirationSeconds":0}]}})"},
+      {"storage.k8s.io/v1", "VolumeAttachment", R"({"status":{"attachError":{"errorCode":0}}})"},
+  };
+  for (const auto& [api_version, kind, text] : kDocuments) {
+    const auto decoded = decode_text(kind, text, api_version);
+    ASSERT_TRUE(decoded) << kind;
+    EXPECT_EQ(to_json(decoded->object), text);
+  }
 }
 
 TEST(Decode, SaysWrongTypesAsTheServerDoes) {

@@ -133,8 +133,8 @@ void EventRecorder::record(const EventNote& note) {
   const uint64_t about = hash_of({namespace_, name});
   impl.forget(now);
   if (!impl.allowed(about, now)) return;
-  const uint64_t identity =
-      hash_of({namespace_, name, reference[keys::kUid].as_string(), note.type, note.reason, note.message});
+  const uint64_t identity = hash_of({namespace_, name, reference[keys::kUid].as_string(), reference[keys::kFieldPath].as_string(), note.type,
+                                     note.reason, note.message});
   // Name and time, as client-go names events, so that a list has them in order; the random tail keeps two of one instant
   // apart.
   const auto name_of = [&](const Impl::Remembered& r) {

@@ -35,6 +35,12 @@ std::string why_not(const Value& claim) {
     }
   }
   if (spec[keys::kSelector].has_value()) return "claim.Spec.Selector is not supported";
+  if (spec[keys::kDataSource].has_value() || spec[keys::kDataSourceRef].has_value()) {
+    return "claim.Spec.DataSource is not supported: a local path begins empty";
+  }
+  if (const auto attributes = spec[keys::kVolumeAttributesClassName].as_string(); !attributes.empty()) {
+    return cat("VolumeAttributesClass ", quoted(attributes), " is not supported: a local path has no attributes");
+  }
   return {};
 }
 

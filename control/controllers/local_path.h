@@ -8,7 +8,7 @@
 // with its volume, when that was released under the policy Delete (volume_cleaner.h).
 // A directory has no size of its own, so growing a claim changes what is said and nothing else.
 //
-// Refused with ProvisioningFailed: block volumes, access from several nodes, selectors.
+// Refused with ProvisioningFailed: block volumes, access from several nodes, selectors, data sources, attributes.
 #pragma once
 
 #include <string>

@@ -87,6 +87,37 @@ bool finds_ports_taken(const Value& pod, const NodeLoad& load) {
   });
 }
 
+// Those that change nothing outside of their pod, by the namespace that keeps them apart.
+constexpr std::string_view kSafeOfNet[] = {
+    "net.ipv4.ip_local_port_range", "net.ipv4.ip_local_reserved_ports", "net.ipv4.ip_unprivileged_port_start", "net.ipv4.ping_group_range",
+    "net.ipv4.tcp_fin_timeout",     "net.ipv4.tcp_keepalive_intvl",     "net.ipv4.tcp_keepalive_probes",       "net.ipv4.tcp_keepalive_time",
+    "net.ipv4.tcp_rmem",            "net.ipv4.tcp_syncookies",          "net.ipv4.tcp_wmem"};
+constexpr std::string_view kSafeOfIpc[] = {"kernel.shm_rmid_forced"};
+
+// "net/ipv4/tcp_rmem" is the same as "net.ipv4.tcp_rmem": the first separator says which it is.
+std::string with_dots(std::string_view sysctl) {
+  std::string name(sysctl);
+  const size_t first = name.find_first_of("./");
+  if (first == std::string::npos || name[first] == '.') return name;
+  for (char& c : name) c = c == '/' ? '.' : c == '.' ? '/' : c;
+  return name;
+}
+
+std::optional<PodRefusal> asks_for_unsafe_sysctl(const Value& spec) {
+  const auto refuse = [](std::string_view name, std::string_view why) {
+    return PodRefusal{"SysctlForbidden", cat("forbidden sysctl: ", quoted(name), " ", why)};
+  };
+  for (const auto& sysctl : spec[keys::kSecurityContext][keys::kSysctls].items()) {
+    const std::string name = with_dots(sysctl[keys::kName].as_string());
+    const bool of_net = std::ranges::find(kSafeOfNet, name) != std::end(kSafeOfNet);
+    const bool of_ipc = std::ranges::find(kSafeOfIpc, name) != std::end(kSafeOfIpc);
+    if (!of_net && !of_ipc) return refuse(name, "not allowlisted");
+    if (of_net && spec[keys::kHostNetwork].as_bool()) return refuse(name, "not allowed with host Net enabled");
+    if (of_ipc && spec[keys::kHostIPC].as_bool()) return refuse(name, "not allowed with host IPC enabled");
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 PodShare share_of(const Value& pod) {
@@ -95,6 +126,10 @@ PodShare share_of(const Value& pod) {
 }
 
 std::optional<PodRefusal> why_refused(const Value& pod, const Value& node, const NodeLoad& load) {
+  if (auto forbidden = asks_for_unsafe_sysctl(pod[keys::kSpec])) return forbidden;
+  if (const Value& os = pod[keys::kSpec][keys::kOs]; os.has_value() && os[keys::kName].as_string() != "linux") {
+    return PodRefusal{"PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS"};
+  }
   if (auto lack = lacks_room(pod, node[keys::kStatus][keys::kAllocatable], load)) return lack;
   const Value &spec = pod[keys::kSpec], &metadata = node[keys::kMetadata];
   if (metadata.has_value() &&

@@ -10,7 +10,7 @@ struct Sentence {
   std::string_view begin, plugin;
 };
 // The first whose beginning fits names the plugin.
-constexpr std::array<Sentence, 18> kSentences = {{
+constexpr std::array<Sentence, 19> kSentences = {{
     {"Insufficient ", "NodeResourcesFit"},
     {"Too many pods", "NodeResourcesFit"},
     {"node(s) were unschedulable", "NodeUnschedulable"},
@@ -29,6 +29,7 @@ constexpr std::array<Sentence, 18> kSentences = {{
     {"persistentvolumeclaim ", "VolumeBinding"},
     {"pod has unbound immediate PersistentVolumeClaims", "VolumeBinding"},
     {"waiting for ephemeral volume controller", "VolumeBinding"},
+    {kNobodyAllocates, "DynamicResources"},
 }};
 
 }  // namespace

@@ -10,6 +10,9 @@
 
 namespace minik::control {
 
+// Of a pod that asks for devices: they are a driver's to give, and there is none.
+inline constexpr std::string_view kNobodyAllocates = "pod asks for resource claims, which nothing here allocates";
+
 class Rejections {
  public:
   // A sentence that refuses one node, or all of them.

@@ -302,7 +302,8 @@ void Scheduler::Impl::place(const PendingPtr& pod) {
   }
   // Its own reservation must not be in its way.
   if (!pod->nominated.empty()) table.withdraw(object, pod->nominated);
-  const VolumeVerdict claims = volumes.of(object);
+  VolumeVerdict claims = volumes.of(object);
+  if (!object[keys::kSpec][keys::kResourceClaims].empty()) claims.refusal = kNobodyAllocates;
   const Value volume_rules =
       claims.refusal.empty() ? claims.rules : refusing_volume_rules(claims.refusal);
   std::shared_ptr<Candidates> candidates;

@@ -53,7 +53,9 @@ void Scheduler::Impl::no_room(const PendingPtr& pod, const Value& object,
       const std::string outcome = preempt(pod, object, *candidates);
       note_point(ExtensionPoint::kPostFilter, outcome.empty() ? PointStatus::kSuccess : PointStatus::kUnschedulable,
                  object, begin);
-      if (!outcome.empty()) message += cat(" preemption: ", outcome);
+      // Before it the plugin of resource claims speaks, and of a pod that was refused as a whole it knows nothing.
+      if (!outcome.empty() && refusal.empty()) message += cat(" no new claims to deallocate, preemption: ", outcome);
+      if (!refusal.empty() && refusal != kNobodyAllocates) message += " not found";
     }
   }
   const bool new_nomination = pod->nominated != nominated_before;

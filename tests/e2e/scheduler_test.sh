@@ -45,7 +45,7 @@ eventually contains Running kc get pod racked
 
 step "a pod that fits nowhere says why"
 pod giant '' 'resources: {requests: {cpu: "1000"}}'
-eventually contains "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling." why giant
+eventually contains "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling." why giant
 contains FailedScheduling kc describe pod giant
 
 step "a cordon and a taint, and what comes when they are gone"

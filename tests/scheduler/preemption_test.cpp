@@ -96,7 +96,7 @@ TEST_F(PreemptionRules, LeavesEqualsAndBettersAlone) {
   run(seconds(30));
   EXPECT_EQ(node_of("second"), "");
   EXPECT_EQ(why_pending("second"),
-            "0/2 nodes are available: 2 Insufficient cpu. preemption: 0/2 nodes are available: "
+            "0/2 nodes are available: 2 Insufficient cpu. no new claims to deallocate, preemption: 0/2 nodes are available: "
             "1 No preemption victims found for incoming pod, 1 Preemption is not helpful for "
             "scheduling.");
 }
@@ -109,7 +109,7 @@ TEST_F(PreemptionRules, PolicyNeverWaits) {
   run(seconds(30));
   EXPECT_TRUE(there("victim"));
   EXPECT_EQ(why_pending("guest"),
-            "0/1 nodes are available: 1 Insufficient cpu. preemption: not eligible due to "
+            "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: not eligible due to "
             "preemptionPolicy=Never.");
 }
 
@@ -120,7 +120,7 @@ TEST_F(PreemptionRules, SaysWhatEvictionsCannotHelp) {
   run();
   EXPECT_EQ(why_pending("giant"),
             "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint {x: }. "
-            "preemption: 0/2 "
+            "no new claims to deallocate, preemption: 0/2 "
             "nodes are available: 2 Preemption is not helpful for scheduling.");
 }
 

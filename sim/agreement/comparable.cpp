@@ -195,6 +195,9 @@ class Translation {
   Status probes() const {
     for (const auto& deed : deeds_) {
       for (const auto& pods : pod_templates({deed})) {
+        if (const auto mistaken = probe_of_another(pods.spec); !mistaken.empty()) {
+          return refusal(deed.place, cat(pods.owner, ": ", mistaken));
+        }
         if (!probes_over_tls_or_grpc(pods.spec)) continue;
         return refusal(deed.place, cat(pods.owner, " has probes over HTTPS or gRPC, which the demo server does not answer; "
                                                    "ask it by httpGet with scheme HTTP"));
@@ -281,13 +284,16 @@ class Translation {
     return refusal(action.place, cat("`runs` chooses machines, and there is one; write `", action.text, ": all`"));
   }
 
-  static Status check(const Action& action, const ApplyAction& what) {
-    for (const auto& object : what.objects) {
+  static Status check(const Action& action, ApplyAction& what) {
+    for (auto& object : what.objects) {
       const auto kind = object[control::keys::kKind].as_string();
       if (kind.ends_with("WebhookConfiguration") || kind == "APIService") {
         return refusal(action.place, cat("a server of the real cluster would have to answer for this ", kind, ", and the simulator asks none: compare without it"));
       }
-      if (control::Schema::builtin().find_kind(object[control::keys::kApiVersion].as_string(), kind)) continue;
+      if (control::Schema::builtin().find_kind(object[control::keys::kApiVersion].as_string(), kind)) {
+        object = with_own_ports(object);
+        continue;
+      }
       return refusal(action.place, cat("kinds that a scenario defines, as ", kind, ", cannot be compared"));
     }
     return {};

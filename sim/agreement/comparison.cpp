@@ -109,6 +109,19 @@ void compare_order(const std::string& object, const Members& real, const Members
   }
 }
 
+size_t count_of(const Members& members, std::set<std::string> ObjectHistory::* containers, const std::string& name) {
+  return static_cast<size_t>(std::ranges::count_if(members, [&](const ObjectHistory& one) { return (one.*containers).contains(name); }));
+}
+
+// Whether as many ended in the other world as were restarted in this one: those may be about to be.
+bool may_restart_too(const Members& here, const Members& there) {
+  return std::ranges::all_of(here, [&](const ObjectHistory& member) {
+    return std::ranges::all_of(member.restarted, [&](const std::string& name) {
+      return count_of(here, &ObjectHistory::restarted, name) <= count_of(there, &ObjectHistory::ended, name);
+    });
+  });
+}
+
 void compare_members(const std::string& object, const Members& real, const Members& simulated, std::vector<Disagreement>& into) {
   if (real.size() != simulated.size()) {
     into.push_back({object, "number of objects", cat(real.size()), cat(simulated.size())});
@@ -117,18 +130,19 @@ void compare_members(const std::string& object, const Members& real, const Membe
   std::set<std::string> paths;
   size_t worlds_with_restarts = 0;
   for (const auto* members : {&real, &simulated}) {
-    worlds_with_restarts += std::ranges::any_of(*members, &ObjectHistory::restarts);
+    worlds_with_restarts += std::ranges::any_of(*members, [](const ObjectHistory& one) { return !one.restarted.empty(); });
     for (const auto& member : *members) {
       for (const auto& [path, changes] : member.paths) paths.insert(path);
     }
   }
+  const bool same_pace = worlds_with_restarts == 0 || !may_restart_too(real, simulated) || !may_restart_too(simulated, real);
   for (const auto& path : paths) {
     std::vector<Sequence> a, b;
     for (const auto& member : real) a.push_back(values_at(member, path));
     for (const auto& member : simulated) b.push_back(values_at(member, path));
     // What a container left at its last end is there from its first restart on.
     const bool has_begun = worlds_with_restarts == 2 && path.find(".lastState.") != std::string::npos;
-    const Allowed allowed = worlds_with_restarts == 0 ? Allowed::kNothing : has_begun ? Allowed::kBegun : Allowed::kBeginning;
+    const Allowed allowed = same_pace ? Allowed::kNothing : has_begun ? Allowed::kBegun : Allowed::kBeginning;
     if (!agree(a, b, allowed)) into.push_back({object, path, text_of(a), text_of(b)});
   }
   if (worlds_with_restarts == 0) compare_order(object, real, simulated, into);

@@ -168,8 +168,13 @@ ObjectHistory history_of(const std::vector<Value>& states, bool deleted, const s
     std::erase_if(flat, [](const auto& entry) { return is_count(entry.first) && (entry.second == "0" || entry.second == "{}"); });
     flat["exists"] = "true";
     take(flat);
-    for (const auto& status : object[keys::kStatus][keys::kContainerStatuses].items()) {
-      history.restarts = history.restarts || status[keys::kRestartCount].as_int() > 0;
+    for (const auto& list : {keys::kInitContainerStatuses, keys::kContainerStatuses}) {
+      for (const auto& status : object[keys::kStatus][list].items()) {
+        const std::string name = status[keys::kName].string();
+        const bool restarted = status[keys::kRestartCount].as_int() > 0;
+        if (restarted) history.restarted.insert(name);
+        if (restarted || status[keys::kState][keys::kTerminated].has_value()) history.ended.insert(name);
+      }
     }
   }
   if (deleted) {

@@ -27,8 +27,8 @@ struct Change {
 
 struct ObjectHistory {
   std::map<std::string, std::vector<Change>> paths;
-  // Its containers run, end and run again: how often is a matter of time.
-  bool restarts = false;
+  // Containers that ran, ended and ran again, how often being a matter of time, and those that ended at all.
+  std::set<std::string> restarted, ended;
 };
 
 // By "Pod default/web-6d5f*": the histories of all objects of that name, of one in most cases.

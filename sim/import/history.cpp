@@ -28,6 +28,8 @@ struct Write {
   std::string verb, kind, namespace_, name, subresource;
   const control::ResourceInfo* resource = nullptr;
   Value object;  // what was sent, if the log has it
+  bool creates = false;
+  bool whole = false;  // `object` is one as it is to be, not what shall change of it
 
   std::string title() const { return cat(kind, " ", namespace_, namespace_.empty() ? "" : "/", name); }
   Value target() const {
@@ -44,7 +46,7 @@ const control::ResourceInfo* find_plural(std::string_view group, std::string_vie
 
 Value action(std::string_view name, Value body) { return Value::map({{control::Key(name), std::move(body)}}); }
 
-Value nodes(std::string_view name, std::vector<std::string> machines) {
+Value on_nodes(std::string_view name, std::vector<std::string> machines) {
   std::vector<Value> names(machines.begin(), machines.end());
   return action(name, Value::map({{"names", Value::array(std::move(names))}}));
 }
@@ -60,22 +62,21 @@ std::optional<Value> node_write(const Write& write, const std::map<std::string, 
     return std::nullopt;
   }
   if (write.verb == "patch" && !unschedulable.is_absent()) {
-    return nodes(unschedulable.as_bool() ? "cordon" : "uncordon", {machine->second});
+    return on_nodes(unschedulable.as_bool() ? "cordon" : "uncordon", {machine->second});
   }
   notes.add("changes of a node's labels and taints are not carried over", write.name);
   return std::nullopt;
 }
 
-std::optional<Value> patch(const Write& write) {
-  const Value& spec = write.object[keys::kSpec];
-  if (write.object.is_array()) return action("patch", write.target().with("type", "json").with("patch", write.object));
-  if (write.subresource == "scale" || (write.object.size() == 1 && spec.size() == 1 && spec[keys::kReplicas].is_int())) {
-    return scale(write, spec[keys::kReplicas]);
-  }
-  return action("patch", write.target().with("patch", write.object));
+std::optional<Value> patch(const Write& write, Notes& notes) {
+  const auto change = patch_of(write.kind, write.title(), write.object, notes);
+  if (!change) return std::nullopt;
+  if (change->is_array()) return action("patch", write.target().with("type", "json").with("patch", *change));
+  const Value& spec = (*change)[keys::kSpec];
+  if (change->size() == 1 && spec.size() == 1 && spec[keys::kReplicas].is_int()) return scale(write, spec[keys::kReplicas]);
+  return action("patch", write.target().with("patch", *change));
 }
 
-// A document that names its kind is one that was applied or sent whole.
 std::optional<Value> apply(const Write& write, Notes& notes) {
   Value object = write.object;
   if (!object[keys::kKind].has_value()) {
@@ -115,9 +116,15 @@ std::optional<Value> action_of(const Write& write, const std::map<std::string, s
     return scale(write, write.object[keys::kSpec][keys::kReplicas]);
   }
   if (!write.subresource.empty()) return std::nullopt;
-  const bool whole = write.object[keys::kKind].has_value() && write.object[keys::kSpec].is_map();
-  if (write.verb == "patch" && !whole) return patch(write);
-  return apply(write, notes);
+  return write.whole ? apply(write, notes) : patch(write, notes);
+}
+
+// Patches are changes, except those of server-side apply, which name their object and their writer. kubectl's other
+// commands call themselves kubectl-edit, kubectl-client-side-apply and so on.
+bool sends_whole_objects(std::string_view verb, std::string_view uri, const Value& object) {
+  if (verb != "patch") return true;
+  return object[keys::kApiVersion].is_string() && object[keys::kKind].is_string() && object[keys::kMetadata][keys::kName].is_string() &&
+         uri.find("fieldManager=kubectl-") == std::string_view::npos;
 }
 
 // Nothing for what is no successful write of a user.
@@ -139,6 +146,8 @@ std::optional<Write> write_of(const Value& event, Notes& notes) {
   write.name = reference[keys::kName].string();
   write.subresource = reference.get("subresource").string();
   write.object = event.get("requestObject");
+  write.creates = verb == "create" || code == 201;
+  write.whole = sends_whole_objects(verb, requested.as_string(), write.object);
   if (write.name.empty()) write.name = write.object[keys::kMetadata][keys::kName].string();
   const auto& group = reference.get("apiGroup");
   const auto& plural = reference.get("resource");
@@ -169,7 +178,7 @@ void add_audit_event(const Value& event, const std::map<std::string, std::string
   if (!write) return;
   if (!at) return notes.add("writes without requestReceivedTimestamp are left out", write->title());
   auto done = action_of(*write, machine_of, notes);
-  if (done) into.push_back({*at, *std::move(done)});
+  if (done) into.push_back({*at, *std::move(done), write->title(), write->creates});
 }
 
 }  // namespace
@@ -203,8 +212,8 @@ std::optional<WallTime> time_of_event(const Value& event) {
   return std::nullopt;
 }
 
-std::vector<PastAction> node_losses(const std::vector<Value>& events, const std::map<std::string, std::string>& machine_of,
-                                    Duration grace, Notes& notes) {
+std::vector<PastAction> node_losses(const std::vector<Value>& events, const std::vector<Value>& nodes,
+                                    const std::map<std::string, std::string>& machine_of, Duration grace, Notes& notes) {
   struct News {
     WallTime at;
     std::string reason, machine;
@@ -223,6 +232,15 @@ std::vector<PastAction> node_losses(const std::vector<Value>& events, const std:
       news.push_back({*at, reason, machine->second});
     }
   }
+  // Events are forgotten after an hour and are not the last word: a node that is Ready has come back.
+  for (const auto& node : nodes) {
+    for (const auto& condition : node[keys::kStatus][keys::kConditions].items()) {
+      if (condition[keys::kType].as_string() != "Ready" || condition[keys::kStatus].as_string() != "True") continue;
+      const auto since = time_of(condition[keys::kLastTransitionTime]);
+      const auto machine = machine_of.find(std::string(control::object_name(node)));
+      if (since && machine != machine_of.end()) news.push_back({*since, "NodeReady", machine->second});
+    }
+  }
   std::ranges::stable_sort(news, {}, &News::at);
   std::set<std::string> rebooted, lost;
   for (const auto& item : news) {
@@ -233,9 +251,9 @@ std::vector<PastAction> node_losses(const std::vector<Value>& events, const std:
     const bool reboots = rebooted.contains(machine);
     if (reason == "NodeNotReady" && lost.insert(machine).second) {
       // It was silent for the grace period before anybody called it lost.
-      actions.push_back({at - grace, nodes(reboots ? "crashNodes" : "partitionNodes", {machine})});
+      actions.push_back({at - grace, on_nodes(reboots ? "crashNodes" : "partitionNodes", {machine}), "", false});
     } else if (reason != "NodeNotReady" && lost.erase(machine) > 0) {
-      actions.push_back({at, nodes(reboots ? "startNodes" : "healNodes", {machine})});
+      actions.push_back({at, on_nodes(reboots ? "startNodes" : "healNodes", {machine}), "", false});
     }
   }
   std::ranges::stable_sort(actions, {}, &PastAction::at);

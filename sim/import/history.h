@@ -22,14 +22,16 @@ namespace minik::sim {
 struct PastAction {
   WallTime at;
   control::Value action;  // {setImage: …}, without `at`
+  std::string object;     // "Deployment shop/web"; empty: it is about machines
+  bool creates = false;   // the object was not there before
 };
 
 // `machine_of` as in ImportedPools. Errors name the line.
 Result<std::vector<PastAction>> user_writes(std::string_view audit_log, std::string_view name,
                                             const std::map<std::string, std::string>& machine_of, Notes& notes);
 
-// A lost node is cut off, one that rebooted crashes; what was still lost in the end stays so.
-std::vector<PastAction> node_losses(const std::vector<control::Value>& events,
+// A lost node is cut off, one that rebooted crashes; what was still lost when `nodes` were exported stays so.
+std::vector<PastAction> node_losses(const std::vector<control::Value>& events, const std::vector<control::Value>& nodes,
                                     const std::map<std::string, std::string>& machine_of, Duration grace, Notes& notes);
 
 // When an Event was last seen.

@@ -1,6 +1,7 @@
 #include "sim/import/import.h"
 
 #include <algorithm>
+#include <set>
 
 #include "control/base/text.h"
 #include "control/object/keys.h"
@@ -93,10 +94,20 @@ Status add_history(const ImportSources& sources, const Sorted& objects, const Im
   if (sources.audit) {
     MINIK_ASSIGN(history, user_writes(sources.audit->text, sources.audit->name, pools.machine_of, notes));
   }
-  auto losses = node_losses(objects.seen.events, pools.machine_of, kGrace, notes);
+  auto losses = node_losses(objects.seen.events, objects.nodes, pools.machine_of, kGrace, notes);
   history.insert(history.end(), losses.begin(), losses.end());
   std::ranges::stable_sort(history, {}, &PastAction::at);
+  for (auto& past : history) past.action = with_machine_names(past.action, pools, notes);
   return {};
+}
+
+// What is not there before the history makes it. A Namespace is: its objects may have other makers.
+std::set<std::string> made_by(const std::vector<PastAction>& history) {
+  std::set<std::string> seen, made;
+  for (const auto& past : history) {
+    if (seen.insert(past.object).second && past.creates && !past.object.starts_with("Namespace ")) made.insert(past.object);
+  }
+  return made;
 }
 
 }  // namespace
@@ -125,10 +136,15 @@ Result<ImportedScenario> import_scenario(const ImportSources& sources) {
     timeline.push_back(Value::map({{"at", offset(kApplied)}, {control::Key(what), Value::map({{"names", Value::array(names)}})}}));
   };
   add_nodes("cordon", pools.cordoned);
-  const size_t manifests = objects.manifests.size();
+  const std::set<std::string> made_later = made_by(history);
+  size_t manifests = 0;
   // What is applied together is sent together, and must not overtake the namespace that it is in.
   std::vector<Value> before, after;
-  for (const auto& manifest : objects.manifests) (is_created_first(manifest) ? before : after).push_back(manifest);
+  for (const auto& manifest : objects.manifests) {
+    if (made_later.contains(title_of(manifest))) continue;
+    (is_created_first(manifest) ? before : after).push_back(with_machine_names(manifest, pools, notes));
+    ++manifests;
+  }
   if (!before.empty()) timeline.push_back(timed(kPrepared, Value::map({{"apply", Value::array(std::move(before))}})));
   if (!after.empty()) timeline.push_back(timed(kApplied, Value::map({{"apply", Value::array(std::move(after))}})));
   Duration end = kSettled;
@@ -143,6 +159,7 @@ Result<ImportedScenario> import_scenario(const ImportSources& sources) {
   }
   std::vector<Value> expectations;
   for (const auto& object : objects.whole) {
+    if (made_later.contains(title_of(object))) continue;
     if (Value e = expectation(object); e.has_value()) expectations.push_back(std::move(e));
   }
   ImportedScenario result;

@@ -156,11 +156,16 @@ Value stateful_set(const Value& spec, const std::string& title, Notes& notes) {
   return spec.with(keys::kVolumeClaimTemplates, templates.empty() ? Value() : Value::array(std::move(templates)));
 }
 
+// A Secret, or what is merged into one; null takes a key away.
 Value secret(const Value& object) {
   MapBuilder data;
-  for (const auto& [key, value] : object[keys::kData].entries()) data.set(key, "");
+  for (const auto& field : {keys::kData, keys::kStringData}) {
+    for (const auto& [key, value] : object[field].entries()) data.set(key, value.is_null() ? value : Value(""));
+  }
   return object.with(keys::kData, data.empty() ? Value() : std::move(data).build()).without(keys::kStringData);
 }
+
+void note_left_out_values(const std::string& title, Notes& notes) { notes.add("the values of Secrets are left out", title); }
 
 }  // namespace
 
@@ -271,7 +276,7 @@ std::optional<Value> manifest_of(const Value& object, Notes& notes) {
   if (!object[keys::kMetadata][keys::kFinalizers].empty() && kind != "PersistentVolumeClaim") {
     notes.add("finalizers are left out: their controllers are not there to remove them", title);
   }
-  if (kind == "Secret") notes.add("the values of Secrets are left out", title);
+  if (kind == "Secret") note_left_out_values(title, notes);
   MapBuilder manifest(kind == "Secret" ? secret(object) : object);
   manifest.erase(keys::kStatus).set(keys::kMetadata, metadata_of(object));
   const Value& spec = object[keys::kSpec];
@@ -284,6 +289,26 @@ std::optional<Value> manifest_of(const Value& object, Notes& notes) {
   if (kind == "ServiceAccount") manifest.erase(keys::kSecrets);
   if (kind == "Namespace") manifest.erase(keys::kSpec);
   return as_known_here(*resource, std::move(manifest).build(), title, notes);
+}
+
+std::optional<Value> patch_of(std::string_view kind, const std::string& title, const Value& sent, Notes& notes) {
+  const bool is_secret = kind == "Secret";
+  if (sent.is_array() && is_secret) {
+    notes.add("JSON patches of Secrets are left out: they have values", title);
+    return std::nullopt;
+  }
+  if (sent.is_array()) return sent;
+  if (!sent.is_map()) {
+    notes.add("patches that the audit log does not have as an object are left out", title);
+    return std::nullopt;
+  }
+  if (is_secret) note_left_out_values(title, notes);
+  Value patch = is_secret ? secret(sent) : sent;
+  if (const Value& annotations = patch[keys::kMetadata][keys::kAnnotations]; annotations.is_map()) {
+    const Value metadata = patch[keys::kMetadata].with(keys::kAnnotations, without_keys(annotations, is_server_annotation));
+    patch = patch.with(keys::kMetadata, metadata.empty() ? Value() : metadata);
+  }
+  return patch.empty() ? std::nullopt : std::optional(std::move(patch));
 }
 
 bool is_created_first(const Value& manifest) {

@@ -31,6 +31,10 @@ bool makes_itself(const control::Value& object);
 // Nothing when it cannot be carried over; the notes say why.
 std::optional<control::Value> manifest_of(const control::Value& object, Notes& notes);
 
+// What was sent to change an object (merged, or as a JSON patch), without what manifest_of() leaves out too: values of
+// Secrets, and annotations that say what clients have done. Nothing when nothing is left.
+std::optional<control::Value> patch_of(std::string_view kind, const std::string& title, const control::Value& sent, Notes& notes);
+
 // Whether objects of other kinds cannot be created before it.
 bool is_created_first(const control::Value& manifest);
 // Manifests in an order in which they can be created: what others refer to first.

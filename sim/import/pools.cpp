@@ -21,8 +21,9 @@ namespace {
 constexpr int64_t kMemoryKeptFree = 100LL << 20;  // of memory.available, by default
 constexpr int64_t kPodsMax = 250;                 // that a simulated machine has addresses for
 constexpr std::string_view kZone = "topology.kubernetes.io/zone", kOldZone = "failure-domain.beta.kubernetes.io/zone";
+constexpr std::string_view kHost = "kubernetes.io/hostname";
 // What differs from node to node, or is made by the node agent.
-constexpr std::string_view kOwnLabels[] = {"kubernetes.io/hostname", kZone, kOldZone, "kubernetes.io/os", "kubernetes.io/arch",
+constexpr std::string_view kOwnLabels[] = {kHost, kZone, kOldZone, "kubernetes.io/os", "kubernetes.io/arch",
                                            "beta.kubernetes.io/os", "beta.kubernetes.io/arch", "topology.ebs.csi.aws.com/zone",
                                            "topology.gke.io/zone", "topology.disk.csi.azure.com/zone"};
 // What a scenario takes.
@@ -187,10 +188,54 @@ ImportedPools pools_of(const std::vector<Value>& nodes, Notes& notes) {
   }
   for (const auto& node : nodes) {
     const std::string& machine = result.machine_of.at(std::string(control::object_name(node)));
+    if (const auto& host = node[keys::kMetadata][keys::kLabels].get(kHost); host.is_string()) result.machine_of_host[host.string()] = machine;
     if (node[keys::kSpec][keys::kUnschedulable].as_bool()) result.cordoned.push_back(machine);
     if (!is_ready(node)) result.not_ready.push_back(machine);
   }
   return result;
+}
+
+namespace {
+
+Value renamed(const Value& name, const std::map<std::string, std::string>& machine_of, Notes& notes) {
+  if (!name.is_string()) return name;
+  if (const auto found = machine_of.find(name.string()); found != machine_of.end()) return Value(found->second);
+  notes.add("selectors name nodes that are not among the objects", name.as_string());
+  return name;
+}
+
+// {key: kubernetes.io/hostname, operator: In, values: […]}, as matchExpressions and matchFields have them.
+Value requirement(const Value& value, const std::map<std::string, std::string>& machine_of, Notes& notes) {
+  std::vector<Value> names;
+  for (const auto& name : value[keys::kValues].items()) names.push_back(renamed(name, machine_of, notes));
+  return value.with(keys::kValues, Value::array(std::move(names)));
+}
+
+}  // namespace
+
+Value with_machine_names(const Value& value, const ImportedPools& pools, Notes& notes) {
+  if (value.is_array()) {
+    std::vector<Value> items;
+    for (const auto& item : value.items()) items.push_back(with_machine_names(item, pools, notes));
+    return Value::array(std::move(items));
+  }
+  if (!value.is_map()) return value;
+  if (value[keys::kValues].is_array()) {
+    const auto key = value[keys::kKey].as_string();
+    if (key == kHost) return requirement(value, pools.machine_of_host, notes);
+    if (key == "metadata.name") return requirement(value, pools.machine_of, notes);
+  }
+  MapBuilder builder(value);
+  for (const auto& [key, item] : value.entries()) {
+    if (key == keys::kNodeName) {
+      builder.set(key, renamed(item, pools.machine_of, notes));
+    } else if (key == keys::kNodeSelector && item.get(kHost).is_string()) {
+      builder.set(key, item.with(control::Key(kHost), renamed(item.get(kHost), pools.machine_of_host, notes)));
+    } else {
+      builder.set(key, with_machine_names(item, pools, notes));
+    }
+  }
+  return std::move(builder).build();
 }
 
 }  // namespace minik::sim

@@ -16,9 +16,13 @@ namespace minik::sim {
 struct ImportedPools {
   std::vector<control::Value> pools;               // entries of spec.nodes
   std::map<std::string, std::string> machine_of;   // by the node's name
+  std::map<std::string, std::string> machine_of_host;  // by the label kubernetes.io/hostname
   std::vector<std::string> cordoned, not_ready;    // machines
 };
 
 ImportedPools pools_of(const std::vector<control::Value>& nodes, Notes& notes);
+
+// A manifest or a patch whose node selectors, affinities and nodeNames name machines instead of nodes.
+control::Value with_machine_names(const control::Value& value, const ImportedPools& pools, Notes& notes);
 
 }  // namespace minik::sim

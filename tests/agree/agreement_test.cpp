@@ -7,6 +7,7 @@
 #include "control/object/yaml.h"
 #include "sim/agreement/comparable.h"
 #include "sim/agreement/comparison.h"
+#include "sim/agreement/pod_templates.h"
 
 namespace minik::sim {
 namespace {
@@ -138,6 +139,23 @@ TEST(Agreement, OfRestartsTheLongerHistoryGoesOnWhereTheShorterEnds) {
   EXPECT_EQ(of_one_world[0].path, "status.containerStatuses[c].lastState.terminated.signal");
 }
 
+TEST(Agreement, AContainerThatOneWorldRestartsAndTheOtherNeverEndsIsADifference) {
+  const auto see = [](HistoryRecorder& recorder, const std::string& end, const std::string& restarts, const std::string& state) {
+    recorder.see("Pod", object("metadata: {name: p-" + end + ", generateName: p-, uid: u-" + end + "}\nstatus: {containerStatuses: [{name: c, restartCount: " +
+                               restarts + ", state: {" + state + ": {}}}]}"));
+  };
+  HistoryRecorder real, running, ended;
+  for (auto* const recorder : {&real, &running, &ended}) see(*recorder, "aaaaa", "0", "running");
+  for (auto* const recorder : {&real, &ended}) see(*recorder, "aaaaa", "0", "terminated");
+  see(real, "aaaaa", "1", "running");
+  EXPECT_FALSE(disagreements(real.history(), running.history()).empty());
+  EXPECT_FALSE(disagreements(running.history(), real.history()).empty());
+  EXPECT_TRUE(disagreements(real.history(), ended.history()).empty()) << "it is about to be restarted";
+  see(real, "bbbbb", "1", "running");
+  see(ended, "bbbbb", "0", "running");
+  EXPECT_FALSE(disagreements(real.history(), ended.history()).empty()) << "both of two, and one of two";
+}
+
 TEST(Agreement, DeletionsCount) {
   HistoryRecorder real, simulated;
   see_pod(real, "aaaaa", {"Running"});
@@ -206,6 +224,27 @@ TEST(Comparable, WhatARealClusterCannotBeGivenIsRefusedWithItsLine) {
   const auto many = comparable(*parse_scenario(text, "a.yaml"), text, "a.yaml", 1);
   ASSERT_FALSE(many);
   EXPECT_TRUE(many.error().message.starts_with("a.yaml:5: spec.nodes: a real cluster of minik has one node, this scenario 3")) << many.error().message;
+}
+
+// All of them become the demo server, and a pod has one network.
+TEST(Comparable, ContainersOfOnePodListenOnPortsOfTheirOwnInBothWorlds) {
+  const auto both = both_of("  workloads:\n  - {apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {selector: {matchLabels: {a: b}}, template: "
+                            "{metadata: {labels: {a: b}}, spec: {containers: [{name: a, image: i}, {name: b, image: i}, {name: c, image: i, env: [{name: "
+                            "PORT, value: \"80\"}]}], initContainers: [{name: s, image: i, restartPolicy: Always}]}}}}\n");
+  ASSERT_TRUE(both) << both.error().message;
+  for (const auto* deeds : {&both->deeds, &both->scenario.timeline}) {
+    const auto pods = pod_templates(*deeds);
+    ASSERT_EQ(pods.size(), 1U);
+    const auto containers = pods[0].spec.get("containers").items();
+    EXPECT_FALSE(containers[0].contains("env"));
+    EXPECT_EQ(control::to_json(containers[1].get("env")), R"([{"name":"PORT","value":"8081"}])");
+    EXPECT_EQ(port_of(containers[2]), 80);
+    EXPECT_EQ(port_of(pods[0].spec.get("initContainers").items()[0]), 8083);
+  }
+  EXPECT_NE(refused("  workloads:\n  - {apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: a, image: i}, {name: b, image: i, "
+                    "readinessProbe: {tcpSocket: {port: 8080}}}]}}\n")
+                .find("Pod default/p: the readinessProbe of container b asks port 8080, where a listens; b listens on 8081"),
+            std::string::npos);
 }
 
 TEST(Comparable, AQuotaThatIsUsedUpForAWhileIsOneInBothWorlds) {

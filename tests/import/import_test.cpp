@@ -186,6 +186,81 @@ TEST(Import, ZonesOfDifferentSizesArePoolsOfTheirOwn) {
   EXPECT_EQ(entry(pools, "name", "node-b").get("count").as_int(), 1);
 }
 
+// An event of an audit log: what ann wrote.
+std::string audit(const std::string& verb, const std::string& resource, const std::string& name, const std::string& sent, const std::string& more = "200",
+                  const std::string& at = "2026-03-01T11:00:00Z") {
+  return R"({"kind":"Event","apiVersion":"audit.k8s.io/v1","stage":"ResponseComplete","verb":")" + verb +
+         R"(","user":{"username":"ann"},"objectRef":{"resource":")" + resource + R"(","namespace":"default","name":")" + name +
+         R"(","apiVersion":"v1"},"requestObject":)" + sent + R"(,"requestReceivedTimestamp":")" + at + R"(","responseStatus":{"code":)" + more + "}}\n";
+}
+
+// One node, and these objects.
+std::string objects(const std::string& more, const std::string& status = "{}") {
+  return R"({"kind":"List","apiVersion":"v1","items":[{"kind":"Node","apiVersion":"v1","metadata":{"name":"n-1","labels":{"kubernetes.io/hostname":"n-1"}},"status":)" +
+         status + "}" + (more.empty() ? "" : "," + more) + "]}";
+}
+
+TEST(Import, NoPatchOfASecretCarriesItsValues) {
+  const std::pair<const char*, const char*> patches[] = {
+      {"client-side apply", R"({"data":{"p":"aHVudGVyMg=="},"metadata":{"annotations":{"a":"b","kubectl.kubernetes.io/last-applied-configuration":"hunter2"}}})"},
+      {"kubectl patch", R"({"stringData":{"p":"hunter2"}})"},
+      {"server-side apply", R"({"apiVersion":"v1","kind":"Secret","metadata":{"name":"s"},"stringData":{"p":"hunter2"}})"},
+      {"JSON patch", R"([{"op":"replace","path":"/data/p","value":"aHVudGVyMg=="}])"},
+      {"JSON patch of all", R"([{"op":"add","path":"/data","value":{"p":"aHVudGVyMg=="}}])"},
+      {"a text", R"("hunter2")"},
+  };
+  for (const auto& [what, sent] : patches) {
+    const auto imported = import_texts(objects(""), audit("patch", "secrets", "s", sent));
+    EXPECT_EQ(imported.yaml.find("hunter2"), std::string::npos) << what << "\n" << imported.yaml;
+    EXPECT_EQ(imported.yaml.find("aHVudGVyMg"), std::string::npos) << what << "\n" << imported.yaml;
+    EXPECT_TRUE(parse_scenario(imported.yaml, "imported.yaml").ok()) << what << "\n" << imported.yaml;
+    EXPECT_FALSE(imported.notes.empty()) << what;
+  }
+  const auto kept = import_texts(objects(""), audit("patch", "secrets", "s", R"({"stringData":{"p":"hunter2"},"data":{"gone":null}})"));
+  EXPECT_EQ(control::to_json((*control::parse_yaml(kept.yaml))[0].value.get("spec").get("timeline").items()[0].get("patch").get("patch")),
+            R"({"data":{"gone":null,"p":""}})");
+}
+
+TEST(Import, WhatServerSideApplyMakesIsAppliedWhateverItsKind) {
+  const char* sent = R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c2"},"data":{"a":"b"}})";
+  const auto imported = import_texts(objects(""), audit("patch", "configmaps", "c2", sent, "201"));
+  const Value done = (*control::parse_yaml(imported.yaml))[0].value.get("spec").get("timeline").items()[0];
+  EXPECT_EQ(done.get("apply").get("data").get("a").as_string(), "b") << imported.yaml;
+}
+
+TEST(Import, WhatTheHistoryMakesIsNotThereBeforeIt) {
+  const auto imported = import_texts(
+      objects(R"({"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"c","namespace":"default"},"data":{"a":"last"}},
+                 {"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"old","namespace":"default"},"data":{"a":"old"}})"),
+      audit("create", "configmaps", "c", R"({"metadata":{"name":"c"},"data":{"a":"first"}})", "201") +
+          audit("patch", "configmaps", "c", R"({"data":{"a":"last"}})", "200", "2026-03-01T11:00:01Z"));
+  const auto timeline = (*control::parse_yaml(imported.yaml))[0].value.get("spec").get("timeline");
+  ASSERT_EQ(timeline.size(), 3U) << imported.yaml;
+  ASSERT_EQ(timeline.items()[0].get("apply").size(), 1U);
+  EXPECT_EQ(timeline.items()[0].get("apply").items()[0].get("metadata").get("name").as_string(), "old");
+  EXPECT_EQ(timeline.items()[1].get("apply").get("data").get("a").as_string(), "first");
+}
+
+TEST(Import, SelectorsNameTheMachineThatStandsForTheNode) {
+  const auto imported = import_texts(objects(R"({"kind":"Pod","apiVersion":"v1","metadata":{"name":"p"},"spec":{"containers":[{"name":"c","image":"i"}],
+    "nodeSelector":{"kubernetes.io/hostname":"n-1"},"affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[
+    {"matchExpressions":[{"key":"kubernetes.io/hostname","operator":"In","values":["n-1"]}],"matchFields":[{"key":"metadata.name","operator":"In","values":["n-1"]}]}]}}}}})"));
+  EXPECT_EQ(imported.yaml.find("n-1"), std::string::npos) << imported.yaml;
+  EXPECT_NE(imported.yaml.find("- node-0"), std::string::npos) << imported.yaml;
+}
+
+TEST(Import, ANodeThatIsReadyHasComeBackAlthoughNoEventSaysSo) {
+  const std::string lost = R"({"kind":"Event","apiVersion":"v1","metadata":{"name":"e"},"reason":"NodeNotReady","lastTimestamp":"2026-03-01T11:00:00Z",
+                               "involvedObject":{"kind":"Node","name":"n-1"}})";
+  const auto end = [&](const std::string& ready) {
+    const auto imported = import_texts(objects(lost, R"({"conditions":[{"type":"Ready","lastTransitionTime":"2026-03-01T11:05:00Z","status":")" + ready + "\"}]}"));
+    const auto timeline = (*control::parse_yaml(imported.yaml))[0].value.get("spec").get("timeline");
+    return control::to_json(timeline.items().back());
+  };
+  EXPECT_EQ(end("True"), R"({"at":"10m50s","healNodes":{"names":["node-0"]}})");
+  EXPECT_EQ(end("Unknown"), R"({"at":"5m0s","partitionNodes":{"names":["node-0"]}})");
+}
+
 TEST(Import, BadInputIsRefusedWithItsPlace) {
   ImportSources sources;
   sources.objects = {"dump.yaml", "kind: List\napiVersion: v1\nitems: []\n"};

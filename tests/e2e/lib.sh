@@ -16,10 +16,13 @@ cleanup() {
   local code=$?
   if [[ $code -ne 0 && $code -ne 77 ]]; then
     echo "=== failed with $code; the daemon's last lines:"
-    tail -n 30 "$MINIK_HOME/$profile/daemon.log" 2>/dev/null || true
+    tail -n 30 "$MINIK_HOME"/*/daemon.log 2>/dev/null || true
     kc get pods -A 2>/dev/null || true
   fi
-  run delete >/dev/null 2>&1 || true
+  local cluster
+  for cluster in "$profile" $(cd "$MINIK_HOME" 2>/dev/null && ls); do
+    "$minik" -p "$cluster" delete >/dev/null 2>&1 || true
+  done
   for pid in "${background[@]}"; do kill "$pid" 2>/dev/null || true; done
   rm -rf "$root"
 }

@@ -10,16 +10,10 @@
 #include <vector>
 
 #include "sim/run_listener.h"
+#include "sim/run_outcome.h"
 #include "sim/scenario.h"
 
 namespace minik::sim {
-
-struct Finding {
-  std::string what;   // the expectation or invariant
-  bool held = false;
-  Duration at;        // when it was met, or first broken
-  std::string detail;
-};
 
 class Expectations : public RunListener {
  public:

@@ -8,7 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "sim/run.h"
+#include "control/base/result.h"
+#include "sim/run_outcome.h"
 
 namespace minik::sim {
 

@@ -24,21 +24,12 @@
 #include "sim/invariants.h"
 #include "sim/custom_kinds.h"
 #include "sim/run_listener.h"
+#include "sim/run_outcome.h"
 #include "sim/scenario.h"
 #include "sim/trace.h"
 #include "sim/triggers.h"
 
 namespace minik::sim {
-
-struct RunOutcome {
-  std::vector<Finding> findings;
-  std::string trace_hash;
-  uint64_t trace_entries = 0;
-  uint64_t steps = 0;
-  uint64_t writes = 0;
-  Duration virtual_time;
-  bool passed() const;
-};
 
 struct RunOptions {
   uint64_t seed = 0;

@@ -12,7 +12,7 @@
 #include <string>
 
 #include "control/object/value.h"
-#include "sim/expectations.h"
+#include "sim/run_outcome.h"
 #include "sim/scenario.h"
 
 namespace minik::sim {

@@ -7,7 +7,7 @@
 #include "control/object/json.h"
 #include "control/object/keys.h"
 #include "control/object/patch.h"
-#include "sim/expectations.h"
+#include "sim/run_outcome.h"
 #include "sim/sha256.h"
 
 namespace minik::sim {

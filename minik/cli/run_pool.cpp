@@ -9,6 +9,7 @@
 
 #include "control/base/text.h"
 #include "minik/net/unique_fd.h"
+#include "sim/run.h"
 
 namespace minik::cli {
 

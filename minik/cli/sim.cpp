@@ -7,6 +7,7 @@
 #include "minik/cli/command.h"
 #include "minik/cli/simulation.h"
 #include "runtime/container/files.h"
+#include "sim/cluster.h"
 #include "sim/inline_files.h"
 #include "sim/scenario_schema.h"
 #include "sim/shrink_target.h"

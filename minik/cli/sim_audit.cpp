@@ -8,6 +8,7 @@
 #include "minik/cli/simulation.h"
 #include "minik/process/audit_log.h"
 #include "runtime/container/files.h"
+#include "sim/run.h"
 
 namespace minik::cli {
 

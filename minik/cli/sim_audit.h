@@ -3,7 +3,9 @@
 
 #include <string>
 
-#include "sim/run.h"
+namespace minik::sim {
+struct RunOptions;
+}
 
 namespace minik::cli {
 

@@ -18,6 +18,7 @@
 #include "minik/net/io_threads.h"
 #include "minik/net/listen.h"
 #include "minik/process/private_file.h"
+#include "sim/run.h"
 
 namespace minik {
 

@@ -17,10 +17,11 @@
 #include <memory>
 #include <string>
 
+#include "control/api/api_server.h"
 #include "control/base/result.h"
 #include "minik/live/pace.h"
 #include "minik/process/pki.h"
-#include "sim/run.h"
+#include "sim/run_outcome.h"
 #include "sim/scenario.h"
 
 namespace minik {

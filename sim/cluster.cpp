@@ -107,13 +107,17 @@ void SimulatedCluster::request(control::ApiRequest request, control::ResponseCal
 
 void SimulatedCluster::set_load(std::string_view image_pattern, int64_t milli_cpu) {
   for (size_t i = 0; i < surroundings_.loads.size(); ++i) {
-    if (surroundings_.images[i].match == image_pattern) surroundings_.loads[i].milli_cpu = milli_cpu;
+    if (surroundings_.images[i].match != image_pattern) continue;
+    surroundings_.loads[i].settle();
+    surroundings_.loads[i].milli_cpu = milli_cpu;
   }
 }
 
 void SimulatedCluster::set_load_requests(std::string_view image_pattern, int64_t requests) {
   for (size_t i = 0; i < surroundings_.loads.size(); ++i) {
-    if (surroundings_.images[i].match == image_pattern) surroundings_.loads[i].requests = requests;
+    if (surroundings_.images[i].match != image_pattern) continue;
+    surroundings_.loads[i].settle();
+    surroundings_.loads[i].requests = requests;
   }
 }
 

@@ -25,7 +25,7 @@ void SimulatedCluster::add_machines() {
     for (int64_t i = 0; i < pool.count; ++i, ++index) {
       Machine m;
       m.pool = &pool;
-      m.config.node_name = node_name(options_.pools, pool, i);
+      m.config.node_name = node_name(pool, i);
       m.config.labels = pool.labels;
       if (!pool.zones.empty()) {
         m.zone = pool.zones[static_cast<size_t>(i) % pool.zones.size()];

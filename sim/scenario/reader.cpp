@@ -334,7 +334,7 @@ Result<NodeChoice> Reader::nodes(const Value& value, const std::string& path,
   MINIK_TRY(only(value, path, known));
   MINIK_ASSIGN(choice.names, texts(value, path, "names"));
   for (const auto& name : choice.names) {
-    if (!pools_.empty() && !names_node(pools_, name)) return error(path + ".names", cat("there is no node ", quoted(name)));
+    if (!pools_.empty() && !names_node(pools_, name)) return error(path + ".names", cat("there is no node ", quoted(name), "; there are ", known_nodes(pools_)));
   }
   MINIK_ASSIGN(choice.pool, text(value, path, "pool", ""));
   MINIK_ASSIGN(choice.zone, text(value, path, "zone", ""));

@@ -93,6 +93,7 @@ std::vector<SimulatedClient*> SimulatedCluster::all_clients() {
 void SimulatedCluster::start() {
   api_->bootstrap();
   admin_client_ = make_client("admin", executor_);
+  admin_client_->keep_order();  // what a timeline has one after the other happens so
   for (const auto& component : components()) restart(component);
   for (auto& [name, m] : machines_) boot(m);
   if (!options_.names_cached) return;

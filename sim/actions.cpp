@@ -70,7 +70,7 @@ void Actions::apply(const std::vector<Value>& objects, size_t from, Instant give
     request.options.field_manager = kFieldManager;
   }
   client_.note(what);
-  client_.send(std::move(request), what, [this, what, &objects, from](const Status& status) {
+  client_.send_applied(std::move(request), what, [this, what, &objects, from](const Status& status) {
     if (!status) client_.failed(what, status.error().message);
     apply(objects, from + 1, cluster_.executor().now() + PatientClient::kGiveUp);
   });
@@ -79,6 +79,7 @@ void Actions::apply(const std::vector<Value>& objects, size_t from, Instant give
 void Actions::act(const Action& from, const PatchAction& action) {
   ApiRequest request = request_for(action.target, Verb::kPatch);
   request.patch_type = action.type;
+  request.options.field_manager = kFieldManager;
   request.body = action.patch;
   client_.note(action.says);
   client_.send(std::move(request), cat(from.text, " ", action.target.name));
@@ -128,7 +129,7 @@ void Actions::act(const Action&, const RestartAction& action) {
   client_.note(cat("restart ", action.component.name));
   cluster_.set_apart(action.component);
   for (const auto& component : cluster_.components()) {
-    if (action.component.includes(component)) cluster_.restart(component);
+    if (action.component.includes(component)) cluster_.replace(component);
   }
 }
 

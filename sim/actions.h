@@ -1,7 +1,8 @@
 // Actions: performs what a scenario's users and administrators do, by requests as any client makes them.
 //
 // They are patient (PatientClient): what fails for the moment is tried again, what is refused for good is told to the
-// listener. Drains and upgrades go on for as long as they take. Owned by a run; control thread only.
+// listener. Objects are applied one after the other, whatever becomes of each. Drains and upgrades go on for as long as
+// they take. Owned by a run; control thread only.
 #pragma once
 
 #include <memory>
@@ -24,10 +25,12 @@ class Actions {
   void perform(const Action& action);
   // Drains and upgrades under way, in words.
   std::vector<std::string> unfinished() const;
+  // What has been asked for and not been done yet.
+  std::vector<std::string> unanswered() const { return client_.unanswered(); }
 
  private:
   void act(const Action& from, const ApplyAction& action);
-  // The objects from this one on, each when the one before it is there.
+  // The objects from this one on, each when the one before it is there or refused.
   void apply(const std::vector<control::Value>& objects, size_t from, Instant give_up);
   void act(const Action& from, const PatchAction& action);
   void act(const Action& from, const DeleteAction& action);

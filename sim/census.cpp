@@ -95,10 +95,15 @@ void Census::count_rollout(const LogRecord& record, std::string_view kind) {
     return;
   }
   rollout.wanted = record.object[keys::kSpec][keys::kReplicas].as_int(1);
-  // Before the first update a StatefulSet counts its pods as current ones alone.
   rollout.updated = status[keys::kUpdatedReplicas].as_int();
   rollout.ready = status[keys::kReadyReplicas].as_int();
-  rollout.old = std::max<int64_t>(0, status[keys::kReplicas].as_int() - rollout.updated);
+  if (kind == "StatefulSet") {
+    // Its pods are all that are there, those on their way out among them; by revision it counts those that stay.
+    const bool rolls = status[keys::kCurrentRevision] != status[keys::kUpdateRevision];
+    rollout.old = rolls ? status[keys::kCurrentReplicas].as_int() : 0;
+  } else {
+    rollout.old = std::max<int64_t>(0, status[keys::kReplicas].as_int() - rollout.updated);
+  }
 }
 
 }  // namespace minik::sim

@@ -93,6 +93,7 @@ std::vector<SimulatedClient*> SimulatedCluster::all_clients() {
 void SimulatedCluster::start() {
   api_->bootstrap();
   admin_client_ = make_client("admin", executor_);
+  admin_client_->keep_order();  // what a timeline has one after the other happens so
   for (const auto& component : components()) restart(component);
   for (auto& [name, m] : machines_) boot(m);
   if (!options_.names_cached) return;
@@ -107,13 +108,17 @@ void SimulatedCluster::request(control::ApiRequest request, control::ResponseCal
 
 void SimulatedCluster::set_load(std::string_view image_pattern, int64_t milli_cpu) {
   for (size_t i = 0; i < surroundings_.loads.size(); ++i) {
-    if (surroundings_.images[i].match == image_pattern) surroundings_.loads[i].milli_cpu = milli_cpu;
+    if (surroundings_.images[i].match != image_pattern) continue;
+    surroundings_.loads[i].settle();
+    surroundings_.loads[i].milli_cpu = milli_cpu;
   }
 }
 
 void SimulatedCluster::set_load_requests(std::string_view image_pattern, int64_t requests) {
   for (size_t i = 0; i < surroundings_.loads.size(); ++i) {
-    if (surroundings_.images[i].match == image_pattern) surroundings_.loads[i].requests = requests;
+    if (surroundings_.images[i].match != image_pattern) continue;
+    surroundings_.loads[i].settle();
+    surroundings_.loads[i].requests = requests;
   }
 }
 

@@ -154,7 +154,14 @@ class SimulatedCluster {
   void restart_scheduler() { restart(Component::kScheduler); }
   void stop(const Component& component);
   void restart(const Component& component);
+  // A new process takes its place. Who finds the lease of another waits until nobody has renewed it; of the components the
+  // scheduler alone gives its own back when it ends in order.
+  void replace(const Component& component);
+  // It has died, and its successor finds the lease.
+  void await_lease(const Component& component);
   bool running(const Component& component) const;
+  // It does not run and will by itself.
+  bool comes_back(const Component& component) const { return parts_.at(component).comes_back; }
   // It has lost its lease and ends. What its link holds stays there until release_old_leader().
   void end_leader(const Component& component);
   void release_old_leader(const Component& component);
@@ -219,6 +226,7 @@ class SimulatedCluster {
     uint64_t lives = 0, crashes = 0;
     Process process, old;  // `old` believes to lead, or
     bool has_ended = false;  // it does not, and only its client is left
+    bool comes_back = false;
   };
 
   void make_store();

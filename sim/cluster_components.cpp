@@ -4,8 +4,15 @@
 #include "control/base/text.h"
 #include "control/schema/kinds.h"
 #include "sim/cluster.h"
+#include "sim/distribution.h"
 
 namespace minik::sim {
+
+namespace {
+// From its first look at a lease that somebody else holds: client-go counts the 15 s of a lease from there, and looks every
+// 2 to 4.4 s. kube-controller-manager does not release its lease when it ends.
+const Distribution kTakesLease{seconds(15), seconds(18)};
+}
 
 std::vector<Component> SimulatedCluster::components() const {
   std::vector<Component> all;
@@ -31,8 +38,10 @@ void SimulatedCluster::Process::stop() {
 
 void SimulatedCluster::stop(const Component& component) {
   disturb();
-  part(component).process.stop();
-  ++part(component).lives;
+  Part& p = part(component);
+  p.process.stop();
+  p.comes_back = false;
+  ++p.lives;
 }
 
 void SimulatedCluster::restart(const Component& component) {
@@ -43,6 +52,20 @@ void SimulatedCluster::restart(const Component& component) {
   } else {
     start_controllers(component, process);
   }
+}
+
+void SimulatedCluster::replace(const Component& component) {
+  if (component.is_scheduler()) return restart(component);
+  stop(component);
+  await_lease(component);
+}
+
+void SimulatedCluster::await_lease(const Component& component) {
+  Part& p = part(component);
+  p.comes_back = true;
+  executor_.after(kTakesLease.draw(p.crash_rng), [this, component, life = p.lives] {
+    if (life == part(component).lives) restart(component);
+  });
 }
 
 bool SimulatedCluster::running(const Component& component) const { return parts_.at(component).process.client != nullptr; }
@@ -158,8 +181,9 @@ void SimulatedCluster::crash(const Component& component) {
   Part& p = part(component);
   ++p.crashes;
   stop(component);
+  p.comes_back = true;
   executor_.after(p.faults.down.draw(p.crash_rng), [this, component, life = p.lives] {
-    if (life == part(component).lives) restart(component);
+    if (life == part(component).lives) await_lease(component);
   });
 }
 

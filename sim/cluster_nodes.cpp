@@ -25,7 +25,7 @@ void SimulatedCluster::add_machines() {
     for (int64_t i = 0; i < pool.count; ++i, ++index) {
       Machine m;
       m.pool = &pool;
-      m.config.node_name = node_name(options_.pools, pool, i);
+      m.config.node_name = node_name(pool, i);
       m.config.labels = pool.labels;
       if (!pool.zones.empty()) {
         m.zone = pool.zones[static_cast<size_t>(i) % pool.zones.size()];
@@ -90,6 +90,7 @@ void SimulatedCluster::boot(Machine& m) {
   m.runtime->set_disk_slowness(m.disk_slowness);
   m.runtime->set_disk_capacity(m.config.ephemeral_bytes);
   m.runtime->set_disk_full(m.disk_full);
+  m.runtime->set_cpu_capacity(m.config.milli_cpu);
   m.runtime->set_memory_capacity(m.config.memory_bytes);
   m.runtime->on_memory_used([this, name = m.config.node_name] {
     if (const auto& kubelet = machine(name).kubelet) kubelet->look_at_resources_soon();

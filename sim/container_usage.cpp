@@ -15,29 +15,67 @@ constexpr int64_t kNeverKilled = -1000;
 // Nobody has more of anything, and sums of many stay in their type.
 constexpr int64_t kMost = 1LL << 50, kMilliCpuMax = 100'000'000;
 
+bool is_any(const ImageLoad& load) { return load.milli_cpu > 0 || load.requests > 0; }
+
 int64_t times(int64_t amount, int64_t count) { return amount > 0 && count > kMost / amount ? kMost : amount * count; }
 }
 
-// As if it had used since the last look what it uses now: whoever looks often sees every change.
-void SimulatedRuntime::count_cpu(Container& container) const {
-  const WallTime now = executor_.wall_now();
-  if (container.status.state == ContainerState::kRunning) {
-    int64_t milli = container.behaviour->milli_cpu;
-    const ImageLoad* load = load_of(container);
-    if (load && load->running > 0) milli += load->milli_cpu / load->running;
-    milli += times(container.behaviour->cpu_per_request.ns, requests_of(container)) / 1'000'000;
-    if (container.spins) milli += container.behaviour->spin_milli_cpu;
-    milli = std::min(milli, kMilliCpuMax);
-    container.cpu_usage_ns += (now - container.cpu_known_at).ns / 1000 * milli;
+void ImageLoad::settle() const {
+  for (auto* machine : on) machine->count_cpu();
+}
+
+// What it uses where there is enough for all.
+int64_t SimulatedRuntime::milli_cpu_of(const Container& container) const {
+  int64_t milli = container.behaviour->milli_cpu;
+  const ImageLoad* load = load_of(container);
+  if (load && load->running() > 0) milli += load->milli_cpu / load->running();
+  milli += times(container.behaviour->cpu_per_request.ns, requests_of(container)) / 1'000'000;
+  if (container.spins) milli += container.behaviour->spin_milli_cpu;
+  return std::min(milli, container.milli_cpu_limit > 0 ? container.milli_cpu_limit : kMilliCpuMax);
+}
+
+// As much as they have used since the last time, which nothing has changed meanwhile: whatever changes it counts first.
+void SimulatedRuntime::count_cpu() {
+  const Duration time = executor_.now() - std::exchange(cpu_known_at_, executor_.now());
+  if (time == Duration{}) return;
+  std::vector<std::pair<Container*, int64_t>> use;
+  int64_t wanted = 0;
+  for (auto& [id, container] : containers_) {
+    if (container.status.state != ContainerState::kRunning) continue;
+    const int64_t milli = milli_cpu_of(container);
+    if (milli == 0) continue;
+    use.emplace_back(&container, milli);
+    wanted += milli;
   }
-  container.cpu_known_at = now;
+  // Each gets its share of a machine that has too little.
+  const int64_t given = milli_cpu_ > 0 ? std::min(wanted, milli_cpu_) : wanted;
+  for (const auto& [container, milli] : use) {
+    const int64_t gets = milli * given / wanted;
+    container->cpu_usage_ns += time.ns / 1000 * gets + time.ns % 1000 * gets / 1000;
+  }
+}
+
+void SimulatedRuntime::join_load(const Container& container) {
+  count_cpu();
+  ImageLoad* load = load_of(container);
+  if (!load) return;
+  if (is_any(*load)) load->settle();
+  load->on.push_back(this);
+}
+
+void SimulatedRuntime::leave_load(const Container& container) {
+  count_cpu();
+  ImageLoad* load = load_of(container);
+  if (!load) return;
+  if (is_any(*load)) load->settle();
+  load->on.erase(std::ranges::find(load->on, this));
 }
 
 // What one container can answer of the requests that are its share.
 int64_t SimulatedRuntime::requests_of(const Container& container) const {
   const ImageLoad* load = load_of(container);
-  if (!load || load->running == 0) return 0;
-  const int64_t share = load->requests / load->running;
+  if (!load || load->running() == 0) return 0;
+  const int64_t share = load->requests / load->running();
   const int64_t most = container.behaviour->capacity_requests;
   return most > 0 ? std::min(share, most) : share;
 }
@@ -47,7 +85,7 @@ int64_t SimulatedRuntime::memory_of(const Container& container) const {
   const int64_t seconds_up = (executor_.wall_now() - container.status.started).seconds();
   const ImageLoad* load = load_of(container);
   // Requests that it cannot answer wait in its memory as well.
-  const int64_t share = load && load->running > 0 ? load->requests / load->running : 0;
+  const int64_t share = load && load->running() > 0 ? load->requests / load->running() : 0;
   return behaviour.memory_bytes + times(behaviour.memory_growth_bytes, std::max<int64_t>(seconds_up, 0)) +
          times(behaviour.memory_per_request_bytes, share);
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "control/api/twin_kinds.h"
 #include "control/base/text.h"
 
 namespace minik::sim {
@@ -13,12 +12,10 @@ bool can_be_met(const Expectation& e) {
   return e.must == Expectation::Must::kWithin || e.must == Expectation::Must::kStable;
 }
 
-// What the writes say of a kind that the predicate may name in another form; none: of a metric.
-std::optional<control::KindId> stored_kind(const Predicate& predicate) {
-  if (!predicate.object && !predicate.selection) return {};
-  const control::KindId named = predicate.object ? predicate.object->id : predicate.selection->kind;
-  const control::TwinKind* twin = control::twin_of(named);
-  return twin ? twin->stored : named;
+// Whose writes may change the answer; none: it is of a metric.
+std::optional<control::KindId> kind_of(const Predicate& predicate) {
+  if (predicate.object) return predicate.object->id;
+  return predicate.selection ? std::optional(predicate.selection->kind) : std::nullopt;
 }
 
 }  // namespace
@@ -31,7 +28,7 @@ void Expectations::forget_objects() {
 
 Judgement Expectations::judged_now(const Predicate& predicate, State& state, const control::Store& store,
                                    MetricRegistry& metrics) const {
-  const auto kind = stored_kind(predicate);
+  const auto kind = kind_of(predicate);
   if (!kind) return judge(predicate, store, metrics);
   if (!state.judged || changed_.contains(*kind)) state.judged = judge(predicate, store, metrics);
   return *state.judged;

@@ -396,6 +396,7 @@ void FaultInjector::settle_components() {
     bool away = false;
     each<ComponentFault>([&](const ComponentFault& fault, const Active&) {
       if (!fault.component.includes(component)) return;
+      if (fault.what == ComponentFault::What::kCrash) crashed_.insert(component);
       away |= fault.what == ComponentFault::What::kCrash || fault.what == ComponentFault::What::kLoseLeader;
       if (fault.what != ComponentFault::What::kCrashOften) return;
       faults.crash_at_write = std::max(faults.crash_at_write, fault.chance);
@@ -414,9 +415,14 @@ void FaultInjector::settle_components() {
     if (renews) cluster_.release_old_leader(component);
     away = away || !leases_.leads(component);
     cluster_.set_faults(component, faults);
-    if (away && cluster_.running(component)) cluster_.stop(component);
+    if (away && (cluster_.running(component) || cluster_.comes_back(component))) cluster_.stop(component);
     // One that has died of its own (crashAtWrites) comes back by itself.
-    if (!away && !cluster_.running(component)) cluster_.restart(component);
+    if (away || cluster_.running(component) || cluster_.comes_back(component)) continue;
+    if (crashed_.erase(component) > 0) {
+      cluster_.await_lease(component);
+    } else {
+      cluster_.restart(component);
+    }
   }
 }
 

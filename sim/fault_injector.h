@@ -93,6 +93,7 @@ class FaultInjector {
   bool api_stopped_ = false, store_full_ = false, quotas_unsettled_ = false;
   bool server_renews_ = true;  // whose lease it may be
   LeaderLeases leases_;
+  std::set<Component> crashed_;  // by faults under way
   std::vector<std::string> troubled_nodes_;  // by link faults
 };
 

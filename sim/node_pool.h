@@ -27,8 +27,10 @@ struct NodePool {
   Distribution clock_skew;  // drawn for each machine
 };
 
-// "node-3", counted from 0; a single machine beside other pools bears its pool's name.
-std::string node_name(const std::vector<NodePool>& pools, const NodePool& pool, int64_t index);
+// "node-3", counted from 0.
+std::string node_name(const NodePool& pool, int64_t index);
 bool names_node(const std::vector<NodePool>& pools, std::string_view name);
+// "front-0 to front-7, back-0", for messages.
+std::string known_nodes(const std::vector<NodePool>& pools);
 
 }  // namespace minik::sim

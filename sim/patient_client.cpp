@@ -38,37 +38,62 @@ ApiRequest request_for(control::Verb verb, control::KindId kind, std::string nam
 }
 
 void PatientClient::send(ApiRequest request, const std::string& what, Done done) {
-  if (const auto served = served_kind(cluster_.schema(), request.kind)) {
-    request.kind = *served;
-  } else {
-    const Status refused = Error(ErrorCode::kNotFound, "its kind is not served");
-    if (done) return done(refused);
-    return failed(what, refused.error().message);
-  }
-  try_send(std::make_shared<const ApiRequest>(std::move(request)), what, cluster_.executor().now() + kGiveUp, std::move(done));
+  start({std::move(request), what, std::move(done), 0, {}, {}, {}});
 }
 
-void PatientClient::try_send(std::shared_ptr<const ApiRequest> request, const std::string& what, Instant give_up, Done done) {
-  cluster_.request(*request, [this, request, what, give_up, done = std::move(done)](const Result<control::ApiResponse>& result) {
-    const auto now = cluster_.executor().now();
-    const ErrorCode code = result ? ErrorCode::kInternalError : result.error().code;
-    // Who has asked before and finds what he deletes gone has what he wanted.
-    const bool again = now + kGiveUp >= give_up + kRetry;
-    const bool is_gone = code == ErrorCode::kNotFound && again && request->verb == control::Verb::kDelete;
-    // What is not there may be among what is still being applied.
-    const bool of_the_moment = is_of_the_moment(code) || (code == ErrorCode::kNotFound && applying_ > 0);
-    if (!result && !is_gone && of_the_moment && now < give_up) {
-      // Patience is for what the server answers: who finds it away comes back when it is there.
-      const Instant until = code == ErrorCode::kServiceUnavailable ? now + kGiveUp : give_up;
-      cluster_.executor().after(kRetry, [this, request, what, until, done] { try_send(request, what, until, done); });
-      return;
-    }
-    if (done) {
-      done(result || is_gone ? Status() : Status(result.error()));
-    } else if (!result && !is_gone) {
-      failed(what, result.error().message);
-    }
-  });
+void PatientClient::send_applied(ApiRequest request, const std::string& what, Done done) {
+  start({std::move(request), what, std::move(done), 1, {}, {}, {}});
+}
+
+void PatientClient::start(Attempt attempt) {
+  if (const auto served = served_kind(cluster_.schema(), attempt.request.kind)) {
+    attempt.request.kind = *served;
+  } else {
+    const Status refused = Error(ErrorCode::kNotFound, "its kind is not served");
+    if (attempt.done) return attempt.done(refused);
+    return failed(attempt.what, refused.error().message);
+  }
+  attempt.began = cluster_.executor().now();
+  attempt.give_up = attempt.began + kGiveUp;
+  const uint64_t number = next_number_++;
+  attempts_.emplace(number, std::move(attempt));
+  try_send(number);
+}
+
+void PatientClient::try_send(uint64_t number) {
+  cluster_.request(attempts_.at(number).request, [this, number](const Result<control::ApiResponse>& result) { answered(number, result); });
+}
+
+void PatientClient::answered(uint64_t number, const Result<control::ApiResponse>& result) {
+  Attempt& attempt = attempts_.at(number);
+  const auto now = cluster_.executor().now();
+  const ErrorCode code = result ? ErrorCode::kInternalError : result.error().code;
+  // Who has asked before and finds what he deletes gone has what he wanted.
+  const bool again = now + kGiveUp >= attempt.give_up + kRetry;
+  const bool is_gone = code == ErrorCode::kNotFound && again && attempt.request.verb == control::Verb::kDelete;
+  const bool may_come = code == ErrorCode::kNotFound && applying_ > attempt.own_applies;
+  if (!result && !is_gone && (is_of_the_moment(code) || may_come) && now < attempt.give_up) {
+    attempt.told = result.error().message;
+    // Patience is for what the server answers: who finds it away comes back when it is there.
+    if (code == ErrorCode::kServiceUnavailable) attempt.give_up = now + kGiveUp;
+    cluster_.executor().after(kRetry, [this, number] { try_send(number); });
+    return;
+  }
+  const Attempt over = std::move(attempts_.extract(number).mapped());
+  if (over.done) {
+    over.done(result || is_gone ? Status() : Status(result.error()));
+  } else if (!result && !is_gone) {
+    failed(over.what, result.error().message);
+  }
+}
+
+std::vector<std::string> PatientClient::unanswered() const {
+  std::vector<std::string> all;
+  for (const auto& [number, attempt] : attempts_) {
+    if (cluster_.executor().now() - attempt.began <= kRetry) continue;
+    all.push_back(cat(attempt.what, ": ", attempt.told.empty() ? "nobody has answered" : attempt.told));
+  }
+  return all;
 }
 
 void PatientClient::set_unschedulable(const std::string& node, bool unschedulable, Done done) {

@@ -4,13 +4,14 @@
 #include <utility>
 
 #include "control/base/text.h"
-#include "sim/convergence.h"
 
 namespace minik::sim {
 
 namespace {
 
 constexpr Duration kLookPeriod = seconds(1);
+// One good second says little: what crashes again and again has them, too.
+constexpr Duration kRestLasts = seconds(10);
 // Of a cluster that has not converged; the rest is counted.
 constexpr size_t kPendingShownMax = 8;
 
@@ -140,6 +141,8 @@ void Run::look() {
   }
   if (!scenario_.convergence) {
     over_ = true;
+    if (const auto open = actions_->unanswered(); !open.empty()) fail("every action has happened", join(open, "; "));
+    for (const auto& what : actions_->unfinished()) note(cat("not over at the end: ", what));
   } else if (!healed_) {
     heal();
   } else {
@@ -168,26 +171,31 @@ void Run::check_invariants() {
 
 void Run::heal() {
   healed_ = true;
+  judge_.emplace(scenario_.convergence->except);
   triggers_->stop();
   note("everything heals");
   injector_->end_all();
 }
 
 void Run::check_convergence() {
-  auto pending = not_converged(cluster_->store(), scenario_.convergence->except);
+  auto pending = judge_->pending(cluster_->store(), cluster_->executor().now());
   if (!cluster_->api_running()) pending.insert(pending.begin(), "the API server does not run");
   for (const auto& component : cluster_->components()) {
     if (cluster_->running(component)) continue;
     pending.insert(pending.begin(), cat(component.is_single_controller() ? "" : "the ", component.name,
                                         component == Component::kControllers ? " do not run" : " does not run"));
   }
-  const auto unfinished = actions_->unfinished();
-  pending.insert(pending.end(), unfinished.begin(), unfinished.end());
-  const Duration since = now() - scenario_.duration;
-  if (!pending.empty() && since < scenario_.convergence->within) return;
+  for (const auto& what : {actions_->unanswered(), actions_->unfinished()}) pending.insert(pending.end(), what.begin(), what.end());
+  if (pending.empty()) {
+    if (!at_rest_since_) at_rest_since_ = now();
+    if (now() - *at_rest_since_ < kRestLasts) return;
+  } else {
+    at_rest_since_.reset();
+    if (now() - scenario_.duration < scenario_.convergence->within) return;
+  }
   over_ = true;
   convergence_ = {cat("everything comes to rest within ", format_duration(scenario_.convergence->within), " after the faults"),
-                  pending.empty(), now(), {}};
+                  pending.empty(), at_rest_since_.value_or(now()), {}};
   if (pending.size() > kPendingShownMax) {
     const size_t more = pending.size() - kPendingShownMax;
     pending.resize(kPendingShownMax);

@@ -2,7 +2,7 @@
 // A pure function of (scenario, seed): the same outcome and the same trace hash every time.
 //
 //   faults' phase: timeline, faults          convergence: everything healed
-//   |--------------- spec.duration ----------|------- until nothing is pending, or spec.convergence.within
+//   |--------------- spec.duration ----------|------- until nothing is pending for ten seconds, or spec.convergence.within
 //
 // Expectations are checked every virtual second and at the end; the invariants (invariants/) are told of every change.
 //
@@ -19,6 +19,7 @@
 #include "control/audit/auditor.h"
 #include "sim/actions.h"
 #include "sim/cluster.h"
+#include "sim/convergence.h"
 #include "sim/expectations.h"
 #include "sim/fault_injector.h"
 #include "sim/invariants.h"
@@ -102,6 +103,8 @@ class Run {
   std::function<std::string()> outer_context_;
   bool timeline_over_ = false, healed_ = false, over_ = false;
   std::vector<std::unique_ptr<Action>> injected_;
+  std::optional<ConvergenceJudge> judge_;  // once everything has healed
+  std::optional<Duration> at_rest_since_;
   std::optional<Finding> convergence_;
 };
 

@@ -20,8 +20,8 @@ bool SimulatedRuntime::answers(const Sandbox& sandbox, const Container& c) {
   // Of more requests than it can answer, its probes get their share.
   const ImageLoad* load = load_of(c);
   const int64_t most = c.behaviour->capacity_requests;
-  if (!load || most == 0 || load->running == 0) return true;
-  const int64_t share = load->requests / load->running;
+  if (!load || most == 0 || load->running() == 0) return true;
+  const int64_t share = load->requests / load->running();
   return share <= most || rng_.below(static_cast<uint64_t>(share)) < static_cast<uint64_t>(most);
 }
 
@@ -29,8 +29,8 @@ bool SimulatedRuntime::answers(const Sandbox& sandbox, const Container& c) {
 Duration SimulatedRuntime::probe_time(const Container& c) const {
   const ImageLoad* load = load_of(c);
   const int64_t most = c.behaviour->capacity_requests;
-  if (!load || most == 0 || load->running == 0) return kProbeTime;
-  const int64_t room = most - load->requests / load->running;
+  if (!load || most == 0 || load->running() == 0) return kProbeTime;
+  const int64_t room = most - load->requests / load->running();
   return room > 0 ? std::min(kProbeTime * most / room, kProbeTimeMax) : kProbeTimeMax;
 }
 

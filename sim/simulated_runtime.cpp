@@ -54,8 +54,7 @@ SimulatedRuntime::SimulatedRuntime(Executor& executor, Rng rng, Surroundings& su
 SimulatedRuntime::~SimulatedRuntime() {
   *alive_ = false;
   for (const auto& [id, container] : containers_) {
-    ImageLoad* load = load_of(container);
-    if (load && container.status.state == ContainerState::kRunning) --load->running;
+    if (container.status.state == ContainerState::kRunning) leave_load(container);
   }
 }
 
@@ -217,11 +216,10 @@ void SimulatedRuntime::start_container(const std::string& id, Done<ContainerStat
 
 void SimulatedRuntime::started(const std::string& id, Container& c) {
   const ImageBehaviour& behaviour = *c.behaviour;
+  join_load(c);
   c.status.state = ContainerState::kRunning;
   c.status.started = executor_.wall_now();
-  c.cpu_known_at = c.status.started;
   write_to_disk(id, c);
-  if (ImageLoad* load = load_of(c)) ++load->running;
   c.ready_at = executor_.now() + behaviour.ready.draw(rng_) * slowness_;
   const auto end_after = [&](Duration after, int code) {
     executor_.after(after, [this, alive = alive_, id, code] {
@@ -261,7 +259,7 @@ void SimulatedRuntime::look_after(const std::string& id) {
     return;
   }
   if (c.spins != (lacks && c.behaviour->spin_milli_cpu > 0)) {
-    count_cpu(c);
+    count_cpu();
     c.spins = !c.spins;
     count_cpu_wanted();
   }
@@ -273,8 +271,7 @@ void SimulatedRuntime::look_after(const std::string& id) {
 void SimulatedRuntime::forget_container(const std::string& id) {
   const auto found = containers_.find(id);
   if (found == containers_.end()) return;
-  ImageLoad* load = load_of(found->second);
-  if (load && found->second.status.state == ContainerState::kRunning) --load->running;
+  if (found->second.status.state == ContainerState::kRunning) leave_load(found->second);
   disk_.remove_container(id, executor_.now());
   containers_.erase(found);
   count_cpu_wanted();
@@ -288,9 +285,8 @@ void SimulatedRuntime::end_container(const std::string& id, int exit_code, std::
   const auto found = containers_.find(id);
   if (found == containers_.end() || found->second.status.state != ContainerState::kRunning) return;
   auto& status = found->second.status;
-  count_cpu(found->second);
+  leave_load(found->second);
   disk_.ended(id, executor_.now());
-  if (ImageLoad* load = load_of(found->second)) --load->running;
   status.state = ContainerState::kExited;
   status.finished = executor_.wall_now();
   status.exit_code = exit_code;
@@ -383,6 +379,7 @@ void SimulatedRuntime::remove_container(const std::string& id, Done<Unit> done) 
 void SimulatedRuntime::update_container(const std::string& id, const control::ContainerResources& resources, Done<Unit> done) {
   Result<Unit> result = Error(ErrorCode::kNotFound, cat("no container ", id));
   if (const auto found = containers_.find(id); found != containers_.end()) {
+    count_cpu();
     found->second.memory_limit_bytes = resources.memory_limit_bytes;
     found->second.milli_cpu_limit = resources.cpu_quota_us > 0 ? resources.cpu_quota_us * 1000 / resources.cpu_period_us : 0;
     count_cpu_wanted();
@@ -456,10 +453,10 @@ void SimulatedRuntime::remove_image(const std::string& id, Done<Unit> done) {
 }
 
 void SimulatedRuntime::stats(Done<std::vector<control::ContainerStats>> done) {
+  count_cpu();
   std::vector<control::ContainerStats> all;
-  for (auto& [id, container] : containers_) {
+  for (const auto& [id, container] : containers_) {
     if (container.status.state != ContainerState::kRunning) continue;
-    count_cpu(container);
     const int64_t memory = held_memory_of(container);
     all.push_back({id, container.status.name, container.status.sandbox_id, container.cpu_usage_ns, memory, memory, 1});
   }

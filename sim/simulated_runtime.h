@@ -48,8 +48,11 @@ class SimulatedRuntime : public control::ContainerRuntime {
   void set_disk_full(bool full) { disk_.set_full(full); }
   void set_disk_capacity(int64_t bytes) { disk_.set_capacity(bytes); }
   // 0: as much as anybody likes.
+  void set_cpu_capacity(int64_t milli_cpu) { milli_cpu_ = milli_cpu; }
   void set_memory_capacity(int64_t bytes) { memory_bytes_ = bytes; }
-  // Whether what its containers use of it changes while none of them starts.
+  // Brings the counters of its containers up to this moment.
+  void count_cpu();
+  // Whether what its containers use of its memory changes while none of them starts.
   bool memory_moves() const;
   // Told when one has begun that uses memory.
   void on_memory_used(std::function<void()> listener) { memory_used_listener_ = std::move(listener); }
@@ -117,10 +120,12 @@ class SimulatedRuntime : public control::ContainerRuntime {
     int64_t memory_limit_bytes = 0, milli_cpu_limit = 0;  // 0: none
     int64_t oom_score_adj = 0;
     std::set<std::string> empty_dirs;  // that it may write to
-    int64_t cpu_usage_ns = 0;  // up to cpu_known_at
-    WallTime cpu_known_at;
+    int64_t cpu_usage_ns = 0;  // up to cpu_known_at_
   };
-  void count_cpu(Container& container) const;
+  int64_t milli_cpu_of(const Container& container) const;
+  // Before a container begins to run, and before it no longer does.
+  void join_load(const Container& container);
+  void leave_load(const Container& container);
   ImageLoad* load_of(const Container& container) const;
   const ImageBehaviour& behaviour_of(std::string_view image) const;
   int64_t requests_of(const Container& container) const;
@@ -166,7 +171,8 @@ class SimulatedRuntime : public control::ContainerRuntime {
   int64_t slowness_ = 1, disk_slowness_ = 1;
   std::set<std::string> failing_probes_;        // by pod uid
   std::map<std::string, std::string> tokens_;  // by pod uid, the one that was projected last; of those that ask
-  int64_t memory_bytes_ = 0;
+  int64_t milli_cpu_ = 0, memory_bytes_ = 0;
+  Instant cpu_known_at_;
   bool memory_watched_ = false;
   std::function<void()> memory_used_listener_;
   int64_t milli_cpu_wanted_ = 0;

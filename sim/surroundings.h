@@ -14,11 +14,17 @@
 
 namespace minik::sim {
 
+class SimulatedRuntime;
+
 // The load of one image at a moment, and who shares it.
 struct ImageLoad {
   int64_t milli_cpu = 0;
   int64_t requests = 0;
-  int64_t running = 0;
+  std::vector<SimulatedRuntime*> on;  // the machine of each container that shares it
+
+  int64_t running() const { return static_cast<int64_t>(on.size()); }
+  // Before it or the number of its containers changes: what they have used until now is counted.
+  void settle() const;
 };
 
 struct RegistryTrouble {
@@ -50,7 +56,7 @@ struct Surroundings {
 
   explicit Surroundings(std::vector<ImageBehaviour> of_images) : images(std::move(of_images)) {
     for (const auto& image : images) {
-      loads.push_back({image.load_milli_cpu, image.load_requests, 0});
+      loads.push_back({image.load_milli_cpu, image.load_requests, {}});
       wants_cpu |= image.milli_cpu > 0 || image.spin_milli_cpu > 0;
       uses_memory |= image.uses_memory();
       asks |= !image.lists.empty();

@@ -54,6 +54,12 @@ struct SimulatedClient::Link : std::enable_shared_from_this<Link> {
     return delays.chance.open(executor.now()) ? drawn : (min + max) / 2;
   }
   Duration request_delay() { return draw(delays.request_min, delays.request_max); }
+  // Of a request that leaves now and would take so long.
+  Duration on_the_way(Duration delay) {
+    if (!in_order) return delay;
+    last_arrives = std::max(executor.now() + delay, last_arrives + nanoseconds(1));
+    return last_arrives - executor.now();
+  }
 
   void end(const std::shared_ptr<Pipe>& pipe, Status status) {
     if (!pipe->open) return;
@@ -134,6 +140,8 @@ struct SimulatedClient::Link : std::enable_shared_from_this<Link> {
   std::function<bool(const ApiRequest&)> on_send;
   std::function<void(const ApiRequest&)> on_done;
   ApiGate* gate = nullptr;
+  bool in_order = false;
+  Instant last_arrives;  // where they are in order
   bool connected = true;
   bool abandoned = false;  // nobody hears any more
   std::vector<std::shared_ptr<Exchange>> held;
@@ -168,7 +176,7 @@ struct SimulatedClient::Exchange {
     // Where no server runs the connection is refused at once, and nothing arrives later.
     exchange->lost = link->server() == nullptr;
     const Duration wait = link->gate && !exchange->lost ? link->gate->wait() : Duration{};
-    link->executor.after(link->request_delay() + wait, [exchange] { arrive(exchange); });
+    link->executor.after(link->on_the_way(link->request_delay() + wait), [exchange] { arrive(exchange); });
   }
 
   static void arrive(const std::shared_ptr<Exchange>& exchange) {
@@ -254,6 +262,8 @@ void SimulatedClient::on_send(std::function<bool(const ApiRequest&)> hook) { lin
 void SimulatedClient::on_done(std::function<void(const ApiRequest&)> hook) { link_->on_done = std::move(hook); }
 
 void SimulatedClient::set_gate(ApiGate* gate) { link_->gate = gate; }
+
+void SimulatedClient::keep_order() { link_->in_order = true; }
 
 void SimulatedClient::set_connected(bool connected) {
   link_->connected = connected;

@@ -103,6 +103,8 @@ class SimulatedClient : public control::Client {
   std::unique_ptr<control::WatchHandle> watch(control::ApiRequest request,
                                               control::WatchCallbacks callbacks) override;
 
+  // From now on its requests arrive in the order in which they leave, as on one connection.
+  void keep_order();
   // Cuts or heals the link; open watches end when it is cut.
   void set_connected(bool connected);
   bool connected() const;

@@ -1,5 +1,6 @@
 #include "sim/triggers.h"
 
+#include "control/api/twin_kinds.h"
 #include "control/base/text.h"
 
 namespace minik::sim {
@@ -25,10 +26,15 @@ std::string_view name_of(const control::ApiRequest& request) {
   return request.name.empty() ? control::object_name(request.body) : std::string_view(request.name);
 }
 
+control::KindId stored_kind(const control::Schema& schema, control::KindId asked_for) {
+  const auto* twin = control::twin_of(asked_for);
+  return twin ? twin->stored : schema.resource(asked_for).stored_as();
+}
+
 }  // namespace
 
 bool WriteMatch::matches(const control::Schema& schema, const std::string& who, const control::ApiRequest& request) const {
-  return (!verb || *verb == request.verb) && (!kind || *kind == schema.resource(request.kind).stored_as()) &&
+  return (!verb || *verb == request.verb) && (!kind || *kind == stored_kind(schema, request.kind)) &&
          (namespace_.empty() || namespace_ == request.namespace_) &&
          (name.empty() || name == name_of(request)) &&
          (subresource.empty() || subresource == request.subresource) && is_component(component, who);
@@ -55,8 +61,12 @@ void Triggers::arm(const Trigger& trigger, std::function<void()> fire, std::stri
   switch (trigger.when) {
     case Trigger::When::kAt:
       waiting->fired = true;
-      cluster_.executor().after(Instant{trigger.at.ns} - cluster_.executor().now(), [this, waiting] {
-        if (!stopped_) waiting->fire();
+      moments_[trigger.at].push_back(waiting);
+      if (moments_[trigger.at].size() > 1) break;
+      cluster_.executor().after(Instant{trigger.at.ns} - cluster_.executor().now(), [this, at = trigger.at] {
+        for (const auto& due : moments_[at]) {
+          if (!stopped_) due->fire();
+        }
       });
       break;
     case Trigger::When::kRandom:

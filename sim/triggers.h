@@ -1,9 +1,11 @@
-// Triggers: waits for what a scenario's actions and faults wait for, and fires them, each in a task of its own.
+// Triggers: waits for what a scenario's actions and faults wait for, and fires them: those of one moment in the order in
+// which they were armed, all others each in a task of its own.
 //
 // Owned by a run. What it watches is the cluster's requests and stored state; nothing it does is seen by the cluster.
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -41,6 +43,7 @@ class Triggers {
   SimulatedCluster& cluster_;
   Rng rng_;
   std::vector<std::shared_ptr<Waiting>> waiting_;
+  std::map<Duration, std::vector<std::shared_ptr<Waiting>>> moments_;  // of kAt
   bool watches_ = false, stopped_ = false;
 };
 

@@ -125,19 +125,35 @@ std::optional<Decision> decide(Round& round, const PodsAndUsage& known, ScalingH
 struct HorizontalPodAutoscaler::Impl : std::enable_shared_from_this<Impl> {
   Impl(const Schema& s, Executor& e, Client& c, InformerSet& i, EventRecorder& r, MetricRegistry& m,
        HorizontalPodAutoscalerOptions o)
-      : schema(s), executor(e), client(c), informers(i), recorder(r), metrics(m), options(o), timer(e) {}
+      : schema(s), executor(e), client(c), informers(i), recorder(r), metrics(m), options(o) {}
 
   const ObjectCache& cache(KindId kind) const { return informers.find(kind)->cache(); }
 
-  void tick() {
-    timer.arm(options.sync_period, [this] { tick(); });
-    std::set<std::string> known;
-    for (const auto& autoscaler : cache(kinds::kHorizontalpodautoscalers).list()) {
-      known.insert(std::string(object_uid(autoscaler)));
-      begin(autoscaler);
-    }
-    std::erase_if(histories, [&](const auto& entry) { return !known.contains(entry.first); });
-    std::erase_if(selections, [&](const auto& entry) { return !known.contains(entry.first); });
+  // Each has a beat of its own, the first when it has been there for as long.
+  void look_after(const Value& autoscaler) {
+    const std::string uid(object_uid(autoscaler));
+    if (beats.insert(uid).second) look_later(key_of(autoscaler), uid);
+  }
+
+  void look_later(const ObjectKey& key, const std::string& uid) {
+    executor.after(options.sync_period, [weak = weak_from_this(), key, uid] {
+      const auto self = weak.lock();
+      if (!self) return;
+      const Value autoscaler = self->cache(kinds::kHorizontalpodautoscalers).find(key.namespace_, key.name);
+      if (object_uid(autoscaler) != uid) {
+        self->beats.erase(uid);
+        self->histories.erase(uid);
+        self->selections.erase(uid);
+        return;
+      }
+      self->begin(autoscaler);
+      self->look_later(key, uid);
+    });
+  }
+
+  void start() {
+    started = true;
+    for (const auto& autoscaler : cache(kinds::kHorizontalpodautoscalers).list()) look_after(autoscaler);
   }
 
   template <typename Then>
@@ -323,8 +339,9 @@ struct HorizontalPodAutoscaler::Impl : std::enable_shared_from_this<Impl> {
     LabelSelector selector;
   };
   std::map<std::string, Selection> selections;      // by the autoscaler's uid: the pods of its target
-  std::set<std::string> running;                    // uids with a round under way
-  ScopedTimer timer;
+  std::set<std::string> beats;                      // uids that are looked at
+  std::set<std::string> running;                    // those with a round under way
+  bool started = false;
 };
 
 HorizontalPodAutoscaler::HorizontalPodAutoscaler(const Schema& schema, Executor& executor, Client& client,
@@ -332,13 +349,10 @@ HorizontalPodAutoscaler::HorizontalPodAutoscaler(const Schema& schema, Executor&
                                                  MetricRegistry& metrics, HorizontalPodAutoscalerOptions options)
     : impl_(std::make_shared<Impl>(schema, executor, client, informers, events, metrics, options)) {
   informers.of(kinds::kPods).cache().group_by_labels();
-  // A new or changed one does not wait for its turn.
   informers.of(kinds::kHorizontalpodautoscalers)
-      .subscribe([weak = std::weak_ptr(impl_)](const Value& before, const Value& after) {
+      .subscribe([weak = std::weak_ptr(impl_)](const Value&, const Value& after) {
         const auto impl = weak.lock();
-        if (!impl || !impl->timer.armed() || !after.has_value()) return;
-        if (before.has_value() && before[keys::kSpec] == after[keys::kSpec]) return;
-        impl->begin(after);
+        if (impl && impl->started && after.has_value()) impl->look_after(after);
       });
 }
 
@@ -346,7 +360,7 @@ HorizontalPodAutoscaler::~HorizontalPodAutoscaler() = default;
 
 void HorizontalPodAutoscaler::start() {
   impl_->informers.when_synced([weak = std::weak_ptr(impl_)] {
-    if (const auto impl = weak.lock()) impl->tick();
+    if (const auto impl = weak.lock()) impl->start();
   });
 }
 

@@ -1,4 +1,4 @@
-// HorizontalPodAutoscaler: every 15 s, as many replicas as the measured usage asks for.
+// HorizontalPodAutoscaler: every 15 s from its creation on, as many replicas as the measured usage asks for.
 //
 //   scale of the target -> PodMetrics of its pods -> propose() per metric, the largest wins
 //                       -> limit_wish() -> scale, status, events

@@ -5,6 +5,7 @@
 #include <map>
 #include <vector>
 
+#include "control/api/twin_kinds.h"
 #include "control/base/text.h"
 #include "control/controllers/pods.h"
 #include "control/object/diff.h"
@@ -24,7 +25,7 @@ namespace {
 const ResourceInfo* find_resource(const std::string& word) {
   const std::string wanted = to_lower(word);
   for (const auto& resource : control::Schema::builtin().resources()) {
-    if (!resource.has_verb("get")) continue;
+    if (!resource.has_verb("get") || control::twin_of(resource.id)) continue;  // what is shown is what is stored
     if (wanted == resource.plural || wanted == resource.singular || wanted == to_lower(resource.kind) ||
         wanted == resource.group_resource()) {
       return &resource;

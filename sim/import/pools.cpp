@@ -176,16 +176,6 @@ ImportedPools pools_of(const std::vector<Value>& nodes, Notes& notes) {
       add_pool(group, free_name(zone.empty() ? group.name : cat(group.name, "-", pool_name(zone))), {zone}, result);
     }
   }
-  // A single machine among several pools bears the pool's own name.
-  if (result.pools.size() > 1) {
-    for (const auto& pool : result.pools) {
-      if (pool.get("count").as_int() != 1) continue;
-      const std::string name = pool.get("name").string();
-      for (auto& [node, machine] : result.machine_of) {
-        if (machine == name + "-0") machine = name;
-      }
-    }
-  }
   for (const auto& node : nodes) {
     const std::string& machine = result.machine_of.at(std::string(control::object_name(node)));
     if (const auto& host = node[keys::kMetadata][keys::kLabels].get(kHost); host.is_string()) result.machine_of_host[host.string()] = machine;

@@ -1,12 +1,15 @@
 // No rollout leaves its bounds: the sizes that a Deployment gives its ReplicaSets never sum up to more than replicas and
 // surge, and no shrinking of a set takes the sum below replicas less what may be unavailable.
-// Not verified: Deployments whose last change their controller has not seen, paused ones, and availability itself:
-// pods that crash and nodes that die take it away without a rollout.
+// Not verified: Deployments whose last change their controller has not seen, paused ones, what somebody else has made of
+// a set's size, and availability itself: pods that crash and nodes that die take it away without a rollout.
+#include <algorithm>
+
 #include "control/base/text.h"
 #include "control/controllers/deployment.h"
 #include "control/controllers/pods.h"
 #include "control/object/keys.h"
 #include "control/schema/kinds.h"
+#include "sim/component.h"
 #include "sim/invariants.h"
 
 namespace minik::sim {
@@ -39,7 +42,7 @@ class RolloutBounds : public Invariant {
     if (before == after) return;
     const int64_t sum = sizes_[owner] += after - before;
     if (sum == 0 && deleted) sizes_.erase(owner);
-    if (const auto found = deployments_.find(owner); found != deployments_.end()) check(found->second, sum, after - before);
+    if (const auto found = deployments_.find(owner); found != deployments_.end() && !sized_by_client(event.object)) check(found->second, sum, after - before);
   }
 
   void look(const control::Store&, Instant, Instant) override {}
@@ -50,6 +53,15 @@ class RolloutBounds : public Invariant {
 
  private:
   static int64_t size_of(const Value& set) { return set.has_value() ? set[keys::kSpec][keys::kReplicas].as_int() : 0; }
+
+  // Whoever has set the size last manages it; before the first write of a client nobody is noted.
+  static bool sized_by_client(const Value& set) {
+    return std::ranges::any_of(set[keys::kMetadata][keys::kManagedFields].items(), [](const Value& entry) {
+      const auto manager = entry[keys::kManager].as_string();
+      if (manager == Component::kControllers.name || manager.starts_with("controller:")) return false;
+      return entry[keys::kFieldsV1].get("f:spec").contains("f:replicas");
+    });
+  }
 
   void check(const Value& deployment, int64_t sum, int64_t change) {
     const Value& spec = deployment[keys::kSpec];

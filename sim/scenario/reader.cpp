@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "control/api/twin_kinds.h"
 #include "control/base/typo.h"
 #include "control/controllers/controller_manager.h"
 #include "control/schema/schema.h"
@@ -250,8 +251,9 @@ Result<Distribution> Reader::signed_distribution(const Value& map, const std::st
 }
 
 Result<control::KindId> Reader::kind(const std::string& path, std::string_view name) const {
+  // Of two forms of one stored object (twin_kinds.h) the stored one: what is said of it is judged by what is stored.
   for (const auto& resource : control::Schema::builtin().resources()) {
-    if (resource.kind == name && resource.has_verb("create")) return resource.id;
+    if (resource.kind == name && resource.has_verb("create") && !control::twin_of(resource.id)) return resource.id;
   }
   if (const auto* custom = definition_of(definitions_, name)) return custom->id;
   std::vector<std::string_view> known;
@@ -334,7 +336,7 @@ Result<NodeChoice> Reader::nodes(const Value& value, const std::string& path,
   MINIK_TRY(only(value, path, known));
   MINIK_ASSIGN(choice.names, texts(value, path, "names"));
   for (const auto& name : choice.names) {
-    if (!pools_.empty() && !names_node(pools_, name)) return error(path + ".names", cat("there is no node ", quoted(name)));
+    if (!pools_.empty() && !names_node(pools_, name)) return error(path + ".names", cat("there is no node ", quoted(name), "; there are ", known_nodes(pools_)));
   }
   MINIK_ASSIGN(choice.pool, text(value, path, "pool", ""));
   MINIK_ASSIGN(choice.zone, text(value, path, "zone", ""));

@@ -35,7 +35,7 @@ TEST(SingleControllers, OneIsMissedWhileTheOthersGoOn) {
   EXPECT_EQ(run.store().count(kinds::kReplicasets), 1U) << "nobody makes the ReplicaSet of the new image";
   EXPECT_EQ(run.condition("node-1", "Ready"), "Unknown") << "who looks after nodes does so";
   EXPECT_EQ(run.ready_pods(), 6) << "lost pods are replaced";
-  EXPECT_TRUE(run.until([&] { return run.store().count(kinds::kReplicasets) == 2; }, seconds(20)));
+  EXPECT_TRUE(run.until([&] { return run.store().count(kinds::kReplicasets) == 2; }, seconds(30))) << "once it has the lease";
 }
 
 TEST(SingleControllers, OneDiesBetweenTwoOfItsWrites) {

@@ -43,7 +43,9 @@ TEST(ApiFaults, LeadersEndAfterTenSecondsWithoutAServerAndComeBackAfterIt) {
   EXPECT_FALSE(cluster.running(Component::kControllers));
   run.to(minutes(4) + seconds(41));
   EXPECT_TRUE(cluster.running(Component::kControllers));
-  EXPECT_TRUE(cluster.running(Component::kScheduler)) << "its own fault is over, too";
+  EXPECT_FALSE(cluster.running(Component::kScheduler)) << "its own fault is over, and the lease of who died is not";
+  run.to(minutes(4) + seconds(54));
+  EXPECT_TRUE(cluster.running(Component::kScheduler));
 }
 
 TEST(ApiFaults, LatencyErrorsAndThrottlingMakeItSlowButRight) {

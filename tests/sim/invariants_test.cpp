@@ -154,6 +154,62 @@ TEST(Invariants, EachBreaksWhereItsRuleIsBrokenAndNowhereElse) {
   }
 }
 
+std::string asks_for(std::string_view cpu, std::string_view node = "node-1") {
+  return cat(node.empty() ? "" : cat("nodeName: ", node, ", "), "containers: [{name: c, resources: {requests: {cpu: ", cpu, "}}}]");
+}
+
+TEST(Invariants, WhatTheSchedulerBindsCountsBeforeTheNodeHasTakenIt) {
+  World world;
+  bind_two_pods(world, "500m");
+  const auto pending = [&](std::string_view name, std::string_view node) {
+    world.put(kinds::kPods, cat("{metadata: {name: ", name, ", namespace: shop, uid: ", name, "}, spec: {", asks_for("600m", node), "}, status: {phase: Pending}}"));
+  };
+  for (const auto* node : {"", "node-1"}) pending("x", node);
+  EXPECT_EQ(world.broken(), "");
+  for (const auto* node : {"", "node-1"}) pending("y", node);
+  EXPECT_NE(world.broken().find("no node is overcommitted: node node-1 has 2 pods with 1200m CPU"), std::string::npos) << world.broken();
+}
+
+TEST(Invariants, WhatIsSentPastTheSchedulerIsTheNodesToRefuse) {
+  World world;
+  bind_two_pods(world, "500m");
+  const std::string sent = cat("{metadata: {name: x, namespace: shop, uid: x}, spec: {", asks_for("3"), "}, status: {phase: ");
+  world.put(kinds::kPods, cat(sent, "Pending}}"));
+  world.put(kinds::kPods, cat(sent, "Failed, reason: OutOfcpu}}"));
+  EXPECT_EQ(world.broken(), "");
+  world.put(kinds::kPods, cat("{metadata: {name: y, namespace: shop, uid: y}, spec: {", asks_for("3"), "}, status: {phase: Running}}"));
+  EXPECT_NE(world.broken(), "") << "it has not";
+}
+
+TEST(Invariants, AResizeCountsWhenTheNodeHasMadeRoomForIt) {
+  World world;
+  bind_two_pods(world, "400m");
+  const auto resized = [&](std::string_view given) {
+    world.put(kinds::kPods, cat("{metadata: {name: a, namespace: shop, uid: a}, spec: {", asks_for("5"),
+                                "}, status: {phase: Running, containerStatuses: [{name: c, allocatedResources: {cpu: ", given, "}}]}}"));
+  };
+  resized("400m");
+  EXPECT_EQ(world.broken(), "") << "what the node cannot do is Infeasible";
+  resized("5");
+  EXPECT_NE(world.broken(), "");
+}
+
+TEST(Invariants, WhoeverSizesASetByHandIsNoRollout) {
+  World world;
+  world.put(kinds::kDeployments, R"({metadata: {name: web, namespace: shop, uid: d, generation: 2},
+    spec: {replicas: 3, strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 1, maxUnavailable: 1}}}, status: {observedGeneration: 2}})");
+  const auto set = [&](int64_t replicas, std::string_view manager) {
+    world.put(kinds::kReplicasets, cat("{metadata: {name: web-1, namespace: shop, uid: r, ownerReferences: [{uid: d, kind: Deployment, name: web, controller: true}], "
+                                       "managedFields: [{manager: ", manager, ", fieldsV1: {\"f:spec\": {\"f:replicas\": {}}}}]}, spec: {replicas: ", replicas, "}}"));
+  };
+  set(3, "controllers");
+  set(6, "kubectl");
+  set(3, "controller:deployment-controller");
+  EXPECT_EQ(world.broken(), "");
+  set(6, "controllers");
+  EXPECT_NE(world.broken(), "");
+}
+
 TEST(Invariants, AShrinkingRolloutKeepsWhatMustStay) {
   World broken;
   roll_out(broken, 1, 1);

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "control/base/text.h"
 #include "control/object/json.h"
+#include "control/schema/kinds.h"
+#include "sim/census.h"
 #include "sim/metrics_recorder.h"
 #include "sim/time_series.h"
 
@@ -148,6 +151,17 @@ TEST(Histories, KeepWhatWasAskedForWhenTheBudgetIsUsedUp) {
   EXPECT_EQ(all[0]->key, "default/last");
   EXPECT_LT(all.size(), 10U);
   EXPECT_EQ(histories.left_out() + all.size(), 50U);
+}
+
+TEST(Census, APodOnItsWayOutIsNoOldOne) {
+  const auto old_after = [](std::string_view status) {
+    Census census;
+    const Value set = *control::parse_json(cat(R"({"metadata":{"name":"db","namespace":"default"},"spec":{"replicas":3},"status":)", status, "}"));
+    census.on_write({control::LogRecord::Kind::kPut, control::kinds::kStatefulsets, {}, set, {}});
+    return census.rollouts().at("StatefulSet default/db").old;
+  };
+  EXPECT_EQ(old_after(R"({"replicas":3,"updatedReplicas":2,"currentReplicas":2,"currentRevision":"db-1","updateRevision":"db-1"})"), 0);
+  EXPECT_EQ(old_after(R"({"replicas":3,"updatedReplicas":1,"currentReplicas":2,"currentRevision":"db-1","updateRevision":"db-2"})"), 2);
 }
 
 }  // namespace

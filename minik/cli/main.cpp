@@ -1,3 +1,6 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
@@ -94,6 +97,27 @@ void explain(const CLI::ParseError& error, CLI::App& app, const std::vector<std:
   std::fprintf(stderr, "minik: %s\nRun %s --help for more.\n", what.c_str(), name.c_str());
 }
 
+// CLI11 takes -1 and what is too large for the largest number.
+void refuse_numbers_out_of_range(CLI::App& command) {
+  for (auto* option : command.get_options()) {
+    if (option->get_type_name() != "UINT") continue;
+    option->check([](const std::string& text) {
+      return parse_uint64(text) ? std::string() : cat(text, " is not a whole number from 0 to ", UINT64_MAX);
+    });
+  }
+  for (auto* one : command.get_subcommands([](CLI::App*) { return true; })) refuse_numbers_out_of_range(*one);
+}
+
+// Whether all that was printed got where it should. Who closes a pipe early has seen enough.
+bool was_written() {
+  struct stat out{};
+  const bool is_file = fstat(STDOUT_FILENO, &out) == 0 && !S_ISFIFO(out.st_mode) && !S_ISSOCK(out.st_mode);
+  const bool flushed = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  if (flushed || !is_file) return true;
+  std::fprintf(stderr, "minik: cannot write all to standard output: is its disk full?\n");
+  return false;
+}
+
 int run(int argc, char** argv) {
   CLI::App app("A whole Kubernetes in one binary, and the same control plane in virtual time.",
                "minik");
@@ -113,6 +137,7 @@ int run(int argc, char** argv) {
   add_kubectl(app, globals);
   add_image(app, globals);
   add_sim(app, globals);
+  refuse_numbers_out_of_range(app);
   std::vector<std::string> words(argv, argv + argc);
   globals.kubectl_words = take_kubectl_words(words);
   const std::vector<std::string> given = words;
@@ -144,5 +169,6 @@ int main(int argc, char** argv) {
   if (first == "demo-server") return minik::cli::run_demo_server();
   if (first == "daemon" && argc == 3) return minik::cli::run_daemon(argv[2]);
   if (first == "sim") minik::cli::start_with_huge_pages(argv);
-  return minik::cli::run(argc, argv);
+  const int code = minik::cli::run(argc, argv);
+  return minik::cli::was_written() ? code : 1;
 }

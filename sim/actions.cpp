@@ -92,19 +92,23 @@ void Actions::act(const Action&, const DeleteAction& action) {
   client_.send(std::move(request), cat("delete ", action.target.name));
 }
 
-std::vector<std::string> Actions::choose(const Action& from, const NodeChoice& choice) {
-  auto chosen = choose_nodes(cluster_, choice, rng_, [&](const std::string& name) { return cluster_.node_running(name); });
+// Whether its machine runs does not matter to what is done through the API.
+bool Actions::is_registered(const std::string& node) const { return cluster_.store().find(kinds::kNodes, "", node).has_value(); }
+
+std::vector<std::string> Actions::choose(const Action& from, const NodeChoice& choice, const std::function<bool(const std::string&)>& candidate) {
+  auto chosen = choose_nodes(cluster_, choice, rng_, candidate);
   if (chosen) return *std::move(chosen);
   client_.failed(from.text, chosen.error().message);
   return {};
 }
 
 void Actions::act(const Action& from, const CordonAction& action) {
-  for (const auto& node : choose(from, action.nodes)) client_.set_unschedulable(node, action.unschedulable);
+  const auto registered = [this](const std::string& node) { return is_registered(node); };
+  for (const auto& node : choose(from, action.nodes, registered)) client_.set_unschedulable(node, action.unschedulable);
 }
 
 void Actions::act(const Action& from, const DrainAction& action) {
-  for (const auto& node : choose(from, action.nodes)) {
+  for (const auto& node : choose(from, action.nodes, [this](const std::string& name) { return is_registered(name); })) {
     drains_.push_back(std::make_shared<Drain>(client_, node, action, [this, node](Drain::End end) {
       client_.note(cat(end == Drain::End::kDrained ? "drained " : "gave up draining ", node));
     }));
@@ -115,9 +119,9 @@ void Actions::act(const Action& from, const DrainAction& action) {
 void Actions::act(const Action& from, const UpgradePoolAction& action) {
   NodeChoice pool;
   pool.pool = action.pool;
-  auto nodes = choose(from, pool);
+  auto nodes = choose(from, pool, [this](const std::string& name) { return is_registered(name); });
   if (nodes.empty()) {
-    client_.failed(from.text, cat("no node of a pool ", action.pool, " is running"));
+    client_.failed(from.text, cat("the pool ", action.pool, " has no nodes"));
     return;
   }
   client_.note(cat("upgrade pool ", action.pool, ", ", nodes.size(), " nodes, ", action.max_unavailable, " at a time"));
@@ -146,17 +150,16 @@ void Actions::act(const Action& from, const SetLoadAction& action) {
 }
 
 void Actions::act(const Action& from, const StartNodesAction& action) {
-  auto chosen = choose_nodes(cluster_, action.nodes, rng_, [&](const std::string& name) { return !cluster_.node_running(name); });
-  if (!chosen) {
-    client_.failed(from.text, chosen.error().message);
-    return;
+  auto chosen = choose(from, action.nodes, [this](const std::string& name) { return !cluster_.node_running(name); });
+  for (const auto& name : chosen) {
+    client_.note(cat(from.text, " ", name, cluster_.node_running(name) ? " changes nothing: its machine is on" : ""));
   }
-  for (const auto& name : *chosen) client_.note(cat(from.text, " ", name));
-  faults_.start_nodes(*chosen);
+  std::erase_if(chosen, [this](const std::string& name) { return cluster_.node_running(name); });
+  faults_.start_nodes(chosen);
 }
 
 void Actions::act(const Action& from, const HealNodesAction& action) {
-  const auto chosen = choose(from, action.nodes);
+  const auto chosen = choose(from, action.nodes, [](const std::string&) { return true; });
   for (const auto& name : chosen) client_.note(cat(from.text, " ", name));
   faults_.heal_nodes(chosen);
 }

@@ -5,6 +5,7 @@
 // they take. Owned by a run; control thread only.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -43,7 +44,8 @@ class Actions {
   void act(const Action& from, const HealNodesAction& action);
   void act(const Action& from, const InjectAction& action);
 
-  std::vector<std::string> choose(const Action& from, const NodeChoice& choice);
+  bool is_registered(const std::string& node) const;
+  std::vector<std::string> choose(const Action& from, const NodeChoice& choice, const std::function<bool(const std::string&)>& candidate);
 
   SimulatedCluster& cluster_;
   FaultInjector& faults_;

@@ -52,14 +52,14 @@ std::string sentences_of(const SeedResult& result) {
 }  // namespace
 
 SeedResult result_of(uint64_t seed, const RunOutcome& outcome) {
-  SeedResult result{seed, {}, outcome.trace_hash, outcome.writes, outcome.virtual_time};
+  SeedResult result{seed, {}, outcome.trace_hash, outcome.writes, outcome.virtual_time, ""};
   std::ranges::copy_if(outcome.findings, std::back_inserter(result.failed),
                        [](const Finding& finding) { return !finding.held; });
   return result;
 }
 
 SeedResult broken_result(uint64_t seed, std::string why) {
-  return {seed, {{"the run ends", false, {}, std::move(why)}}, "", 0, {}};
+  return {seed, {{"the run ends", false, {}, std::move(why)}}, "", 0, {}, ""};
 }
 
 std::string write_result(const SeedResult& result) {
@@ -72,6 +72,7 @@ std::string write_result(const SeedResult& result) {
                                       {"trace", result.trace_hash},
                                       {"writes", static_cast<int64_t>(result.writes)},
                                       {"virtualNs", result.virtual_time.ns},
+                                      {"scenario", result.scenario.empty() ? Value() : Value(result.scenario)},
                                       {"failed", Value::array(std::move(failed))}}));
 }
 
@@ -84,6 +85,7 @@ Result<SeedResult> read_result(std::string_view line) {
   SeedResult result;
   result.seed = *seed;
   result.trace_hash = value["trace"].string();
+  result.scenario = value["scenario"].string();
   result.writes = static_cast<uint64_t>(std::max<int64_t>(0, value["writes"].as_int()));
   result.virtual_time = Duration{value["virtualNs"].as_int()};
   for (const auto& finding : value["failed"].items()) {

@@ -19,6 +19,7 @@ struct SeedResult {
   std::string trace_hash;       // empty: the run did not end
   uint64_t writes = 0;
   Duration virtual_time;
+  std::string scenario;         // the SHA-256 of its text, where results of several may meet
 
   bool passed() const { return failed.empty() && !trace_hash.empty(); }
 };

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "control/api/twin_kinds.h"
 #include "control/base/text.h"
+#include "sim/custom_kinds.h"
 
 namespace minik::sim {
 
@@ -26,6 +28,23 @@ bool needs_disk(const Scenario& scenario) {
            const auto* inject = std::get_if<InjectAction>(&action.what);
            return inject && needs_disk(inject->fault);
          });
+}
+
+// What is to be changed must be there, or among what is applied first: whoever injects is told so at once.
+Status check_targets(const SimulatedCluster& cluster, const std::vector<Action>& actions) {
+  for (const auto& action : actions) {
+    if (std::holds_alternative<ApplyAction>(action.what)) return {};
+    const auto* patch = std::get_if<PatchAction>(&action.what);
+    const auto* removal = std::get_if<DeleteAction>(&action.what);
+    if (!patch && !removal) continue;
+    const ObjectReference& target = patch ? patch->target : removal->target;
+    const auto served = served_kind(cluster.schema(), target.id);
+    const control::TwinKind* twin = served ? control::twin_of(*served) : nullptr;
+    const auto kind = twin ? std::optional(twin->stored) : served;
+    if (kind && cluster.store().find(*kind, target.namespace_, target.name).has_value()) continue;
+    return Error(ErrorCode::kNotFound, cat(action.place, ": ", action.text, ": there is no ", target.text()));
+  }
+  return {};
 }
 
 }  // namespace
@@ -121,6 +140,7 @@ void Run::advance(Duration until, const std::function<bool()>& interrupt) {
 
 Status Run::inject(std::string_view text, std::string_view name) {
   MINIK_ASSIGN(auto actions, parse_actions(text, name, &scenario_));
+  MINIK_TRY(check_targets(*cluster_, actions));
   for (auto& action : actions) {
     // Drains and upgrades go on for longer than this call.
     injected_.push_back(std::make_unique<Action>(std::move(action)));

@@ -76,7 +76,7 @@ constexpr std::string_view kSchema = R"({
       "required": ["nodes"],
       "additionalProperties": false,
       "properties": {
-        "seed": {"type": "integer", "description": "Chooses all that is drawn; --seed replaces it."},
+        "seed": {"oneOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]{1,20}$"}], "description": "Chooses all that is drawn; --seed replaces it."},
         "duration": {"$ref": "#/definitions/duration", "description": "Virtual time from start to end."},
         "chance": {
           "type": "object",
@@ -111,8 +111,8 @@ constexpr std::string_view kSchema = R"({
     }
   },
   "definitions": {
-    "duration": {"type": "string", "pattern": "^([0-9]+(\\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$|^0$"},
-    "signedDuration": {"type": "string", "pattern": "^-?([0-9]+(\\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$|^0$"},
+    "duration": {"oneOf": [{"const": 0}, {"type": "string", "pattern": "^([0-9]+(\\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$|^0$"}]},
+    "signedDuration": {"oneOf": [{"const": 0}, {"type": "string", "pattern": "^-?([0-9]+(\\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$|^0$"}]},
     "share": {"type": "string", "pattern": "^[0-9]{1,3}(\\.[0-9]{1,4})?%$"},
     "distribution": {
       "description": "One duration; bounds between which each is drawn; or another distribution.",
@@ -266,7 +266,7 @@ constexpr std::string_view kSchema = R"({
         "delete": {"type": "object", "required": ["kind", "name"], "additionalProperties": false, "properties": {"kind": {"type": "string"}, "namespace": {"type": "string"}, "name": {"type": "string"}, "propagation": {"enum": ["Default", "Orphan", "Background", "Foreground"]}}},
         "cordon": {"$ref": "#/definitions/choice"},
         "uncordon": {"$ref": "#/definitions/choice"},
-        "drain": {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "runs": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "timeout": {"$ref": "#/definitions/duration"}, "gracePeriodSeconds": {"type": "integer", "minimum": 0}}},
+        "drain": {"oneOf": [{"const": "all"}, {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "runs": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "timeout": {"$ref": "#/definitions/duration"}, "gracePeriodSeconds": {"type": "integer", "minimum": 0}}}]},
         "upgradePool": {"type": "object", "required": ["pool"], "additionalProperties": false, "properties": {"pool": {"type": "string"}, "maxUnavailable": {"type": "integer", "minimum": 1}, "replace": {"$ref": "#/definitions/distribution"}, "drainTimeout": {"$ref": "#/definitions/duration"}, "labels": {"type": "object", "additionalProperties": {"type": "string"}}}},
         "startNodes": {"$ref": "#/definitions/choice"},
         "healNodes": {"$ref": "#/definitions/choice"},

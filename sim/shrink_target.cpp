@@ -21,7 +21,31 @@ bool is_change(const Value& entry) {
   });
 }
 
+Value without_numbers(const Value& value) {
+  if (value.is_int()) return Value(0);
+  if (value.is_array()) {
+    std::vector<Value> items;
+    for (const auto& item : value.items()) items.push_back(without_numbers(item));
+    return Value::array(std::move(items));
+  }
+  if (!value.is_map()) return value;
+  std::vector<control::MapEntry> entries;
+  for (const auto& [key, item] : value.entries()) entries.push_back({key, without_numbers(item)});
+  return Value::map(std::move(entries));
+}
+
+Value expectation_called(const Value& document, std::string_view name) {
+  for (const auto& one : document.at({"spec", "expect"}).items()) {
+    if (one.get("name").as_string() == name) return one;
+  }
+  return {};
+}
+
 }  // namespace
+
+bool expects_alike(const Value& document, const Value& other, std::string_view name) {
+  return without_numbers(expectation_called(document, name)) == without_numbers(expectation_called(other, name));
+}
 
 Value with_named_expectations(const Value& document, const Scenario& scenario) {
   const Value& list = document.at({"spec", "expect"});

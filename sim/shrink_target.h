@@ -1,7 +1,7 @@
 // ShrinkTarget: what it means that a smaller scenario fails "in the same way".
 //
 // The same expectation or invariant is broken, and its detail reads the same with all numbers and documents
-// taken out. For an expectation that is not enough: without the Deployment that it speaks of, it fails just as
+// taken out. An expectation stays as it is, but for its numbers: with another selector it would be another one. For an expectation that is not enough: without the Deployment that it speaks of, it fails just as
 // well. So where the whole scenario holds once its faults are taken out, or once its timeline ends with the first
 // entry, this calm twin of a smaller scenario must hold, too.
 //
@@ -10,6 +10,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "control/object/value.h"
 #include "sim/run_outcome.h"
@@ -20,6 +21,9 @@ namespace minik::sim {
 // An expectation is known by its name, or else by its place in a file, which shrinking moves: gives every
 // expectation the name under which a run of `scenario`, this document as it was read, reports it.
 control::Value with_named_expectations(const control::Value& document, const Scenario& scenario);
+
+// Whether the expectation of this name is the same in both but for its numbers, or in neither.
+bool expects_alike(const control::Value& document, const control::Value& other, std::string_view name);
 
 enum class Twin : uint8_t { kNone, kWithoutFaults, kFirstEntryOnly };
 // Nothing where it would be the same document.

@@ -1,5 +1,6 @@
 #include "sim/sweep_job.h"
 
+#include <algorithm>
 #include <map>
 
 #include "control/base/text.h"
@@ -66,7 +67,7 @@ std::optional<SeedRange> shard_of(SeedRange range, uint64_t index, uint64_t coun
   return SeedRange{first, first + size - 1};
 }
 
-Merged merge_results(std::string_view logs) {
+Merged merge_results(std::string_view logs, std::string scenario, SeedRange seeds) {
   Merged merged;
   std::map<uint64_t, SeedResult> by_seed;
   for (const auto line : split(logs, '\n')) {
@@ -77,6 +78,15 @@ Merged merge_results(std::string_view logs) {
       continue;
     }
     const uint64_t seed = result->seed;
+    if (scenario.empty()) scenario = result->scenario;
+    if (result->scenario.empty() || result->scenario != scenario) {
+      merged.foreign.push_back(seed);
+      continue;
+    }
+    if (seed < seeds.first || seed > seeds.last) {
+      merged.unasked.push_back(seed);
+      continue;
+    }
     const auto found = by_seed.find(seed);
     if (found == by_seed.end()) {
       by_seed.emplace(seed, *std::move(result));
@@ -90,7 +100,38 @@ Merged merge_results(std::string_view logs) {
     }
   }
   for (auto& [seed, result] : by_seed) merged.results.push_back(std::move(result));
+  for (auto* const list : {&merged.disagreeing, &merged.foreign, &merged.unasked}) {
+    std::ranges::sort(*list);
+    list->erase(std::ranges::unique(*list).begin(), list->end());
+  }
   return merged;
+}
+
+std::vector<uint64_t> missing_seeds(const std::vector<SeedResult>& results, SeedRange seeds, size_t limit) {
+  std::vector<uint64_t> missing;
+  auto next = results.begin();
+  for (uint64_t seed = seeds.first; missing.size() < limit; ++seed) {
+    if (next != results.end() && next->seed == seed) {
+      ++next;
+    } else {
+      missing.push_back(seed);
+    }
+    if (seed == seeds.last) break;
+  }
+  return missing;
+}
+
+std::string seeds_text(const std::vector<uint64_t>& seeds) {
+  constexpr size_t kPartsMax = 10;
+  std::vector<std::string> parts;
+  for (size_t i = 0; i < seeds.size();) {
+    size_t end = i + 1;
+    while (end < seeds.size() && seeds[end] == seeds[end - 1] + 1) ++end;
+    if (parts.size() == kPartsMax) return cat(join(parts, ", "), " and ", seeds.size() - i, " more");
+    parts.push_back(end == i + 1 ? cat(seeds[i]) : cat(seeds[i], "..", seeds[end - 1]));
+    i = end;
+  }
+  return join(parts, ", ");
 }
 
 }  // namespace minik::sim

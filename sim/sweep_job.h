@@ -34,8 +34,16 @@ struct Merged {
   uint64_t ignored_lines = 0;       // that are no results: logs have others
   // Two results of one seed that are not the same: minik is not deterministic, or not the same everywhere.
   std::vector<uint64_t> disagreeing;
+  std::vector<uint64_t> foreign;  // seeds whose results are not of this scenario
+  std::vector<uint64_t> unasked;  // seeds that are not among those asked for
 };
-// Lines of logs; what stands before the result in a line, such as a pod's name, does not count.
-Merged merge_results(std::string_view logs);
+// Lines of logs; what stands before the result in a line, such as a pod's name, does not count. `scenario` as the results
+// have it; empty: the first one's.
+Merged merge_results(std::string_view logs, std::string scenario, SeedRange seeds);
+
+// The seeds that were asked for and have no result, `limit` at the most. Results by seed.
+std::vector<uint64_t> missing_seeds(const std::vector<SeedResult>& results, SeedRange seeds, size_t limit);
+// "3, 7..9": seeds in their order.
+std::string seeds_text(const std::vector<uint64_t>& seeds);
 
 }  // namespace minik::sim

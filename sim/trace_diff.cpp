@@ -26,11 +26,28 @@ Value version_after(TraceState& state, const std::optional<std::string>& line, T
   return state.find(key);
 }
 
+// Behind the moment: `"action":…`.
+std::string_view without_moment(std::string_view line) {
+  constexpr std::string_view kAt = R"({"at":")";
+  const size_t end = line.starts_with(kAt) ? line.find('"', kAt.size()) : std::string_view::npos;
+  return end == std::string_view::npos ? line : line.substr(std::min(line.size(), end + 2));
+}
+
 }  // namespace
+
+bool is_deed(std::string_view line) {
+  const auto what = without_moment(line);
+  return what.starts_with(R"("action":)") || what.starts_with(R"("finding":)");
+}
+
+bool TraceComparison::same(const std::optional<std::string>& first, const std::optional<std::string>& second) const {
+  if (compared_ == Compared::kLines || !first || !second) return first == second;
+  return without_moment(*first) == without_moment(*second);
+}
 
 bool TraceComparison::add(const std::optional<std::string>& first, const std::optional<std::string>& second) {
   if (divergence_) return false;
-  if (first == second) {
+  if (same(first, second)) {
     if (!first) return true;
     ++lines_;
     if (const auto entry = read_trace_entry(*first)) (void)state_.apply(*entry);
@@ -54,8 +71,8 @@ bool TraceComparison::add(const std::optional<std::string>& first, const std::op
   return false;
 }
 
-std::optional<TraceDivergence> first_divergence(const LineSource& first, const LineSource& second, size_t context) {
-  TraceComparison comparison(context);
+std::optional<TraceDivergence> first_divergence(const LineSource& first, const LineSource& second, size_t context, Compared compared) {
+  TraceComparison comparison(context, compared);
   for (;;) {
     const auto a = first();
     const auto b = second();
@@ -74,8 +91,8 @@ std::string describe_changes(const Value& patch) {
   return text;
 }
 
-std::string describe(const TraceDivergence& divergence) {
-  std::string text = cat("the traces part at line ", divergence.line, "\n");
+std::string describe(const TraceDivergence& divergence, Compared compared) {
+  std::string text = compared == Compared::kLines ? cat("the traces part at line ", divergence.line, "\n") : "the runs part here\n";
   for (const auto& line : divergence.before) text += cat("  both    ", cut(line), "\n");
   text += cat("  first   ", divergence.first ? cut(*divergence.first) : "(has ended)", "\n");
   text += cat("  second  ", divergence.second ? cut(*divergence.second) : "(has ended)", "\n");

@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <limits>
 #include <optional>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include "control/base/text.h"
@@ -77,14 +79,30 @@ void explain(const CLI::ParseError& error, CLI::App& app, const std::vector<std:
   std::fprintf(stderr, "minik: %s\nRun %s --help for more.\n", what.c_str(), name.c_str());
 }
 
+// CLI11 takes -1 and what is too large for the largest number.
+template <typename T>
+void refuse_out_of_range(CLI::Option* option) {
+  if constexpr (std::is_unsigned_v<T> && !std::is_same_v<T, bool>) {
+    option->check([](const std::string& text) {
+      const auto number = parse_uint64(text);
+      const uint64_t most = std::numeric_limits<T>::max();
+      return number && *number <= most ? std::string() : cat(text, " is not a whole number from 0 to ", most);
+    });
+  }
+}
+
 // CLI11 takes an empty text for no value at all where it reads an optional, which "" need not be.
 template <typename T>
 CLI::Option* add_to(CLI::App& app, const std::string& names, std::optional<T>& value, const std::string& what) {
-  return app.add_option_function<T>(names, [&value](const T& given) { value = given; }, what);
+  auto* const option = app.add_option_function<T>(names, [&value](const T& given) { value = given; }, what);
+  refuse_out_of_range<T>(option);
+  return option;
 }
 template <typename T>
 CLI::Option* add_to(CLI::App& app, const std::string& names, T& value, const std::string& what) {
-  return app.add_option(names, value, what);
+  auto* const option = app.add_option(names, value, what);
+  refuse_out_of_range<T>(option);
+  return option;
 }
 
 }  // namespace

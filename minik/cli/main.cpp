@@ -1,3 +1,6 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
 
@@ -32,6 +35,16 @@ std::vector<std::string> take_kubectl_words(std::vector<std::string>& words) {
     return rest;
   }
   return {};
+}
+
+// Whether all that was printed got where it should. Who closes a pipe early has seen enough.
+bool was_written() {
+  struct stat out{};
+  const bool is_file = fstat(STDOUT_FILENO, &out) == 0 && !S_ISFIFO(out.st_mode) && !S_ISSOCK(out.st_mode);
+  const bool flushed = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  if (flushed || !is_file) return true;
+  std::fprintf(stderr, "minik: cannot write all to standard output: is its disk full?\n");
+  return false;
 }
 
 int run(int argc, char** argv) {
@@ -69,5 +82,6 @@ int main(int argc, char** argv) {
   if (first == "demo-server") return minik::cli::run_demo_server();
   if (first == "daemon" && argc == 3) return minik::cli::run_daemon(argv[2]);
   if (first == "sim") minik::cli::start_with_huge_pages(argv);
-  return minik::cli::run(argc, argv);
+  const int code = minik::cli::run(argc, argv);
+  return minik::cli::was_written() ? code : 1;
 }

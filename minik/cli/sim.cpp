@@ -75,6 +75,11 @@ void print_json(std::vector<control::MapEntry> fields) {
   std::printf("%s\n", control::to_json(control::Value::map(std::move(fields))).c_str());
 }
 
+void check_writable(const std::string& path) {
+  if (path.empty() || std::ofstream(path, std::ios::binary | std::ios::app)) return;
+  fail(Error(ErrorCode::kInternalError, cat("cannot write ", path, ": is its folder there?")));
+}
+
 Status write_report(const std::string& path, const std::string& text) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file << text;

@@ -50,7 +50,7 @@ class Run {
     prepare_view(options);
     const auto outcome = value_or_fail(sim::run_scenario(scenario_, options));
     if (terminal_) terminal_->clear();
-    write_files(outcome);
+    const Status written = write_files(outcome);
     if (flags_.output == "json") {
       std::printf("%s\n", control::to_json(json_of(outcome)).c_str());
     } else {
@@ -63,6 +63,7 @@ class Run {
     annotate(flags_.annotations, file_, scenario_, failed, reproduce());
     if (flags_.check_determinism) check_determinism(outcome.trace_hash);
     if (flags_.output == "text") std::printf("trace sha256:%s\n", outcome.trace_hash.c_str());
+    check(written);
     if (!outcome.passed()) throw Exit{kFailed};
   }
 
@@ -80,6 +81,7 @@ class Run {
   }
 
   void prepare_files(sim::RunOptions& options) {
+    for (const auto& path : {flags_.report, flags_.metrics, flags_.junit, flags_.code_quality}) check_writable(path);
     if (!flags_.trace.empty()) {
       trace_ = std::make_unique<TraceFile>(flags_.trace);
       trace_->writer().begin(header());
@@ -106,18 +108,19 @@ class Run {
     }
   }
 
-  void write_files(const sim::RunOutcome& outcome) {
+  Status write_files(const sim::RunOutcome& outcome) {
     if (trace_) {
       trace_->writer().end(outcome.virtual_time, outcome.trace_hash);
-      check(trace_->close());
+      MINIK_TRY(trace_->close());
     }
-    if (report_) check(write_report(flags_.report, report_->page(outcome)));
-    if (metrics_) check(write_report(flags_.metrics, metrics_->page()));
-    if (!flags_.junit.empty()) check(write_report(flags_.junit, sim::junit_of_run(scenario_.name, file_, seed_, outcome)));
+    if (report_) MINIK_TRY(write_report(flags_.report, report_->page(outcome)));
+    if (metrics_) MINIK_TRY(write_report(flags_.metrics, metrics_->page()));
+    if (!flags_.junit.empty()) MINIK_TRY(write_report(flags_.junit, sim::junit_of_run(scenario_.name, file_, seed_, outcome)));
     if (!flags_.code_quality.empty()) {
       const auto result = sim::result_of(seed_, outcome);
-      check(write_report(flags_.code_quality, code_quality(file_, scenario_, result.failed)));
+      MINIK_TRY(write_report(flags_.code_quality, code_quality(file_, scenario_, result.failed)));
     }
+    return {};
   }
 
   void tell(const sim::RunOutcome& outcome) const {

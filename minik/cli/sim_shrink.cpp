@@ -47,9 +47,10 @@ class Shrink {
     Value document = control::parse_yaml(text, flags_.path)->at(0).value;
     // As they are written here, so that the two numbers can be compared.
     lines_before_ = lines_of(control::to_yaml(document));
-    document = sim::with_named_expectations(document, scenario).with_at({"spec", "seed"}, static_cast<int64_t>(seed));
+    document = sim::with_named_expectations(document, scenario).with_at({"spec", "seed"}, seed > INT64_MAX ? Value(cat(seed)) : Value(static_cast<int64_t>(seed)));
     document = document.with("metadata", Value::map({{"name", scenario.name}}));
     choose_target(document);
+    whole_ = document;
     if (flags_.output == "text") std::printf("shrinking: %s\n", target_.what.c_str());
     sim::ShrinkOptions options;
     options.first_failing = [this](const std::vector<Value>& candidates) { return first_failing(candidates); };
@@ -62,7 +63,7 @@ class Shrink {
     clear();
     if (flags_.output == "json") {
       print_json({{"finding", target_.what},
-                  {"detail", target_.detail},
+                  {"detail", detail_},
                   {"file", out_},
                   {"lines", static_cast<int64_t>(lines_of(control::to_yaml(smallest)))},
                   {"linesBefore", static_cast<int64_t>(lines_before_)},
@@ -84,6 +85,7 @@ class Shrink {
     for (const auto& finding : failed) {
       if (flags_.finding.empty() || finding.what.find(flags_.finding) != std::string::npos) {
         target_ = finding;
+        detail_ = finding.detail;
         break;
       }
     }
@@ -115,9 +117,11 @@ class Shrink {
     return options.first_failing({shorter}) ? shorter : document;
   }
 
-  bool fails_alike(const sim::SeedResult& result) const {
-    return std::ranges::any_of(result.failed, [this](const sim::Finding& f) { return sim::shape_of(f) == sim::shape_of(target_); });
+  std::optional<sim::Finding> failure_like_it(const sim::SeedResult& result) const {
+    const auto found = std::ranges::find_if(result.failed, [this](const sim::Finding& f) { return sim::shape_of(f) == sim::shape_of(target_); });
+    return found == result.failed.end() ? std::nullopt : std::optional(*found);
   }
+  bool fails_alike(const sim::SeedResult& result) const { return failure_like_it(result).has_value(); }
 
   // What is not valid has a result without failures.
   std::vector<sim::SeedResult> results_of(const std::vector<Value>& documents) {
@@ -145,7 +149,10 @@ class Shrink {
       const auto results = results_of({candidates.begin() + static_cast<ptrdiff_t>(begin), candidates.begin() + static_cast<ptrdiff_t>(end)});
       show();
       for (size_t i = 0; i < results.size(); ++i) {
-        if (fails_alike(results[i]) && twin_holds(candidates[begin + i])) return begin + i;
+        const auto failure = failure_like_it(results[i]);
+        if (!failure || !sim::expects_alike(candidates[begin + i], whole_, target_.what) || !twin_holds(candidates[begin + i])) continue;
+        detail_ = failure->detail;
+        return begin + i;
       }
     }
     return {};
@@ -166,7 +173,7 @@ class Shrink {
     const std::string header =
         cat("# Found by `minik sim shrink ", shell_word(flags_.path), flags_.seed ? cat(" --seed ", *flags_.seed) : "", "`: ", lines_now_,
             " of ", lines_before_, " lines are left after ", runs_, " runs.\n# It fails with: ", one_line(target_.what),
-            target_.detail.empty() ? "" : ": ", one_line(target_.detail), "\n# reproduce: minik sim run ", shell_word(out_), "\n");
+            detail_.empty() ? "" : ": ", one_line(detail_), "\n# reproduce: minik sim run ", shell_word(out_), "\n");
     const std::string temporary = out_ + ".new";
     check(write_report(temporary, header + text));
     std::error_code error;
@@ -195,6 +202,8 @@ class Shrink {
   Duration time_max_;
   std::string out_;
   sim::Finding target_;
+  std::string detail_;  // with which the smallest so far fails
+  Value whole_;
   sim::Twin twin_ = sim::Twin::kNone;
   uint64_t runs_ = 0;
   size_t lines_before_ = 0, lines_now_ = 0;

@@ -2,6 +2,7 @@
 // either; `minik sim swarm`: the scenario that a seed draws.
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <thread>
@@ -13,6 +14,7 @@
 #include "minik/cli/simulation.h"
 #include "minik/cli/sweep.h"
 #include "runtime/container/files.h"
+#include "sim/sha256.h"
 #include "sim/swarm.h"
 #include "sim/sweep_job.h"
 
@@ -23,7 +25,7 @@ namespace {
 constexpr size_t kFailuresShown = 10;
 
 struct SweepFlags {
-  std::string path, seeds = "100", shard, junit, results, code_quality, annotations = "auto", output = "text", image = "minik/demo:latest";
+  std::string path, seeds, shard, junit, results, code_quality, annotations = "auto", output = "text", image;
   std::vector<std::string> merge;
   unsigned jobs = std::max(1U, std::thread::hardware_concurrency());
   uint64_t stop_after = 0, pods = 8;
@@ -176,6 +178,10 @@ std::string job_name(std::string name) {
 }
 
 void emit_job(const SweepFlags& flags, const std::string& text, const sim::Scenario& scenario) {
+  if (flags.image.empty()) {
+    not_valid("--emit-job needs --image: one that the cluster's nodes can pull, with minik as its entry point; where nodes are those of "
+              "`minik start` it is minik/demo:latest");
+  }
   const auto range = parse_seeds(flags.seeds);
   sim::SweepJob job;
   job.name = job_name(flags.swarm ? "swarm" : scenario.name);
@@ -187,24 +193,46 @@ void emit_job(const SweepFlags& flags, const std::string& text, const sim::Scena
   std::printf("# kubectl apply -f this file, then:\n"
               "#   kubectl wait --for=condition=Complete --timeout=1h job/%s\n"
               "#   kubectl logs -l batch.kubernetes.io/job-name=%s --tail=-1 --max-log-requests=%llu > results.txt\n"
-              "#   minik sim sweep %s--merge results.txt\n%s",
+              "#   minik sim sweep %s--seeds %s --merge results.txt\n%s",
               job.name.c_str(), job.name.c_str(), static_cast<unsigned long long>(job.pods),
-              flags.swarm ? "--swarm " : cat(shell_word(flags.path), " ").c_str(), value_or_fail(sim::job_manifest(job)).c_str());
+              flags.swarm ? "--swarm " : cat(shell_word(flags.path), " ").c_str(), job.seeds.c_str(), value_or_fail(sim::job_manifest(job)).c_str());
 }
 
-std::vector<sim::SeedResult> merge(const SweepFlags& flags) {
+// Whatever became of the pod that ran it, a seed without a result has not passed.
+void add_missing(std::vector<sim::SeedResult>& results, sim::SeedRange range) {
+  constexpr size_t kMissingMax = 1'000'000;
+  const auto missing = sim::missing_seeds(results, range, kMissingMax);
+  if (missing.size() == kMissingMax) not_valid(cat("--merge: of the seeds that --seeds asks for, a million or more have no result"));
+  const std::string all = cat("there is none of seeds ", sim::seeds_text(missing));
+  for (const uint64_t seed : missing) {
+    auto result = sim::broken_result(seed, all);
+    result.failed[0].what = "its result is in the files";
+    results.push_back(std::move(result));
+  }
+  std::ranges::sort(results, {}, &sim::SeedResult::seed);
+}
+
+// `scenario` is its identity, empty when no file is given: then results need only be of the same one.
+std::vector<sim::SeedResult> merge(const SweepFlags& flags, const std::string& scenario) {
   std::string logs;
   for (const auto& path : flags.merge) {
     auto text = runtime::read_whole_file(path == "-" ? "/dev/stdin" : path);
     if (!text) fail(text.error(), kNotValid);
     logs += *text + "\n";
   }
-  auto merged = sim::merge_results(logs);
+  const sim::SeedRange range = parse_seeds(flags.seeds);
+  auto merged = sim::merge_results(logs, scenario, range);
+  const auto refuse = [&](const std::vector<uint64_t>& seeds, std::string_view why) {
+    if (!seeds.empty()) not_valid(cat("--merge: ", why, ": the results of seeds ", sim::seeds_text(seeds)));
+  };
+  refuse(merged.foreign, "not every result is of this scenario as its file stands now");
+  refuse(merged.unasked, cat("not every result is of --seeds ", flags.seeds));
   if (merged.results.empty()) not_valid("there is no result in the files: they come from `minik sim sweep --results -`");
   for (const auto seed : merged.disagreeing) {
     std::printf("FAILED  seed %llu has two results that differ: not every machine ran the same minik\n", static_cast<unsigned long long>(seed));
   }
   if (!merged.disagreeing.empty()) throw Exit{kFailed};
+  add_missing(merged.results, range);
   return std::move(merged.results);
 }
 
@@ -229,7 +257,12 @@ std::vector<sim::SeedResult> run_here(const SweepFlags& flags, const sim::Scenar
   return value_or_fail(sweep(scenario, options));
 }
 
-void run_sweep(const SweepFlags& flags) {
+void run_sweep(SweepFlags& flags) {
+  if (flags.seeds.empty()) {
+    if (!flags.merge.empty()) not_valid("--merge needs --seeds, those that were asked for: without them nobody knows which results are missing");
+    flags.seeds = "100";
+  }
+  for (const auto& path : {flags.junit, flags.code_quality, flags.results == "-" ? "" : flags.results}) check_writable(path);
   if (flags.path.empty() != flags.swarm && !(flags.path.empty() && !flags.merge.empty())) {
     not_valid("needs a scenario's file, or --swarm without one");
   }
@@ -237,11 +270,14 @@ void run_sweep(const SweepFlags& flags) {
   whole.scenario.name = flags.swarm ? "swarm" : "merged";
   if (!flags.path.empty()) whole = load_whole_scenario(flags.path);
   const sim::Scenario& scenario = whole.scenario;
+  const std::string identity = flags.swarm ? "swarm" : flags.path.empty() ? "" : sim::sha256_of(whole.text);
   if (flags.emit_job) {
     emit_job(flags, whole.text, scenario);
     return;
   }
-  const SweepReport report(flags, scenario, flags.merge.empty() ? run_here(flags, scenario) : merge(flags));
+  auto results = flags.merge.empty() ? run_here(flags, scenario) : merge(flags, identity);
+  for (auto& result : results) result.scenario = identity;
+  const SweepReport report(flags, scenario, std::move(results));
   report.write();
   report.tell();
   if (!report.passed() && !flags.exit_zero) throw Exit{kFailed};
@@ -254,11 +290,11 @@ void add_sweep(Command sim) {
       "sweep", "Run a scenario with many seeds on all cores; exit 0 when all hold, 1 when one does not");
   command.footer("Examples: minik sim sweep scenarios/zone-outage.yaml --seeds 0..999\n"
                  "          minik sim sweep --swarm --seeds 1000\n"
-                 "          minik sim sweep my-scenario.yaml --seeds 0..99999 --emit-job --pods 50 | kubectl apply -f -");
+                 "          minik sim sweep my-scenario.yaml --seeds 0..99999 --emit-job --pods 50 --image registry/minik:1 | kubectl apply -f -");
   static SweepFlags flags;
   command.add_option("file", flags.path, "The scenario, - for standard input");
   command.add_flag("--swarm", flags.swarm, "Each seed draws a whole scenario of its own");
-  command.add_option("--seeds", flags.seeds, "A range A..B, or how many from 0 on").show_default();
+  command.add_option("--seeds", flags.seeds, "A range A..B, or how many from 0 on; 100 without this");
   command.add_option("--shard", flags.shard, "INDEX/COUNT: only this part of the seeds");
   command.add_option("--jobs", flags.jobs, "Runs at once").show_default();
   command.add_option("--stop-after", flags.stop_after, "Stop after so many seeds have failed; 0: never");
@@ -268,8 +304,8 @@ void add_sweep(Command sim) {
   add_annotations_option(command, flags.annotations);
   command.add_flag("--emit-job", flags.emit_job, "Run nothing: print an Indexed Job that does it on a Kubernetes cluster");
   command.add_option("--pods", flags.pods, "Of that Job").show_default();
-  command.add_option("--image", flags.image, "Of that Job; its entry point must be minik").show_default();
-  command.add_option("--merge", flags.merge, "Run nothing: report the results in these files, such as the logs of that Job");
+  command.add_option("--image", flags.image, "Of that Job: its nodes can pull it, and its entry point is minik");
+  command.add_option("--merge", flags.merge, "Run nothing: report the results of --seeds in these files, such as the logs of that Job");
   command.add_flag("--exit-zero", flags.exit_zero, "Exit 0 although seeds failed: the results say so");
   add_output_option(command, flags.output);
   command.callback([] { run_sweep(flags); });

@@ -78,22 +78,33 @@ void diff(const DiffFlags& flags) {
   if (tells && a.seed != b.seed) {
     std::printf("the seeds differ: %llu and %llu\n", static_cast<unsigned long long>(a.seed), static_cast<unsigned long long>(b.seed));
   }
-  // The headers have been told apart; what interests is where the runs part.
+  // The headers have been told apart; what interests is where the runs part. Another seed draws other uids, names and delays
+  // for everything, so that only what was done and what was found can be the same.
+  const auto compared = a.seed == b.seed ? sim::Compared::kLines : sim::Compared::kDeeds;
+  if (tells && compared == sim::Compared::kDeeds) {
+    std::printf("of different seeds only actions, faults and findings are compared: writes and watch events differ from the first on\n");
+  }
   bool at_header = true;
-  const auto line_of = [&](TraceLines& lines) -> std::optional<std::string> { return at_header ? "(header)" : lines.next(); };
+  const auto line_of = [&](TraceLines& lines) -> std::optional<std::string> {
+    if (at_header) return "(header)";
+    auto line = lines.next();
+    while (line && compared == sim::Compared::kDeeds && !sim::is_deed(*line)) line = lines.next();
+    return line;
+  };
   const auto divergence = sim::first_divergence([&] { return line_of(first); },
                                                 [&] {
                                                   auto line = line_of(second);
                                                   at_header = false;
                                                   return line;
-                                                }, flags.context);
+                                                }, flags.context, compared);
   if (!tells) {
     print_json({{"sameScenario", a.text == b.text},
                 {"sameSeed", a.seed == b.seed},
+                {"compared", compared == sim::Compared::kLines ? "lines" : "deeds"},
                 {"same", !divergence},
                 {"divergence", divergence ? sim::as_document(*divergence) : control::Value(nullptr)}});
   } else {
-    std::printf("%s", divergence ? sim::describe(*divergence).c_str() : "the same entries\n");
+    std::printf("%s", divergence ? sim::describe(*divergence, compared).c_str() : compared == sim::Compared::kLines ? "the same entries\n" : "the same was done and found\n");
   }
   if (divergence) throw Exit{kFailed};
 }
@@ -127,6 +138,7 @@ class Moment : public sim::RunListener {
   }
 
   const sim::TraceState& state() const { return state_; }
+  bool was_seen() const { return was_seen_; }
 
  private:
   void add(const sim::TracedKey& key, Duration at, const control::Value& object) {
@@ -134,13 +146,16 @@ class Moment : public sim::RunListener {
     state_.set(key, object);
     tell(key, at, before);
   }
-  void tell(const sim::TracedKey& key, Duration at, const control::Value& before) const {
-    if (watched_ == key) print_change(at, before, state_.find(key));
+  void tell(const sim::TracedKey& key, Duration at, const control::Value& before) {
+    if (watched_ != key) return;
+    was_seen_ = true;
+    print_change(at, before, state_.find(key));
   }
 
   const control::Schema* schema_ = &control::Schema::builtin();
   std::optional<sim::TracedKey> watched_;
   sim::TraceState state_;
+  bool was_seen_ = false;
 };
 
 struct StateFlags {
@@ -176,7 +191,11 @@ void show_state(const StateFlags& flags) {
     (void)value_or_fail(sim::run_scenario(scenario, options));
   }
   if (at && until < *at) std::fprintf(stderr, "minik: the run ends at %s: this is its end\n", format_duration(until).c_str());
-  if (!watched) print_objects(moment.state(), selection, flags.output, begin + until);
+  if (!watched) {
+    print_objects(moment.state(), selection, flags.output, begin + until);
+  } else if (!moment.was_seen()) {
+    fail(Error(ErrorCode::kNotFound, cat("there has been no ", watched->resource, " ", watched->key)), kFailed);
+  }
 }
 
 }  // namespace

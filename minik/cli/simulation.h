@@ -29,6 +29,8 @@ sim::Scenario load_scenario(const std::string& path);
 void add_output_option(Command command, std::string& output);
 void print_json(std::vector<control::MapEntry> fields);
 
+// Ends the program when there is a path and nothing can be written there: before the work rather than after it.
+void check_writable(const std::string& path);
 Status write_report(const std::string& path, const std::string& text);
 
 // A file name as a shell takes it: quoted where it must be.

@@ -8,6 +8,7 @@
 #include "control/object/object_ref.h"
 #include "control/schema/schema.h"
 #include "sim/import/manifests.h"
+#include "sim/scenario/manifest_fields.h"
 
 namespace minik::sim {
 
@@ -72,6 +73,10 @@ std::optional<Value> patch(const Write& write, Notes& notes) {
   const auto change = patch_of(write.kind, write.title(), write.object, notes);
   if (!change) return std::nullopt;
   if (change->is_array()) return action("patch", write.target().with("type", "json").with("patch", *change));
+  if (const auto complaint = complaint_about_patch(*write.resource, *change)) {
+    notes.add(cat("patches that Kubernetes 1.35 does not know are left out (", complaint->what, ")"), write.title());
+    return std::nullopt;
+  }
   const Value& spec = (*change)[keys::kSpec];
   if (change->size() == 1 && spec.size() == 1 && spec[keys::kReplicas].is_int()) return scale(write, spec[keys::kReplicas]);
   return action("patch", write.target().with("patch", *change));

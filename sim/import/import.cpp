@@ -11,6 +11,7 @@
 #include "sim/import/images.h"
 #include "sim/import/manifests.h"
 #include "sim/import/pools.h"
+#include "sim/scenario/manifest_fields.h"
 
 namespace minik::sim {
 
@@ -110,6 +111,36 @@ std::set<std::string> made_by(const std::vector<PastAction>& history) {
   return made;
 }
 
+// What a scenario may apply. Another API server took these objects, of another version and with other plugins.
+class Applied {
+ public:
+  explicit Applied(Notes& notes) : notes_(notes) {}
+
+  bool has(const Value& object) const { return titles_.contains(title(object)); }
+  // What is there already may be applied in part.
+  bool take(const Value& object) {
+    const auto* resource = resource_of(object);
+    const auto refusal = resource && !has(object) ? refusal_of(*resource, object) : std::nullopt;
+    if (refusal) {
+      notes_.add(cat("what the simulated API server does not take is left out (", *refusal, ")"), title_of(object));
+    } else {
+      titles_.insert(title(object));
+    }
+    return !refusal;
+  }
+
+ private:
+  static std::string title(const Value& object) {
+    const auto* resource = resource_of(object);
+    const bool namespaced = resource && resource->namespaced;
+    return cat(object[keys::kKind].as_string(), " ", namespaced ? object[keys::kMetadata][keys::kNamespace].as_string("default") : "", "/",
+               control::object_name(object));
+  }
+
+  Notes& notes_;
+  std::set<std::string> titles_;
+};
+
 }  // namespace
 
 Result<ImportedScenario> import_scenario(const ImportSources& sources) {
@@ -137,11 +168,12 @@ Result<ImportedScenario> import_scenario(const ImportSources& sources) {
   };
   add_nodes("cordon", pools.cordoned);
   const std::set<std::string> made_later = made_by(history);
+  Applied applied(notes);
   size_t manifests = 0;
   // What is applied together is sent together, and must not overtake the namespace that it is in.
   std::vector<Value> before, after;
   for (const auto& manifest : objects.manifests) {
-    if (made_later.contains(title_of(manifest))) continue;
+    if (made_later.contains(title_of(manifest)) || !applied.take(manifest)) continue;
     (is_created_first(manifest) ? before : after).push_back(with_machine_names(manifest, pools, notes));
     ++manifests;
   }
@@ -154,12 +186,13 @@ Result<ImportedScenario> import_scenario(const ImportSources& sources) {
       notes.add(cat("what happened more than ", offset(kSpanMax), " after the first action is left out"));
       continue;
     }
+    if (const Value& object = past.action.get("apply"); object.is_map() && !applied.take(object)) continue;
     end = kSettled + since;
     timeline.push_back(timed(end, past.action));
   }
   std::vector<Value> expectations;
   for (const auto& object : objects.whole) {
-    if (made_later.contains(title_of(object))) continue;
+    if (made_later.contains(title_of(object)) || !applied.has(object)) continue;
     if (Value e = expectation(object); e.has_value()) expectations.push_back(std::move(e));
   }
   ImportedScenario result;

@@ -101,6 +101,14 @@ Result<PatchAction> patch(const Reader& r, const Value& v, const std::string& at
   if (type == 2 ? !action.patch.is_array() : !action.patch.is_map()) {
     return r.error(at, type == 2 ? "needs a patch that is a list of operations" : "needs a patch that is a mapping");
   }
+  const auto& builtin = control::Schema::builtin();
+  if (type != 2 && action.target.id.value < builtin.resources().size()) {
+    // A server drops what it does not know with a warning that nobody reads here.
+    if (const auto complaint = complaint_about_patch(builtin.resource(action.target.id), action.patch)) {
+      const std::string patch_at = Reader::child(at, "patch");
+      return r.error(complaint->path.empty() ? patch_at : Reader::child(patch_at, complaint->path), complaint->what);
+    }
+  }
   action.says = cat("patch ", action.target.text());
   return action;
 }

@@ -1,6 +1,7 @@
 // What must hold: spec.expect and spec.convergence; and predicates, which triggers share.
 #include <algorithm>
 
+#include "control/admission/type_check.h"
 #include "control/base/typo.h"
 #include "control/schema/schema.h"
 #include "sim/scenario/manifest_fields.h"
@@ -13,6 +14,17 @@ using control::Value;
 
 namespace {
 
+// An expression that reads a field which no such object has never holds. All else may be dynamic: fields come and go.
+Status check_fields(const Reader& r, const std::string& at, std::string_view text, std::string_view variable, control::KindId kind) {
+  const auto* resource = stored_resource(kind);
+  if (!resource || !resource->type) return {};
+  const auto document = control::document_type(*resource->type);
+  const control::cel::Environment typed({{std::string(variable), variable == "objects" ? control::cel::Type::list(document) : document}});
+  const auto program = control::cel::Program::compile(text, typed, control::cel::Kind::kBool);
+  const bool is_unknown = !program && program.error().message.find("undefined field") != std::string::npos;
+  return is_unknown ? r.error(at, program.error().message) : Status();
+}
+
 // `cel:` beside `object` or `list`, over the one variable of that name.
 Status read_expression(const Reader& r, const Value& v, const std::string& at, std::string_view variable, Predicate& p) {
   const Value& text = v.get("cel");
@@ -24,7 +36,7 @@ Status read_expression(const Reader& r, const Value& v, const std::string& at, s
   auto program = control::cel::Program::compile(text.as_string(), environment, control::cel::Kind::kBool);
   if (!program) return r.error(text_at, program.error().message);
   p.expression = *std::move(program);
-  return {};
+  return check_fields(r, text_at, text.as_string(), variable, is_list ? p.selection->kind : p.object->id);
 }
 
 Status read_bounds(const Reader& r, const Value& v, const std::string& at, Bounds& bounds) {
@@ -44,9 +56,8 @@ Status read_object(const Reader& r, const Value& v, const std::string& at, Predi
   p.matches = v.get("matches");
   if (!p.matches.is_map()) return r.error(at, "needs `matches` beside `object`");
   // A field that no such object has would never be as it must be.
-  const auto& kinds = control::Schema::builtin();
-  if (p.object->id.value >= kinds.resources().size()) return {};
-  const auto complaint = complaint_about(kinds.resource(p.object->id), p.matches);
+  const auto* resource = stored_resource(p.object->id);
+  const auto complaint = resource ? complaint_about(*resource, p.matches) : std::nullopt;
   return complaint ? r.error(at + ".matches", complaint->what) : Status();
 }
 

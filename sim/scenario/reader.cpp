@@ -9,6 +9,7 @@
 #include "control/controllers/controller_manager.h"
 #include "control/schema/schema.h"
 #include "sim/component.h"
+#include "sim/scenario/manifest_fields.h"
 
 namespace minik::sim {
 
@@ -21,6 +22,7 @@ constexpr Duration kLongest = hours(24 * 3660);
 constexpr std::string_view kDurationHint = "must be a duration such as 90s or 2m30s, of ten years at the most";
 
 std::optional<Duration> duration_of(const Value& value) {
+  if (value.is_int() && value.as_int() == 0) return Duration{};  // the only one that needs no unit
   const auto parsed = value.is_string() ? parse_duration(value.as_string()) : std::nullopt;
   return parsed && *parsed <= kLongest && Duration{} - *parsed <= kLongest ? parsed : std::nullopt;
 }
@@ -295,6 +297,11 @@ Result<ObjectSelection> Reader::selection(const Value& map, const std::string& p
   auto parsed = control::FieldSelector::parse(fields);
   if (!parsed) return error(path + ".fieldSelector", "must be one such as spec.nodeName=node-1");
   selection.fields = *std::move(parsed);
+  const auto* resource = stored_resource(selection.kind);
+  for (const auto& term : selection.fields.terms()) {
+    const auto wrong = resource ? complaint_about_path(*resource, term.path) : std::nullopt;
+    if (wrong) return error(path + ".fieldSelector", *wrong);
+  }
   MINIK_ASSIGN(selection.condition, text(map, path, "condition", ""));
   return selection;
 }

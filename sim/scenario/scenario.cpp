@@ -5,6 +5,7 @@
 
 #include "control/base/typo.h"
 #include "control/object/keys.h"
+#include "sim/scenario/manifest_fields.h"
 #include "sim/scenario/parts.h"
 
 namespace minik::sim {
@@ -86,11 +87,57 @@ std::vector<std::string> patterns_of(const std::vector<ImageBehaviour>& images) 
   return patterns;
 }
 
+// Seeds are 64 bits; a number in YAML is one less.
+Result<uint64_t> read_seed(const Reader& r, const Value& spec) {
+  const Value& value = spec.get("seed");
+  if (!value.has_value()) return uint64_t{0};
+  const auto seed = value.is_int() && value.as_int() >= 0 ? std::optional(static_cast<uint64_t>(value.as_int())) : parse_uint64(value.as_string());
+  if (!seed) return r.error("spec.seed", "must be a whole number from 0 to 18446744073709551615; from 9223372036854775808 on write it in quotes");
+  return *seed;
+}
+
+// Where in this file an object stands that is applied; the action's place where it comes from another file.
+std::string place_of(const Reader& r, const Value& spec, const Value& object, const Action& action) {
+  const auto find_in = [&](const Value& manifests, const std::string& at) -> std::string {
+    if (manifests == object) return r.place(at);
+    const auto items = manifests.items();
+    for (size_t i = 0; i < items.size(); ++i) {
+      if (items[i] == object) return r.place(cat(at, "[", i, "]"));
+    }
+    return "";
+  };
+  if (auto place = find_in(spec.get("workloads"), "spec.workloads"); !place.empty()) return place;
+  const auto entries = spec.get("timeline").items();
+  for (size_t i = 0; i < entries.size(); ++i) {
+    if (auto place = find_in(entries[i].get("apply"), cat("spec.timeline[", i, "].apply")); !place.empty()) return place;
+  }
+  return action.place;
+}
+
+// What the API server will refuse for what it says alone. What is applied again may leave out what is there already.
+Status check_objects(const Reader& r, const Value& spec, const Scenario& s) {
+  const auto& builtin = control::Schema::builtin();
+  std::set<std::string> seen;
+  for (const auto& action : s.timeline) {
+    const auto* apply = std::get_if<ApplyAction>(&action.what);
+    if (!apply) continue;
+    for (const auto& object : apply->objects) {
+      const auto* resource = builtin.find_kind(object[keys::kApiVersion].as_string(), object[keys::kKind].as_string());
+      if (!resource) continue;
+      const std::string space(resource->namespaced ? object[keys::kMetadata][keys::kNamespace].as_string("default") : "");
+      if (!seen.insert(cat(resource->kind, " ", space, "/", control::object_name(object))).second) continue;
+      if (const auto refusal = refusal_of(*resource, object)) {
+        return Error(ErrorCode::kBadRequest, cat(place_of(r, spec, object, action), ": ", *refusal));
+      }
+    }
+  }
+  return {};
+}
+
 Status read_spec(Reader& r, const Value& spec, const ScenarioFiles& files, Scenario& s) {
   MINIK_TRY(r.only(spec, "spec", {"seed", "duration", "nodes", "images", "workloads", "timeline", "faults", "convergence",
                                   "expect", "nodeMonitorGracePeriod", "chance", "apiServer", "dns"}));
-  MINIK_ASSIGN(const auto seed, r.number(spec, "spec", "seed", 0));
-  s.seed = static_cast<uint64_t>(seed);
+  MINIK_ASSIGN(s.seed, read_seed(r, spec));
   MINIK_ASSIGN(s.duration, r.duration(spec, "spec", "duration", s.duration));
   if (s.duration > kDurationMax) return r.error("spec.duration", "is more than ten years");
   MINIK_ASSIGN(s.node_grace, r.duration(spec, "spec", "nodeMonitorGracePeriod", s.node_grace));
@@ -133,6 +180,7 @@ Status read_spec(Reader& r, const Value& spec, const ScenarioFiles& files, Scena
                         return action;
                       }));
   MINIK_TRY(check_containers(s));
+  MINIK_TRY(check_objects(r, spec, s));
   MINIK_TRY(read_list(r, spec.get("faults"), "spec.faults", s.faults,
                       [&](const Value& v, const std::string& at) -> Result<FaultRule> {
                         MINIK_ASSIGN(auto rule, read_fault_rule(r, v, at));

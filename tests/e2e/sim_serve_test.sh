@@ -72,6 +72,7 @@ fails "time stands still" kubectl top nodes
 fails "timed out" kubectl wait --for=condition=Available deployment/api --timeout=1s
 fails "unknown field" "$minik" sim inject 'crashNodez: {count: 3}'
 fails 'there is no node "node-777"' "$minik" sim inject 'crashNodes: {names: [node-777]}'
+fails "there is no Deployment default/zzz" "$minik" sim inject 'scale: {kind: Deployment, name: zzz, replicas: 2}'
 fails "must be a duration" "$minik" sim step soon
 
 step "it moves on as it is told"

@@ -47,6 +47,11 @@ refuses "minik sim run has no flag --sed, perhaps --seed was meant" sim run "$wo
 refuses "there is no command minik strat, perhaps start was meant" strat
 sed 's/replicas: 10/replcas: 10/' "$work/small.yaml" >"$work/slip.yaml"
 refuses 'slip.yaml:14: spec.timeline[0].apply: Deployment web: unknown field "spec.replcas", perhaps replicas was meant' sim validate "$work/slip.yaml"
+for seed in -1 18446744073709551616 x; do refuses "--seed" sim run "$work/small.yaml" --seed "$seed"; done
+code=0; "$minik" sim run "$work/small.yaml" -q --report /nosuch/r.html >"$work/out" 2>"$work/err" || code=$?
+[[ $code -eq 1 && ! -s "$work/out" ]] && grep -q "cannot write /nosuch/r.html" "$work/err"
+code=0; "$minik" sim validate "$work/small.yaml" >/dev/full 2>"$work/err" || code=$?
+[[ $code -eq 1 ]] && grep -q "cannot write all to standard output" "$work/err"
 "$minik" sim run "$work/small.yaml" -q --check-determinism --junit "$work/run.xml" | grep -q "the same trace twice"
 "$minik" sim sweep "$work/small.yaml" --seeds 3..12 --jobs 2 --junit "$work/sweep.xml" --results "$work/lines" | grep -q "10 of 10 seeds passed"
 for report in run sweep; do python3 -c 'import sys, xml.dom.minidom as x; x.parse(sys.argv[1])' "$work/$report.xml"; done
@@ -73,10 +78,12 @@ code=0; "$minik" sim replay "$work/other" -o json >"$work/out" || code=$?
 code=0; "$minik" sim diff "$work/7" "$work/8" -o json >"$work/out" || code=$?
 [[ $code -eq 1 ]] && grep -q '"same":false,"sameScenario":true,"sameSeed":false' "$work/out"
 code=0; "$minik" sim diff "$work/7" "$work/8" >"$work/out" || code=$?
-[[ $code -eq 1 ]] && grep -q "the seeds differ: 7 and 8" "$work/out" && grep -q "the traces part at line" "$work/out"
+[[ $code -eq 1 ]] && grep -q "the seeds differ: 7 and 8" "$work/out" && grep -q "^  first .*crashNodes" "$work/out"
 "$minik" sim state "$work/7" --at 40s deploy web | grep -Eq "default +web +10/10"
 cmp <("$minik" sim state "$work/7" --at 40s pods -o json) <("$minik" sim state "$work/small.yaml" --seed 7 --at 40s pods -o json)
 "$minik" sim state "$work/7" --watch deploy/web | grep -q "/status/readyReplicas: 10"
+code=0; "$minik" sim state "$work/7" --watch deploy/nosuch 2>"$work/err" || code=$?
+[[ $code -eq 1 ]] && grep -q "there has been no deployments.apps default/nosuch" "$work/err"
 # A moment in which a machine is away is shown as it is, not as it is when all has healed.
 printf '%s\n' 'apiVersion: minik.dev/v1alpha1' 'kind: Scenario' 'metadata: {name: dark}' 'spec:' '  duration: 5m' \
   '  nodes: [{name: node, count: 2}]' '  faults: [{at: 1m, crashNodes: {names: [node-1]}}]' >"$work/dark.yaml"
@@ -89,9 +96,14 @@ code=0; "$minik" sim run "$work/shrunk.yaml" -q >/dev/null || code=$?
 [[ $code -eq 1 && $(wc -l <"$work/shrunk.yaml") -lt 40 ]] && grep -q "^# reproduce: minik sim run" "$work/shrunk.yaml"
 # A sweep in two parts, as pods of a Job would run it, is the sweep.
 for i in 0 1; do "$minik" sim sweep "$work/small.yaml" --seeds 3..12 --shard $i/2 --results - >"$work/part$i"; done
-"$minik" sim sweep "$work/small.yaml" --merge "$work/part0" "$work/part1" --results "$work/merged" | grep -q "10 of 10 seeds passed"
+"$minik" sim sweep "$work/small.yaml" --seeds 3..12 --merge "$work/part0" "$work/part1" --results "$work/merged" | grep -q "10 of 10 seeds passed"
 cmp "$work/lines" "$work/merged"
-"$minik" sim sweep "$work/small.yaml" --seeds 100 --emit-job --pods 4 | grep -q "completionMode: Indexed"
+# A seed without a result has not passed.
+code=0; "$minik" sim sweep "$work/small.yaml" --seeds 3..12 --merge "$work/part0" >"$work/out" || code=$?
+[[ $code -eq 1 ]] && grep -q "there is none of seeds 8..12" "$work/out" && grep -q "5 of 10 seeds passed" "$work/out"
+code=0; "$minik" sim sweep "$work/fails.yaml" --seeds 3..12 --merge "$work/part0" "$work/part1" 2>"$work/err" || code=$?
+[[ $code -eq 2 ]] && grep -q "not every result is of this scenario" "$work/err"
+"$minik" sim sweep "$work/small.yaml" --seeds 100 --emit-job --pods 4 --image r/minik:1 | grep -q "completionMode: Indexed"
 "$minik" sim swarm --seed 5 | "$minik" sim validate - | grep -q "swarm-5 is valid"
 code=0; "$minik" sim sweep "$work/small.yaml" --seeds 9..3 2>"$work/err" || code=$?
 [[ $code -eq 2 ]] && grep -q "0..999" "$work/err"

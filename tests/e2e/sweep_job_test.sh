@@ -33,13 +33,13 @@ spec:
 YAML
 run start >/dev/null
 step "the Job runs to its end"
-"$minik" sim sweep "$root/small.yaml" --seeds 10..19 --emit-job --pods 2 >"$root/job.yaml"
+"$minik" sim sweep "$root/small.yaml" --seeds 10..19 --emit-job --pods 2 --image minik/demo:latest >"$root/job.yaml"
 kc apply -f "$root/job.yaml"
 kc wait --for=condition=Complete --timeout=120s job/sweep-small
 step "its logs are the sweep"
 kc logs -l batch.kubernetes.io/job-name=sweep-small --tail=-1 --max-log-requests=2 >"$root/results.txt"
 merged=0 here_code=0
-"$minik" sim sweep "$root/small.yaml" --merge "$root/results.txt" >"$root/merged" || merged=$?
+"$minik" sim sweep "$root/small.yaml" --seeds 10..19 --merge "$root/results.txt" >"$root/merged" || merged=$?
 "$minik" sim sweep "$root/small.yaml" --seeds 10..19 >"$root/here" || here_code=$?
 cat "$root/merged"
 [[ $merged -eq 1 && $here_code -eq 1 ]]

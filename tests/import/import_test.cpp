@@ -241,6 +241,14 @@ TEST(Import, WhatTheHistoryMakesIsNotThereBeforeIt) {
   EXPECT_EQ(timeline.items()[1].get("apply").get("data").get("a").as_string(), "first");
 }
 
+TEST(Import, WhatTheSimulatedApiServerDoesNotTakeIsLeftOutAndSaid) {
+  const auto imported = import_texts(
+      objects(R"({"kind":"Deployment","apiVersion":"apps/v1","metadata":{"name":"odd","namespace":"default"},"spec":{"replicas":2}})"),
+      audit("create", "configmaps", "A_b", R"({"data":{"a":"b"}})", "201") + audit("patch", "configmaps", "c", R"({"dta":{"a":"b"}})"));
+  EXPECT_TRUE(parse_scenario(imported.yaml, "imported.yaml").ok()) << imported.yaml;
+  EXPECT_EQ(imported.notes.size(), 3U) << imported.yaml;
+}
+
 TEST(Import, SelectorsNameTheMachineThatStandsForTheNode) {
   const auto imported = import_texts(objects(R"({"kind":"Pod","apiVersion":"v1","metadata":{"name":"p"},"spec":{"containers":[{"name":"c","image":"i"}],
     "nodeSelector":{"kubernetes.io/hostname":"n-1"},"affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[

@@ -304,5 +304,34 @@ TEST(Behaviours, IsNotReadyWithoutNamesWhenItNeedsThem) {
   EXPECT_EQ(run.ready_pods(), 6);
 }
 
+TEST(NodeActions, AllNodesAreThoseOfTheApiWhetherTheirMachinesRunOrNot) {
+  FaultyRun run("  timeline:\n  - {at: 2m, cordon: all}\n  - {at: 2m10s, crashNodes: {names: [node-1]}}\n  - {at: 3m, uncordon: all}\n"
+                "  - {at: 4m, cordon: {zone: b}}\n");
+  const auto cordoned = [&](const std::string& node) {
+    return run.store().find(control::kinds::kNodes, "", node)[control::keys::kSpec][control::keys::kUnschedulable].as_bool();
+  };
+  run.to(minutes(2) + seconds(5));
+  EXPECT_TRUE(cordoned("node-1"));
+  run.to(minutes(3) + seconds(5));
+  EXPECT_FALSE(cordoned("node-1"));
+  EXPECT_FALSE(cordoned("node-0"));
+  run.to(minutes(4) + seconds(5));
+  EXPECT_TRUE(cordoned("node-1"));
+}
+
+TEST(NodeActions, StartingAMachineThatIsOnSaysThatItChangesNothing) {
+  FaultyRun run("  timeline:\n  - {at: 1m, stopKubelets: {names: [node-1]}}\n  - {at: 2m, startNodes: {names: [node-1]}}\n");
+  run.to(minutes(2) + seconds(5));
+  EXPECT_TRUE(std::ranges::find(run.notes, "startNodes node-1 changes nothing: its machine is on") != run.notes.end());
+}
+
+TEST(NodeActions, WhatIsInjectedMustFindItsObject) {
+  FaultyRun run("");
+  run.to(minutes(1));
+  EXPECT_EQ(run.run->inject("scale: {kind: Deployment, name: zzz, replicas: 2}", "inject").error().message,
+            "inject:1: scale: there is no Deployment default/zzz");
+  EXPECT_TRUE(run.run->inject("scale: {kind: Deployment, name: web, replicas: 2}", "inject").ok());
+}
+
 }  // namespace
 }  // namespace minik::sim

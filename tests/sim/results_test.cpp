@@ -15,12 +15,14 @@ RunOutcome outcome_of(std::vector<Finding> findings) {
 }
 
 TEST(SweepResults, ComeBackAsTheyWereWritten) {
-  const auto result = result_of(UINT64_MAX, outcome_of({{"ready", true, seconds(1), ""}, {"stays", false, seconds(2), "a \"b\"\n"}}));
+  auto result = result_of(UINT64_MAX, outcome_of({{"ready", true, seconds(1), ""}, {"stays", false, seconds(2), "a \"b\"\n"}}));
+  result.scenario = "abc";
   const std::string line = write_result(result);
   EXPECT_EQ(line.find('\n'), std::string::npos);
   const auto again = read_result(line);
   ASSERT_TRUE(again) << again.error().message;
   EXPECT_EQ(again->seed, UINT64_MAX);
+  EXPECT_EQ(again->scenario, "abc");
   ASSERT_EQ(again->failed.size(), 1U);
   EXPECT_EQ(again->failed[0].detail, "a \"b\"\n");
   EXPECT_EQ(write_result(*again), line);

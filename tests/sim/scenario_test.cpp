@@ -83,9 +83,9 @@ TEST(Scenario, SaysWhyAnExpressionDoesNotHold) {
           .detail,
       "it does not exist");
   const auto missing = finding_of(
-      "{within: 30s, object: {kind: Deployment, name: web}, cel: \"object.spec.nothing == 1\"}");
+      "{within: 30s, object: {kind: Deployment, name: web}, cel: \"object.spec.paused\"}");
   EXPECT_FALSE(missing.held);
-  EXPECT_TRUE(missing.detail.starts_with("no such key: nothing; its status is ")) << missing.detail;
+  EXPECT_TRUE(missing.detail.starts_with("no such key: paused; its status is ")) << missing.detail;
 }
 
 TEST(Scenario, NamesTheFieldThatIsNotAsItMustBe) {
@@ -104,7 +104,16 @@ TEST(Scenario, RefusesManifestsThatTheApiServerWouldNotTakeAsTheyAre) {
                                          "  workloads:\n  - apiVersion: apps/v1\n    kind: Deployment\n    metadata: {name: web}\n    spec:\n      " + more + "\n", "a.yaml");
     return scenario ? std::string() : scenario.error().message;
   };
-  EXPECT_EQ(error_of("replicas: 3"), "");
+  const auto with_container = [&](const std::string& container, const std::string& label = "web") {
+    return error_of("selector: {matchLabels: {app: web}}\n      template: {metadata: {labels: {app: " + label + "}}, spec: {containers: [" + container + "]}}");
+  };
+  EXPECT_EQ(with_container("{name: a, image: b}"), "");
+  EXPECT_EQ(with_container("{name: a}"), "a.yaml:7: Deployment.apps \"web\" is invalid: spec.template.spec.containers[0].image: Required value");
+  EXPECT_NE(with_container("{name: A_b, image: b}").find("a.yaml:7: Deployment.apps \"web\" is invalid: spec.template.spec.containers[0].name: Invalid value"),
+            std::string::npos);
+  EXPECT_NE(with_container("{name: a, image: b, resources: {requests: {cpu: 2}, limits: {cpu: 1}}}").find("must be less than or equal to cpu limit of 1"),
+            std::string::npos);
+  EXPECT_NE(with_container("{name: a, image: b}", "api").find("`selector` does not match template `labels`"), std::string::npos);
   EXPECT_EQ(error_of("replcas: 3"), "a.yaml:11: spec.workloads[0]: Deployment web: unknown field \"spec.replcas\", perhaps replicas was meant");
   EXPECT_EQ(error_of("template: {spec: {containers: [{name: a, imag: b}]}}"),
             "a.yaml:11: spec.workloads[0]: Deployment web: unknown field \"spec.template.spec.containers[0].imag\", perhaps image was meant");
@@ -156,6 +165,39 @@ TEST(Scenario, RefusesWhatWouldOnlyComeAfterTheEnd) {
             "a.yaml:26: crashNodes from 1m0s is not before the end at spec.duration, 1m0s: make that longer, or this earlier");
   EXPECT_EQ(refusal("{after: 2m, within: 5s, count: {kind: Pod, equals: 3}}\n  faults:\n  - {at: 50s, for: 1m, crashNodes: all}"), "taken")
       << "until all has come to rest";
+}
+
+TEST(Scenario, RefusesSelectorsExpressionsAndPatchesOfFieldsThatNoSuchObjectHas) {
+  EXPECT_EQ(refusal("{within: 5s, count: {kind: Pod, fieldSelector: spec.nodeNam=node-1, equals: 3}}"),
+            "a.yaml:24: spec.expect[0].count.fieldSelector: no Pod has a field \"spec.nodeNam\", perhaps nodeName was meant");
+  EXPECT_EQ(refusal("{within: 5s, count: {kind: Pod, fieldSelector: \"spec.nodeName=node-1,metadata.name=a\", equals: 3}}"), "taken");
+  const auto cel = [](const std::string& of, const std::string& text) { return refusal("{never: true, " + of + ", cel: \"" + text + "\"}"); };
+  EXPECT_NE(cel("object: {kind: Deployment, name: web}", "object.status.replcas > 5").find("a.yaml:24: spec.expect[0].cel: "), std::string::npos);
+  EXPECT_NE(cel("list: {kind: Pod}", "objects.exists(p, p.spec.nodeNam == 'a')").find("undefined field"), std::string::npos);
+  EXPECT_EQ(cel("object: {kind: Deployment, name: web}", "object != null && object.?status.?replicas.orValue(0) > 5"), "taken");
+  EXPECT_EQ(cel("list: {kind: Pod}", "objects.exists(p, has(p.metadata.labels.app) && p.metadata.labels['app'] == 'a')"), "taken");
+  EXPECT_EQ(cel("object: {kind: HorizontalPodAutoscaler, name: web}", "object.status.currentMetrics[0].resource.current.averageUtilization > 100"), "taken");
+  const auto patch = [](const std::string& body) {
+    const auto scenario = parse_scenario("apiVersion: minik.dev/v1alpha1\nkind: Scenario\nmetadata: {name: a}\nspec:\n  nodes: [{name: node, count: 1}]\n  "
+                                         "timeline:\n  - {at: 5s, patch: {kind: Deployment, name: web, patch: " + body + "}}\n", "a.yaml");
+    return scenario ? std::string("taken") : scenario.error().message;
+  };
+  EXPECT_NE(patch("{spec: {replcas: 5}}").find("a.yaml:7: spec.timeline[0].patch.patch.spec.replcas: unknown field \"spec.replcas\", perhaps replicas was meant"), std::string::npos);
+  EXPECT_EQ(patch("{spec: {replicas: null, template: {spec: {containers: [{name: web, $patch: delete}], $retainKeys: [containers]}}}}"), "taken");
+}
+
+TEST(Scenario, TakesAZeroWithoutAUnitAndAllSixtyFourBitsOfASeed) {
+  const auto spec = [](const std::string& line) {
+    return parse_scenario("apiVersion: minik.dev/v1alpha1\nkind: Scenario\nmetadata: {name: a}\nspec:\n  nodes: [{name: node, count: 1}]\n  " + line + "\n", "a.yaml");
+  };
+  EXPECT_TRUE(spec("images: [{match: x, ready: 0, pull: \"0\"}]").ok());
+  EXPECT_EQ(spec("seed: \"18446744073709551615\"")->seed, UINT64_MAX);
+  EXPECT_EQ(spec("seed: 7")->seed, 7U);
+  for (const auto* wrong : {"seed: -1", "seed: \"18446744073709551616\"", "seed: 18446744073709551615", "seed: x"}) {
+    const auto refused = spec(wrong);
+    ASSERT_FALSE(refused.ok()) << wrong;
+    EXPECT_TRUE(refused.error().message.starts_with("a.yaml:6: spec.seed: must be a whole number from 0 to ")) << refused.error().message;
+  }
 }
 
 TEST(Scenario, SaysWhenAnExpressionIsNoCondition) {
@@ -254,8 +296,8 @@ TEST(Scenario, NamesTheLineOfAFieldInAnotherFile) {
 TEST(Scenario, RefusesAnImageForAContainerThatIsNotThere) {
   const auto error_of = [](const std::string& target) {
     const auto scenario = parse_scenario("apiVersion: minik.dev/v1alpha1\nkind: Scenario\nmetadata: {name: a}\nspec:\n  nodes: [{name: node, count: 1}]\n"
-                                         "  workloads: [{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {template: {spec: {containers: "
-                                         "[{name: web, image: a}]}}}}]\n  timeline: [{at: 1m, setImage: {kind: Deployment, image: b, " + target + "}}]\n", "a.yaml");
+                                         "  workloads: [{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {selector: {matchLabels: {a: b}}, "
+                                         "template: {metadata: {labels: {a: b}}, spec: {containers: [{name: web, image: a}]}}}}]\n  timeline: [{at: 1m, setImage: {kind: Deployment, image: b, " + target + "}}]\n", "a.yaml");
     return scenario ? std::string() : scenario.error().message;
   };
   EXPECT_EQ(error_of("name: web, container: web"), "");

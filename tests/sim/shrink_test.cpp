@@ -139,6 +139,15 @@ TEST(ShrinkTarget, TellsFailuresApartByTheirWordsAndNotTheirNumbers) {
   EXPECT_NE(shape_of({"a", false, {}, "its status is {}"}), shape_of({"a", false, {}, "it does not exist"}));
 }
 
+TEST(ShrinkTarget, AnExpectationMayLoseNothingButItsNumbers) {
+  const auto document = [](const std::string& expectation) { return (*control::parse_yaml("spec: {expect: [" + expectation + "]}"))[0].value; };
+  const Value whole = document("{name: a, count: {kind: Pod, labelSelector: app=web, atLeast: 3}}, {name: b, within: 1m}");
+  EXPECT_TRUE(expects_alike(document("{name: a, count: {kind: Pod, labelSelector: app=web, atLeast: 1}}"), whole, "a"));
+  EXPECT_FALSE(expects_alike(document("{name: a, count: {kind: Pod, atLeast: 3}}"), whole, "a"));
+  EXPECT_FALSE(expects_alike(document("{name: b, within: 1m}"), whole, "a"));
+  EXPECT_TRUE(expects_alike(document("{name: b, within: 1m}"), whole, "an invariant"));
+}
+
 TEST(ShrinkTarget, GivesExpectationsTheNameThatTheirPlaceWas) {
   const std::string text = "apiVersion: minik.dev/v1alpha1\nkind: Scenario\nmetadata: {name: s}\nspec:\n  nodes: [{}]\n  expect:\n"
                            "  - {within: 1m, count: {kind: Pod, equals: 1}}\n";

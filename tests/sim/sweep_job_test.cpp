@@ -50,13 +50,14 @@ SeedResult result(uint64_t seed, std::string hash) {
   SeedResult made;
   made.seed = seed;
   made.trace_hash = std::move(hash);
+  made.scenario = "this";
   return made;
 }
 
 TEST(MergedResults, AreFoundAmongOtherLinesOfLogsEachSeedOnce) {
   const std::string logs = "[pod/sweep-0-abc/sweep] " + write_result(result(7, "aa")) + "\nsomething else {\n\n" +
                            write_result(result(3, "bb")) + "\n" + write_result(result(7, "aa")) + "\n2 of 2 seeds passed\n";
-  const auto merged = merge_results(logs);
+  const auto merged = merge_results(logs, "", {0, 9});
   ASSERT_EQ(merged.results.size(), 2U);
   EXPECT_EQ(merged.results[0].seed, 3U);
   EXPECT_EQ(merged.ignored_lines, 2U);
@@ -64,15 +65,35 @@ TEST(MergedResults, AreFoundAmongOtherLinesOfLogsEachSeedOnce) {
 }
 
 TEST(MergedResults, NameASeedThatTwoMachinesRanDifferently) {
-  const auto merged = merge_results(write_result(result(7, "aa")) + "\n" + write_result(result(7, "bb")));
+  const auto merged = merge_results(write_result(result(7, "aa")) + "\n" + write_result(result(7, "bb")), "this", {0, 9});
   EXPECT_EQ(merged.disagreeing, std::vector<uint64_t>{7});
 }
 
 TEST(MergedResults, PreferARunThatCameToItsEnd) {
-  const auto merged = merge_results(write_result(broken_result(7, "killed")) + "\n" + write_result(result(7, "bb")));
+  auto killed = broken_result(7, "killed");
+  killed.scenario = "this";
+  const auto merged = merge_results(write_result(killed) + "\n" + write_result(result(7, "bb")), "this", {0, 9});
   ASSERT_EQ(merged.results.size(), 1U);
   EXPECT_TRUE(merged.results[0].passed());
   EXPECT_TRUE(merged.disagreeing.empty());
+}
+
+TEST(MergedResults, AreThoseOfThisScenarioAndOfTheSeedsThatWereAskedFor) {
+  SeedResult nameless = result(4, "aa");
+  nameless.scenario.clear();
+  const std::string logs = write_result(result(3, "aa")) + "\n" + write_result(result(12, "aa")) + "\n" + write_result(nameless) + "\n";
+  const auto merged = merge_results(logs, "this", {0, 9});
+  EXPECT_EQ(merged.unasked, std::vector<uint64_t>{12});
+  EXPECT_EQ(merged.foreign, std::vector<uint64_t>{4});
+  EXPECT_EQ(merged.results.size(), 1U);
+  EXPECT_EQ(merge_results(logs, "another", {0, 9}).foreign, (std::vector<uint64_t>{3, 4, 12}));
+}
+
+TEST(MergedResults, LeaveNoSeedOut) {
+  EXPECT_EQ(missing_seeds({result(3, "a"), result(5, "b")}, {2, 8}, 100), (std::vector<uint64_t>{2, 4, 6, 7, 8}));
+  EXPECT_EQ(missing_seeds({}, {0, UINT64_MAX}, 2), (std::vector<uint64_t>{0, 1}));
+  EXPECT_TRUE(missing_seeds({result(UINT64_MAX, "a")}, {UINT64_MAX, UINT64_MAX}, 2).empty());
+  EXPECT_EQ(seeds_text({2, 4, 6, 7, 8}), "2, 4, 6..8");
 }
 
 }  // namespace

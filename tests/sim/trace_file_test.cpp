@@ -140,6 +140,18 @@ TEST(TraceDiff, NamesTheFirstLineAndTheFieldsThatDiffer) {
   EXPECT_NE(describe(*divergence).find("/status/phase: \"Failed\""), std::string::npos);
 }
 
+TEST(TraceDiff, OfTwoSeedsComparesWhatWasDoneAndFoundWhenever) {
+  EXPECT_TRUE(is_deed(R"({"at":"2m","action":"crashNodes node-3"})"));
+  EXPECT_TRUE(is_deed(R"({"at":"9m","finding":"x","held":false})"));
+  EXPECT_FALSE(is_deed(R"({"at":"5s","put":"pods","key":"a/b","revision":1,"object":{"action":1}})"));
+  EXPECT_FALSE(is_deed("{"));
+  const std::vector<std::string> a{R"({"at":"2m","action":"drained a"})", R"({"at":"3m","action":"crashNodes node-3"})"};
+  const std::vector<std::string> b{R"({"at":"2m0.1s","action":"drained a"})", R"({"at":"3m","action":"crashNodes node-4"})"};
+  const auto divergence = first_divergence(source_of(a), source_of(b), 5, Compared::kDeeds);
+  ASSERT_TRUE(divergence);
+  EXPECT_EQ(divergence->first, a[1]);
+}
+
 TEST(TraceDiff, SaysWhichTraceEndsEarlier) {
   const std::vector<std::string> a{"x", "y"}, b{"x"};
   const auto divergence = first_divergence(source_of(a), source_of(b));

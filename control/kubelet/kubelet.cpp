@@ -427,85 +427,8 @@ void Kubelet::write_node_status(int tries) {
   });
 }
 
-void Kubelet::recover() {
-  runtime_.list_pod_sandboxes([this, alive = alive_](Result<std::vector<PodSandboxStatus>> sandboxes) {
-    if (!*alive) return;
-    if (sandboxes) {
-      for (auto& sandbox : *sandboxes) {
-        auto& slot = found_sandboxes_[sandbox.uid];
-        if (slot.id.empty() || slot.attempt < sandbox.attempt) slot = std::move(sandbox);
-      }
-    }
-    runtime_.list_containers([this, alive](Result<std::vector<ContainerStatus>> containers) {
-      if (!*alive) return;
-      if (containers) {
-        for (auto& container : *containers) found_containers_.emplace(container.sandbox_id, std::move(container));
-      }
-      pods_.subscribe([this](const Value& before, const Value& after) { on_pod(before, after); });
-      pods_.when_synced([this, alive] {
-        if (!*alive) return;
-        // Whatever no pod has claimed belongs to pods that are gone.
-        for (const auto& [uid, sandbox] : found_sandboxes_) {
-          runtime_.stop_pod_sandbox(sandbox.id, [this, alive, id = sandbox.id, pod_uid = uid](const Result<Unit>&) {
-            if (!*alive) return;
-            runtime_.remove_pod_sandbox(id, [this, alive, pod_uid](const Result<Unit>&) {
-              if (*alive) runtime_.remove_pod_directories(pod_uid, [](const Result<Unit>&) {});
-            });
-          });
-        }
-        found_sandboxes_.clear();
-        found_containers_.clear();
-        report_status();
-      });
-      pods_.start();
-    });
-  });
-}
-
 void Kubelet::on_reference(KindId kind, const Value& object) {
   for (const auto& [uid, worker] : workers_) worker->on_reference(kind, object);
-}
-
-void Kubelet::on_pod(const Value& before, const Value& after) {
-  const std::string uid(object_uid(after.has_value() ? after : before));
-  const auto found = workers_.find(uid);
-  if (!after.has_value()) {
-    if (found != workers_.end()) {
-      const auto keep = found->second;
-      keep->forget_pod();
-    }
-    return;
-  }
-  if (found != workers_.end()) {
-    const auto keep = found->second;
-    keep->update(after);
-    return;
-  }
-  take_in(after, known_node(), NodeNews::kWatched);
-}
-
-void Kubelet::take_in(const Value& pod, const Value& node, NodeNews news) {
-  const std::string uid(object_uid(pod));
-  auto worker = std::make_shared<PodWorker>(context_, pod);
-  std::optional<PodRefusal> refusal;
-  if (worker->is_active() && !found_sandboxes_.contains(uid)) {
-    if (auto why = refused_under_pressure(pod, pressure_.pressures())) {
-      refusal = {std::string(kEvictedReason), *std::move(why)};
-    } else if ((refusal = why_refused(pod, node, load())) && news == NodeNews::kWatched) {
-      return look_at_node_for(pod);
-    }
-  }
-  workers_.emplace(uid, worker);
-  if (refusal) return worker->reject(std::move(refusal->reason), std::move(refusal->message));
-  if (const auto sandbox = found_sandboxes_.find(uid); sandbox != found_sandboxes_.end()) {
-    const std::string id = sandbox->second.id;
-    worker->adopt_sandbox(std::move(sandbox->second));
-    found_sandboxes_.erase(sandbox);
-    const auto [first, last] = found_containers_.equal_range(id);
-    for (auto c = first; c != last; ++c) worker->adopt_container(c->second);
-    found_containers_.erase(first, last);
-  }
-  worker->sync();
 }
 
 std::vector<RunningContainer> Kubelet::running_containers() const {

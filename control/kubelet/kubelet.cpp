@@ -406,11 +406,8 @@ void Kubelet::write_node_status(int tries) {
   client_.send(std::move(get), [this, alive = alive_, tries](const Result<ApiResponse>& node) {
     if (!*alive) return;
     if (!node) {
-      if (node.error().code == ErrorCode::kNotFound) {
-        register_node();
-      } else {
-        report_within(config_.correction_period);
-      }
+      // One that somebody has deleted stays away: an agent registers when it starts, and not again.
+      if (node.error().code != ErrorCode::kNotFound) report_within(config_.correction_period);
       return;
     }
     ApiRequest request;

@@ -1,7 +1,8 @@
 // Kubelet: the agent of one node. Registers the Node, keeps its Lease and conditions fresh, and has a
 // PodWorker for every pod that is bound to it.
 //
-// On start it lists the runtime's sandboxes and containers and adopts what belongs to its pods: running containers go on without a restart,
+// On start it registers its Node, once: one that somebody deletes comes back with the agent's next start. It lists the
+// runtime's sandboxes and containers and adopts what belongs to its pods: running containers go on without a restart,
 // those that ended with the machine are what their successors were last; what belongs to no pod is stopped and removed. A settled node
 // writes its Lease every 10 s and its status every 5 minutes, nothing else. It watches its own Node: what others have
 // made of the status there (called the node lost, given it a resource) is answered within 10 s.

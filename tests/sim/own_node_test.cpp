@@ -47,6 +47,16 @@ TEST_F(OwnNode, KeepsTheConditionsOfOthers) {
   EXPECT_EQ(condition("Ready"), "True KubeletReady");
 }
 
+// Kubernetes' agent registers once in its life (kubernetes#71398).
+TEST_F(OwnNode, StaysAwayWhenItIsDeletedUntilTheAgentStartsAgain) {
+  remove(kinds::kNodes, "", "a");
+  run(minutes(20));
+  EXPECT_TRUE(node().is_absent());
+  start_agent();
+  run(seconds(5));
+  EXPECT_EQ(condition("Ready"), "True KubeletReady");
+}
+
 TEST_F(OwnNode, IsWrittenEveryFiveMinutesWhenNothingIsWrong) {
   int writes = 0;
   Value last = node();

@@ -115,11 +115,32 @@ void Kubelet::node_event(std::string type, std::string reason, std::string messa
   events_.record({node, std::move(type), std::move(reason), std::move(message)});
 }
 
+std::string_view Kubelet::condition_event(NodePressure pressure) const {
+  const auto& words = words_of(pressure);
+  return pressure_.pressures().contains(pressure) ? words.met_event : words.well_event;
+}
+
+void Kubelet::tell_condition(std::string_view reason) {
+  node_event("Normal", std::string(reason), cat("Node ", config_.node_name, " status is now: ", reason));
+}
+
+// Against what others had made of the node (lost, as a rule), or an earlier life of the machine had said.
+void Kubelet::tell_what_changed(const Value& before, const Value& status) {
+  const auto changed = [&](const Value& type) {
+    const auto &was = condition_of(before, type)[keys::kStatus], &is = condition_of(status, type)[keys::kStatus];
+    return was.has_value() && !(was == is);
+  };
+  for (const auto pressure : kNodePressures) {
+    if (condition_of(before, words_of(pressure).condition)[keys::kStatus].as_string() == "Unknown") tell_condition(condition_event(pressure));
+  }
+  if (changed("Ready")) tell_condition(runtime_error_.empty() ? "NodeReady" : "NodeNotReady");
+  const auto was = before[keys::kNodeInfo][keys::kBootID].as_string(), is = status[keys::kNodeInfo][keys::kBootID].as_string();
+  if (!was.empty() && was != is) node_event("Warning", "Rebooted", cat("Node ", config_.node_name, " has been rebooted, boot id: ", is));
+}
+
 PressureListener Kubelet::pressure_listener() {
   const auto changed = [this](NodePressure pressure) {
-    const auto& words = words_of(pressure);
-    const auto reason = pressure_.pressures().contains(pressure) ? words.met_event : words.well_event;
-    node_event("Normal", std::string(reason), cat("Node ", config_.node_name, " status is now: ", reason));
+    tell_condition(condition_event(pressure));
     // At once: until others know, they send pods here that are turned away.
     wake();
     if (registered_) report_status();
@@ -143,6 +164,7 @@ void Kubelet::start() {
       }
     }
   });
+  node_event("Normal", "Starting", "Starting kubelet.");
   register_node();
   if (config_.eviction.goes_on && config_.eviction.goes_on()) pressure_.look();
 }
@@ -415,9 +437,11 @@ void Kubelet::write_node_status(int tries) {
     request.kind = kinds::kNodes;
     request.name = config_.node_name;
     request.subresource = "status";
-    request.body = node->object.with(keys::kStatus, make_node_status(node->object[keys::kStatus]));
-    client_.send(std::move(request), [this, alive, tries](const Result<ApiResponse>& result) {
-      if (!*alive || result) return;
+    const Value before = node->object[keys::kStatus], status = make_node_status(before);
+    request.body = node->object.with(keys::kStatus, status);
+    client_.send(std::move(request), [this, alive, tries, before, status](const Result<ApiResponse>& result) {
+      if (!*alive) return;
+      if (result) return tell_what_changed(before, status);
       if (result.error().code == ErrorCode::kConflict && tries > 1) return write_node_status(tries - 1);
       report_within(config_.correction_period);
     });

@@ -109,6 +109,9 @@ class Kubelet {
   bool is_as_said(const Value& status) const;
   PressureWatch::Workers workers() const;
   PressureListener pressure_listener();
+  std::string_view condition_event(NodePressure pressure) const;
+  void tell_condition(std::string_view reason);
+  void tell_what_changed(const Value& before, const Value& status);
   void node_event(std::string type, std::string reason, std::string message);
   void recover();
   void sweep(const std::string& uid);

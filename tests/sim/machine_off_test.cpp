@@ -232,5 +232,19 @@ TEST(PowerLoss, AJobThatMayNotFailHasFailedAndRanOnce) {
   }), 0);
 }
 
+TEST(PowerLoss, TheNodeSaysThatItWasRebooted) {
+  FaultyRun run("  faults:\n  - {at: 2m, for: 3m, crashNodes: {names: [node-1]}}");
+  run.to(minutes(6));
+  std::vector<std::string> reasons;
+  run.store().for_each(kinds::kEvents, [&](const Value& event) {
+    if (event["involvedObject"][keys::kName].as_string() == "node-1" && event["source"]["component"].as_string() == "kubelet") {
+      reasons.push_back(event[keys::kReason].string());
+    }
+  });
+  std::ranges::sort(reasons);
+  EXPECT_EQ(reasons, (std::vector<std::string>{"NodeHasNoDiskPressure", "NodeHasSufficientMemory", "NodeHasSufficientPID", "NodeReady",
+                                               "Rebooted", "Starting", "Starting"}));
+}
+
 }  // namespace
 }  // namespace minik::sim

@@ -57,6 +57,13 @@ TEST_F(OwnNode, StaysAwayWhenItIsDeletedUntilTheAgentStartsAgain) {
   EXPECT_EQ(condition("Ready"), "True KubeletReady");
 }
 
+TEST_F(OwnNode, SaysInEventsThatItHasBegunAndThatItIsReadyAgain) {
+  EXPECT_EQ(messages_of("Starting"), std::vector<std::string>{"Starting kubelet."});
+  patch_status(R"({"conditions":[{"type":"Ready","status":"Unknown","reason":"NodeStatusUnknown"}]})");
+  run(seconds(11));
+  EXPECT_EQ(messages_of("NodeReady"), std::vector<std::string>{"Node a status is now: NodeReady"});
+}
+
 TEST_F(OwnNode, IsWrittenEveryFiveMinutesWhenNothingIsWrong) {
   int writes = 0;
   Value last = node();

@@ -123,6 +123,8 @@ class SimulatedCluster {
   bool node_running(const std::string& name) const;
   // Power off: the machine, its containers and its kubelet are gone until it is started again.
   void crash_node(const std::string& name);
+  // Of a machine that is off: it is another one, of the same name, that will be started.
+  void wipe_disk(const std::string& name);
   void start_node(const std::string& name);
   // The machine goes on, nothing of it reaches the API and nothing of the API reaches it.
   void set_node_connected(const std::string& name, bool connected);
@@ -195,7 +197,8 @@ class SimulatedCluster {
     std::string zone;
     uint32_t network = 0;
     std::unique_ptr<MachineExecutor> executor;
-    std::unique_ptr<SimulatedRuntime> runtime;
+    std::unique_ptr<SimulatedRuntime> runtime;  // none: the machine is off
+    std::unique_ptr<SimulatedRuntime> off;      // what it keeps on its disk meanwhile
     std::unique_ptr<SimulatedClient> client;
     std::unique_ptr<SimulatedClient> pods_client;  // of containers that ask the API server; none: there are none
     std::unique_ptr<control::Kubelet> kubelet;

@@ -4,6 +4,7 @@
 
 #include "control/base/ipv4.h"
 #include "control/base/text.h"
+#include "control/object/keys.h"
 #include "sim/cluster.h"
 
 namespace minik::sim {
@@ -83,9 +84,12 @@ bool SimulatedCluster::reaches(const std::string& address) {
 
 void SimulatedCluster::boot(Machine& m) {
   ++m.lives;
-  m.runtime = std::make_unique<SimulatedRuntime>(
-      *m.executor, rng_.fork(cat("runtime/", m.config.node_name, "/", m.lives)), surroundings_, m.config.node_name,
-      m.network);
+  m.config.node_info = control::Value::map({{control::keys::kBootID, rng_.fork(cat("boot-id/", m.config.node_name, "/", m.lives)).uuid()}});
+  m.runtime = std::move(m.off);
+  if (!m.runtime) {
+    m.runtime = std::make_unique<SimulatedRuntime>(*m.executor, rng_.fork(cat("runtime/", m.config.node_name, "/", m.lives)), surroundings_,
+                                                   m.config.node_name, m.network);
+  }
   m.runtime->set_slowness(m.slowness);
   m.runtime->set_disk_slowness(m.disk_slowness);
   m.runtime->set_disk_capacity(m.config.ephemeral_bytes);
@@ -182,10 +186,15 @@ void SimulatedCluster::crash_node(const std::string& name) {
   end_kubelet(m);
   m.client.reset();
   m.pods_client.reset();
-  m.runtime.reset();
+  if (m.runtime) {
+    m.runtime->power_off();
+    m.off = std::move(m.runtime);
+  }
   m.starves = m.stands_still = false;
   settle_frozen(m);
 }
+
+void SimulatedCluster::wipe_disk(const std::string& name) { machine(name).off.reset(); }
 
 void SimulatedCluster::start_node(const std::string& name) {
   disturb();

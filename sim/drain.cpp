@@ -127,6 +127,7 @@ void PoolUpgrade::advance() {
 void PoolUpgrade::replace(const std::string& node) {
   client_.note(cat("replace ", node));
   client_.cluster().crash_node(node);
+  client_.cluster().wipe_disk(node);
   client_.send(request_for(Verb::kDelete, kinds::kNodes, "", node), cat("delete node ", node), [self = shared_from_this(), node](const Status&) {
     self->client_.cluster().executor().after(self->how_.replace.draw(self->rng_), [self, node] {
       SimulatedCluster& cluster = self->client_.cluster();

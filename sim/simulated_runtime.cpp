@@ -17,6 +17,9 @@ using control::RuntimeEvent;
 
 namespace {
 constexpr int kKilled = 137, kTerminated = 143;
+// Of a container that ended unseen, as containerd has it.
+constexpr int kUnknownCode = 255;
+constexpr std::string_view kUnknownReason = "Unknown";
 // How often a container that grows or needs others is looked at.
 constexpr Duration kLookPeriod = seconds(2);
 
@@ -56,6 +59,20 @@ SimulatedRuntime::~SimulatedRuntime() {
   for (const auto& [id, container] : containers_) {
     if (container.status.state == ContainerState::kRunning) leave_load(container);
   }
+}
+
+void SimulatedRuntime::power_off() {
+  *alive_ = false;
+  alive_ = std::make_shared<bool>(true);
+  listener_ = {};
+  memory_used_listener_ = {};
+  cpu_wanted_listener_ = {};
+  for (const auto& [id, container] : containers_) end_container(id, kUnknownCode, kUnknownReason);
+  for (auto& [id, sandbox] : sandboxes_) sandbox.status.ready = false;
+  failing_probes_.clear();
+  tokens_.clear();
+  memory_watched_ = false;
+  milli_cpu_wanted_ = 0;
 }
 
 ImageLoad* SimulatedRuntime::load_of(const Container& container) const {

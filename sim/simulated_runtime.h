@@ -13,8 +13,8 @@
 // that together have all of its memory lose the one that the kernel would choose, by oom_score.
 // Containers that ask the API server do so with the token that was projected into their pod last.
 //
-// Addresses come from the node's pod range. A crash of the machine is the destruction of this object; a pull of an
-// image that was pulled before is quick. Runs on the machine's own executor. Not modelled: what containers say on
+// Addresses come from the node's pod range. What is on the disk outlives the machine's power (power_off()): images, what pods
+// have written, and the records of sandboxes and containers. Runs on the machine's own executor. Not modelled: what containers say on
 // standard output, traffic between pods as packets.
 #pragma once
 
@@ -39,6 +39,10 @@ class SimulatedRuntime : public control::ContainerRuntime {
  public:
   SimulatedRuntime(Executor& executor, Rng rng, Surroundings& surroundings, std::string node_name, uint32_t pod_network);
   ~SimulatedRuntime() override;
+
+  // All that runs ends without a word, and what was asked for is never answered; whoever listened no longer does. What is
+  // asked from now on finds the machine as its next life does.
+  void power_off();
 
   // Everything takes this many times as long: a slow machine. 1 is normal.
   void set_slowness(int64_t factor);

@@ -115,11 +115,32 @@ void Kubelet::node_event(std::string type, std::string reason, std::string messa
   events_.record({node, std::move(type), std::move(reason), std::move(message)});
 }
 
+std::string_view Kubelet::condition_event(NodePressure pressure) const {
+  const auto& words = words_of(pressure);
+  return pressure_.pressures().contains(pressure) ? words.met_event : words.well_event;
+}
+
+void Kubelet::tell_condition(std::string_view reason) {
+  node_event("Normal", std::string(reason), cat("Node ", config_.node_name, " status is now: ", reason));
+}
+
+// Against what others had made of the node (lost, as a rule), or an earlier life of the machine had said.
+void Kubelet::tell_what_changed(const Value& before, const Value& status) {
+  const auto changed = [&](const Value& type) {
+    const auto &was = condition_of(before, type)[keys::kStatus], &is = condition_of(status, type)[keys::kStatus];
+    return was.has_value() && !(was == is);
+  };
+  for (const auto pressure : kNodePressures) {
+    if (condition_of(before, words_of(pressure).condition)[keys::kStatus].as_string() == "Unknown") tell_condition(condition_event(pressure));
+  }
+  if (changed("Ready")) tell_condition(runtime_error_.empty() ? "NodeReady" : "NodeNotReady");
+  const auto was = before[keys::kNodeInfo][keys::kBootID].as_string(), is = status[keys::kNodeInfo][keys::kBootID].as_string();
+  if (!was.empty() && was != is) node_event("Warning", "Rebooted", cat("Node ", config_.node_name, " has been rebooted, boot id: ", is));
+}
+
 PressureListener Kubelet::pressure_listener() {
   const auto changed = [this](NodePressure pressure) {
-    const auto& words = words_of(pressure);
-    const auto reason = pressure_.pressures().contains(pressure) ? words.met_event : words.well_event;
-    node_event("Normal", std::string(reason), cat("Node ", config_.node_name, " status is now: ", reason));
+    tell_condition(condition_event(pressure));
     // At once: until others know, they send pods here that are turned away.
     wake();
     if (registered_) report_status();
@@ -143,6 +164,7 @@ void Kubelet::start() {
       }
     }
   });
+  node_event("Normal", "Starting", "Starting kubelet.");
   register_node();
   if (config_.eviction.goes_on && config_.eviction.goes_on()) pressure_.look();
 }
@@ -406,11 +428,8 @@ void Kubelet::write_node_status(int tries) {
   client_.send(std::move(get), [this, alive = alive_, tries](const Result<ApiResponse>& node) {
     if (!*alive) return;
     if (!node) {
-      if (node.error().code == ErrorCode::kNotFound) {
-        register_node();
-      } else {
-        report_within(config_.correction_period);
-      }
+      // One that somebody has deleted stays away: an agent registers when it starts, and not again.
+      if (node.error().code != ErrorCode::kNotFound) report_within(config_.correction_period);
       return;
     }
     ApiRequest request;
@@ -418,94 +437,19 @@ void Kubelet::write_node_status(int tries) {
     request.kind = kinds::kNodes;
     request.name = config_.node_name;
     request.subresource = "status";
-    request.body = node->object.with(keys::kStatus, make_node_status(node->object[keys::kStatus]));
-    client_.send(std::move(request), [this, alive, tries](const Result<ApiResponse>& result) {
-      if (!*alive || result) return;
+    const Value before = node->object[keys::kStatus], status = make_node_status(before);
+    request.body = node->object.with(keys::kStatus, status);
+    client_.send(std::move(request), [this, alive, tries, before, status](const Result<ApiResponse>& result) {
+      if (!*alive) return;
+      if (result) return tell_what_changed(before, status);
       if (result.error().code == ErrorCode::kConflict && tries > 1) return write_node_status(tries - 1);
       report_within(config_.correction_period);
     });
   });
 }
 
-void Kubelet::recover() {
-  runtime_.list_pod_sandboxes([this, alive = alive_](Result<std::vector<PodSandboxStatus>> sandboxes) {
-    if (!*alive) return;
-    if (sandboxes) {
-      for (auto& sandbox : *sandboxes) {
-        auto& slot = found_sandboxes_[sandbox.uid];
-        if (slot.id.empty() || slot.attempt < sandbox.attempt) slot = std::move(sandbox);
-      }
-    }
-    runtime_.list_containers([this, alive](Result<std::vector<ContainerStatus>> containers) {
-      if (!*alive) return;
-      if (containers) {
-        for (auto& container : *containers) found_containers_.emplace(container.sandbox_id, std::move(container));
-      }
-      pods_.subscribe([this](const Value& before, const Value& after) { on_pod(before, after); });
-      pods_.when_synced([this, alive] {
-        if (!*alive) return;
-        // Whatever no pod has claimed belongs to pods that are gone.
-        for (const auto& [uid, sandbox] : found_sandboxes_) {
-          runtime_.stop_pod_sandbox(sandbox.id, [this, alive, id = sandbox.id, pod_uid = uid](const Result<Unit>&) {
-            if (!*alive) return;
-            runtime_.remove_pod_sandbox(id, [this, alive, pod_uid](const Result<Unit>&) {
-              if (*alive) runtime_.remove_pod_directories(pod_uid, [](const Result<Unit>&) {});
-            });
-          });
-        }
-        found_sandboxes_.clear();
-        found_containers_.clear();
-        report_status();
-      });
-      pods_.start();
-    });
-  });
-}
-
 void Kubelet::on_reference(KindId kind, const Value& object) {
   for (const auto& [uid, worker] : workers_) worker->on_reference(kind, object);
-}
-
-void Kubelet::on_pod(const Value& before, const Value& after) {
-  const std::string uid(object_uid(after.has_value() ? after : before));
-  const auto found = workers_.find(uid);
-  if (!after.has_value()) {
-    if (found != workers_.end()) {
-      const auto keep = found->second;
-      keep->forget_pod();
-    }
-    return;
-  }
-  if (found != workers_.end()) {
-    const auto keep = found->second;
-    keep->update(after);
-    return;
-  }
-  take_in(after, known_node(), NodeNews::kWatched);
-}
-
-void Kubelet::take_in(const Value& pod, const Value& node, NodeNews news) {
-  const std::string uid(object_uid(pod));
-  auto worker = std::make_shared<PodWorker>(context_, pod);
-  std::optional<PodRefusal> refusal;
-  if (worker->is_active() && !found_sandboxes_.contains(uid)) {
-    if (auto why = refused_under_pressure(pod, pressure_.pressures())) {
-      refusal = {std::string(kEvictedReason), *std::move(why)};
-    } else if ((refusal = why_refused(pod, node, load())) && news == NodeNews::kWatched) {
-      return look_at_node_for(pod);
-    }
-  }
-  workers_.emplace(uid, worker);
-  if (refusal) return worker->reject(std::move(refusal->reason), std::move(refusal->message));
-  if (const auto sandbox = found_sandboxes_.find(uid); sandbox != found_sandboxes_.end()) {
-    const std::string id = sandbox->second.id;
-    worker->adopt_sandbox(std::move(sandbox->second));
-    found_sandboxes_.erase(sandbox);
-    const auto [first, last] = found_containers_.equal_range(id);
-    for (auto c = first; c != last; ++c) worker->adopt_container(c->second);
-    found_containers_.erase(first, last);
-  }
-  worker->sync();
 }
 
 std::vector<RunningContainer> Kubelet::running_containers() const {

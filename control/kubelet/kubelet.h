@@ -1,8 +1,9 @@
 // Kubelet: the agent of one node. Registers the Node, keeps its Lease and conditions fresh, and has a
 // PodWorker for every pod that is bound to it.
 //
-// On start it lists the runtime's sandboxes and containers and adopts what belongs to its pods: running
-// containers go on without a restart; what belongs to no pod is stopped and removed. A settled node
+// On start it registers its Node, once: one that somebody deletes comes back with the agent's next start. It lists the
+// runtime's sandboxes and containers and adopts what belongs to its pods: running containers go on without a restart,
+// those that ended with the machine are what their successors were last; what belongs to no pod is stopped and removed. A settled node
 // writes its Lease every 10 s and its status every 5 minutes, nothing else. It watches its own Node: what others have
 // made of the status there (called the node lost, given it a resource) is answered within 10 s.
 //
@@ -72,6 +73,9 @@ class Kubelet {
   Kubelet& operator=(const Kubelet&) = delete;
 
   void start();
+  // The machine is about to stop: all containers end as those of deleted pods do, hooks and grace included, in `most` at the
+  // latest. Then, or when somewhat more has passed all the same, `done`. The pods stay as they are in the API.
+  void shut_down(Duration most, std::function<void()> done);
   // A ConfigMap or Secret is new or has changed: pods that mount it see the new files at once. Whoever
   // has an informer of them tells; without, volumes stay as they were when their pod started.
   void on_reference(KindId kind, const Value& object);
@@ -105,8 +109,12 @@ class Kubelet {
   bool is_as_said(const Value& status) const;
   PressureWatch::Workers workers() const;
   PressureListener pressure_listener();
+  std::string_view condition_event(NodePressure pressure) const;
+  void tell_condition(std::string_view reason);
+  void tell_what_changed(const Value& before, const Value& status);
   void node_event(std::string type, std::string reason, std::string message);
   void recover();
+  void sweep(const std::string& uid);
   void on_pod(const Value& before, const Value& after);
   // Of the Node, as it stands before a pod that is new here.
   enum class NodeNews : uint8_t { kWatched, kAsked };
@@ -128,12 +136,13 @@ class Kubelet {
   KubeletContext context_;
   Informer pods_, node_;
   std::map<std::string, std::shared_ptr<PodWorker>> workers_;  // by uid
-  std::map<std::string, PodSandboxStatus> found_sandboxes_;    // by pod uid, until adopted
+  // What the runtime has from before, until a pod claims it: by the pod's uid, and by the sandbox's id.
+  std::map<std::string, std::vector<PodSandboxStatus>> found_sandboxes_;
   std::multimap<std::string, ContainerStatus> found_containers_;
   Value images_;
   std::string runtime_error_;
   Value lease_;
-  bool registered_ = false;
+  bool registered_ = false, shutting_down_ = false;
   PressureWatch pressure_;
   Instant renewed_at_;  // its Lease; none yet: 0
   UsageSampler usage_;

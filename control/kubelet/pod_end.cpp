@@ -24,6 +24,15 @@ void PodWorker::terminate() {
   });
 }
 
+void PodWorker::shut_down(Duration most, std::function<void()> then) {
+  shutting_down_ = true;
+  wake_.cancel();
+  deadline_.cancel();
+  renewal_.cancel();
+  stop_probes();
+  stop_containers(std::min(grace(), most), std::move(then));
+}
+
 // Of the pod as it is now wanted to end.
 Duration PodWorker::grace() const {
   int64_t grace = pod_[keys::kSpec][keys::kTerminationGracePeriodSeconds].as_int(30);
@@ -155,6 +164,7 @@ void PodWorker::remove_everything() {
         finish_deletion();
       });
     };
+    for (const auto& former : former_sandboxes_) context_.runtime.remove_pod_sandbox(former, [](const Result<Unit>&) {});
     if (sandbox.empty()) {
       cleaned(Unit{});
     } else {
@@ -171,6 +181,7 @@ void PodWorker::remove_everything() {
 bool PodWorker::remove_remains(std::function<void()> done) {
   if (!state_.terminal || busy_ || removed_ || !state_.sandbox || is_deleting(pod_) || gone_) return false;
   if (std::exchange(remains_removed_, true)) return false;
+  for (const auto& former : former_sandboxes_) context_.runtime.remove_pod_sandbox(former, [](const Result<Unit>&) {});
   context_.runtime.remove_pod_sandbox(state_.sandbox->id, [this, alive = alive_, done = std::move(done)](const Result<Unit>&) {
     if (!*alive) return done();
     context_.runtime.remove_pod_directories(std::string(object_uid(pod_)), [done](const Result<Unit>&) { done(); });

@@ -156,8 +156,12 @@ void PodWorker::create_container(const Value& container, const ImageStatus& imag
                                                            std::string(object_name(pod_)), uid),
                         "/", name, "/", config.attempt, ".log");
   config.termination_message_path = container[keys::kTerminationMessagePath].string();
+  // Whoever ends the containers without the node agent has their grace from here.
   config.labels = {{"io.kubernetes.container.name", name},
+                   {"io.kubernetes.pod.name", std::string(object_name(pod_))},
+                   {"io.kubernetes.pod.namespace", std::string(object_namespace(pod_))},
                    {"io.kubernetes.pod.uid", uid},
+                   {"io.kubernetes.pod.terminationGracePeriod", cat(pod_[keys::kSpec][keys::kTerminationGracePeriodSeconds].as_int(30))},
                    {"io.kubernetes.container.image", container[keys::kImage].string()}};
   if (const Value& policy = container[keys::kTerminationMessagePolicy]; policy.as_string() == "FallbackToLogsOnError") {
     config.labels["io.kubernetes.container.terminationMessagePolicy"] = policy.string();
@@ -182,6 +186,7 @@ void PodWorker::create_container(const Value& container, const ImageStatus& imag
               r.last_start = context_.executor.now();
               ContainerStatus failed;
               failed.id = id;
+              failed.sandbox_id = state_.sandbox->id;
               failed.name = container[keys::kName].string();
               failed.attempt = attempt;
               failed.state = ContainerState::kExited;
@@ -212,6 +217,7 @@ void PodWorker::on_started(const Value& container, const ContainerStatus& status
   keep_as_last(record);
   record.current = status;
   record.current->name = name;
+  drop_former_sandboxes();
   if (record.current->image.empty()) record.current->image = container[keys::kImage].string();
   record.restart_count = status.attempt;
   record.waiting_reason.clear();

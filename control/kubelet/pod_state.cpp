@@ -227,7 +227,8 @@ bool is_initialized(const Value& spec, const PodState& state) {
   if (spec[keys::kInitContainers].empty()) return true;
   const bool begun = std::ranges::any_of(spec[keys::kContainers].items(), [&](const Value& container) {
     const auto found = state.containers.find(container[keys::kName].string());
-    return found != state.containers.end() && found->second.current;
+    return found != state.containers.end() && found->second.current &&
+           (!state.sandbox || found->second.current->sandbox_id == state.sandbox->id);
   });
   if (begun) return true;
   return std::ranges::all_of(spec[keys::kInitContainers].items(), [&](const Value& container) {
@@ -245,7 +246,10 @@ std::string phase_of(const Value& spec, const PodState& state) {
   for (const auto& container : spec[keys::kContainers].items()) {
     const auto found = state.containers.find(container[keys::kName].string());
     const bool unborn = found == state.containers.end() || !found->second.current;
-    if (unborn || (found->second.in_post_start && found->second.restart_count == 0)) {
+    if (unborn && found != state.containers.end() && found->second.last) {
+      back = true;  // it ran in a sandbox that is lost, and is about to run in another, unless the pod ends before
+      failed = failed || state.terminal;
+    } else if (unborn || (found->second.in_post_start && found->second.restart_count == 0)) {
       waiting = true;
     } else if (found->second.running() || found->second.current->state == ContainerState::kCreated) {
       running = true;

@@ -81,7 +81,7 @@ bool is_resized(const Value& container, const ContainerRecord& record);
 // own restart policy, else by the pod's. An init container that ended well has done its part.
 bool comes_back(const Value& pod_spec, const Value& container, int exit_code, ContainerRole role);
 // Init containers have all done their part: ended well, or started when they are sidecars. What has become of a sidecar
-// since a main container was first made changes nothing about it.
+// since a main container was first made changes nothing about it; in a new sandbox all do it again.
 bool is_initialized(const Value& pod_spec, const PodState& state);
 // "Pending", "Running", "Succeeded" or "Failed".
 std::string phase_of(const Value& pod_spec, const PodState& state);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "control/base/check.h"
 #include "control/base/text.h"
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
@@ -13,7 +14,6 @@ namespace minik::control {
 namespace {
 
 constexpr Duration kBackOffReset = minutes(10);
-constexpr size_t kHostnameMax = 64;  // the kernel's
 
 std::string pod_text(const Value& pod) {
   return cat(object_name(pod), "_", object_namespace(pod), "(", object_uid(pod), ")");
@@ -90,10 +90,15 @@ void PodWorker::forget_pod() {
   sync();
 }
 
-void PodWorker::adopt_sandbox(PodSandboxStatus sandbox) {
-  if (state_.sandbox && state_.sandbox->attempt > sandbox.attempt) return;
-  sandbox_attempt_ = std::max(sandbox_attempt_, sandbox.attempt + 1);
-  state_.sandbox = std::move(sandbox);
+void PodWorker::adopt(std::vector<PodSandboxStatus> sandboxes, std::vector<ContainerStatus> containers) {
+  CHECK(!sandboxes.empty());
+  std::ranges::sort(sandboxes, {}, &PodSandboxStatus::attempt);
+  state_.sandbox = std::move(sandboxes.back());
+  sandboxes.pop_back();
+  sandbox_attempt_ = state_.sandbox->attempt + 1;
+  for (auto& former : sandboxes) former_sandboxes_.push_back(std::move(former.id));
+  for (auto& container : containers) adopt_container(std::move(container));
+  if (state_.sandbox->ready) leave_former_sandboxes();
 }
 
 void PodWorker::adopt_container(ContainerStatus container) {
@@ -179,6 +184,7 @@ void PodWorker::event(std::string type, std::string reason, std::string message,
 }
 
 void PodWorker::sync() {
+  if (shutting_down_) return;
   if (busy_) {
     if (terminating_) hasten_stops();
     return;
@@ -200,6 +206,11 @@ void PodWorker::sync() {
   }
   check_deadline();
   if (terminating_) return;
+  if (is_over_with_its_sandbox()) {
+    state_.terminal = true;
+    terminate();
+    return;
+  }
   const bool starting = prepare() || run_ephemeral_containers() || run_init_containers() ||
                         !is_initialized(pod_[keys::kSpec], state_) || run_containers() || run_sidecars();
   if (!starting && !replace_changed_containers()) resize_containers();
@@ -258,33 +269,6 @@ PodShare PodWorker::share() const {
   const bool changed = pod_[keys::kMetadata][keys::kGeneration].as_int(1) > 1;
   if (changed || !share_) share_ = share_of(pod_);
   return *share_;
-}
-
-bool PodWorker::run_sandbox() {
-  if (state_.sandbox && state_.sandbox->ready) return false;
-  if (wake_.armed()) return true;
-  auto config = make_sandbox_config(pod_, surroundings(), sandbox_attempt_);
-  if (const std::string& name = config.shown_hostname(); name.size() > kHostnameMax) {
-    event("Warning", "FailedCreatePodSandBox",
-          cat("Failed to create pod sandbox: failed to construct FQDN from pod hostname and cluster domain, FQDN ", name,
-              " is too long (", kHostnameMax, " characters is the max, ", name.size(), " characters requested)"));
-    later(kRetry);
-    return true;
-  }
-  ++sandbox_attempt_;
-  context_.runtime.run_pod_sandbox(
-      std::move(config), step<PodSandboxStatus>([this](Result<PodSandboxStatus> result) {
-        if (result) {
-          if (context_.metrics) context_.metrics->sandbox_started();
-          state_.sandbox = *std::move(result);
-          return;
-        }
-        if (context_.metrics) context_.metrics->sandbox_failed();
-        event("Warning", "FailedCreatePodSandBox",
-              cat("Failed to create pod sandbox: ", result.error().message));
-        later(kRetry);
-      }));
-  return true;
 }
 
 bool PodWorker::wants_restart(const Value& container, const ContainerRecord& record, ContainerRole role) const {

@@ -2,6 +2,7 @@
 //
 //   volumes -> sandbox -> init containers, one by one -> containers -> (probes, restarts) -> ended
 //      deletion at any point: preStop, stop signal, grace -> remove -> final status -> API delete
+//      a sandbox that is lost (the machine was off): a new one, and all from the start but for what must not run again
 //
 // sync() looks at the pod and its state and starts at most one step; when the step's answer comes, it
 // looks again. Nothing is remembered that could not be found in the runtime's lists and the API, so a
@@ -65,8 +66,8 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void forget_pod();
   // A ConfigMap or Secret has changed, which this pod may mount.
   void on_reference(KindId kind, const Value& object);
-  void adopt_sandbox(PodSandboxStatus sandbox);
-  void adopt_container(ContainerStatus container);
+  // What the runtime has of it from before this agent: one sandbox for each life of the machine, and what is in them.
+  void adopt(std::vector<PodSandboxStatus> sandboxes, std::vector<ContainerStatus> containers);
   // Something in the runtime changed without being asked for.
   void on_container_event(const std::string& container_id);
   // Probes that rest are asked again, each at the next beat of its period.
@@ -76,6 +77,9 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void evict(std::string message, EvictionCause cause);
   // The node does not let the pod in: nothing of it begins, and it has Failed.
   void reject(std::string reason, std::string message);
+  // The machine is about to stop: the containers end as they do with a deleted pod, in `most` at the latest. The pod itself
+  // goes on with the machine's next life, so that nothing is said of it and nothing begun any more.
+  void shut_down(Duration most, std::function<void()> then);
   // Of a pod that has ended nothing stays on this machine, its logs among it; false when there is nothing to remove.
   bool remove_remains(std::function<void()> done);
 
@@ -146,7 +150,12 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   Result<std::vector<VolumeContent>> contents_now() const;
   void write_changed(const Result<std::vector<VolumeContent>>& before);
   bool write_volumes();
+  void adopt_container(ContainerStatus container);
   bool run_sandbox();
+  void make_sandbox();
+  bool is_over_with_its_sandbox() const;
+  void leave_former_sandboxes();
+  void drop_former_sandboxes();
   bool run_init_containers();
   bool run_containers();
   bool run_sidecars();
@@ -243,6 +252,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   bool gone_ = false;         // no longer in the API
   bool terminating_ = false;
   bool evicted_ = false;
+  bool shutting_down_ = false;
   bool ended_before_ = false;  // in an earlier life of this machine, or by another's word: its status stays as it is
   bool removed_ = false;      // nothing of it is left in the runtime
   bool remains_removed_ = false;  // the same, of a pod that is still in the API
@@ -260,6 +270,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   ScopedTimer deadline_;
   ScopedTimer renewal_;  // of the tokens, before the first of them ends
   uint32_t sandbox_attempt_ = 0;
+  std::vector<std::string> former_sandboxes_;  // ids of those whose containers are still its last, with their logs
   mutable std::optional<PodShare> share_;
   std::optional<Instant> seen_;  // until its start has been counted; none: it ran before this agent did
   std::shared_ptr<bool> alive_;

@@ -14,10 +14,16 @@ template <typename Runtime = SimulatedRuntime>
 class OneNode : public control::VirtualApi {
  protected:
   explicit OneNode(control::ApiServerOptions options = {}) : VirtualApi("system:node:a", std::move(options)) {
+    start_agent();
+  }
+
+  // In place of the one before, which ends without a word.
+  void start_agent() {
     control::KubeletConfig config;
     config.node_name = "a";
     config.milli_cpu = 1000;
     config.memory_bytes = int64_t{1} << 30;
+    kubelet.reset();
     kubelet = std::make_unique<control::Kubelet>(config, executor, agent, runtime, nullptr, Rng(3));
     kubelet->start();
   }

@@ -47,6 +47,23 @@ TEST_F(OwnNode, KeepsTheConditionsOfOthers) {
   EXPECT_EQ(condition("Ready"), "True KubeletReady");
 }
 
+// Kubernetes' agent registers once in its life (kubernetes#71398).
+TEST_F(OwnNode, StaysAwayWhenItIsDeletedUntilTheAgentStartsAgain) {
+  remove(kinds::kNodes, "", "a");
+  run(minutes(20));
+  EXPECT_TRUE(node().is_absent());
+  start_agent();
+  run(seconds(5));
+  EXPECT_EQ(condition("Ready"), "True KubeletReady");
+}
+
+TEST_F(OwnNode, SaysInEventsThatItHasBegunAndThatItIsReadyAgain) {
+  EXPECT_EQ(messages_of("Starting"), std::vector<std::string>{"Starting kubelet."});
+  patch_status(R"({"conditions":[{"type":"Ready","status":"Unknown","reason":"NodeStatusUnknown"}]})");
+  run(seconds(11));
+  EXPECT_EQ(messages_of("NodeReady"), std::vector<std::string>{"Node a status is now: NodeReady"});
+}
+
 TEST_F(OwnNode, IsWrittenEveryFiveMinutesWhenNothingIsWrong) {
   int writes = 0;
   Value last = node();

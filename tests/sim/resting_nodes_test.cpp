@@ -60,7 +60,7 @@ class RestingNodes : public ::testing::Test {
 };
 
 TEST_F(RestingNodes, WriteNothingAndStayReady) {
-  make(true, minutes(15));
+  make(true, minutes(75));  // the Events of their beginning have had their hour
   EXPECT_LT(writes_within(hours(6)), 10U);
   expect_all_ready();
 

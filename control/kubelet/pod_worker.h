@@ -112,6 +112,11 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
         : container(std::move(name)), container_id(std::move(id)), kind(k), probe(spec) {}
   };
 
+  // What a container's answer says of it.
+  struct ProbeFinding {
+    std::optional<std::string> failure = {};  // what is wrong with it; none: nothing
+  };
+
   // Of a running container, from its preStop hook to its exit. Who asks for its end meanwhile waits for the same one.
   struct Stop {
     std::string container;
@@ -197,7 +202,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
 
   static std::string_view title_of(ProbeKind kind);
   // Of a probe or a hook.
-  static HttpProbe http_request(const Value& action, const Value& container);
+  static Result<HttpProbe> http_request(const Value& action, const Value& container);
   void start_probes(const Value& container, const std::string& id);
   void stop_probes();
   void stop_probes(const std::string& container_name);
@@ -205,8 +210,8 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void arm_probe(ProbeRun& run, Duration delay);
   void arm_next(ProbeRun& run);
   void ask_probe(ProbeRun& run);
-  // `failure` says what was wrong; none: it succeeded.
-  void on_probe(const std::shared_ptr<ProbeRun>& run, const std::optional<std::string>& failure);
+  // An error: the question could not be asked.
+  void on_probe(const std::shared_ptr<ProbeRun>& run, const Result<ProbeFinding>& finding);
   void on_probe_warning(const ProbeRun& run, const std::string& warning);
 
   void write_status();

@@ -462,8 +462,8 @@ void Kubelet::recover() {
   });
 }
 
-void Kubelet::on_reference(KindId kind, const Value& object) {
-  for (const auto& [uid, worker] : workers_) worker->on_reference(kind, object);
+void Kubelet::on_reference(KindId kind, const Value& before, const Value& after) {
+  for (const auto& [uid, worker] : workers_) worker->on_reference(kind, before, after);
 }
 
 void Kubelet::on_pod(const Value& before, const Value& after) {

@@ -72,9 +72,9 @@ class Kubelet {
   Kubelet& operator=(const Kubelet&) = delete;
 
   void start();
-  // A ConfigMap or Secret is new or has changed: pods that mount it see the new files at once. Whoever
+  // A ConfigMap or Secret is new, has changed or has gone: pods that mount it see the new files at once. Whoever
   // has an informer of them tells; without, volumes stay as they were when their pod started.
-  void on_reference(KindId kind, const Value& object);
+  void on_reference(KindId kind, const Value& before, const Value& after);
   // Whoever knows that what the node has left has changed says so; see pressure_watch.h.
   void look_at_resources() { pressure_.look(); }
   void look_at_resources_soon() { pressure_.look_soon(); }

@@ -63,8 +63,8 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void update(Value pod);
   // The pod is gone from the API: stop what is left, write nothing more.
   void forget_pod();
-  // A ConfigMap or Secret has changed, which this pod may mount.
-  void on_reference(KindId kind, const Value& object);
+  // A ConfigMap or Secret has changed or gone, which this pod may mount.
+  void on_reference(KindId kind, const Value& before, const Value& after);
   void adopt_sandbox(PodSandboxStatus sandbox);
   void adopt_container(ContainerStatus container);
   // Something in the runtime changed without being asked for.
@@ -151,6 +151,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   Result<std::vector<VolumeContent>> contents_now() const;
   void write_changed(const Result<std::vector<VolumeContent>>& before);
   bool write_volumes();
+  void mount_later();
   bool run_sandbox();
   bool run_init_containers();
   bool run_containers();
@@ -246,6 +247,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   Instant references_due_;  // they are not asked for before this
   bool busy_ = false;
   bool gone_ = false;         // no longer in the API
+  Duration mount_back_off_;
   bool terminating_ = false;
   bool evicted_ = false;
   bool ended_before_ = false;  // in an earlier life of this machine, or by another's word: its status stays as it is

@@ -134,6 +134,7 @@ class Kubelet {
   std::string runtime_error_;
   Value lease_;
   bool registered_ = false;
+  bool unschedulable_ = false;  // as its Node was seen last
   PressureWatch pressure_;
   Instant renewed_at_;  // its Lease; none yet: 0
   UsageSampler usage_;

@@ -174,7 +174,10 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void on_up(const Value& container, const std::string& id);
   void keep_as_last(ContainerRecord& record);
   void count_start(const Value& container);
+  void pull_failed(const Pull& pull, const Error& error);
+  void image_failed(const Value& container, std::string_view reason, const std::string& message);
   void start_failed(const Value& container, std::string_view reason, const Error& error, Duration first_back_off);
+  void wait_to_start(const Value& container, std::string_view reason, const std::string& message, Duration first_back_off);
   void check_deadline();
 
   void terminate();
@@ -244,10 +247,10 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   // PersistentVolumeClaims by name, and what they are bound to; fetched once, as a bond lasts.
   std::map<std::string, Value> claims_, claimed_volumes_;
   bool references_fetched_ = false, volumes_written_ = false;
+  Duration mount_back_off_;
   Instant references_due_;  // they are not asked for before this
   bool busy_ = false;
   bool gone_ = false;         // no longer in the API
-  Duration mount_back_off_;
   bool terminating_ = false;
   bool evicted_ = false;
   bool ended_before_ = false;  // in an earlier life of this machine, or by another's word: its status stays as it is

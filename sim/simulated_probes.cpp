@@ -52,15 +52,15 @@ Duration SimulatedRuntime::probe_time(const Sandbox& sandbox) const {
   return longest;
 }
 
-void SimulatedRuntime::exec_sync(const std::string& id, std::vector<std::string>, Duration timeout,
+void SimulatedRuntime::exec_sync(const std::string& id, std::vector<std::string> command, Duration timeout,
                                  Done<control::ExecResult> done) {
   const auto found = containers_.find(id);
   control::ExecResult result;
   result.exit_code = found != containers_.end() && answers(sandboxes_.at(found->second.status.sandbox_id), found->second) ? 0 : 1;
   const Duration takes = found == containers_.end() ? kProbeTime : probe_time(found->second);
   if (takes * slowness_ > timeout) {
-    executor_.after(timeout, [done = std::move(done), alive = alive_] {
-      if (*alive) done(Error(ErrorCode::kTimeout, "command timed out"));
+    executor_.after(timeout, [done = std::move(done), alive = alive_, words = join(command, " "), timeout] {
+      if (*alive) done(Error(ErrorCode::kTimeout, cat("command timed out: ", quoted(words), " timed out after ", format_duration(timeout))));
     });
     return;
   }

@@ -85,7 +85,7 @@ struct ContainerMount {
   Kind kind = Kind::kHostPath;
   std::string host_path;
   // The part of it that is mounted, with links that a container may have made: the runtime sees to it that it is inside, and
-  // makes the directories that are missing unless the volume is projected.
+  // makes the directories that are missing, also of a key that a ConfigMap lacks.
   std::string sub_path;
   std::string container_path;
   bool read_only = false;
@@ -279,6 +279,15 @@ class ContainerRuntime {
   // Only these pods are measured, which may take a while: all that they have written is walked through.
   virtual void disk_usage(std::vector<std::string> pod_uids, Done<DiskUsage> done) = 0;
 
+  // A path of the machine's that a volume shows: it is what its type says, or is made so.
+  struct HostPath {
+    std::string path;
+    std::string type;  // hostPath's, or kLocalVolume
+    int mode_when_made = 0755;
+  };
+  static constexpr std::string_view kLocalVolume = "Local";  // whatever it is, it must be there
+  // An error's message is what a user reads.
+  virtual void check_host_path(HostPath wanted, Done<Unit> done) = 0;
   // Files that the kubelet projects into volumes (ConfigMap, Secret, downward API, tokens), written as
   // one atomic step (a `..data` link is swung, as Kubernetes does): path under the directory to content.
   struct VolumeFile {

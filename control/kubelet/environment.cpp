@@ -91,6 +91,9 @@ Result<std::string> value_from(const Value& pod, const Value& container, const V
     return resource_of_container(pod[keys::kSpec], resource, container[keys::kName].as_string(),
                                  around.node_allocatable);
   }
+  if (source[keys::kFileKeyRef].has_value()) {
+    return Error(ErrorCode::kBadRequest, "env.valueFrom.fileKeyRef is not there yet: take the value from a ConfigMap or a Secret");
+  }
   const bool secret = source[keys::kSecretKeyRef].has_value();
   const Value& ref = secret ? source[keys::kSecretKeyRef] : source[keys::kConfigMapKeyRef];
   const auto& objects = secret ? around.secrets : around.config_maps;
@@ -173,7 +176,10 @@ PodSandboxConfig make_sandbox_config(const Value& pod, const PodSurroundings& ar
                     : hostname.empty()                      ? config.name
                                                             : std::string(hostname);
   config.hostname = config.hostname.substr(0, 63);
-  if (const auto subdomain = spec[keys::kSubdomain].as_string(); !subdomain.empty()) {
+  // Whoever gives the whole name has it as it is, and no other.
+  if (const Value& whole = spec[keys::kHostnameOverride]; whole.has_value()) {
+    config.hostname = whole.string();
+  } else if (const auto subdomain = spec[keys::kSubdomain].as_string(); !subdomain.empty()) {
     config.full_name = cat(config.hostname, ".", subdomain, ".", config.namespace_, ".svc.", around.cluster_domain);
     config.goes_by_full_name = spec[keys::kSetHostnameAsFQDN].as_bool() && !config.host_network;
   }
@@ -369,6 +375,18 @@ ContainerResources make_resources(const Value& spec, const Value& container, int
     result.oom_score_adj = std::clamp<int64_t>(1000 - 1000 * request / node_memory, 3, 999);
   }
   return result;
+}
+
+Status check_not_root(const Value& pod, const Value& container, const ContainerSecurity& security, std::string_view image_user) {
+  if (!security.run_as_non_root) return {};
+  const auto refuse = [&](std::string_view why) -> Status {
+    return Error(ErrorCode::kBadRequest, cat(why, " (pod: ", quoted(pod_text(pod)), ", container: ", container[keys::kName].as_string(), ")"));
+  };
+  if (security.run_as_user) return *security.run_as_user == 0 ? refuse("container's runAsUser breaks non-root policy") : Status();
+  const auto name = image_user.substr(0, image_user.find(':'));
+  const auto uid = name.empty() ? std::optional<int64_t>(0) : parse_int64(name);
+  if (uid) return *uid == 0 ? refuse("container has runAsNonRoot and image will run as root") : Status();
+  return refuse(cat("container has runAsNonRoot and image has non-numeric user (", name, "), cannot verify user is non-root"));
 }
 
 ContainerSecurity make_security(const Value& spec, const Value& container) {

@@ -44,6 +44,9 @@ std::string expand_variables(std::string_view text, const std::vector<KeyValue>&
 ContainerResources make_resources(const Value& pod_spec, const Value& container, int64_t node_memory);
 ContainerSecurity make_security(const Value& pod_spec, const Value& container);
 
+// runAsNonRoot keeps its word, also about an image whose user's number nobody knows.
+Status check_not_root(const Value& pod, const Value& container, const ContainerSecurity& security, std::string_view image_user);
+
 // A fieldRef's value for this pod; BadRequest for a path that is not served.
 Result<std::string> field_of_pod(const Value& pod, std::string_view path, const PodSurroundings& around,
                                  const std::vector<std::string>& pod_ips);

@@ -384,6 +384,11 @@ void Kubelet::report_within(Duration delay) {
 }
 
 void Kubelet::on_node(const Value& node) {
+  if (const bool unschedulable = node[keys::kSpec][keys::kUnschedulable].as_bool(); node.has_value() && unschedulable != unschedulable_) {
+    unschedulable_ = unschedulable;
+    const std::string reason = unschedulable ? "NodeNotSchedulable" : "NodeSchedulable";
+    node_event("Normal", reason, cat("Node ", config_.node_name, " status is now: ", reason));
+  }
   if (!node.has_value() || is_as_said(node[keys::kStatus])) return;
   wake();
   report_within(config_.correction_period);
@@ -448,8 +453,8 @@ void Kubelet::write_node_status(int tries) {
   });
 }
 
-void Kubelet::on_reference(KindId kind, const Value& object) {
-  for (const auto& [uid, worker] : workers_) worker->on_reference(kind, object);
+void Kubelet::on_reference(KindId kind, const Value& before, const Value& after) {
+  for (const auto& [uid, worker] : workers_) worker->on_reference(kind, before, after);
 }
 
 std::vector<RunningContainer> Kubelet::running_containers() const {
@@ -509,9 +514,7 @@ Result<ContainerLocation> Kubelet::locate(const Value& pod, const std::string& c
       return Error(ErrorCode::kBadRequest, cat("previous terminated container ", quoted(wanted), " in pod ",
                                                quoted(name), " not found"));
     }
-    const std::string reason = record == state.containers.end() || record->second.waiting_reason.empty()
-                                   ? "ContainerCreating"
-                                   : record->second.waiting_reason;
+    const std::string_view reason = why_not_started(record == state.containers.end() ? "" : record->second.waiting_reason);
     return Error(ErrorCode::kBadRequest, cat("container ", quoted(wanted), " in pod ", quoted(name),
                                              " is waiting to start: ", reason));
   }

@@ -76,9 +76,9 @@ class Kubelet {
   // The machine is about to stop: all containers end as those of deleted pods do, hooks and grace included, in `most` at the
   // latest. Then, or when somewhat more has passed all the same, `done`. The pods stay as they are in the API.
   void shut_down(Duration most, std::function<void()> done);
-  // A ConfigMap or Secret is new or has changed: pods that mount it see the new files at once. Whoever
+  // A ConfigMap or Secret is new, has changed or has gone: pods that mount it see the new files at once. Whoever
   // has an informer of them tells; without, volumes stay as they were when their pod started.
-  void on_reference(KindId kind, const Value& object);
+  void on_reference(KindId kind, const Value& before, const Value& after);
   // Whoever knows that what the node has left has changed says so; see pressure_watch.h.
   void look_at_resources() { pressure_.look(); }
   void look_at_resources_soon() { pressure_.look_soon(); }
@@ -143,6 +143,7 @@ class Kubelet {
   std::string runtime_error_;
   Value lease_;
   bool registered_ = false, shutting_down_ = false;
+  bool unschedulable_ = false;  // as its Node was seen last
   PressureWatch pressure_;
   Instant renewed_at_;  // its Lease; none yet: 0
   UsageSampler usage_;

@@ -47,6 +47,7 @@ class MeteredRuntime : public ContainerRuntime {
   void remove_image(const std::string& id, Done<Unit> done) override;
   void stats(Done<std::vector<ContainerStats>> done) override;
   void disk_usage(std::vector<std::string> pod_uids, Done<DiskUsage> done) override;
+  void check_host_path(HostPath wanted, Done<Unit> done) override { runtime_.check_host_path(std::move(wanted), std::move(done)); }
   void write_volume(const std::string& directory, std::map<std::string, VolumeFile> files,
                     std::optional<int64_t> fs_group, Done<Unit> done) override;
   void remove_pod_volumes(const std::string& pod_uid, Done<Unit> done) override;

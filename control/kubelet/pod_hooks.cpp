@@ -21,9 +21,10 @@ void PodWorker::run_hook(const Value& container, const std::string& id, const Va
   } else if (const Value& sleep = hook[keys::kSleep]; sleep.has_value()) {
     context_.executor.after(std::min(limit, seconds(sleep[keys::kSeconds].as_int())), [done = std::move(done)] { done({}); });
   } else if (hook[keys::kHttpGet].has_value() && state_.sandbox) {
-    HttpProbe request = http_request(hook[keys::kHttpGet], container);
-    request.user_agent = "kube-lifecycle/1.35";
-    get_for_hook(std::move(request), limit, std::move(done));
+    auto request = http_request(hook[keys::kHttpGet], container);
+    if (!request) return done(request.error());
+    request->user_agent = "kube-lifecycle/1.35";
+    get_for_hook(*std::move(request), limit, std::move(done));
   } else {
     done(Error(ErrorCode::kInvalid, "invalid handler: neither exec, httpGet nor sleep"));
   }

@@ -11,12 +11,17 @@ namespace minik::control {
 
 namespace {
 
-int port_of(const Value& port, const Value& container) {
-  if (port.is_int()) return static_cast<int>(port.as_int());
+Result<int> port_of(const Value& port, const Value& container) {
+  const std::string_view name = port.as_string();
+  std::optional<int64_t> number;
+  if (port.is_int()) number = port.as_int();
   for (const auto& p : container[keys::kPorts].items()) {
-    if (p[keys::kName] == port) return static_cast<int>(p[keys::kContainerPort].as_int());
+    if (!number && p[keys::kName] == port) number = p[keys::kContainerPort].as_int();
   }
-  return static_cast<int>(parse_int64(port.as_string()).value_or(0));
+  if (!number) number = parse_int64(name);
+  if (!number) return Error(ErrorCode::kBadRequest, cat("strconv.Atoi: parsing ", quoted(name), ": invalid syntax"));
+  if (*number <= 0 || *number > 65535) return Error(ErrorCode::kBadRequest, cat("invalid port number: ", *number));
+  return static_cast<int>(*number);
 }
 
 }  // namespace
@@ -25,10 +30,10 @@ std::string_view PodWorker::title_of(ProbeKind kind) {
   return kind == ProbeKind::kStartup ? "Startup" : kind == ProbeKind::kReadiness ? "Readiness" : "Liveness";
 }
 
-HttpProbe PodWorker::http_request(const Value& action, const Value& container) {
+Result<HttpProbe> PodWorker::http_request(const Value& action, const Value& container) {
   HttpProbe request;
   request.host = action[keys::kHost].string();
-  request.port = port_of(action[keys::kPort], container);
+  MINIK_ASSIGN(request.port, port_of(action[keys::kPort], container));
   request.path = action[keys::kPath].string();
   request.https = action[keys::kScheme].as_string() == "HTTPS";
   for (const auto& header : action[keys::kHttpHeaders].items()) {
@@ -102,41 +107,45 @@ void PodWorker::ask_probe(ProbeRun& run) {
   run.asking = true;
   run.outdated = false;
   run.asked_at = context_.executor.now();
-  const auto answer = [this, weak = run.weak_from_this()](const std::optional<std::string>& failure) {
+  const auto answer = [this, weak = run.weak_from_this()](const Result<ProbeFinding>& finding) {
     const auto asked = weak.lock();
     if (!asked) return;
     asked->asking = false;
-    on_probe(asked, failure);
+    on_probe(asked, finding);
   };
+  const auto found = [answer](const Status& status) { answer(status.ok() ? ProbeFinding{} : ProbeFinding{status.error().message}); };
   const Value& spec = run.probe.spec();
   if (const Value& http = spec[keys::kHttpGet]; http.has_value()) {
+    auto request = http_request(http, *container);
+    if (!request) return answer(request.error());
     const auto answered = [this, weak = run.weak_from_this(), answer](const Result<HttpAnswer>& got) {
-      if (!got) return answer(got.error().message);
-      if (got->status < 200 || got->status >= 400) return answer(cat("HTTP probe failed with statuscode: ", got->status));
+      if (!got) return answer(ProbeFinding{got.error().message});
+      if (got->status < 200 || got->status >= 400) return answer(ProbeFinding{cat("HTTP probe failed with statuscode: ", got->status)});
       const auto asked = weak.lock();
       if (asked && got->status >= 300) on_probe_warning(*asked, cat("Probe terminated redirects, Response body: ", got->body));
-      answer({});
+      answer(ProbeFinding{});
     };
-    context_.runtime.http_get(state_.sandbox->id, http_request(http, *container), run.probe.timeout(), answered);
+    context_.runtime.http_get(state_.sandbox->id, *std::move(request), run.probe.timeout(), answered);
   } else if (const Value& tcp = spec[keys::kTcpSocket]; tcp.has_value()) {
-    context_.runtime.tcp_connect(state_.sandbox->id, tcp[keys::kHost].string(), port_of(tcp[keys::kPort], *container),
-                                 run.probe.timeout(), [answer](const Result<Unit>& result) {
-                                   result ? answer({}) : answer(result.error().message);
-                                 });
+    const auto port = port_of(tcp[keys::kPort], *container);
+    if (!port) return answer(port.error());
+    context_.runtime.tcp_connect(state_.sandbox->id, tcp[keys::kHost].string(), *port, run.probe.timeout(),
+                                 [found](const Result<Unit>& result) { found(result ? Status() : Status(result.error())); });
   } else if (const Value& command = spec[keys::kExec][keys::kCommand]; !command.empty()) {
     std::vector<std::string> words;
     for (const auto& word : command.items()) words.push_back(word.string());
     context_.runtime.exec_sync(run.container_id, std::move(words), run.probe.timeout(), [answer](const Result<ExecResult>& result) {
-      if (result && result->exit_code == 0) return answer({});
-      answer(result ? cat(result->out, result->err) : result.error().message);
+      // A command that takes too long has failed; one that could not be run says nothing of its container.
+      if (!result && result.error().code == ErrorCode::kTimeout) return answer(ProbeFinding{result.error().message});
+      if (!result) return answer(result.error());
+      answer(result->exit_code == 0 ? ProbeFinding{} : ProbeFinding{cat(result->out, result->err)});
     });
   } else if (const Value& grpc = spec[keys::kGrpc]; grpc.has_value()) {
     GrpcProbe request{static_cast<int>(grpc[keys::kPort].as_int()), grpc[keys::kService].string()};
-    context_.runtime.grpc_check(state_.sandbox->id, std::move(request), run.probe.timeout(), [answer](const Result<Unit>& result) {
-      result ? answer({}) : answer(result.error().message);
-    });
+    context_.runtime.grpc_check(state_.sandbox->id, std::move(request), run.probe.timeout(),
+                                [found](const Result<Unit>& result) { found(result ? Status() : Status(result.error())); });
   } else {
-    answer("this probe has nothing to ask");  // one that validation did not see
+    answer(Error(ErrorCode::kBadRequest, "missing probe handler"));  // one that validation did not see
   }
 }
 
@@ -145,13 +154,18 @@ void PodWorker::on_probe_warning(const ProbeRun& run, const std::string& warning
   event("Warning", "ProbeWarning", cat(title_of(run.kind), " probe warning: ", warning), container ? *container : Value());
 }
 
-void PodWorker::on_probe(const std::shared_ptr<ProbeRun>& run, const std::optional<std::string>& failure) {
+// What could not be asked changes nothing: neither what is known of the container nor how often in a row it was so.
+void PodWorker::on_probe(const std::shared_ptr<ProbeRun>& run, const Result<ProbeFinding>& finding) {
   const std::string& name = run->container;
   auto& record = state_.containers[name];
-  if (failure) {
-    const Value* container = find_container(name);
-    event("Warning", "Unhealthy", cat(title_of(run->kind), " probe failed: ", *failure), container ? *container : Value());
+  const Value* container = find_container(name);
+  const auto say = [&](std::string message) { event("Warning", "Unhealthy", std::move(message), container ? *container : Value()); };
+  if (!finding) {
+    say(cat(title_of(run->kind), " probe errored and resulted in unknown state: ", finding.error().message));
+    return arm_next(*run);
   }
+  const auto& failure = finding->failure;
+  if (failure) say(cat(title_of(run->kind), " probe failed: ", *failure));
   const auto verdict = run->probe.observe(!failure);
   run->resting = !failure && !run->outdated && run->probe.verdict() == Probe::Verdict::kSuccess && state_.sandbox &&
                  context_.runtime.probes_settled(state_.sandbox->id);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "control/base/text.h"
+#include "control/kubelet/image_name.h"
 #include "control/kubelet/pod_worker.h"
 #include "control/kubelet/pull_secrets.h"
 #include "control/object/keys.h"
@@ -13,6 +14,13 @@ namespace minik::control {
 
 void PodWorker::start_container(const Value& container) {
   const std::string reference = container[keys::kImage].string();
+  if (const Status named = check_image_name(reference); !named.ok()) {
+    const std::string why = cat("Failed to apply default image tag ", quoted(reference), ": ", named.error().message);
+    event("Warning", "InspectFailed", why, container);
+    image_failed(container, "InvalidImageName", why);
+    later(Duration{});  // the pod's other containers do not wait for this one
+    return;
+  }
   const auto policy = container[keys::kImagePullPolicy].as_string("IfNotPresent");
   if (policy == "Always") {
     pull_then_create(container, reference);
@@ -22,13 +30,12 @@ void PodWorker::start_container(const Value& container) {
       reference, step<ImageStatus>([this, container, reference, never = policy == "Never"](Result<ImageStatus> found) {
         if (found) {
           event("Normal", "Pulled",
-                cat("Container image ", quoted(reference), " already present on machine"), container);
+                cat("Container image ", quoted(reference), " already present on machine and can be accessed by the pod"), container);
           create_container(container, *found);
         } else if (never) {
-          start_failed(container, "ErrImageNeverPull",
-                       Error(ErrorCode::kNotFound, cat("Container image ", quoted(reference),
-                                                       " is not present with pull policy of Never")),
-                       kBackOffFirst);
+          const std::string why = cat("Container image ", quoted(reference), " is not present with pull policy of Never");
+          event("Warning", "ErrImageNeverPull", why, container);
+          image_failed(container, "ErrImageNeverPull", why);
         } else {
           pull_then_create(container, reference);
         }
@@ -77,35 +84,49 @@ void PodWorker::pull_image(const std::shared_ptr<Pull>& pull) {
     if (pulled) {
       context_.image_pulled(pulled->id);
       const Duration took = context_.executor.now() - pull->begun;
+      const std::string shown = format_duration(milliseconds(took.milliseconds()));
       event("Normal", "Pulled",
-            cat("Successfully pulled image ", quoted(pull->image), " in ", format_duration(milliseconds(took.milliseconds())),
-                ". Image size: ", pulled->size_bytes, " bytes."),
+            cat("Successfully pulled image ", quoted(pull->image), " in ", shown, " (", shown, " including waiting). Image size: ",
+                pulled->size_bytes, " bytes."),
             container);
       create_container(container, *pulled);
       return;
     }
     if (pull->tried < pull->credentials.size()) return pull_image(pull);
-    event("Warning", "Failed", cat("Failed to pull image ", quoted(pull->image), ": ", pulled.error().message), container);
-    event("Warning", "Failed", "Error: ErrImagePull", container);
-    start_failed(container, "ErrImagePull", pulled.error(), kBackOffFirst);
+    pull_failed(*pull, pulled.error());
   }));
 }
 
-// The container did not start: it waits with a reason, which turns into a back-off's while it lasts.
+void PodWorker::pull_failed(const Pull& pull, const Error& error) {
+  const Value& container = pull.container;
+  event("Warning", "Failed", cat("Failed to pull image ", quoted(pull.image), ": ", error.message), container);
+  image_failed(container, "ErrImagePull", error.message);
+  write_status();
+  const std::string back_off = cat("Back-off pulling image ", quoted(pull.image));
+  event("Normal", "BackOff", back_off, container);
+  event("Warning", "Failed", "Error: ImagePullBackOff", container);
+  auto& record = state_.containers[container[keys::kName].string()];
+  record.waiting_reason = "ImagePullBackOff";
+  record.waiting_message = cat(back_off, ": ErrImagePull: ", error.message);
+}
+
+// Of what went wrong with an image others have told more.
+void PodWorker::image_failed(const Value& container, std::string_view reason, const std::string& message) {
+  event("Warning", "Failed", cat("Error: ", reason), container);
+  wait_to_start(container, reason, message, kBackOffFirst);
+}
+
 void PodWorker::start_failed(const Value& container, std::string_view reason, const Error& error, Duration first) {
+  event("Warning", "Failed", cat("Error: ", error.message), container);
+  wait_to_start(container, reason, error.message, first);
+}
+
+void PodWorker::wait_to_start(const Value& container, std::string_view reason, const std::string& message, Duration first) {
   auto& record = state_.containers[container[keys::kName].string()];
   record.back_off = longer_back_off(record.back_off, first);
   record.next_start = context_.executor.now() + record.back_off;
   record.waiting_reason = reason;
-  record.waiting_message = error.message;
-  if (reason != "ErrImagePull") event("Warning", "Failed", cat("Error: ", error.message), container);
-  write_status();
-  if (reason == "ErrImagePull") {
-    record.waiting_reason = "ImagePullBackOff";
-    record.waiting_message = cat("Back-off pulling image ", quoted(container[keys::kImage].as_string()), ": ",
-                                 error.message);
-    event("Normal", "BackOff", cat("Back-off pulling image ", quoted(container[keys::kImage].as_string())), container);
-  }
+  record.waiting_message = message;
   later(record.back_off);
 }
 
@@ -140,9 +161,7 @@ void PodWorker::create_container(const Value& container, const ImageStatus& imag
   config.env = *std::move(env);
   config.mounts = *std::move(mounts);
   config.security = make_security(pod_[keys::kSpec], container);
-  if (config.security.run_as_non_root && !config.security.run_as_user && (image.user.empty() || image.user == "0" || image.user == "root")) {
-    return refuse(Error(ErrorCode::kBadRequest, "container has runAsNonRoot and image will run as root"));
-  }
+  if (const Status allowed = check_not_root(pod_, container, config.security, image.user); !allowed.ok()) return refuse(allowed.error());
   config.resources = make_resources(pod_[keys::kSpec], container, context_.node_memory_bytes);
   if (const auto target = container[keys::kTargetContainerName].string(); !target.empty()) {
     const auto& seen = state_.containers[target];
@@ -155,6 +174,7 @@ void PodWorker::create_container(const Value& container, const ImageStatus& imag
   config.log_path = cat(context_.runtime.pod_log_directory(std::string(object_namespace(pod_)),
                                                            std::string(object_name(pod_)), uid),
                         "/", name, "/", config.attempt, ".log");
+  config.stop_signal = container[keys::kLifecycle][keys::kStopSignal].string();
   config.termination_message_path = container[keys::kTerminationMessagePath].string();
   // Whoever ends the containers without the node agent has their grace from here.
   config.labels = {{"io.kubernetes.container.name", name},
@@ -173,7 +193,7 @@ void PodWorker::create_container(const Value& container, const ImageStatus& imag
           start_failed(container, "CreateContainerError", id.error(), kBackOffFirst);
           return;
         }
-        event("Normal", "Created", cat("Created container: ", container[keys::kName].as_string()), container);
+        event("Normal", "Created", "Container created", container);
         context_.runtime.start_container(
             *id, step<ContainerStatus>([this, container, attempt, id = *id](Result<ContainerStatus> started) {
               if (started) {
@@ -229,7 +249,7 @@ void PodWorker::on_started(const Value& container, const ContainerStatus& status
   record.replaced = false;
   record.started = record.ready = false;
   count_start(container);
-  event("Normal", "Started", cat("Started container ", name), container);
+  event("Normal", "Started", "Container started", container);
   const auto ended = std::exchange(early_ends_, {});
   if (const auto found = ended.find(status.id); found != ended.end()) return on_exited(name, found->second);
   hook ? run_post_start(container, status.id) : on_up(container, status.id);

@@ -42,6 +42,20 @@ Value state_of(const ContainerRecord& record, std::string_view waiting_reason) {
                     {keys::kMessage, text_or_absent(record.waiting_message)}})}});
 }
 
+// As they were asked for: none is made read-only also where others are mounted in it.
+Value mounts_of(const Value& container) {
+  if (container[keys::kVolumeMounts].empty()) return {};
+  std::vector<Value> mounts;
+  for (const auto& mount : container[keys::kVolumeMounts].items()) {
+    const Value& read_only = mount[keys::kReadOnly];
+    mounts.push_back(Value::map({{keys::kName, mount[keys::kName]},
+                                 {keys::kMountPath, mount[keys::kMountPath]},
+                                 {keys::kReadOnly, read_only.as_bool() ? read_only : Value()},
+                                 {keys::kRecursiveReadOnly, read_only.as_bool() ? Value("Disabled") : Value()}}));
+  }
+  return Value::array(std::move(mounts));
+}
+
 Value container_status(const Value& container, const ContainerRecord& record, std::string_view waiting_reason) {
   // While a container waits to come back, what it was is its last state.
   const ContainerStatus* last = record.last ? &*record.last : nullptr;
@@ -57,7 +71,8 @@ Value container_status(const Value& container, const ContainerRecord& record, st
                      {keys::kContainerID, shown ? Value(cat(kIdScheme, shown->id)) : Value()},
                      {keys::kStarted, record.started && record.up()},
                      {keys::kAllocatedResources, record.up() ? record.resources[keys::kRequests] : Value()},
-                     {keys::kResources, record.up() && !record.resources.empty() ? record.resources : Value()}});
+                     {keys::kResources, record.up() && !record.resources.empty() ? record.resources : Value()},
+                     {keys::kVolumeMounts, mounts_of(container)}});
 }
 
 // Who looks in is neither ready nor counted, and never comes back.
@@ -199,6 +214,15 @@ Value make_conditions(const Value& pod, const PodState& state, const std::string
 }
 
 }  // namespace
+
+std::string pod_text(const Value& pod) { return cat(object_name(pod), "_", object_namespace(pod), "(", object_uid(pod), ")"); }
+
+std::string_view why_not_started(std::string_view reason) {
+  return reason.empty()                 ? "ContainerCreating"
+         : reason == "ErrImagePull"     ? "image can't be pulled"
+         : reason == "ImagePullBackOff" ? "trying and failing to pull image"
+                                        : reason;
+}
 
 bool comes_back(const Value& spec, const Value& container, int exit_code, ContainerRole role) {
   const bool init = role == ContainerRole::kInit;

@@ -73,6 +73,10 @@ struct PodState {
   std::unique_ptr<ResizeRefusal> resize_refusal;
 };
 
+// "name_namespace(uid)", as a node agent's messages call a pod.
+std::string pod_text(const Value& pod);
+// What whoever asks for the log of a container that waits for this reason is told.
+std::string_view why_not_started(std::string_view waiting_reason);
 // It was not made from the image that its spec names now.
 bool has_other_image(const Value& container, const ContainerRecord& record);
 // Its resources are what the container runs with.

@@ -14,6 +14,7 @@ namespace minik::control {
 namespace {
 
 constexpr Duration kRenewalRetry = seconds(30);
+constexpr Duration kMountBackOffFirst = milliseconds(500), kMountBackOffLast = seconds(122);  // as Kubernetes has them
 
 // After four fifths of the shortest life, as Kubernetes does.
 Duration renewal_delay(const std::vector<TokenNeed>& needs) {
@@ -136,7 +137,8 @@ Value PodWorker::pod_with_claimed_volumes() const {
     const Value& spec = found->second[keys::kSpec];
     volumes.push_back(volume.with(keys::kHostPath, spec[keys::kHostPath].has_value()
                                                        ? spec[keys::kHostPath]
-                                                       : Value::map({{keys::kPath, spec[keys::kLocal][keys::kPath]}})));
+                                                       : Value::map({{keys::kPath, spec[keys::kLocal][keys::kPath]},
+                                                                     {keys::kType, ContainerRuntime::kLocalVolume}})));
   }
   return pod_.with_at({keys::kSpec, keys::kVolumes}, Value::array(std::move(volumes)));
 }
@@ -170,9 +172,9 @@ bool PodWorker::fetch_tokens() {
         tokens_[{need.volume, need.path}] = response->object[keys::kStatus][keys::kToken].string();
         return;
       }
-      event("Warning", "FailedMount", cat("MountVolume.SetUp failed for volume ", quoted(need.volume),
-                                          ": failed to fetch token: ", response.error().message));
-      later(kRetry);
+      event("Warning", "FailedMount",
+            mount_failure("MountVolume.SetUp", need.volume, cat("failed to fetch token: ", response.error().message)));
+      mount_later();
     }));
     return true;
   }
@@ -200,14 +202,15 @@ void PodWorker::renew_tokens() {
   }
 }
 
-void PodWorker::on_reference(KindId kind, const Value& object) {
+void PodWorker::on_reference(KindId kind, const Value& before, const Value& after) {
+  const Value& object = after.has_value() ? after : before;
   if (object_namespace(object) != object_namespace(pod_)) return;
   auto& known = kind == kinds::kConfigmaps ? config_maps_ : secrets_;
   const auto found = known.find(std::string(object_name(object)));
-  if (found == known.end() || found->second == object) return;
-  const auto before = contents_now();
-  found->second = object;
-  if (volumes_written_ && !terminating_ && !gone_) write_changed(before);
+  if (found == known.end() || found->second == after) return;
+  const auto contents_before = contents_now();
+  found->second = after;
+  if (volumes_written_ && !terminating_ && !gone_) write_changed(contents_before);
 }
 
 Result<std::vector<VolumeContent>> PodWorker::contents_now() const {
@@ -235,6 +238,12 @@ void PodWorker::write_changed(const Result<std::vector<VolumeContent>>& before) 
   }
 }
 
+// A mount that fails is tried again soon, and then ever later.
+void PodWorker::mount_later() {
+  mount_back_off_ = mount_back_off_.ns == 0 ? kMountBackOffFirst : std::min(mount_back_off_ * 2, kMountBackOffLast);
+  later(mount_back_off_);
+}
+
 bool PodWorker::write_volumes() {
   if (volumes_written_) return false;
   if (wake_.armed()) return true;
@@ -244,34 +253,42 @@ bool PodWorker::write_volumes() {
     references_fetched_ = false;  // what was missing may be there next time
     config_maps_.clear();
     secrets_.clear();
-    later(kRetry);
+    mount_later();
     return true;
   }
-  if (contents->empty()) {
+  const auto paths = host_paths_needed(pod_, claimed_volumes_);
+  if (contents->empty() && paths.empty()) {
     volumes_written_ = true;
     return false;
   }
-  struct Writes {
+  struct Steps {
     size_t left;
     bool failed = false;
   };
-  const auto writes = std::make_shared<Writes>(Writes{contents->size()});
+  const auto steps = std::make_shared<Steps>(Steps{contents->size() + paths.size()});
   busy_ = true;
+  const auto done = [this, alive = alive_, steps](const Result<Unit>& result, const std::string& failure) {
+    if (!*alive) return;
+    if (!result) event("Warning", "FailedMount", failure);
+    steps->failed = steps->failed || !result;
+    if (--steps->left > 0) return;
+    busy_ = false;
+    volumes_written_ = !steps->failed;
+    if (steps->failed) mount_later();
+    sync();
+  };
   const auto& fs_group = pod_[keys::kSpec][keys::kSecurityContext][keys::kFsGroup];
   for (auto& content : *contents) {
-    context_.runtime.write_volume(
-        content.directory, std::move(content.files),
-        fs_group.is_int() ? std::optional(fs_group.as_int()) : std::nullopt,
-        [this, alive = alive_, writes](Result<Unit> result) {
-          if (!*alive) return;
-          if (!result) event("Warning", "FailedMount", result.error().message);
-          writes->failed = writes->failed || !result;
-          if (--writes->left > 0) return;
-          busy_ = false;
-          volumes_written_ = !writes->failed;
-          if (writes->failed) later(kRetry);
-          sync();
-        });
+    context_.runtime.write_volume(content.directory, std::move(content.files),
+                                  fs_group.is_int() ? std::optional(fs_group.as_int()) : std::nullopt,
+                                  [done](const Result<Unit>& result) { done(result, result ? "" : result.error().message); });
+  }
+  for (const auto& path : paths) {
+    const bool local = path.wanted.type == ContainerRuntime::kLocalVolume;
+    const auto* step = local ? "MountVolume.NewMounter initialization" : "MountVolume.SetUp";
+    context_.runtime.check_host_path(path.wanted, [done, step, volume = path.volume](const Result<Unit>& result) {
+      done(result, result ? "" : mount_failure(step, volume, result.error().message));
+    });
   }
   return true;
 }

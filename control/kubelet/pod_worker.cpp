@@ -15,10 +15,6 @@ namespace {
 
 constexpr Duration kBackOffReset = minutes(10);
 
-std::string pod_text(const Value& pod) {
-  return cat(object_name(pod), "_", object_namespace(pod), "(", object_uid(pod), ")");
-}
-
 // A status made of the one need not be right for the other.
 bool is_respecified(const Value& before, const Value& after) {
   const Key generation = keys::kGeneration;
@@ -237,6 +233,7 @@ void PodWorker::check_deadline() {
   }
   state_.failed_reason = "DeadlineExceeded";
   state_.failed_message = "Pod was active on the node longer than the specified deadline";
+  event("Normal", state_.failed_reason, state_.failed_message);
   terminating_ = true;
   terminate();
 }

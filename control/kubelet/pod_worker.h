@@ -64,8 +64,8 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void update(Value pod);
   // The pod is gone from the API: stop what is left, write nothing more.
   void forget_pod();
-  // A ConfigMap or Secret has changed, which this pod may mount.
-  void on_reference(KindId kind, const Value& object);
+  // A ConfigMap or Secret has changed or gone, which this pod may mount.
+  void on_reference(KindId kind, const Value& before, const Value& after);
   // What the runtime has of it from before this agent: one sandbox for each life of the machine, and what is in them.
   void adopt(std::vector<PodSandboxStatus> sandboxes, std::vector<ContainerStatus> containers);
   // Something in the runtime changed without being asked for.
@@ -116,6 +116,11 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
         : container(std::move(name)), container_id(std::move(id)), kind(k), probe(spec) {}
   };
 
+  // What a container's answer says of it.
+  struct ProbeFinding {
+    std::optional<std::string> failure = {};  // what is wrong with it; none: nothing
+  };
+
   // Of a running container, from its preStop hook to its exit. Who asks for its end meanwhile waits for the same one.
   struct Stop {
     std::string container;
@@ -151,6 +156,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void write_changed(const Result<std::vector<VolumeContent>>& before);
   bool write_volumes();
   void adopt_container(ContainerStatus container);
+  void mount_later();
   bool run_sandbox();
   void make_sandbox();
   bool is_over_with_its_sandbox() const;
@@ -177,7 +183,10 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void on_up(const Value& container, const std::string& id);
   void keep_as_last(ContainerRecord& record);
   void count_start(const Value& container);
+  void pull_failed(const Pull& pull, const Error& error);
+  void image_failed(const Value& container, std::string_view reason, const std::string& message);
   void start_failed(const Value& container, std::string_view reason, const Error& error, Duration first_back_off);
+  void wait_to_start(const Value& container, std::string_view reason, const std::string& message, Duration first_back_off);
   void check_deadline();
 
   void terminate();
@@ -206,7 +215,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
 
   static std::string_view title_of(ProbeKind kind);
   // Of a probe or a hook.
-  static HttpProbe http_request(const Value& action, const Value& container);
+  static Result<HttpProbe> http_request(const Value& action, const Value& container);
   void start_probes(const Value& container, const std::string& id);
   void stop_probes();
   void stop_probes(const std::string& container_name);
@@ -214,8 +223,8 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void arm_probe(ProbeRun& run, Duration delay);
   void arm_next(ProbeRun& run);
   void ask_probe(ProbeRun& run);
-  // `failure` says what was wrong; none: it succeeded.
-  void on_probe(const std::shared_ptr<ProbeRun>& run, const std::optional<std::string>& failure);
+  // An error: the question could not be asked.
+  void on_probe(const std::shared_ptr<ProbeRun>& run, const Result<ProbeFinding>& finding);
   void on_probe_warning(const ProbeRun& run, const std::string& warning);
 
   void write_status();
@@ -247,6 +256,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   // PersistentVolumeClaims by name, and what they are bound to; fetched once, as a bond lasts.
   std::map<std::string, Value> claims_, claimed_volumes_;
   bool references_fetched_ = false, volumes_written_ = false;
+  Duration mount_back_off_;
   Instant references_due_;  // they are not asked for before this
   bool busy_ = false;
   bool gone_ = false;         // no longer in the API

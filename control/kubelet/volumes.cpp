@@ -6,10 +6,14 @@
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
 #include "control/object/quantity.h"
+#include "control/object/volume_match.h"
 
 namespace minik::control {
 
 namespace {
+
+constexpr int kHostPathMode = 0755;
+constexpr int kClaimMode = 0777;  // what was provisioned is for whatever user the container runs as
 
 std::string directory_of(const std::string& root, const Value& volume) {
   return cat(root, "/", volume[keys::kName].as_string());
@@ -118,13 +122,33 @@ std::vector<TokenNeed> tokens_needed(const Value& spec) {
   return needs;
 }
 
+std::string mount_failure(std::string_view step, std::string_view volume, std::string_view why) {
+  return cat(step, " failed for volume ", quoted(volume), " : ", why);
+}
+
+std::vector<HostPathNeed> host_paths_needed(const Value& pod, const std::map<std::string, Value>& claimed_volumes) {
+  std::vector<HostPathNeed> needs;
+  for (const auto& volume : pod[keys::kSpec][keys::kVolumes].items()) {
+    const auto claimed = claimed_volumes.find(claim_of_volume(pod, volume));
+    const bool is_claim = claimed != claimed_volumes.end();
+    const Value& source = is_claim ? claimed->second[keys::kSpec] : volume;
+    const std::string name(is_claim ? object_name(claimed->second) : volume[keys::kName].as_string());
+    if (const Value& local = source[keys::kLocal]; is_claim && local.has_value()) {
+      needs.push_back({name, {local[keys::kPath].string(), std::string(ContainerRuntime::kLocalVolume)}});
+    } else if (const Value& host = source[keys::kHostPath]; !host[keys::kType].as_string().empty()) {
+      needs.push_back({name, {host[keys::kPath].string(), host[keys::kType].string(), is_claim ? kClaimMode : kHostPathMode}});
+    }
+  }
+  return needs;
+}
+
 Result<std::vector<VolumeContent>> volume_contents(const Value& pod, const PodSurroundings& around,
                                                    const TokensByPath& tokens, const std::string& root,
                                                    const std::vector<std::string>& pod_ips) {
   std::vector<VolumeContent> contents;
   for (const auto& volume : pod[keys::kSpec][keys::kVolumes].items()) {
-    const auto failed = [&](Error error) {
-      return std::move(error).in(cat("MountVolume.SetUp failed for volume ", quoted(volume[keys::kName].as_string())));
+    const auto failed = [&](const Error& error) {
+      return Error(error.code, mount_failure("MountVolume.SetUp", volume[keys::kName].as_string(), error.message));
     };
     VolumeContent content{directory_of(root, volume), {}};
     Status status;
@@ -139,14 +163,14 @@ Result<std::vector<VolumeContent>> volume_contents(const Value& pod, const PodSu
                             downward[keys::kDefaultMode].as_int(0644));
     } else if (volume[keys::kProjected].has_value()) {
       auto made = projected(pod, volume, around, tokens, root, pod_ips);
-      if (!made) return failed(std::move(made).error());
+      if (!made) return failed(made.error());
       content = *std::move(made);
     } else if (volume[keys::kHostPath].has_value() || volume[keys::kEmptyDir].has_value()) {
       continue;
     } else {
       return failed(Error(ErrorCode::kBadRequest, "this kind of volume is not there yet"));
     }
-    if (!status.ok()) return failed(std::move(status).error());
+    if (!status.ok()) return failed(status.error());
     contents.push_back(std::move(content));
   }
   return contents;
@@ -173,8 +197,8 @@ Result<std::vector<ContainerMount>> container_mounts(const Value& pod, const Val
       const bool claimed = (*volume)[keys::kPersistentVolumeClaim].has_value() || (*volume)[keys::kEphemeral].has_value();
       if (claimed) m.kind = ContainerMount::Kind::kClaim;
       m.read_only = m.read_only || (*volume)[keys::kPersistentVolumeClaim][keys::kReadOnly].as_bool();
-      // What was provisioned is for whatever user the container runs as.
-      if (host[keys::kType].as_string() == "DirectoryOrCreate") m.mode_when_missing = claimed ? 0777 : 0755;
+      const auto type = host[keys::kType].as_string();
+      if (type != ContainerRuntime::kLocalVolume) m.mode_when_missing = claimed && type == "DirectoryOrCreate" ? kClaimMode : kHostPathMode;
     } else if (const Value& empty = (*volume)[keys::kEmptyDir]; empty.has_value()) {
       m.kind = empty[keys::kMedium].as_string() == "Memory" ? ContainerMount::Kind::kMemory
                                                             : ContainerMount::Kind::kEmptyDir;

@@ -31,6 +31,17 @@ struct TokenNeed {
 };
 std::vector<TokenNeed> tokens_needed(const Value& pod_spec);
 
+// A path of the machine's that must be as its volume wants it before a container shows it. Paths of any type are made when a
+// container mounts them, as container runtimes do, and are not among these.
+struct HostPathNeed {
+  std::string volume;  // as messages call it: a claim's by its PersistentVolume
+  ContainerRuntime::HostPath wanted;
+};
+// Of the volumes themselves, and of the claims' PersistentVolumes by claim.
+std::vector<HostPathNeed> host_paths_needed(const Value& pod, const std::map<std::string, Value>& claimed_volumes);
+// The message of a mount that failed in this step: "MountVolume.SetUp failed for volume "v" : why".
+std::string mount_failure(std::string_view step, std::string_view volume, std::string_view why);
+
 // Everything that must be written before the first container starts.
 Result<std::vector<VolumeContent>> volume_contents(const Value& pod, const PodSurroundings& around,
                                                    const TokensByPath& tokens, const std::string& volume_root,

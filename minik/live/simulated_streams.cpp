@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "control/base/text.h"
+#include "control/kubelet/pod_state.h"
 #include "control/object/keys.h"
 #include "control/object/object_ref.h"
 #include "control/schema/kinds.h"
@@ -147,7 +148,7 @@ Result<SimulatedLog> simulated_log(const Value& pod, const std::string& containe
     // Between two runs the last one is what there is to read.
     if (status[keys::kLastState][keys::kTerminated].has_value()) return simulated_log(pod, container, true);
     return Error(ErrorCode::kBadRequest, cat("container ", quoted(container), " in pod ", quoted(pod_name),
-                                             " is waiting to start: ", reason.empty() ? "ContainerCreating" : reason));
+                                             " is waiting to start: ", control::why_not_started(reason)));
   }
   SimulatedLog log;
   const WallTime started = time_of((running.has_value() ? running : terminated)[keys::kStartedAt]);

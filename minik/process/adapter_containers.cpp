@@ -47,6 +47,11 @@ std::string last_words(const std::string& log_path) {
   return words;
 }
 
+bool same_path(const std::string& one, const std::string& other) {
+  const auto plain = [](const std::string& path) { return (std::filesystem::path("/") / path / "").lexically_normal(); };
+  return plain(one) == plain(other);
+}
+
 Result<std::string> read_seccomp_profile(const std::string& path) {
   MINIK_ASSIGN(const auto text, runtime::read_whole_file(path));
   auto profile = runtime::parse_seccomp_profile(text);
@@ -146,7 +151,7 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
       MINIK_TRY(runtime::make_directories(m.host_path, m.mode_when_missing));
       chmod(m.host_path.c_str(), static_cast<mode_t>(m.mode_when_missing));
     }
-    if (!m.sub_path.empty() && m.kind != ContainerMount::Kind::kProjected) {
+    if (!m.sub_path.empty()) {
       auto made = runtime::make_beneath(m.host_path, m.sub_path);
       if (!made.ok()) {
         return std::move(made).error().in(cat("failed to prepare subPath ", minik::quoted(m.sub_path),
@@ -164,6 +169,14 @@ Result<std::string> ContainerAdapter::make_container(const std::string& sandbox_
     mount.source = file;
     mount.target = config.termination_message_path;
     spec.mounts.push_back(std::move(mount));
+  }
+  for (const auto& path : image.config.volumes) {
+    const bool taken = std::ranges::any_of(spec.mounts, [&](const runtime::MountSpec& mount) { return same_path(mount.target, path); });
+    if (taken || same_path(path, "/")) continue;
+    runtime::MountSpec own;
+    own.type = "own";
+    own.target = path;
+    spec.mounts.push_back(std::move(own));
   }
   runtime::order_mounts(spec.mounts);
   spec.memory_limit_bytes = config.resources.memory_limit_bytes;

@@ -36,7 +36,7 @@ bool drain(int out, int err, const Deadline& deadline, control::ExecResult& resu
 
 Error timed_out(const std::vector<std::string>& command, Duration timeout) {
   return Error(ErrorCode::kTimeout,
-               cat("command ", minik::quoted(join(command, " ")), " timed out after ", format_duration(timeout)));
+               cat("command timed out: ", minik::quoted(join(command, " ")), " timed out after ", format_duration(timeout)));
 }
 
 ProbeDial dial_into(PodNetworkPort* network) {

@@ -296,8 +296,8 @@ void Cluster::Parts::assemble() {
       &controllers->informers().of(control::kinds::kServices).cache(), rng.fork("kubelet"));
   for (const auto kind : {control::kinds::kConfigmaps, control::kinds::kSecrets}) {
     controllers->informers().of(kind).subscribe(
-        [this, kind](const control::Value&, const control::Value& after) {
-          if (kubelet && after.has_value()) kubelet->on_reference(kind, after);
+        [this, kind](const control::Value& before, const control::Value& after) {
+          if (kubelet) kubelet->on_reference(kind, before, after);
         });
   }
   api->set_usage_source([this](const std::string& node, control::UsageCallback done) {

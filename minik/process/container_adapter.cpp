@@ -10,6 +10,7 @@
 
 #include "control/base/text.h"
 #include "minik/process/empty_dir.h"
+#include "minik/process/host_path.h"
 #include "runtime/container/files.h"
 #include "runtime/container/host_check.h"
 
@@ -213,6 +214,15 @@ void ContainerAdapter::list_pod_sandboxes(Done<std::vector<PodSandboxStatus>> do
         std::vector<PodSandboxStatus> all;
         for (const auto& info : engine_->sandboxes()) all.push_back(sandbox_status_of(info));
         return all;
+      },
+      std::move(done));
+}
+
+void ContainerAdapter::check_host_path(HostPath wanted, Done<Unit> done) {
+  run<Unit>(
+      [wanted = std::move(wanted)]() -> Result<Unit> {
+        MINIK_TRY(prepare_host_path(wanted));
+        return Unit{};
       },
       std::move(done));
 }

@@ -14,7 +14,8 @@
 namespace minik::runtime {
 
 struct MountSpec {
-  std::string type;    // "bind" or "tmpfs"
+  // "bind", "tmpfs" or "own": the image's directory at the target, which stays writable whatever the root becomes.
+  std::string type;
   std::string source;  // of a bind
   std::string sub_path;  // of a bind: the part of the source that is mounted; one that leads out of it is refused
   std::string target;  // in the container

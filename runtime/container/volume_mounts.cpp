@@ -82,11 +82,25 @@ Status put_in_place(int tree, int root, const std::string& target) {
   return Error(ErrorCode::kConflict, "its path leads elsewhere by now: somebody changes it while the container starts");
 }
 
+// What the image has at the target; none where something else is mounted by now, which nothing of the image's may uncover.
+Result<FileDescriptor> own_directory(const MountSpec& mount, int root) {
+  MINIK_ASSIGN(const FileDescriptor place, open_in_root(root, mount.target, PathEnd::kDirectory));
+  MINIK_ASSIGN(const uint64_t here, mount_number(place.get()));
+  MINIK_ASSIGN(const uint64_t roots, mount_number(root));
+  if (here != roots) return FileDescriptor();
+  FileDescriptor tree(open_tree(place.get(), "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH));
+  if (!tree) return error_from_errno(errno, "clone it");
+  return tree;
+}
+
 }  // namespace
 
 Status mount_volume(const MountSpec& mount, int root, DeviceNodes nodes) {
   const auto mounted = [&]() -> Status {
-    MINIK_ASSIGN(const FileDescriptor tree, mount.type == "tmpfs" ? new_tmpfs(mount.size_bytes) : copy_of_tree(mount));
+    MINIK_ASSIGN(const FileDescriptor tree, mount.type == "tmpfs" ? new_tmpfs(mount.size_bytes)
+                                            : mount.type == "own" ? own_directory(mount, root)
+                                                                  : copy_of_tree(mount));
+    if (mount.type == "own" && !tree) return {};
     MINIK_TRY(set_flags(mount, tree.get(), nodes));
     return put_in_place(tree.get(), root, mount.target);
   };

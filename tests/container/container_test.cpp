@@ -270,6 +270,25 @@ TEST_F(ContainerTest, KeepsReadOnlyWhatIsSaidToBe) {
   EXPECT_TRUE(std::filesystem::is_empty(directory + "/volume"));
 }
 
+// What an image declares as a volume is there, has what the image put into it, and can be written to.
+TEST_F(ContainerTest, KeepsTheImagesOwnVolumesWritable) {
+  make_sandbox("s");
+  ASSERT_TRUE(make_directories(directory + "/rootfs/data").ok());
+  ASSERT_TRUE(write_file_atomically(directory + "/rootfs/data/first", "of the image\n", 0644).ok());
+  auto s = spec("c", {"sh", "-c", "exec 2>&1; cat /data/first; echo new > /data/second && cat /data/second; ls /made; echo x > /file; "
+                                  "echo x > /proc/sys/kernel/hostname"});
+  s.read_only_root = true;
+  for (const auto* path : {"/data", "/made", "/proc", "/proc/sys"}) {
+    MountSpec own;
+    own.type = "own";
+    own.target = path;
+    s.mounts.push_back(std::move(own));
+  }
+  EXPECT_EQ(output_of(std::move(s)), "of the image\nnew\nsh: can't create /file: Read-only file system\n"
+                                     "sh: can't create /proc/sys/kernel/hostname: Read-only file system\n");
+  EXPECT_FALSE(std::filesystem::exists(directory + "/rootfs/data/second"));
+}
+
 TEST_F(ContainerTest, WritesItsLimits) {
   if (Cgroup(Cgroup::kDefaultRoot, "").version2()) GTEST_SKIP() << "SKIPPED: reads version 1 files";
   make_sandbox("s");

@@ -5,6 +5,7 @@
 
 #include "control/base/check.h"
 #include "control/base/text.h"
+#include "control/kubelet/image_name.h"
 #include "control/kubelet/pull_secrets.h"
 #include "control/object/keys.h"
 
@@ -19,5 +20,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const Value old = secret("kubernetes.io/dockercfg", ".dockercfg");
   const auto found = credentials_for(text.substr(0, line), {whole, old});
   for (const auto& credentials : found) CHECK(!credentials.username.empty() || !credentials.password.empty());
+  (void)check_image_name(text.substr(0, line)).ok();
   return 0;
 }

@@ -45,7 +45,7 @@ TEST(SimulatedLog, EndsWithTheExitCode) {
 TEST(SimulatedLog, OfAContainerThatWaitsIsRefusedWithItsReason) {
   const auto waiting = simulated_log(pod("{name: web, restartCount: 0, state: {waiting: {reason: ImagePullBackOff}}}"), "web", false);
   ASSERT_FALSE(waiting);
-  EXPECT_NE(waiting.error().message.find("is waiting to start: ImagePullBackOff"), std::string::npos);
+  EXPECT_NE(waiting.error().message.find("is waiting to start: trying and failing to pull image"), std::string::npos);
   EXPECT_FALSE(simulated_log(pod("{name: web, restartCount: 0, state: {waiting: {reason: x}}}"), "web", true));
 }
 

@@ -194,6 +194,18 @@ TEST_F(ContainerAdapterTest, LetsTheGroupOfAPodIntoItsVolumes) {
   EXPECT_EQ(output_of(c), "word\n2777 2000\n2777 2000\n2000\n");
 }
 
+TEST_F(ContainerAdapterTest, MountsAnEmptyFolderForAKeyThatIsNotThere) {
+  const auto written = get<Unit>([&](auto done) {
+    adapter_->write_volume(cat(adapter_->pod_volume_root("uid"), "/settings"), {{"key", {"word\n", 0644}}}, {}, done);
+  });
+  ASSERT_TRUE(written) << written.error().message;
+  auto c = config("c", "busybox ls /there; busybox cat /key");
+  c.mounts = {mount(ContainerMount::Kind::kProjected, "settings", "/there"), mount(ContainerMount::Kind::kProjected, "settings", "/key")};
+  c.mounts[0].sub_path = "nokey";
+  c.mounts[1].sub_path = "key";
+  EXPECT_EQ(output_of(c), "word\n");
+}
+
 TEST_F(ContainerAdapterTest, KeepsTheEndOfATerminationMessageOfAnySize) {
   auto c = config("c", "busybox truncate -s 3G /message; echo -n the end >>/message; exit 3");
   c.termination_message_path = "/message";

@@ -18,10 +18,18 @@ class RememberingRuntime : public SimulatedRuntime {
       SimulatedRuntime::write_volume(directory, {}, fs_group, [done](const Result<Unit>&) { done(Error(ErrorCode::kUnknown, "no space left")); });
       return;
     }
+    now[volume].clear();
     for (const auto& [path, file] : files) now[volume][path] = file.content;
     ++writes[volume];
     SimulatedRuntime::write_volume(directory, std::move(files), fs_group, std::move(done));
   }
+  void check_host_path(HostPath wanted, Done<Unit> done) override {
+    asked.push_back(cat(wanted.type, " ", wanted.path));
+    if (unfit.empty()) return SimulatedRuntime::check_host_path(std::move(wanted), std::move(done));
+    SimulatedRuntime::check_host_path(std::move(wanted), [done, why = unfit](const Result<Unit>&) { done(Error(ErrorCode::kInvalid, why)); });
+  }
+  std::vector<std::string> asked;
+  std::string unfit;  // why no path is as its volume wants it
   std::map<std::string, std::map<std::string, std::string>> now;
   std::map<std::string, int> writes;
   int failures = 0;  // so many writes go wrong
@@ -67,14 +75,37 @@ TEST_F(LiveVolumes, ATokenIsRenewedBeforeItEnds) {
   EXPECT_EQ(runtime.writes["settings"], 1) << "what did not change is not written";
 }
 
+TEST_F(LiveVolumes, AnOptionalConfigMapThatGoesLeavesAnEmptyVolume) {
+  add(R"(
+apiVersion: v1
+kind: Pod
+metadata: {name: lenient, namespace: default}
+spec:
+  nodeName: a
+  automountServiceAccountToken: false
+  containers: [{name: main, image: "web:1"}]
+  volumes: [{name: perhaps, configMap: {name: settings, optional: true}}]
+)");
+  run(seconds(10));
+  ASSERT_EQ(runtime.now["perhaps"]["color"], "red");
+  const Value settings = store.find(kinds::kConfigmaps, "default", "settings");
+  kubelet->on_reference(kinds::kConfigmaps, settings, Value());
+  run(seconds(1));
+  EXPECT_TRUE(runtime.now["perhaps"].empty());
+  EXPECT_EQ(runtime.now["settings"]["color"], "red") << "whoever cannot do without it keeps what it has";
+  kubelet->on_reference(kinds::kConfigmaps, Value(), settings);
+  run(seconds(1));
+  EXPECT_EQ(runtime.now["perhaps"]["color"], "red");
+}
+
 TEST_F(LiveVolumes, AChangedConfigMapIsWrittenAndNothingElse) {
   const Value settings = store.find(kinds::kConfigmaps, "default", "settings");
   EXPECT_EQ(runtime.now["settings"]["color"], "red");
-  kubelet->on_reference(kinds::kConfigmaps,
+  kubelet->on_reference(kinds::kConfigmaps, settings,
                         settings.with_at({keys::kData, Key("color")}, Value("blue")));
   run(seconds(1));
   EXPECT_EQ(runtime.now["settings"]["color"], "blue");
-  kubelet->on_reference(kinds::kConfigmaps,
+  kubelet->on_reference(kinds::kConfigmaps, settings,
                         settings.with_at({keys::kMetadata, keys::kNamespace}, Value("other")));
   run(seconds(1));
   EXPECT_EQ(runtime.writes["settings"], 2);
@@ -134,6 +165,67 @@ TEST_F(LiveVolumes, ContainersWaitForAVolumeThatCouldNotBeWritten) {
   run(seconds(30));
   EXPECT_EQ(runtime.now["maybe"]["color"], "red");
   EXPECT_EQ(store.find(kinds::kPods, "default", "cautious")[keys::kStatus][keys::kPhase].string(), "Running");
+}
+
+// After half a second, one, two, four…
+TEST_F(LiveVolumes, APathOfTheWrongTypeKeepsThePodWaiting) {
+  runtime.unfit = "hostPath type check failed: /x is not a directory";
+  add(R"(
+apiVersion: v1
+kind: Pod
+metadata: {name: wrong, namespace: default}
+spec:
+  nodeName: a
+  automountServiceAccountToken: false
+  containers: [{name: main, image: "web:1"}]
+  volumes: [{name: v, hostPath: {path: /x, type: Directory}}, {name: any, hostPath: {path: /y}}]
+)");
+  run(seconds(7));
+  EXPECT_EQ(runtime.asked, std::vector<std::string>(4, "Directory /x"));
+  const Value pod = store.find(kinds::kPods, "default", "wrong");
+  EXPECT_EQ(pod[keys::kStatus][keys::kContainerStatuses].items()[0][keys::kState][keys::kWaiting][keys::kReason].string(), "ContainerCreating");
+  EXPECT_EQ(messages_of("FailedMount"),
+            std::vector<std::string>{"MountVolume.SetUp failed for volume \"v\" : hostPath type check failed: /x is not a directory"});
+  runtime.unfit.clear();
+  run(seconds(30));
+  EXPECT_EQ(store.find(kinds::kPods, "default", "wrong")[keys::kStatus][keys::kPhase].string(), "Running");
+}
+
+TEST_F(LiveVolumes, ALocalVolumeMustBeThere) {
+  runtime.unfit = "path \"/disk\" does not exist";
+  add(R"(
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: disk}
+spec:
+  accessModes: [ReadWriteOnce]
+  capacity: {storage: 1Gi}
+  storageClassName: manual
+  local: {path: /disk}
+  claimRef: {name: data, namespace: default}
+  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: Exists}]}]}}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data, namespace: default}
+spec: {accessModes: [ReadWriteOnce], storageClassName: manual, volumeName: disk, resources: {requests: {storage: 1Gi}}}
+)");
+  const std::string uid(object_uid(store.find(kinds::kPersistentvolumeclaims, "default", "data")));
+  ASSERT_TRUE(patch(kinds::kPersistentvolumes, "", "disk", cat(R"({"spec":{"claimRef":{"uid":")", uid, R"("}}})")));
+  ASSERT_TRUE(patch(kinds::kPersistentvolumeclaims, "default", "data",
+                    R"({"metadata":{"annotations":{"pv.kubernetes.io/bind-completed":"yes"}}})"));
+  add(R"(
+apiVersion: v1
+kind: Pod
+metadata: {name: user, namespace: default}
+spec:
+  nodeName: a
+  automountServiceAccountToken: false
+  containers: [{name: main, image: "web:1"}]
+  volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]
+)");
+  EXPECT_EQ(messages_of("FailedMount"),
+            std::vector<std::string>{"MountVolume.NewMounter initialization failed for volume \"disk\" : path \"/disk\" does not exist"});
 }
 
 }  // namespace

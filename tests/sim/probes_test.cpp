@@ -21,6 +21,10 @@ class ProbedRuntime : public SimulatedRuntime {
     asked.push_back(cat("grpc :", probe.port, " ", probe.service));
     executor().after(milliseconds(1), [done, answer = grpc] { done(answer); });
   }
+  void exec_sync(const std::string&, std::vector<std::string>, Duration, Done<ExecResult> done) override {
+    ++commands;
+    executor().after(milliseconds(1), [done, answer = exec] { done(answer); });
+  }
   void stop_container(const std::string& id, Duration grace, Done<Unit> done) override {
     stops.push_back(grace);
     SimulatedRuntime::stop_container(id, grace, std::move(done));
@@ -32,6 +36,8 @@ class ProbedRuntime : public SimulatedRuntime {
   std::vector<Duration> stops;
   Result<HttpAnswer> http = HttpAnswer{200, "ok"};
   Result<Unit> grpc = Unit{};
+  Result<ExecResult> exec = ExecResult{};
+  int commands = 0;
   bool plain_http = false;
 };
 
@@ -68,6 +74,34 @@ TEST_F(Probes, SayWhyAGrpcServiceIsNotHealthy) {
   make_pod("readinessProbe: {grpc: {port: 9000}}");
   EXPECT_FALSE(ready());
   EXPECT_EQ(messages_of("Unhealthy"), Words{"Readiness probe failed: service unhealthy (responded with \"NOT_SERVING\")"});
+}
+
+TEST_F(Probes, ThatCouldNotBeAskedChangeNothing) {
+  runtime.exec = Error(ErrorCode::kInvalid, "exec: \"nosuch\": executable file not found in $PATH");
+  make_pod("livenessProbe: {exec: {command: [nosuch]}, failureThreshold: 1, periodSeconds: 1}");
+  EXPECT_GT(runtime.commands, 5) << "it is asked again";
+  EXPECT_TRUE(runtime.stops.empty());
+  EXPECT_TRUE(ready());
+  EXPECT_EQ(messages_of("Unhealthy"), Words{"Liveness probe errored and resulted in unknown state: exec: \"nosuch\": executable file not "
+                                            "found in $PATH"});
+}
+
+TEST_F(Probes, OfAPortThatNobodyNamesAskNobody) {
+  make_pod("livenessProbe: {httpGet: {port: nosuch}, failureThreshold: 1, periodSeconds: 1}");
+  EXPECT_TRUE(runtime.asked.empty());
+  EXPECT_TRUE(runtime.stops.empty());
+  EXPECT_EQ(messages_of("Unhealthy"),
+            Words{"Liveness probe errored and resulted in unknown state: strconv.Atoi: parsing \"nosuch\": invalid syntax"});
+}
+
+TEST_F(Probes, FailWhenTheirCommandDoesOrTakesTooLong) {
+  runtime.exec = ExecResult{1, "no\n", ""};
+  make_pod("livenessProbe: {exec: {command: [check]}, failureThreshold: 1, periodSeconds: 1}");
+  EXPECT_FALSE(runtime.stops.empty());
+  const size_t before = runtime.stops.size();
+  runtime.exec = Error(ErrorCode::kTimeout, "command timed out: \"check\" timed out after 1s");
+  run(minutes(10));
+  EXPECT_GT(runtime.stops.size(), before);
 }
 
 TEST_F(Probes, TakeARedirectElsewhereForHealthAndWarn) {

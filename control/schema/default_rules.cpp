@@ -279,6 +279,27 @@ Value complete_autoscaler_spec(const Value& spec) {
   return spec.with(keys::kMetrics, Value::array({metric}));
 }
 
+// Rules of one direction bring those of the other, and each says all that it leaves open.
+Value complete_behavior(const Value& behavior) {
+  const auto policy = [](std::string_view type, int64_t value) {
+    return Value::map({{keys::kPeriodSeconds, 15}, {keys::kType, type}, {keys::kValue, value}});
+  };
+  static const Value kUp = Value::map({{keys::kPolicies, Value::array({policy("Pods", 4), policy("Percent", 100)})},
+                                       {keys::kSelectPolicy, "Max"},
+                                       {keys::kStabilizationWindowSeconds, 0}});
+  static const Value kDown = Value::map({{keys::kPolicies, Value::array({policy("Percent", 100)})}, {keys::kSelectPolicy, "Max"}});
+  MapBuilder both(behavior);
+  for (const auto& [direction, usual] : {std::pair{Key("scaleUp"), &kUp}, std::pair{Key("scaleDown"), &kDown}}) {
+    MapBuilder rules(*usual);
+    for (const auto& [key, value] : behavior[direction].entries()) {
+      if (value.has_value()) rules.set(key, value);
+    }
+    both.set(direction, std::move(rules).build());
+  }
+  Value completed = std::move(both).build();
+  return completed == behavior ? behavior : completed;
+}
+
 Value complete_network_policy_spec(const Value& spec) {
   if (!spec[keys::kPolicyTypes].empty()) return spec;
   std::vector<Value> types{"Ingress"};
@@ -359,6 +380,7 @@ constexpr Rule kRules[] = {
     {"batch", "Job", complete_job},
     {"batch", "PodFailurePolicyOnPodConditionsPattern", complete_claim_status_condition},
     {"autoscaling_v2", "HorizontalPodAutoscalerSpec", complete_autoscaler_spec},
+    {"autoscaling_v2", "HorizontalPodAutoscalerBehavior", complete_behavior},
     {"networking", "NetworkPolicySpec", complete_network_policy_spec},
     {"networking", "IngressClassParametersReference", complete_class_parameters},
     {"rbac", "Subject", complete_subject},

@@ -94,6 +94,26 @@ TEST(Defaults, OfAServiceFollowItsType) {
       R"({"spec":{"externalTrafficPolicy":"Cluster","internalTrafficPolicy":"Cluster","sessionAffinity":"ClientIP","sessionAffinityConfig":{"clientIP":{"timeoutSeconds":10800}},"type":"NodePort"},"status":{"loadBalancer":{}}})");
 }
 
+TEST(Defaults, OfAnAutoscalersBehaviorSayBothDirections) {
+  const auto behavior = [](std::string_view text) {
+    const Value object = complete("autoscaling/v2", "HorizontalPodAutoscaler", text);
+    return to_json(object["spec"]["behavior"]);
+  };
+  EXPECT_EQ(behavior(R"({"spec":{"behavior":{"scaleDown":{"stabilizationWindowSeconds":60,"selectPolicy":"Min"}}}})"),
+            R"({"scaleDown":{"policies":[{"periodSeconds":15,"type":"Percent","value":100}],"selectPolicy":"Min","stabilizationWindowSeconds":60},)"
+            R"("scaleUp":{"policies":[{"periodSeconds":15,"type":"Pods","value":4},{"periodSeconds":15,"type":"Percent","value":100}],)"
+            R"("selectPolicy":"Max","stabilizationWindowSeconds":0}})");
+  EXPECT_EQ(behavior(R"({"spec":{}})"), "null");
+}
+
+TEST(Defaults, OfFlowControlAreThoseOfItsQueues) {
+  EXPECT_EQ(golden("flowcontrol.apiserver.k8s.io/v1", "PriorityLevelConfiguration",
+                   R"({"spec":{"type":"Limited","limited":{"limitResponse":{"type":"Queue","queuing":{"queues":16}}}}})"),
+            R"({"spec":{"limited":{"lendablePercent":0,"limitResponse":{"queuing":{"handSize":8,"queueLengthLimit":50,"queues":16},"type":"Queue"},)"
+            R"("nominalConcurrencyShares":30},"type":"Limited"}})");
+  EXPECT_EQ(golden("flowcontrol.apiserver.k8s.io/v1", "FlowSchema", R"({"spec":{}})"), R"({"spec":{"matchingPrecedence":1000}})");
+}
+
 TEST(Defaults, OfSmallKinds) {
   EXPECT_EQ(
       golden("v1", "Namespace", R"({"metadata":{"name":"a"}})"),

@@ -26,12 +26,35 @@ std::string listed(const std::vector<std::string>& names) {
 
 Status read_number(const std::string& name, const std::string& text, std::optional<int64_t>& into) {
   const auto number = parse_int64(text);
-  if (!number || *number < 0) {
-    return Error(ErrorCode::kBadRequest,
-                 cat("query parameter ", name, ": ", quoted(text), " is not a number from 0 on"));
+  if (!number) {
+    return Error(ErrorCode::kBadRequest, cat("query parameter ", name, ": ", quoted(text), " is not a number"));
   }
   into = *number;
   return {};
+}
+
+// As Kubernetes' ValidatePodLogOptions.
+Status check_log_options(const PodLogRequest& request, std::string_view pod) {
+  std::vector<ErrorCause> causes;
+  const auto at_least = [&](const std::optional<int64_t>& number, int64_t least, std::string_view field) {
+    if (!number || *number >= least) return;
+    const std::string_view why = least == 0 ? "must be greater than or equal to 0" : "must be greater than 0";
+    causes.push_back({"FieldValueInvalid", cat("Invalid value: ", *number, ": ", why), std::string(field)});
+  };
+  at_least(request.tail_lines, 0, "tailLines");
+  at_least(request.limit_bytes, 1, "limitBytes");
+  if (request.since_seconds && request.since_time) {
+    causes.push_back({"FieldValueForbidden", "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified", "sinceSeconds"});
+  } else {
+    at_least(request.since_seconds, 1, "sinceSeconds");
+  }
+  if (causes.empty()) return {};
+  std::vector<std::string> complaints;
+  for (const auto& cause : causes) complaints.push_back(cat(cause.field, ": ", cause.message));
+  const std::string all = complaints.size() == 1 ? complaints[0] : cat("[", join(complaints, ", "), "]");
+  Error error(ErrorCode::kInvalid, cat("PodLogOptions ", quoted(pod), " is invalid: ", all));
+  error.causes = std::move(causes);
+  return error;
 }
 
 }  // namespace
@@ -80,14 +103,7 @@ Result<PodLogRequest> parse_log_request(control::ConnectTarget target,
       }
     }
   }
-  if (request.since_seconds && request.since_time) {
-    Error error(ErrorCode::kInvalid,
-                "PodLogOptions \"\" is invalid: sinceSeconds: Forbidden: at most one of `sinceTime` or `sinceSeconds` may be "
-                "specified");
-    error.causes.push_back({"FieldValueForbidden", "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified",
-                            "sinceSeconds"});
-    return error;
-  }
+  MINIK_TRY(check_log_options(request, control::object_name(target.pod)));
   MINIK_ASSIGN(request.container, choose_container(target.pod, container));
   request.target = std::move(target);
   return request;

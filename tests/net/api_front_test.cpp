@@ -205,7 +205,13 @@ TEST_F(ApiOverHttp, StreamsLogs) {
   EXPECT_EQ(unnamed.status, 400);
   EXPECT_THAT(unnamed.body, HasSubstr("choose one of: [main broken]"));
   EXPECT_EQ(ask(get(cat(log, "?container=none"))).status, 400);
-  EXPECT_EQ(ask(get(cat(log, "?container=main&tailLines=-1"))).status, 400);
+  EXPECT_EQ(ask(get(cat(log, "?container=main&tailLines=x"))).status, 400);
+  EXPECT_EQ(ask(get(cat(log, "?container=main&tailLines=0"))).status, 200);
+  for (const char* wrong : {"tailLines=-1", "sinceSeconds=0", "limitBytes=0", "limitBytes=-3"}) {
+    EXPECT_EQ(ask(get(cat(log, "?container=main&", wrong))).status, 422) << wrong;
+  }
+  EXPECT_THAT(ask(get(cat(log, "?container=main&sinceSeconds=0"))).body,
+              HasSubstr("PodLogOptions \\\"web\\\" is invalid: sinceSeconds: Invalid value: 0: must be greater than 0"));
   TestConnection follower(world.port(), Kind::kTlsWithAdminCertificate);
   follower.send(get(cat(log, "?container=main&follow=True")));
   EXPECT_TRUE(follower.read_until("two"));

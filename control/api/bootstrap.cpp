@@ -115,7 +115,7 @@ void ApiServer::bootstrap() {
                      {keys::kReclaimPolicy, "Delete"},
                      {keys::kVolumeBindingMode, "WaitForFirstConsumer"},
                      {keys::kAllowVolumeExpansion, true}}));
-  flow_keeper_ = std::make_unique<FlowControlKeeper>(executor_, store_, schema_, [this](ApiRequest request) { write_own(std::move(request)); });
+  flow_keeper_ = std::make_unique<FlowControlKeeper>(executor_, store_, [this](ApiRequest request) { write_own(std::move(request)); });
   flow_keeper_->restore();
   const Value labels = Value::map({{"component", "apiserver"}, {"provider", "kubernetes"}});
   const Value port = Value::map({{keys::kName, "https"},

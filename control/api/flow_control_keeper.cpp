@@ -1,5 +1,7 @@
 #include "control/api/flow_control_keeper.h"
 
+#include <map>
+#include <string>
 #include <utility>
 
 #include "control/api/flow_control.h"
@@ -24,23 +26,33 @@ Value fixed_part(KindId kind, std::string_view name, const Value& spec) {
   return is_free(kind, name) ? spec.without(keys::kExempt) : spec;
 }
 
-// What the fixed part of a mandatory object's spec must be; absent for other objects.
-Value mandatory_spec(const ResourceInfo& resource, std::string_view name) {
-  if (!is_mandatory(name)) return {};
+using ObjectPlace = std::pair<KindId, std::string>;
+
+std::map<ObjectPlace, Value> read_mandatory_specs() {
+  std::map<ObjectPlace, Value> specs;
   for (const auto& [kind, object] : default_flow_control()) {
-    if (kind != resource.id || object_name(object) != name) continue;
+    const std::string name(object_name(object));
+    if (!is_mandatory(name)) continue;
     std::vector<std::string> unseen;
-    const auto complete = decode_and_default(resource, object, Value(), FieldValidation::kIgnore, unseen);
+    const auto complete = decode_and_default(Schema::builtin().resource(kind), object, Value(), FieldValidation::kIgnore, unseen);
     CHECK(complete.ok()) << complete.error().message;
-    return fixed_part(kind, name, (*complete)[keys::kSpec]);
+    specs.emplace(ObjectPlace(kind, name), fixed_part(kind, name, (*complete)[keys::kSpec]));
   }
-  return {};
+  return specs;
+}
+
+// What the fixed part of a mandatory object's spec must be; absent for other objects.
+Value mandatory_spec(KindId kind, std::string_view name) {
+  // A sweep bootstraps a hundred clusters a second.
+  static const auto specs = read_mandatory_specs();
+  const auto found = specs.find(ObjectPlace(kind, name));
+  return found == specs.end() ? Value() : found->second;
 }
 
 }  // namespace
 
-FlowControlKeeper::FlowControlKeeper(Executor& executor, Store& store, const Schema& schema, Send send)
-    : store_(store), schema_(schema), send_(std::move(send)), timer_(executor) {
+FlowControlKeeper::FlowControlKeeper(Executor& executor, Store& store, Send send)
+    : store_(store), send_(std::move(send)), timer_(executor) {
   for (const KindId kind : kKinds) {
     auto watch = store_.watch(kind, store_.durable_revision(), {}, [this](const StoreEvent& event) {
       if (event.type == StoreEvent::Type::kDeleted && !timer_.armed()) look_again();
@@ -72,7 +84,7 @@ bool FlowControlKeeper::restore() {
       request.verb = Verb::kCreate;
       request.body = std::move(wanted);
     } else {
-      const Value must = mandatory_spec(schema_.resource(kind), name);
+      const Value must = mandatory_spec(kind, name);
       const Value& spec = stored[keys::kSpec];
       if (!must.has_value() || fixed_part(kind, name, spec) == must) continue;
       request.verb = Verb::kUpdate;
@@ -87,7 +99,7 @@ bool FlowControlKeeper::restore() {
 
 void check_mandatory_flow_control(const ResourceInfo& resource, const Value& object, FieldErrors& errors) {
   const std::string_view name = object_name(object);
-  const Value must = mandatory_spec(resource, name);
+  const Value must = mandatory_spec(resource.id, name);
   if (!must.has_value() || fixed_part(resource.id, name, object[keys::kSpec]) == must) return;
   const std::string_view except = is_free(resource.id, name) ? " except the 'spec.exempt' field" : "";
   errors.invalid(FieldPath("spec"), object[keys::kSpec], cat("spec of '", name, "'", except, " must equal the fixed value"));

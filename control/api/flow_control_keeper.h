@@ -20,7 +20,7 @@ class FlowControlKeeper {
  public:
   using Send = std::function<void(ApiRequest request)>;
 
-  FlowControlKeeper(Executor& executor, Store& store, const Schema& schema, Send send);
+  FlowControlKeeper(Executor& executor, Store& store, Send send);
   ~FlowControlKeeper();
   FlowControlKeeper(const FlowControlKeeper&) = delete;
   FlowControlKeeper& operator=(const FlowControlKeeper&) = delete;
@@ -32,7 +32,6 @@ class FlowControlKeeper {
   void look_again();
 
   Store& store_;
-  const Schema& schema_;
   Send send_;
   ScopedTimer timer_;
   std::vector<StoreWatchId> watches_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <set>
 
@@ -26,6 +27,10 @@ constexpr Duration kSaysAfter = seconds(1);
 constexpr Duration kDaemonReserve = seconds(15);
 constexpr Duration kKillReserve = seconds(2);  // from SIGKILL to the record of the end
 
+using Clock = std::chrono::steady_clock;
+
+Duration since(Clock::time_point begun) { return {std::chrono::nanoseconds(Clock::now() - begun).count()}; }
+
 std::string noted(const ContainerInfo& info, const char* name) {
   const auto found = info.annotations.find(name);
   return found == info.annotations.end() ? std::string() : found->second;
@@ -45,11 +50,10 @@ std::string state_directory(const Profile& profile) { return profile.run() + "/c
 // Until it is so, or for so long; `waits` is told after a second of whom `running` still names.
 bool wait_until(const std::function<bool()>& condition, Duration limit, const std::function<std::vector<ContainerInfo>()>& running,
                 const WaitListener& waits) {
-  using Clock = std::chrono::steady_clock;
   const auto begun = Clock::now();
   for (bool said = false;;) {
     if (condition()) return true;
-    const Duration took{std::chrono::nanoseconds(Clock::now() - begun).count()};
+    const Duration took = since(begun);
     if (took >= limit) return false;
     if (!said && waits && took >= kSaysAfter) {
       said = true;
@@ -71,15 +75,26 @@ std::vector<ContainerInfo> running_in(const runtime::Engine& engine) {
   return all;
 }
 
-// All at once, each for as long as its pod lets it.
+// All at once; each is killed when its pod's grace is over.
 void ask_to_end(runtime::Engine& engine, const WaitListener& waits) {
-  Duration longest{};
+  const auto begun = Clock::now();
+  std::map<std::string, Duration> graces;  // of those that have not been killed
   for (const auto& info : running_in(engine)) {
     (void)engine.signal_container(info.id, runtime::parse_signal(noted(info, "minik.stop-signal")).value_or(SIGTERM)).ok();
     const Duration grace = seconds(parse_int64(noted(info, "io.kubernetes.pod.terminationGracePeriod")).value_or(30));
-    longest = std::max(longest, std::min(grace, kShutdownMost));
+    graces.emplace(info.id, std::min(grace, kShutdownMost));
   }
-  wait_until([&] { return running_in(engine).empty(); }, longest, [&] { return running_in(engine); }, waits);
+  const auto all_ended = [&] {
+    const auto running = running_in(engine);
+    for (const auto& info : running) {
+      const auto grace = graces.find(info.id);
+      if (grace == graces.end() || since(begun) < grace->second) continue;
+      (void)engine.signal_container(info.id, SIGKILL).ok();
+      graces.erase(grace);
+    }
+    return running.empty();
+  };
+  wait_until(all_ended, kShutdownMost + kKillReserve, [&] { return running_in(engine); }, waits);
 }
 
 // What runs on the machine for a cluster whose daemon has ended: `each` has done with a sandbox; then what all share goes.

@@ -68,7 +68,9 @@ run stop --now
 run start >/dev/null
 kc wait --for=condition=Ready pod/polite --timeout=60s >/dev/null
 kill -9 "$(cat "$MINIK_HOME/$profile/run/daemon.pid")"
+before=$SECONDS
 run stop
+[[ $((SECONDS - before)) -lt 12 ]]  # the deaf one has three seconds, the polite one does not need its twenty
 [[ $(cat "$kept/polite") == $'hook\nasked\nasked' ]]
 
 step "a slip in the name makes no cluster; who may not look is told so"

@@ -1,5 +1,4 @@
 // stop, delete, status, logs and kubectl: the small commands about one cluster.
-#include <signal.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -9,52 +8,18 @@
 #include "control/object/keys.h"
 #include "minik/cli/api_client.h"
 #include "minik/cli/command.h"
+#include "minik/cli/profile_use.h"
+#include "minik/process/cluster_end.h"
 #include "minik/process/kubeconfig.h"
-#include "minik/process/node_network.h"
-#include "minik/process/profile.h"
-#include "runtime/container/engine.h"
 #include "runtime/container/files.h"
-#include "runtime/network/network_namespace.h"
 
 namespace minik::cli {
 
 namespace {
 
-Status stop_daemon(const Profile& profile) {
-  const int pid = daemon_pid(profile);
-  if (pid == 0) return {};
-  kill(pid, SIGTERM);
-  constexpr int kTries = 1000;
-  for (int i = 0; i < kTries; ++i) {
-    if (daemon_pid(profile) == 0) return {};
-    usleep(10'000);
-  }
-  return Error(ErrorCode::kTimeout,
-               cat("process ", pid, " does not end: kill -9 ", pid, " loses nothing"));
-}
-
-// Containers outlive the daemon by design; whoever stops the cluster means them, too.
-Status stop_containers(const Profile& profile) {
-  const std::string state = profile.run() + "/containers";
-  if (access(state.c_str(), F_OK) != 0) return {};
-  MINIK_ASSIGN(const auto engine,
-               runtime::Engine::open(state, cat("minik/", profile.name),
-                                     [](const std::string&, const std::string&) {}));
-  const std::string network_state = profile.run() + "/network";
-  MINIK_ASSIGN(const auto network, NodeNetwork::open(network_state));
-  // All that can go, whatever becomes of one; the first failure is the answer.
-  Status all;
-  const auto note = [&all](Status status) {
-    if (all.ok()) all = std::move(status);
-  };
-  for (const auto& sandbox : engine->sandboxes()) {
-    note(engine->remove_sandbox(sandbox.config.id));
-    note(network->detach(sandbox.config.id));
-  }
-  // Volumes in memory end with the containers, as at a reboot.
-  note(runtime::unmount_below(profile.pods()));
-  note(runtime::remove_network_namespace(network->pods().node_namespace()));
-  return all;
+void say_what_is_waited_for(const std::vector<std::string>& pods) {
+  std::fprintf(stderr, "Waiting for at most %lld s until these have ended (Ctrl-C, then minik stop --now, kills them): %s\n",
+               static_cast<long long>(kShutdownMost.seconds()), join(pods, ", ").c_str());
 }
 
 std::string node_state(const Profile& profile) {
@@ -103,24 +68,31 @@ void status(const Globals& globals, const std::string& format) {
 
 void add_stop(Command app, Globals& globals) {
   const auto command = app.add_command("stop", "Stop the cluster and its containers; everything stored stays");
-  command.footer("Example: minik stop");
+  command.footer(
+      "Containers run their preStop hooks, get their stop signal and their pod's grace, though never more than 30 s.\n"
+      "Example: minik stop");
+  static bool now = false;
+  command.add_flag("--now", now, "Kill the containers at once");
   command.callback([&globals] {
     const Profile profile = value_or_fail(Profile::open(globals.profile));
+    const auto lock = lock_or_fail(profile);
     const bool running = daemon_pid(profile) != 0;
-    check(stop_daemon(profile));
-    check(stop_containers(profile));
+    const Haste haste = now ? Haste::kAtOnce : Haste::kGraceful;
+    check(end_daemon(profile, haste, say_what_is_waited_for));
+    check(end_containers(profile, haste, say_what_is_waited_for));
     std::printf("%s \"%s\"\n", running ? "Stopped cluster" : "Not running: cluster",
                 profile.name.c_str());
   });
 }
 
 void add_delete(Command app, Globals& globals) {
-  const auto command = app.add_command("delete", "Stop the cluster and remove everything of it");
-  command.footer("Example: minik delete -p lab");
+  const auto command = app.add_command("delete", "Stop the cluster at once and remove everything of it");
+  command.footer("Its containers are killed without their grace: minik stop before it gives them one.\nExample: minik delete -p lab");
   command.callback([&globals] {
     const Profile profile = value_or_fail(Profile::open(globals.profile));
-    check(stop_daemon(profile));
-    check(stop_containers(profile));
+    const auto lock = lock_or_fail(profile);
+    check(end_daemon(profile, Haste::kAtOnce, {}));
+    check(remove_containers(profile));
     // First what takes space: the kubeconfig may be on the same disk, and that may be full.
     if (profile.exists()) check(runtime::remove_mounted_tree(profile.directory));
     if (const auto path = kubeconfig_path()) check(remove_from_kubeconfig(*path, profile.name));
@@ -150,11 +122,7 @@ void add_kubectl(Command app, Globals& globals) {
   const auto command = app.add_command("kubectl", "Run the kubectl of the path against this cluster");
   command.footer("Example: minik kubectl -- get pods -A");
   command.callback([&globals] {
-    const Profile profile = value_or_fail(Profile::open(globals.profile));
-    if (!profile.exists()) {
-      fail(Error(ErrorCode::kNotFound, cat("there is no cluster ", minik::quoted(profile.name),
-                                           ": minik start -p ", profile.name)));
-    }
+    (void)existing_profile(globals);
     std::vector<std::string> words = {"kubectl", "--context", globals.profile};
     words.insert(words.end(), globals.kubectl_words.begin(), globals.kubectl_words.end());
     std::vector<char*> argv;

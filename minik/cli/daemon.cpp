@@ -16,6 +16,7 @@
 #include "control/base/time.h"
 #include "minik/cli/command.h"
 #include "minik/process/cluster.h"
+#include "minik/process/cluster_end.h"
 #include "minik/process/profile.h"
 #include "runtime/container/files.h"
 
@@ -104,6 +105,7 @@ int run_daemon(const std::string& name) {
   sigemptyset(&ends);
   sigaddset(&ends, SIGTERM);
   sigaddset(&ends, SIGINT);
+  sigaddset(&ends, kShutdownSignal);
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);
   auto profile = Profile::open(name);
   auto lock = profile ? take_pid_file(*profile) : Result<int>(profile.error());
@@ -119,7 +121,7 @@ int run_daemon(const std::string& name) {
   }
   std::thread waiter([&] {
     int received = 0;
-    sigwait(&ends, &received);
+    while (sigwait(&ends, &received) == 0 && received == kShutdownSignal) (*cluster)->shut_down();
     (*cluster)->stop();
   });
   (*cluster)->run([] { answer("ready"); });

@@ -4,8 +4,8 @@
 #include "control/base/text.h"
 #include "control/object/json.h"
 #include "minik/cli/command.h"
+#include "minik/cli/profile_use.h"
 #include "minik/process/container_adapter.h"
-#include "minik/process/profile.h"
 #include "runtime/container/engine.h"
 #include "runtime/image/image_load.h"
 #include "runtime/image/image_save.h"
@@ -19,13 +19,12 @@ namespace minik::cli {
 namespace {
 
 std::unique_ptr<runtime::ImageStore> open_store(const Globals& globals) {
-  const Profile profile = value_or_fail(Profile::open(globals.profile));
-  return value_or_fail(runtime::ImageStore::open(profile.images()));
+  return value_or_fail(runtime::ImageStore::open(existing_profile(globals).images()));
 }
 
 // Of every container that there is, whether the cluster runs or its daemon has died: containers outlive it.
 runtime::ImagesInUse images_in_use(const Globals& globals, const runtime::ImageStore& images) {
-  const Profile profile = value_or_fail(Profile::open(globals.profile));
+  const Profile profile = existing_profile(globals);
   return images_of(runtime::Engine::recorded_containers(profile.run() + "/containers"), images);
 }
 

@@ -12,6 +12,7 @@
 #include "control/object/json.h"
 #include "minik/cli/api_client.h"
 #include "minik/cli/command.h"
+#include "minik/cli/profile_use.h"
 #include "minik/process/audit_log.h"
 #include "minik/process/eviction_config.h"
 #include "minik/process/kubeconfig.h"
@@ -125,6 +126,9 @@ struct StartOptions {
 
 void start(const Globals& globals, bool wait, const StartOptions& options) {
   Profile profile = value_or_fail(Profile::open(globals.profile));
+  check(can_run_here());
+  check(runtime::make_directories(profile.directory.substr(0, profile.directory.rfind('/')), 0700));
+  ProfileLock lock = lock_or_fail(profile);
   const bool running = is_running(globals.profile);
   if (running && options.any()) {
     fail(Error(ErrorCode::kConflict,
@@ -133,7 +137,6 @@ void start(const Globals& globals, bool wait, const StartOptions& options) {
          2);
   }
   if (!running) {
-    check(can_run_here());
     const bool is_new = !profile.exists();
     const Status kept = options.keep(profile);
     const auto launched = kept.ok() ? launch(profile) : kept;
@@ -144,6 +147,7 @@ void start(const Globals& globals, bool wait, const StartOptions& options) {
   const uint16_t kept_port = profile.api_port;
   profile = value_or_fail(Profile::open(globals.profile));
   check(write_kubeconfig(profile));
+  lock.release();
   if (kept_port != 0 && kept_port != profile.api_port) {
     std::fprintf(stderr,
                  "minik: port %u is in use by another program, so the cluster has moved to %u; copies of its "

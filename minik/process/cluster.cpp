@@ -30,6 +30,7 @@
 #include "minik/process/asio_executor.h"
 #include "minik/process/audit_log.h"
 #include "minik/process/authenticator.h"
+#include "minik/process/cluster_end.h"
 #include "minik/process/container_adapter.h"
 #include "minik/process/eviction_config.h"
 #include "minik/process/ingress.h"
@@ -467,6 +468,10 @@ void Cluster::run(const std::function<void()>& ready) {
 
 void Cluster::stop() {
   parts_->executor.stop();
+}
+
+void Cluster::shut_down() {
+  parts_->executor.post([this] { parts_->kubelet->shut_down(kShutdownMost, [this] { stop(); }); });
 }
 
 }  // namespace minik

@@ -30,6 +30,8 @@ class Cluster {
   void run(const std::function<void()>& ready);
   // From a signal handler's thread or any other.
   void stop();
+  // The same once all containers have ended, as with a machine that is shut down; likewise from any thread.
+  void shut_down();
   // Why run() ended by itself: a disk that failed; empty after stop().
   const std::string& fatal() const;
   const Profile& profile() const;

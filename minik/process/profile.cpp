@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 
 #include "control/base/text.h"
@@ -46,6 +47,10 @@ Result<Profile> Profile::open(const std::string& name) {
   profile.name = name;
   MINIK_ASSIGN(const auto base, home());
   profile.directory = cat(base, "/", name);
+  // Who may not look into it would take a cluster that runs for one that does not, or is not there.
+  if (access(profile.pid_file().c_str(), R_OK) != 0 && errno == EACCES) {
+    return Error(ErrorCode::kForbidden, cat("may not read ", profile.run(), ": run minik as the user who started cluster ", name));
+  }
   const auto text = runtime::read_whole_file(profile.directory + "/config");
   if (!text) return profile;
   for (const auto line : split(*text, '\n')) {

@@ -37,7 +37,7 @@ struct Profile {
   std::string pid_file() const { return run() + "/daemon.pid"; }
   bool exists() const;
 
-  // Reads the kept configuration; a profile that was never started has defaults.
+  // Reads the kept configuration; a profile that was never started has defaults. Another user's is an error.
   static Result<Profile> open(const std::string& name);
   Status save() const;
 };

@@ -123,7 +123,9 @@ std::vector<ContainerInfo> Engine::recorded_containers(const std::string& state_
   for (const auto& entry : std::filesystem::directory_iterator(state_directory + "/containers", error)) {
     const auto bytes = read_whole_file(entry.path().string() + "/meta");
     auto info = bytes ? decode_container(*bytes) : Result<ContainerInfo>(bytes.error());
-    if (info) all.push_back(*std::move(info));
+    if (!info) continue;
+    if (access((entry.path().string() + "/exit").c_str(), F_OK) == 0) info->phase = ContainerPhase::kExited;
+    all.push_back(*std::move(info));
   }
   return all;
 }

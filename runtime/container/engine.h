@@ -82,7 +82,8 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Whatever an engine, open elsewhere or not at all, has noted of containers that are still there; their phase is not known.
+  // Whatever an engine, open elsewhere or not at all, has noted of containers that are still there. Their phase is known of
+  // those whose end is on record.
   static std::vector<ContainerInfo> recorded_containers(const std::string& state_directory);
 
   Status create_sandbox(const SandboxConfig& config);

@@ -30,7 +30,7 @@ grep -q "stopped: cannot write .*: the disk is full; free some space and start a
 step "what it has left running is stopped, and goes"
 runs() { grep -qsz "hog-$profile" /proc/[0-9]*/cmdline; }
 runs
-run stop >/dev/null
+run stop --now >/dev/null
 ! runs || exit 1
 ! full || exit 1
 run delete >/dev/null

@@ -258,6 +258,20 @@ TEST(LocalPath, MakesAVolumeOnTheNodeThatTheSchedulerChose) {
             "host2");
 }
 
+TEST(LocalPath, RefusesWhatAnEmptyFolderIsNot) {
+  for (const auto* wish : {"dataSource: {kind: PersistentVolumeClaim, name: nosuch}", "volumeAttributesClassName: nosuch"}) {
+    DecisionWorld world(local_path_provisioner("/volumes"));
+    std::string claim(kClaim);
+    claim.replace(claim.find("metadata: {"), 11, "metadata: {annotations: {volume.kubernetes.io/storage-provisioner: rancher.io/local-path}, ");
+    claim.replace(claim.find("spec:\n"), 6, cat("spec:\n  ", wish, "\n"));
+    world.add(claim);
+    world.add(storage_class(kOurs, "Immediate"));
+    const Plan plan = world.decide("default", "data");
+    EXPECT_EQ(text_of(plan), "") << wish;
+    EXPECT_NE(reasons(plan).find("ProvisioningFailed: "), std::string::npos) << wish;
+  }
+}
+
 TEST(LocalPath, RefusesAccessFromSeveralNodes) {
   DecisionWorld world(local_path_provisioner("/volumes"));
   std::string claim(kClaim);

@@ -26,7 +26,7 @@ class PodRules : public SchedulerWorld {
     return node_of(name).empty() ? '-' : node_of(name)[0];
   }
   std::string refusal(const std::string& name) const {
-    return why_pending(name).substr(0, why_pending(name).find(" preemption"));
+    return why_pending(name).substr(0, why_pending(name).find(" no new claims"));
   }
 };
 

@@ -57,7 +57,7 @@ TEST_F(Filters, CountsTaintsSelectorsAndCordonsApart) {
   add_node("c", "4", "8Gi", "disk: hdd");
   add_pod("web", "", "nodeSelector: {disk: ssd}");
   run();
-  EXPECT_EQ(why_pending("web").substr(0, why_pending("web").find(" preemption")),
+  EXPECT_EQ(why_pending("web").substr(0, why_pending("web").find(" no new claims")),
             "0/3 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, "
             "1 node(s) had untolerated taint {team: blue}, 1 node(s) were unschedulable.");
   EXPECT_EQ(condition("web")[keys::kReason].as_string(), "Unschedulable");

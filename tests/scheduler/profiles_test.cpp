@@ -174,7 +174,7 @@ TEST_F(ProfiledPods, HaveTheNodeAffinityThatTheirProfileAdds) {
   EXPECT_EQ(node_of("web"), "fast");
   EXPECT_EQ(why_pending("more").substr(0, 107),
             "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) didn't match scheduler-enforced node affinity. "
-            "preem");
+            "no ne");
 }
 
 TEST_F(ProfiledPods, AreDrawnToPodsThatNeedThemByTheHardWeight) {

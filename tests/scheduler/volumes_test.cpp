@@ -73,6 +73,15 @@ TEST_F(Volumes, AMissingClaimIsNamedAndItsArrivalWakesThePod) {
   EXPECT_EQ(claim("data")[keys::kStatus][keys::kPhase].as_string(), "Bound");
 }
 
+TEST_F(Volumes, APodThatAsksForDevicesWaits) {
+  add_ready_node("a");
+  add_pod("web", "resources: {claims: [{name: gpu}]}", "resourceClaims: [{name: gpu, resourceClaimName: nosuch}]");
+  run();
+  EXPECT_EQ(node_of("web"), "");
+  EXPECT_TRUE(why_pending("web").starts_with("0/1 nodes are available: pod asks for resource claims, which nothing here allocates."))
+      << why_pending("web");
+}
+
 TEST_F(Volumes, AreNoMoreOnANodeThanItsDriverAttaches) {
   add_ready_node("a");
   add("{apiVersion: storage.k8s.io/v1, kind: CSINode, metadata: {name: a}, spec: {drivers: [{name: "

@@ -229,9 +229,9 @@ spec:
   ASSERT_TRUE(run.start().ok());
   run.advance(seconds(10));
   const auto allocatable = [&](const char* node) { return run.cluster().store().find(control::kinds::kNodes, "", node)["status"]["allocatable"]; };
-  EXPECT_EQ(allocatable("usual")["memory"].as_string(), "32668Mi") << "100Mi of 32Gi are kept free";
-  EXPECT_EQ(allocatable("roomy")["memory"].as_string(), "30Gi");
-  EXPECT_EQ(allocatable("roomy")["ephemeral-storage"].as_string(), "100Gi");
+  EXPECT_EQ(allocatable("usual-0")["memory"].as_string(), "32668Mi") << "100Mi of 32Gi are kept free";
+  EXPECT_EQ(allocatable("roomy-0")["memory"].as_string(), "30Gi");
+  EXPECT_EQ(allocatable("roomy-0")["ephemeral-storage"].as_string(), "100Gi");
   for (const auto& [wrong, why] : std::initializer_list<std::pair<std::string_view, std::string_view>>{
            {"{memory: 1Gi}", "does not know the signal \"memory\""},
            {"{memory.available: lots}", "a.yaml:6: spec.nodes[0].evictionHard.memory.available: the threshold \"lots\" of memory.available is neither"},

@@ -221,20 +221,24 @@ Result<std::vector<VolumeContent>> PodWorker::contents_now() const {
 // Only the volumes whose files differ are written, each as one atomic step; containers that mount a
 // single file of one (subPath) keep theirs, as in Kubernetes.
 void PodWorker::write_changed(const Result<std::vector<VolumeContent>>& before) {
-  const auto after = contents_now();
-  if (!after) {  // a key that the pod names is gone: it keeps what it has
-    event("Warning", "FailedMount", after.error().message);
-    return;
-  }
   const auto& fs_group = pod_[keys::kSpec][keys::kSecurityContext][keys::kFsGroup];
-  for (size_t i = 0; i < after->size(); ++i) {
-    const auto& content = (*after)[i];
-    if (before && (*before)[i].files == content.files) continue;
-    context_.runtime.write_volume(content.directory, content.files,
-                                  fs_group.is_int() ? std::optional(fs_group.as_int()) : std::nullopt,
-                                  [this, alive = alive_](const Result<Unit>& result) {
-                                    if (*alive && !result) event("Warning", "FailedMount", result.error().message);
-                                  });
+  const Value pod = pod_with_claimed_volumes();
+  for (const auto& volume : pod[keys::kSpec][keys::kVolumes].items()) {
+    const auto after = volume_contents(pod.with_at({keys::kSpec, keys::kVolumes}, Value::array({volume})), surroundings(), tokens_,
+                                       context_.runtime.pod_volume_root(std::string(object_uid(pod_))), pod_ips());
+    if (!after) {  // what it shows is gone: it keeps what it has
+      event("Warning", "FailedMount", after.error().message);
+      continue;
+    }
+    for (const auto& content : *after) {
+      const auto is_same = [&](const VolumeContent& old) { return old.directory == content.directory && old.files == content.files; };
+      if (before && std::ranges::any_of(*before, is_same)) continue;
+      context_.runtime.write_volume(content.directory, content.files,
+                                    fs_group.is_int() ? std::optional(fs_group.as_int()) : std::nullopt,
+                                    [this, alive = alive_](const Result<Unit>& result) {
+                                      if (*alive && !result) event("Warning", "FailedMount", result.error().message);
+                                    });
+    }
   }
 }
 

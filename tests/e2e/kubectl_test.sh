@@ -108,7 +108,7 @@ step "wait, describe, diff and events"
 kc wait --for=jsonpath='{.status.readyReplicas}'=3 deployment/web --timeout=30s
 fails "timed out" kc wait --for=condition=Never pod/shell --timeout=1s
 contains "Scaled up replica set" kc describe deployment web
-contains "Started container" kc describe pod shell
+contains "Container started" kc describe pod shell
 contains "InternalIP" kc describe node
 kc get deployment web -o yaml | sed 's/replicas: 3/replicas: 5/' >"$root/changed.yaml"
 contains "+  replicas: 5" kc diff -f "$root/changed.yaml"

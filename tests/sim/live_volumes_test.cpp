@@ -84,7 +84,7 @@ spec:
   nodeName: a
   automountServiceAccountToken: false
   containers: [{name: main, image: "web:1"}]
-  volumes: [{name: perhaps, configMap: {name: settings, optional: true}}]
+  volumes: [{name: always, configMap: {name: settings}}, {name: perhaps, configMap: {name: settings, optional: true}}]
 )");
   run(seconds(10));
   ASSERT_EQ(runtime.now["perhaps"]["color"], "red");
@@ -92,7 +92,7 @@ spec:
   kubelet->on_reference(kinds::kConfigmaps, settings, Value());
   run(seconds(1));
   EXPECT_TRUE(runtime.now["perhaps"].empty());
-  EXPECT_EQ(runtime.now["settings"]["color"], "red") << "whoever cannot do without it keeps what it has";
+  EXPECT_EQ(runtime.now["always"]["color"], "red") << "what cannot do without it keeps what it has";
   kubelet->on_reference(kinds::kConfigmaps, Value(), settings);
   run(seconds(1));
   EXPECT_EQ(runtime.now["perhaps"]["color"], "red");

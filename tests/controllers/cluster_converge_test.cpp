@@ -88,20 +88,21 @@ TEST(ClusterConvergence, ThePodsOfANodeThatWasRemovedAreCollected) {
 TEST(ClusterConvergence, EveryNamespaceKeepsItsAccountAndItsRootCertificate) {
   ConvergenceCase story;
   add(story, apply_at(seconds(0), "apiVersion: v1\nkind: Namespace\nmetadata: {name: lab}\n"));
-  // Late enough that they are there, whatever happens.
-  for (const int64_t at : {60, 75}) {
+  // Late enough that they are there, whatever happens: who follows a crashed process waits for its lease.
+  for (const int64_t at : {80, 130}) {
     story.changes.push_back(delete_at(seconds(at), "serviceaccounts", "default", "lab"));
     story.changes.push_back(delete_at(seconds(at + 5), "configmaps", "kube-root-ca.crt", "lab"));
   }
   story.trouble = seconds(40);
+  story.quiet = minutes(2);  // to the other side of the last deletion
   const auto with_trouble_again = [](SimulatedCluster& cluster) {
     ComponentFaults faults;
     faults.link.lose_request = faults.link.lose_answer = 50'000;
     faults.crash_at_write = 200'000;
     cluster.set_controller_faults(faults);
   };
-  story.events.emplace_back(seconds(62), with_trouble_again);
-  story.events.emplace_back(seconds(66), [](SimulatedCluster& cluster) { cluster.set_controller_faults({}); });
+  story.events.emplace_back(seconds(82), with_trouble_again);
+  story.events.emplace_back(seconds(86), [](SimulatedCluster& cluster) { cluster.set_controller_faults({}); });
   expect_convergence(story);
 }
 
@@ -184,8 +185,8 @@ spec:
   maxReplicas: 10
   metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}]
 )"));
-  // 1.5 CPUs over pods that shall use a quarter of one each.
-  story.events.emplace_back(seconds(60), [](SimulatedCluster& cluster) { cluster.set_load("*", 1500); });
+  // Over pods that shall use a quarter of a CPU each. Five would become six, and seven too; 1.5 CPUs would leave seven.
+  story.events.emplace_back(seconds(60), [](SimulatedCluster& cluster) { cluster.set_load("*", 1400); });
   story.trouble = seconds(200);
   story.patience = minutes(25);
   story.quiet = minutes(6);

@@ -67,9 +67,9 @@ TEST(VolumeConvergence, ClaimsAreBoundAndReleasedVolumesCleaned) {
       apply_at(seconds(5), cat(kClasses, claim("kept", "quick", "1Gi"),
                                claim("gone", "quick", "1Gi"), claim("manual", "manual", "2Gi")));
   // Late enough that the claim by hand is bound by then, whatever happens: only then is its volume released.
-  story.changes.push_back(delete_at(seconds(100), "persistentvolumeclaims", "gone"));
-  story.changes.push_back(delete_at(seconds(105), "persistentvolumeclaims", "manual"));
-  story.trouble = seconds(160);
+  story.changes.push_back(delete_at(seconds(220), "persistentvolumeclaims", "gone"));
+  story.changes.push_back(delete_at(seconds(225), "persistentvolumeclaims", "manual"));
+  story.trouble = seconds(280);
   story.state = [](const Store& store) { return sorted_text(volume_lines(store)); };
   expect_convergence(story);
 }

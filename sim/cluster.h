@@ -53,6 +53,8 @@ struct ClusterOptions {
   bool store_on_disk = false;
   // Nodes that nothing disturbs rest: of their Leases and heartbeats nothing is written (disturb()).
   bool nodes_rest = false;
+  // As in the one process of `minik start`: there is no lease that a new leader would have to wait for.
+  bool leads_at_once = false;
   int64_t api_objects_per_second = 0;      // what the API server makes its way through; 0: any number
   std::optional<Duration> names_cached;  // names are known so long after the name servers have heard from the API server
   std::set<Component> controllers_apart;  // each of these is a process of its own

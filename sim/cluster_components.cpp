@@ -63,7 +63,8 @@ void SimulatedCluster::replace(const Component& component) {
 void SimulatedCluster::await_lease(const Component& component) {
   Part& p = part(component);
   p.comes_back = true;
-  executor_.after(kTakesLease.draw(p.crash_rng), [this, component, life = p.lives] {
+  const Duration wait = options_.leads_at_once ? Duration{} : kTakesLease.draw(p.crash_rng);
+  executor_.after(wait, [this, component, life = p.lives] {
     if (life == part(component).lives) restart(component);
   });
 }

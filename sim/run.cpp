@@ -64,6 +64,7 @@ Run::Run(const Scenario& scenario, RunOptions options)
   cluster.audit = options_.audit;
   cluster.field_accounts = options_.field_accounts;
   cluster.delays.chance = scenario_.chance;
+  cluster.leads_at_once = options_.leads_at_once;
   cluster.nodes_rest = !options_.watched && !options_.audit_policy && scenario_.api_objects_per_second == 0;
   cluster.store_on_disk = needs_disk(scenario_);
   cluster.api_objects_per_second = scenario_.api_objects_per_second;

@@ -48,6 +48,8 @@ struct RunOptions {
   bool watched = false;
   // Serve CustomResourceDefinitions that come from outside; those of the scenario are served in any case.
   bool custom_kinds = false;
+  // The control plane of `minik start` in the place of Kubernetes' processes (ClusterOptions).
+  bool leads_at_once = false;
 };
 
 class Run {

@@ -41,6 +41,7 @@ sim::WorldHistory in_simulation(const sim::Scenario& scenario, uint64_t seed) {
   Recorded recorded;
   sim::RunOptions options;
   options.seed = seed;
+  options.leads_at_once = true;
   options.listeners.push_back(&recorded);
   sim::Run run(scenario, options);
   check(run.start());

@@ -108,8 +108,8 @@ TEST_F(PodStart, SaysWhyAnImageIsNotPulled) {
   runtime.refusal = "failed to resolve reference";
   make_pod("{name: main, image: 'web:1'}");
   EXPECT_EQ(state(), "ImagePullBackOff: Back-off pulling image \"web:1\": ErrImagePull: failed to resolve reference");
-  EXPECT_EQ(messages_of("Failed"), (Words{"Failed to pull image \"web:1\": failed to resolve reference", "Error: ErrImagePull",
-                                          "Error: ImagePullBackOff"}));
+  EXPECT_THAT(messages_of("Failed"), testing::UnorderedElementsAre("Failed to pull image \"web:1\": failed to resolve reference",
+                                                                   "Error: ErrImagePull", "Error: ImagePullBackOff"));
   remove(kinds::kPods, "default", "web", 0);
   run(seconds(5));
   make_pod("{name: main, image: 'other:1', imagePullPolicy: Never}");

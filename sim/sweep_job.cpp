@@ -102,7 +102,7 @@ Merged merge_results(std::string_view logs, std::string scenario, SeedRange seed
   for (auto& [seed, result] : by_seed) merged.results.push_back(std::move(result));
   for (auto* const list : {&merged.disagreeing, &merged.foreign, &merged.unasked}) {
     std::ranges::sort(*list);
-    list->erase(std::ranges::unique(*list).begin(), list->end());
+    list->erase(std::unique(list->begin(), list->end()), list->end());
   }
   return merged;
 }

@@ -21,7 +21,18 @@ int64_t times(int64_t amount, int64_t count) { return amount > 0 && count > kMos
 }
 
 void ImageLoad::settle() const {
-  for (auto* machine : on) machine->count_cpu();
+  for (const auto& [machine, containers] : on_) machine->count_cpu();
+}
+
+void ImageLoad::add(SimulatedRuntime* machine) {
+  ++on_[machine];
+  ++running_;
+}
+
+void ImageLoad::remove(SimulatedRuntime* machine) {
+  const auto found = on_.find(machine);
+  if (--found->second == 0) on_.erase(found);
+  --running_;
 }
 
 // What it uses where there is enough for all.
@@ -60,7 +71,7 @@ void SimulatedRuntime::join_load(const Container& container) {
   ImageLoad* load = load_of(container);
   if (!load) return;
   if (is_any(*load)) load->settle();
-  load->on.push_back(this);
+  load->add(this);
 }
 
 void SimulatedRuntime::leave_load(const Container& container) {
@@ -68,7 +79,7 @@ void SimulatedRuntime::leave_load(const Container& container) {
   ImageLoad* load = load_of(container);
   if (!load) return;
   if (is_any(*load)) load->settle();
-  load->on.erase(std::ranges::find(load->on, this));
+  load->remove(this);
 }
 
 // What one container can answer of the requests that are its share.

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,11 +21,20 @@ class SimulatedRuntime;
 struct ImageLoad {
   int64_t milli_cpu = 0;
   int64_t requests = 0;
-  std::vector<SimulatedRuntime*> on;  // the machine of each container that shares it
 
-  int64_t running() const { return static_cast<int64_t>(on.size()); }
+  explicit ImageLoad(int64_t cpu = 0, int64_t requests_per_s = 0) : milli_cpu(cpu), requests(requests_per_s) {}
+  // A container on this machine begins or ceases to share it.
+  void add(SimulatedRuntime* machine);
+  void remove(SimulatedRuntime* machine);
+  // How many containers share it.
+  int64_t running() const { return running_; }
   // Before it or the number of its containers changes: what they have used until now is counted.
   void settle() const;
+
+ private:
+  // How many of them each machine has. In the order of addresses: what one counts does not touch another.
+  std::map<SimulatedRuntime*, int64_t> on_;
+  int64_t running_ = 0;
 };
 
 struct RegistryTrouble {
@@ -56,7 +66,7 @@ struct Surroundings {
 
   explicit Surroundings(std::vector<ImageBehaviour> of_images) : images(std::move(of_images)) {
     for (const auto& image : images) {
-      loads.push_back({image.load_milli_cpu, image.load_requests, {}});
+      loads.emplace_back(image.load_milli_cpu, image.load_requests);
       wants_cpu |= image.milli_cpu > 0 || image.spin_milli_cpu > 0;
       uses_memory |= image.uses_memory();
       asks |= !image.lists.empty();

@@ -138,7 +138,7 @@ void add_image(Command app, Globals& globals) {
 
   const auto pull = image.add_command("pull", "Pull an image from a registry");
   pull.add_option("image", first, "The image").required();
-  pull.footer("Example: minik image pull localhost:5000/app:1\nTo a private registry: as `docker login` did.");
+  pull.footer("Example: minik image pull localhost:5000/app:1\nFrom a private registry: as `docker login` did.");
   pull.callback([&globals] {
     const auto pulled = value_or_fail(runtime::pull_image(*open_store(globals), first, transfer(first)));
     std::printf("Pulled %s\n", pulled.id.text().c_str());

@@ -38,7 +38,4 @@ struct Reference {
 // Completes with docker.io, library/ and the tag `latest`.
 Result<Reference> parse_reference(std::string_view text);
 
-// Only the grammar of a tag: [A-Za-z0-9_][A-Za-z0-9_.-]{0,127}
-bool valid_tag(std::string_view text);
-
 }  // namespace minik::runtime

@@ -102,6 +102,7 @@ TEST_F(FlowControl, LetsNobodyMakeSomethingElseOfAMandatoryObject) {
   const std::string exempt = cat(kGroup, "/prioritylevelconfigurations/exempt"), last = cat(kGroup, "/prioritylevelconfigurations/catch-all");
   const auto limited = call("PATCH", exempt, R"({"spec":{"type":"Limited","limited":{"nominalConcurrencyShares":0},"exempt":null}})", kMerge);
   EXPECT_EQ(limited.status, 422);
+  EXPECT_EQ(limited.cause(), "spec.type FieldValueInvalid");
   EXPECT_NE(limited.message().find("spec of 'exempt' except the 'spec.exempt' field must equal the fixed value"), std::string::npos)
       << limited.message();
   EXPECT_EQ(call("PATCH", exempt, R"({"spec":{"exempt":{"lendablePercent":30}}})", kMerge).status, 200) << "which is free";

@@ -19,8 +19,9 @@ cleanup() {
     tail -n 30 "$MINIK_HOME"/*/daemon.log 2>/dev/null || true
     kc get pods -A 2>/dev/null || true
   fi
+  run delete >/dev/null 2>&1 || true  # wherever a test's own `run` has it
   local cluster
-  for cluster in "$profile" $(cd "$MINIK_HOME" 2>/dev/null && ls); do
+  for cluster in $(cd "$MINIK_HOME" 2>/dev/null && ls); do
     "$minik" -p "$cluster" delete >/dev/null 2>&1 || true
   done
   for pid in "${background[@]}"; do kill "$pid" 2>/dev/null || true; done

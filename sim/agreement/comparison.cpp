@@ -9,10 +9,10 @@ namespace minik::sim {
 
 namespace {
 
-using Members = std::vector<ObjectHistory>;
+using Members = std::vector<StateHistory>;
 using Sequence = std::vector<std::string>;
 
-Sequence values_at(const ObjectHistory& member, const std::string& path) {
+Sequence values_at(const StateHistory& member, const std::string& path) {
   Sequence values;
   if (const auto found = member.paths.find(path); found != member.paths.end()) {
     for (const auto& change : found->second) values.push_back(change.value);
@@ -62,7 +62,7 @@ struct Step {
 };
 
 // The steps of the paths whose order tells a story: phases, conditions, what containers do.
-std::map<Step, size_t> story(const ObjectHistory& member) {
+std::map<Step, size_t> story(const StateHistory& member) {
   std::map<Step, size_t> steps;
   for (const auto& [path, changes] : member.paths) {
     const bool is_told = path == "exists" || path.ends_with(".phase") || path.ends_with("].status") || path.ends_with(".reason") ||
@@ -109,15 +109,15 @@ void compare_order(const std::string& object, const Members& real, const Members
   }
 }
 
-size_t count_of(const Members& members, std::set<std::string> ObjectHistory::* containers, const std::string& name) {
-  return static_cast<size_t>(std::ranges::count_if(members, [&](const ObjectHistory& one) { return (one.*containers).contains(name); }));
+size_t count_of(const Members& members, std::set<std::string> StateHistory::* containers, const std::string& name) {
+  return static_cast<size_t>(std::ranges::count_if(members, [&](const StateHistory& one) { return (one.*containers).contains(name); }));
 }
 
 // Whether as many ended in the other world as were restarted in this one: those may be about to be.
 bool may_restart_too(const Members& here, const Members& there) {
-  return std::ranges::all_of(here, [&](const ObjectHistory& member) {
+  return std::ranges::all_of(here, [&](const StateHistory& member) {
     return std::ranges::all_of(member.restarted, [&](const std::string& name) {
-      return count_of(here, &ObjectHistory::restarted, name) <= count_of(there, &ObjectHistory::ended, name);
+      return count_of(here, &StateHistory::restarted, name) <= count_of(there, &StateHistory::ended, name);
     });
   });
 }
@@ -130,7 +130,7 @@ void compare_members(const std::string& object, const Members& real, const Membe
   std::set<std::string> paths;
   size_t worlds_with_restarts = 0;
   for (const auto* members : {&real, &simulated}) {
-    worlds_with_restarts += std::ranges::any_of(*members, [](const ObjectHistory& one) { return !one.restarted.empty(); });
+    worlds_with_restarts += std::ranges::any_of(*members, [](const StateHistory& one) { return !one.restarted.empty(); });
     for (const auto& member : *members) {
       for (const auto& [path, changes] : member.paths) paths.insert(path);
     }

@@ -141,8 +141,8 @@ bool is_count(std::string_view path) {
   return path.starts_with(kStatus) ? is_one_of(kCounts, path.substr(kStatus.size())) : path == "endpoints";
 }
 
-ObjectHistory history_of(const std::vector<Value>& states, bool deleted, const std::map<std::string, std::string>& drawn) {
-  ObjectHistory history;
+StateHistory history_of(const std::vector<Value>& states, bool deleted, const std::map<std::string, std::string>& drawn) {
+  StateHistory history;
   std::map<std::string, std::string> before;
   size_t state = 0;
   const auto take = [&](const std::map<std::string, std::string>& now) {

@@ -25,14 +25,14 @@ struct Change {
   std::string value;  // JSON; "absent" where there is nothing
 };
 
-struct ObjectHistory {
+struct StateHistory {
   std::map<std::string, std::vector<Change>> paths;
   // Containers that ran, ended and ran again, how often being a matter of time, and those that ended at all.
   std::set<std::string> restarted, ended;
 };
 
 // By "Pod default/web-6d5f*": the histories of all objects of that name, of one in most cases.
-using WorldHistory = std::map<std::string, std::vector<ObjectHistory>>;
+using WorldHistory = std::map<std::string, std::vector<StateHistory>>;
 
 class HistoryRecorder {
  public:

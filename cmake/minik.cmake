@@ -41,6 +41,20 @@ if(MINIK_FUZZ)
     -fno-sanitize=null,alignment,vptr,object-size,function,pointer-overflow)
   target_link_options(minik_flags INTERFACE -fsanitize=address,undefined)
 endif()
+# What is shipped is compiled twice: programs that count what runs, and then for what they counted, all files as one
+# (tools/release does both). Files keep their counts beside their objects. What did not run while it counted is compiled
+# as ever, and a count that no longer fits its function is left aside.
+set(MINIK_PROFILE "" CACHE STRING "count: programs that count what runs; use: programs compiled for these counts")
+if(MINIK_PROFILE STREQUAL "count")
+  target_compile_options(minik_flags INTERFACE -fprofile-generate -fprofile-update=prefer-atomic)
+  target_link_options(minik_flags INTERFACE -fprofile-generate)
+elseif(MINIK_PROFILE STREQUAL "use")
+  target_compile_options(minik_flags INTERFACE -fprofile-use -fprofile-partial-training -fprofile-correction
+    -Wno-missing-profile -Wno-coverage-mismatch -Wno-error=coverage-mismatch)
+  set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
+  # Only who sees all files at once sees two types of one name in them.
+  target_link_options(minik_flags INTERFACE -Werror=odr -Werror=lto-type-mismatch)
+endif()
 # Release keeps the CHECKs (they are not asserts) and takes no debug information: it is half of the
 # link time.
 set(CMAKE_CXX_FLAGS_RELEASE "-O2")

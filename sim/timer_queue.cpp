@@ -5,7 +5,7 @@
 
 namespace minik::sim {
 
-TimerQueue::TimerQueue() : buckets_(kBuckets) {}
+TimerQueue::TimerQueue() : buckets_(kBuckets, kNone) {}
 
 void TimerQueue::push(const Due& due) {
   const int64_t bucket = bucket_of(due.at);
@@ -21,8 +21,37 @@ void TimerQueue::push(const Due& due) {
 
 void TimerQueue::place(const Due& due) {
   const auto at = static_cast<size_t>(bucket_of(due.at)) % kBuckets;
-  buckets_[at].push_back(due);
+  uint32_t& first = buckets_[at];
+  if (first == kNone || blocks_[first].count == kBlock) first = new_block(first);
+  Block& block = blocks_[first];
+  block.dues[block.count++] = due;
   filled_[at / 64] |= uint64_t{1} << at % 64;
+}
+
+uint32_t TimerQueue::new_block(uint32_t next) {
+  uint32_t made = free_;
+  if (made == kNone) {
+    made = static_cast<uint32_t>(blocks_.size());
+    blocks_.emplace_back();
+  } else {
+    free_ = blocks_[made].next;
+  }
+  blocks_[made].count = 0;
+  blocks_[made].next = next;
+  return made;
+}
+
+void TimerQueue::take_into_now(size_t bucket) {
+  for (uint32_t at = buckets_[bucket]; at != kNone;) {
+    Block& block = blocks_[at];
+    now_.insert(now_.end(), block.dues.begin(), block.dues.begin() + block.count);
+    const uint32_t next = block.next;
+    block.next = free_;
+    free_ = at;
+    at = next;
+  }
+  buckets_[bucket] = kNone;
+  filled_[bucket / 64] &= ~(uint64_t{1} << bucket % 64);
 }
 
 const Due* TimerQueue::top() {
@@ -57,9 +86,7 @@ bool TimerQueue::advance() {
     next = bucket_of(far_.top().at);
   }
   current_ = next;
-  const auto at = static_cast<size_t>(current_) % kBuckets;
-  now_.swap(buckets_[at]);
-  filled_[at / 64] &= ~(uint64_t{1} << at % 64);
+  take_into_now(static_cast<size_t>(current_) % kBuckets);
   while (!far_.empty() && bucket_of(far_.top().at) - current_ < static_cast<int64_t>(kBuckets)) {
     const Due due = far_.top();
     far_.pop();

@@ -30,6 +30,7 @@
 #include "control/base/rng.h"
 #include "control/client/client.h"
 #include "control/client/request.h"
+#include "control/object/time_text.h"
 #include "control/schema/schema.h"
 #include "control/client/usage.h"
 #include "control/store/store.h"
@@ -175,6 +176,7 @@ class ApiServer {
   MetricRegistry& metrics_;
   Authorizer access_;
   Rng rng_;
+  TimeText times_;
   ApiServerOptions options_;
   std::map<uint64_t, Watch*> open_watches_;  // in the order in which they began
   uint64_t watches_begun_ = 0;

@@ -21,15 +21,14 @@ Value with_metadata(const Value& object, const auto& change) {
 
 }  // namespace
 
-Value stamp_new(const Value& object, std::string_view namespace_, WallTime now, bool generation,
-                Rng& rng) {
+Value stamp_new(const Value& object, std::string_view namespace_, const Value& now, bool generation, Rng& rng) {
   return with_metadata(object, [&](MapBuilder& metadata) {
     const auto name = metadata.get(keys::kName).as_string();
     const auto prefix = metadata.get(keys::kGenerateName).as_string();
     if (name.empty() && !prefix.empty()) metadata.set(keys::kName, generated_name(prefix, rng));
     metadata.set(keys::kNamespace, namespace_.empty() ? Value() : Value(namespace_));
     metadata.set(keys::kUid, rng.uuid());
-    metadata.set(keys::kCreationTimestamp, format_time(now));
+    metadata.set(keys::kCreationTimestamp, now);
     metadata.set(keys::kGeneration, generation ? Value(1) : Value());
     metadata.erase(keys::kDeletionTimestamp);
     metadata.erase(keys::kDeletionGracePeriodSeconds);

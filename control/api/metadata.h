@@ -8,9 +8,8 @@
 
 namespace minik::control {
 
-// uid, creationTimestamp, generation 1 where the kind has one, name from generateName, namespace.
-Value stamp_new(const Value& object, std::string_view namespace_, WallTime now, bool generation,
-                Rng& rng);
+// uid, creationTimestamp, generation 1 where the kind has one, name from generateName, namespace. `now` is a metav1.Time.
+Value stamp_new(const Value& object, std::string_view namespace_, const Value& now, bool generation, Rng& rng);
 Value with_revision(const Value& object, Revision revision);
 Value with_generation(const Value& object, int64_t generation);
 // deletionTimestamp = now + grace and deletionGracePeriodSeconds.

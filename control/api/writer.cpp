@@ -272,7 +272,7 @@ Result<ApiResponse> Writer::create() {
   object = prepare_for_create(resource_, object);
   if (request_.kind == kinds::kCertificatesigningrequests) object = asked_by(object, request_.user);
   object = stamp_new(object, resource_.namespaced ? std::string_view(request_.namespace_) : "",
-                     server_.executor_.wall_now(), has_generation(resource_), server_.rng_);
+                     server_.times_.of(server_.executor_.wall_now()), has_generation(resource_), server_.rng_);
   object = complete_new(resource_, object);
   if (request_.kind == kinds::kApiservices) object = with_first_status(object, server_.executor_.wall_now());
   MINIK_ASSIGN(object, server_.admission_->admit_create(resource_, std::move(object)));

@@ -7,6 +7,7 @@
 #include "control/base/text.h"
 #include "control/object/keys.h"
 #include "control/object/text_hash.h"
+#include "control/object/time_text.h"
 
 namespace minik::control {
 
@@ -18,6 +19,7 @@ constexpr Duration kRefill = minutes(5);
 constexpr size_t kRememberedMax = 4096;  // as the correlator's caches
 constexpr size_t kForgetFirst = 64;
 constexpr size_t kTail = 4;
+constexpr size_t kMessages = 8;
 
 // Of texts one after the other.
 uint64_t hash_of(std::initializer_list<std::string_view> texts) {
@@ -77,18 +79,13 @@ struct EventRecorder::Impl : std::enable_shared_from_this<Impl> {
     return true;
   }
 
-  // Most notes say the type and reason of the one before, and many its second.
+  // Most notes say the type and reason of the one before, and many the message of one a little before.
   const Value& same_text(Value& last, std::string_view text) {
     if (last.as_string() != text) last = Value(text);
     return last;
   }
-  const Value& time_text(WallTime now) {
-    if (const int64_t second = now.ns / seconds(1).ns; !last_time.has_value() || second != last_second) {
-      last_second = second;
-      last_time = format_time(now);
-    }
-    return last_time;
-  }
+
+  const Value& same_message(std::string_view text) { return same_text(messages[text_hash(text) % kMessages], text); }
 
   // A node has few pods and notes something about each of many that come and go.
   void forget(WallTime now) {
@@ -108,8 +105,9 @@ struct EventRecorder::Impl : std::enable_shared_from_this<Impl> {
   Client& client;
   KindId event_kind;
   Value component, host, source;  // what each Event says of its author, once for all of them
-  Value last_type, last_reason, last_time;
-  int64_t last_second = 0;
+  Value last_type, last_reason;
+  std::array<Value, kMessages> messages;  // the last ones, each in its place by hash
+  TimeText times;
   Rng rng;
   // By hashes of what they are about; never walked in an order that shows.
   boost::unordered_flat_map<uint64_t, Remembered> remembered;
@@ -159,7 +157,7 @@ void EventRecorder::record(const EventNote& note) {
   std::ranges::copy(impl.rng.suffix(kTail), fresh.tail.begin());
   const std::string event_name = name_of(fresh);
   impl.remembered[identity] = fresh;
-  const Value& when = impl.time_text(now);
+  const Value& when = impl.times.of(now);
   request.verb = Verb::kCreate;
   // In the order of a document, which spares it the sorting.
   request.body = Value::map(
@@ -168,7 +166,7 @@ void EventRecorder::record(const EventNote& note) {
        {keys::kFirstTimestamp, when},
        {keys::kInvolvedObject, reference},
        {keys::kLastTimestamp, when},
-       {keys::kMessage, note.message},
+       {keys::kMessage, impl.same_message(note.message)},
        {keys::kMetadata, Value::map({{keys::kName, event_name}, {keys::kNamespace, namespace_}})},
        {keys::kReason, impl.same_text(impl.last_reason, note.reason)},
        {keys::kReportingComponent, impl.component},

@@ -32,6 +32,16 @@ bool has_ended(const Value& pod) {
   return phase == "Succeeded" || phase == "Failed";
 }
 
+// As an ObjectReference names a part of a pod: "spec.initContainers{migrate}".
+std::string container_field_path(const Value& pod, std::string_view name) {
+  for (const auto& list : {keys::kContainers, keys::kInitContainers, keys::kEphemeralContainers}) {
+    for (const auto& container : pod[keys::kSpec][list].items()) {
+      if (container[keys::kName].as_string() == name) return cat("spec.", list.text(), "{", name, "}");
+    }
+  }
+  return "";
+}
+
 }  // namespace
 
 PodWorker::PodWorker(KubeletContext& context, Value pod)
@@ -166,17 +176,26 @@ void PodWorker::later(Duration delay) {
 }
 
 void PodWorker::event(std::string type, std::string reason, std::string message, const Value& container) {
-  Value reference = Value::map({{keys::kKind, "Pod"},
-                                {keys::kApiVersion, "v1"},
-                                {keys::kNamespace, pod_[keys::kMetadata][keys::kNamespace]},
-                                {keys::kName, pod_[keys::kMetadata][keys::kName]},
-                                {keys::kUid, pod_[keys::kMetadata][keys::kUid]},
-                                {keys::kResourceVersion, pod_[keys::kMetadata][keys::kResourceVersion]}});
-  if (container.has_value()) {
-    reference = reference.with(keys::kFieldPath,
-                               cat("spec.containers{", container[keys::kName].as_string(), "}"));
+  context_.events.record({reference_to(container), std::move(type), std::move(reason), std::move(message)});
+}
+
+// An ObjectReference to the pod or to one of its containers. What happens when a container starts is noted one thing after
+// the other, about one and the same thing.
+const Value& PodWorker::reference_to(const Value& container) {
+  const auto& metadata = pod_[keys::kMetadata];
+  const std::string field_path = container.has_value() ? container_field_path(pod_, container[keys::kName].as_string()) : "";
+  if (subject_[keys::kResourceVersion] == metadata[keys::kResourceVersion] &&
+      subject_[keys::kFieldPath].as_string() == field_path) {
+    return subject_;
   }
-  context_.events.record({std::move(reference), std::move(type), std::move(reason), std::move(message)});
+  subject_ = Value::map({{keys::kApiVersion, "v1"},
+                         {keys::kFieldPath, field_path.empty() ? Value() : Value(field_path)},
+                         {keys::kKind, "Pod"},
+                         {keys::kName, metadata[keys::kName]},
+                         {keys::kNamespace, metadata[keys::kNamespace]},
+                         {keys::kResourceVersion, metadata[keys::kResourceVersion]},
+                         {keys::kUid, metadata[keys::kUid]}});
+  return subject_;
 }
 
 void PodWorker::sync() {

@@ -231,6 +231,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void look_again();
   ApiRequest request_for_pod(Verb verb) const;
   void event(std::string type, std::string reason, std::string message, const Value& container = {});
+  const Value& reference_to(const Value& container);
   // sync() comes back by then.
   void later(Duration delay);
   // Wraps a callback so that it clears the busy mark, does nothing after destruction, and syncs.
@@ -268,6 +269,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   bool remains_removed_ = false;  // the same, of a pod that is still in the API
   bool deleting_in_api_ = false, deleted_in_api_ = false;
   bool status_in_flight_ = false;
+  Value subject_;  // the last thing that an Event was about
   Value written_status_;       // as the server has it, as far as this node knows
   Revision written_revision_;  // of this node's last word about it
   std::optional<uint64_t> said_;  // the digest of a state about which nothing more is to be written

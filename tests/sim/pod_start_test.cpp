@@ -93,6 +93,15 @@ TEST_F(PodStart, TellsTheStepsOfEachContainer) {
   EXPECT_EQ(told["spec.containers{one}"].size(), 4u) << "it was pulled";
 }
 
+TEST_F(PodStart, TellsOfAnInitContainerThatItIsOne) {
+  make_pod("{name: main, image: 'web:1'}", "initContainers: [{name: first, image: 'web:1', restartPolicy: Always}], ");
+  std::set<std::string> paths;
+  store.for_each(kinds::kEvents, [&](const Value& event) {
+    if (event[keys::kReason].as_string() == "Started") paths.insert(event[keys::kInvolvedObject][keys::kFieldPath].string());
+  });
+  EXPECT_EQ(paths, (std::set<std::string>{"spec.containers{main}", "spec.initContainers{first}"}));
+}
+
 TEST_F(PodStart, DoesNotAskForWhatIsNoImagesName) {
   make_pod("{name: main, image: 'Foo:1:2'}, {name: other, image: 'web:1'}");
   const std::string why = "Failed to apply default image tag \"Foo:1:2\": couldn't parse image name \"Foo:1:2\": invalid reference format: "

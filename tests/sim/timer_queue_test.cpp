@@ -49,6 +49,23 @@ TEST(TimerQueue, HasNothingWhenAllWasTaken) {
   EXPECT_EQ(queue.top(), nullptr);
 }
 
+// A wave of timers that goes through many buckets takes the memory of the wave, not that of each bucket's largest part of it.
+TEST(TimerQueue, UsesTheMemoryOfTimersThatAreOver) {
+  TimerQueue queue;
+  constexpr size_t kWave = 1'000;
+  uint64_t sequence = 0;
+  for (int64_t at = 1; at <= 500; ++at) {
+    const Instant due{milliseconds(10 * at).ns};
+    for (size_t i = 0; i < kWave; ++i) queue.push({due, 0, sequence++, 0, 0});
+    for (size_t i = 0; i < kWave; ++i) {
+      ASSERT_NE(queue.top(), nullptr);
+      queue.pop();
+    }
+  }
+  EXPECT_EQ(queue.top(), nullptr);
+  EXPECT_LE(queue.blocks(), kWave / TimerQueue::kBlock + 1);
+}
+
 // The clock stands before what was looked at; then something is set that is due in between.
 TEST(TimerQueue, TakesATimerThatIsDueBeforeTheFirstOne) {
   TimerQueue queue;

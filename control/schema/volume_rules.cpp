@@ -252,7 +252,7 @@ void check_fibre_channel(const Value& source, const FieldPath& at, FieldErrors& 
   }
 }
 
-constexpr NamedCheckRule kRules[] = {
+constexpr NamedCheckRule kVolumeRules[] = {
     {"core", "Volume", check_volume},
     {"core", "KeyToPath", check_key_to_path},
     {"core", "SecretVolumeSource", check_secret_volume},
@@ -274,7 +274,7 @@ constexpr NamedCheckRule kRules[] = {
 }  // namespace
 
 std::span<const NamedCheckRule> volume_rules() {
-  return kRules;
+  return kVolumeRules;
 }
 
 }  // namespace minik::control

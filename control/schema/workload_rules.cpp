@@ -444,7 +444,7 @@ void check_controller_revision(const Value& object, const FieldPath& at, FieldEr
   check_not_negative(object["revision"], revision, errors);
 }
 
-constexpr NamedCheckRule kRules[] = {
+constexpr NamedCheckRule kWorkloadRules[] = {
     {"apps", "ControllerRevision", check_controller_revision},
     {"apps", "DeploymentSpec", check_deployment_spec},
     {"apps", "DeploymentStrategy", check_deployment_strategy},
@@ -475,7 +475,7 @@ constexpr NamedCheckRule kRules[] = {
 }  // namespace
 
 std::span<const NamedCheckRule> workload_rules() {
-  return kRules;
+  return kWorkloadRules;
 }
 
 }  // namespace minik::control

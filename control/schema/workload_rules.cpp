@@ -346,9 +346,9 @@ void check_metric(const Value& metric, const FieldPath& at, FieldErrors& errors)
 }
 
 void check_metric_target(const Value& target, const FieldPath& at, FieldErrors& errors) {
-  constexpr std::string_view kTypes[] = {"Utilization", "Value", "AverageValue"};
+  constexpr std::string_view kTargetTypes[] = {"Utilization", "Value", "AverageValue"};
   const Value& type = target[keys::kType];
-  if (!type.as_string().empty() && std::ranges::find(kTypes, type.as_string()) == std::end(kTypes))
+  if (!type.as_string().empty() && std::ranges::find(kTargetTypes, type.as_string()) == std::end(kTargetTypes))
     errors.invalid(at.field("type"), type, "must be either Utilization, Value, or AverageValue");
   for (const auto* name : {"value", "averageValue"}) {
     const Value& amount = target.get(name);

@@ -15,7 +15,7 @@ constexpr int kPoint = 32;
 constexpr int64_t kOne = int64_t{1} << kPoint;
 constexpr int64_t kLn2 = 2'977'044'472;       // ln 2
 constexpr int64_t kZ99 = 9'991'509'312;       // the deviations below which 99 of 100 normal deviates are: 2.3263
-constexpr Duration kLongest = hours(24 * 365);
+constexpr Duration kLongestDraw = hours(24 * 365);
 
 int64_t multiply(int64_t a, int64_t b) { return static_cast<int64_t>(static_cast<Int128>(a) * b >> kPoint); }
 
@@ -74,7 +74,7 @@ int64_t normal_deviate(Rng& rng) {
 
 Duration scaled(Duration by, int64_t factor) {
   const Int128 ns = static_cast<Int128>(by.ns) * factor >> kPoint;
-  return ns >= kLongest.ns ? kLongest : std::max(Duration{static_cast<int64_t>(ns)}, Duration{});
+  return ns >= kLongestDraw.ns ? kLongestDraw : std::max(Duration{static_cast<int64_t>(ns)}, Duration{});
 }
 
 }  // namespace

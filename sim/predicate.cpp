@@ -27,9 +27,9 @@ bool holds_expression(const control::cel::Program& expression, control::cel::Dat
 }
 
 std::string one_line(const Value& value) {
-  constexpr size_t kMost = 200;
+  constexpr size_t kShownBytesMax = 200;
   std::string text = value.has_value() ? control::to_json(value) : "absent";
-  if (text.size() > kMost) text = cat(text.substr(0, kMost), "…");
+  if (text.size() > kShownBytesMax) text = cat(text.substr(0, kShownBytesMax), "…");
   return text;
 }
 

@@ -13,7 +13,7 @@ namespace minik::sim {
 namespace {
 
 // What an item of spec.faults and one of spec.timeline may be.
-constexpr std::string_view kFaults = R"(
+constexpr std::string_view kFaultSchemas = R"(
         "crashNodes": {"$ref": "#/definitions/choice"},
         "freezeNodes": {"$ref": "#/definitions/choice"},
         "slowNodes": {"type": "object", "additionalProperties": false, "properties": {"names": {"$ref": "#/definitions/names"}, "pool": {"type": "string"}, "zone": {"type": "string"}, "runs": {"type": "string"}, "count": {"type": "integer", "minimum": 1}, "factor": {"type": "integer", "minimum": 1}}},
@@ -391,7 +391,7 @@ std::string replaced(std::string text, std::string_view mark, std::string_view b
 std::string_view scenario_schema() {
   static const std::string schema = [] {
     std::string text(kSchema);
-    text = replaced(std::move(text), "@faults@", kFaults.substr(1));
+    text = replaced(std::move(text), "@faults@", kFaultSchemas.substr(1));
     text = replaced(std::move(text), "@controllers@", controllers());
     text = replaced(std::move(text), "@metrics@", metrics());
     return replaced(std::move(text), "@signals@", signals());

@@ -7,15 +7,13 @@ namespace minik::sim {
 
 namespace {
 constexpr int64_t kLogBytesMax = 50LL << 20;
-// No disk is larger, and sums of many stay in their type.
-constexpr int64_t kBytesMax = 1LL << 50;
 }
 
 int64_t SimulatedDisk::grown(int64_t rate, const Writer& writer, Instant now) {
   const Instant end = writer.ended.ns == 0 ? now : writer.ended;
   const int64_t seconds_up = std::max<int64_t>((end - writer.started).seconds(), 0);
   if (rate == 0 || seconds_up == 0) return 0;
-  return seconds_up > kBytesMax / rate ? kBytesMax : rate * seconds_up;
+  return seconds_up > kDiskBytesMax / rate ? kDiskBytesMax : rate * seconds_up;
 }
 
 int64_t SimulatedDisk::own_bytes(const Writer& writer, Instant now) {

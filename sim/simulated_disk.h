@@ -18,6 +18,9 @@
 
 namespace minik::sim {
 
+// No disk is larger, and sums of many stay in their type.
+inline constexpr int64_t kDiskBytesMax = 1LL << 50;
+
 // Of one container, drawn.
 struct DiskWrites {
   int64_t layer_bytes = 0;  // at its start

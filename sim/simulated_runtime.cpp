@@ -21,7 +21,7 @@ constexpr int kKilled = 137, kTerminated = 143;
 constexpr int kUnknownCode = 255;
 constexpr std::string_view kUnknownReason = "Unknown";
 // How often a container that grows or needs others is looked at.
-constexpr Duration kLookPeriod = seconds(2);
+constexpr Duration kContainerLookPeriod = seconds(2);
 
 // Of "/pods/UID/volumes/NAME/…".
 std::string volume_of(std::string_view path) {
@@ -256,7 +256,7 @@ void SimulatedRuntime::started(const std::string& id, Container& c) {
   count_cpu_wanted();
   memory_used(behaviour);
   if ((behaviour.memory_moves() && c.memory_limit_bytes > 0) || behaviour.crashes_without || behaviour.spin_milli_cpu > 0) {
-    executor_.after(rng_.between(milliseconds(1), kLookPeriod), [this, alive = alive_, id] {
+    executor_.after(rng_.between(milliseconds(1), kContainerLookPeriod), [this, alive = alive_, id] {
       if (*alive) look_after(id);
     });
   }
@@ -280,7 +280,7 @@ void SimulatedRuntime::look_after(const std::string& id) {
     c.spins = !c.spins;
     count_cpu_wanted();
   }
-  executor_.after(kLookPeriod, [this, alive = alive_, id] {
+  executor_.after(kContainerLookPeriod, [this, alive = alive_, id] {
     if (*alive) look_after(id);
   });
 }

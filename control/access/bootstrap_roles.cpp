@@ -52,10 +52,10 @@ Value aggregate(std::string_view name, std::string_view aggregated_to = {}) {
       .without(keys::kRules);
 }
 
-constexpr std::string_view kRead = "get list watch";
+using role_verbs::kRead;
 constexpr std::string_view kWrite = "create delete deletecollection patch update";
 constexpr std::string_view kAll = "create delete deletecollection get list patch update watch";
-constexpr std::string_view kEvents = "create patch update";
+constexpr std::string_view kEventVerbs = "create patch update";
 constexpr std::string_view kAppsWorkloads =
     "daemonsets deployments deployments/scale replicasets replicasets/scale statefulsets statefulsets/scale";
 constexpr std::string_view kClaims = "resourceclaims resourceclaimtemplates";
@@ -132,7 +132,7 @@ void add_roles_of_nodes(std::vector<Value>& roles) {
        rule("authorization.k8s.io", "localsubjectaccessreviews subjectaccessreviews", "create"),
        rule("core", "services", kRead), rule("core", "nodes", "create get list watch"),
        rule("core", "nodes/status", "patch update"), rule("core", "nodes", "patch update"),
-       rule("core", "events", kEvents), rule("core", "pods", kRead), rule("core", "pods", "create delete"),
+       rule("core", "events", kEventVerbs), rule("core", "pods", kRead), rule("core", "pods", "create delete"),
        rule("core", "pods/status", "patch update"), rule("core", "pods/eviction", "create"),
        rule("core", "configmaps secrets", kRead), rule("core", "persistentvolumeclaims persistentvolumes", "get"),
        rule("core", "endpoints", "get"),
@@ -147,10 +147,10 @@ void add_roles_of_nodes(std::vector<Value>& roles) {
                        {rule("certificates.k8s.io", "certificatesigningrequests", "create get list watch")}));
   roles.push_back(role("system:node-problem-detector",
                        {rule("core", "nodes", "get"), rule("core", "nodes/status", "patch"),
-                        rule("core events.k8s.io", "events", kEvents)}));
+                        rule("core events.k8s.io", "events", kEventVerbs)}));
   roles.push_back(role("system:node-proxier",
                        {rule("core", "endpoints services", "list watch"), rule("core", "nodes", kRead),
-                        rule("core events.k8s.io", "events", kEvents),
+                        rule("core events.k8s.io", "events", kEventVerbs),
                         rule("networking.k8s.io", "servicecidrs", "list watch"),
                         rule("discovery.k8s.io", "endpointslices", "list watch")}));
   roles.push_back(role("system:kubelet-api-admin",
@@ -166,14 +166,14 @@ void add_roles_of_components(std::vector<Value>& roles) {
                        {rule("core", "persistentvolumes", "create delete get list watch"),
                         rule("core", "persistentvolumeclaims", "get list update watch"),
                         rule("storage.k8s.io", "storageclasses", kRead), rule("core", "events", "watch"),
-                        rule("core events.k8s.io", "events", kEvents)}));
+                        rule("core events.k8s.io", "events", kEventVerbs)}));
   roles.push_back(role("system:volume-scheduler",
                        {rule("core", "persistentvolumes", "get list patch update watch"),
                         rule("storage.k8s.io", "storageclasses", kRead),
                         rule("core", "persistentvolumeclaims", "get list patch update watch")}));
   roles.push_back(role(
       "system:kube-controller-manager",
-      {rule("core events.k8s.io", "events", kEvents), rule("coordination.k8s.io", "leases", "create"),
+      {rule("core events.k8s.io", "events", kEventVerbs), rule("coordination.k8s.io", "leases", "create"),
        rule("coordination.k8s.io", "leases", "get update", "kube-controller-manager"),
        rule("core", "secrets serviceaccounts", "create"), rule("core", "secrets", "delete"),
        rule("core", "configmaps namespaces secrets serviceaccounts", "get"),
@@ -182,7 +182,7 @@ void add_roles_of_components(std::vector<Value>& roles) {
        rule("core", "serviceaccounts/token", "create")}));
   roles.push_back(role(
       "system:kube-scheduler",
-      {rule("core events.k8s.io", "events", kEvents), rule("coordination.k8s.io", "leases", "create"),
+      {rule("core events.k8s.io", "events", kEventVerbs), rule("coordination.k8s.io", "leases", "create"),
        rule("coordination.k8s.io", "leases", "get list update watch", "kube-scheduler"),
        rule("core", "nodes", kRead), rule("core", "pods", "delete get list watch"),
        rule("core", "bindings pods/binding", "create"), rule("core", "pods/status", "patch update"),

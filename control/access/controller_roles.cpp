@@ -4,7 +4,8 @@ namespace minik::control {
 
 namespace {
 
-constexpr std::string_view kRead = "get list watch";
+using role_verbs::kRead;
+
 constexpr std::string_view kInform = "list watch";
 constexpr std::string_view kChange = "patch update";
 constexpr std::string_view kReadUpdate = "get list update watch";

@@ -10,6 +10,11 @@
 
 namespace minik::control {
 
+// Lists of verbs that many rules have.
+namespace role_verbs {
+inline constexpr std::string_view kRead = "get list watch";
+}  // namespace role_verbs
+
 struct RoleRule {
   std::string_view groups, resources, verbs, names = {};
 };

@@ -13,7 +13,7 @@ namespace minik::control {
 
 namespace {
 
-bool has(const Value& list, std::string_view text) {
+bool covers(const Value& list, std::string_view text) {
   return std::ranges::any_of(list.items(), [&](const Value& item) {
     return item.as_string() == text || item.as_string() == "*";
   });
@@ -37,8 +37,8 @@ bool matches_rule(const Value& rule, const ResourceInfo& resource, const WriteAt
   // A namespace is not in one, though its requests name it.
   const bool scope_fits = scope == "*" || scope.empty() || scope == (resource.namespaced ? "Namespaced" : "Cluster");
   const Value& names = rule.get("resourceNames");
-  return scope_fits && has(rule.get("operations"), operation_name(request.operation)) &&
-         has(rule.get("apiGroups"), resource.group) && has(rule.get("apiVersions"), resource.version) &&
+  return scope_fits && covers(rule.get("operations"), operation_name(request.operation)) &&
+         covers(rule.get("apiGroups"), resource.group) && covers(rule.get("apiVersions"), resource.version) &&
          matches_resource(rule.get("resources"), resource.plural, request.subresource) &&
          (names.empty() || std::ranges::any_of(names.items(), [&](const Value& n) { return n.as_string() == request.name; }));
 }

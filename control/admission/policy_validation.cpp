@@ -15,7 +15,7 @@ namespace minik::control {
 
 namespace {
 
-constexpr size_t kAnnotationsMax = 20, kAnnotationExpressionBytesMax = 5 * 1024;
+constexpr size_t kPolicyAnnotationsMax = 20, kAnnotationExpressionBytesMax = 5 * 1024;
 
 // What the expressions of one policy may name: params only where it has a kind of them, and variables as far as they
 // have been declared.
@@ -126,8 +126,8 @@ void check_validation(const Value& validation, const PolicyNames& names, const F
 
 void check_annotations(const Value& policy, const PolicyNames& names, const FieldPath& at, FieldErrors& errors) {
   const Value& annotations = policy[keys::kSpec].get("auditAnnotations");
-  if (annotations.items().size() > kAnnotationsMax) {
-    errors.invalid(at, annotations, cat("must not have more than ", kAnnotationsMax, " auditAnnotations"));
+  if (annotations.items().size() > kPolicyAnnotationsMax) {
+    errors.invalid(at, annotations, cat("must not have more than ", kPolicyAnnotationsMax, " auditAnnotations"));
   }
   std::set<std::string> seen;
   for (size_t i = 0; i < annotations.items().size(); ++i) {

@@ -12,7 +12,7 @@ namespace minik::control {
 namespace {
 
 constexpr std::string_view kVersion = "admission.k8s.io/v1";
-constexpr size_t kWarningsMax = 64, kAnnotationsMax = 64;
+constexpr size_t kWarningsMax = 64, kAnswerAnnotationsMax = 64;
 
 Value group_version(const ResourceInfo& resource, std::string_view field, std::string_view what) {
   return Value::map({{keys::kGroup, Value(resource.group)}, {keys::kVersion, Value(resource.version)}, {Key(field), Value(what)}});
@@ -103,7 +103,7 @@ Result<ReviewAnswer> read_review(std::string_view body, std::string_view uid) {
     if (answer.warnings.size() < kWarningsMax) answer.warnings.push_back(warning.string());
   }
   for (const auto& [key, value] : response.get("auditAnnotations").entries()) {
-    if (answer.audit_annotations.size() < kAnnotationsMax && value.is_string()) {
+    if (answer.audit_annotations.size() < kAnswerAnnotationsMax && value.is_string()) {
       answer.audit_annotations.emplace(key.text(), value.string());
     }
   }

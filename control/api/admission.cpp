@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "control/api/errors.h"
+#include "control/api/metadata.h"
 #include "control/api/mountable_secrets.h"
 #include "control/api/pod_references.h"
 #include "control/api/runtime_class.h"
@@ -94,14 +95,6 @@ Value with_token_mounts(const Value& containers, std::string_view volume) {
     result.push_back(container.with(keys::kVolumeMounts, Value::array(std::move(all))));
   }
   return Value::array(std::move(result));
-}
-
-Value with_finalizer(const Value& object, std::string_view finalizer) {
-  const auto held = object[keys::kMetadata][keys::kFinalizers].items();
-  if (std::ranges::find(held, Value(finalizer)) != held.end()) return object;
-  std::vector<Value> finalizers(held.begin(), held.end());
-  finalizers.emplace_back(finalizer);
-  return object.with_at({keys::kMetadata, keys::kFinalizers}, Value::array(std::move(finalizers)));
 }
 
 // A stable suffix from the spec's content: pods of one template share one admitted spec.

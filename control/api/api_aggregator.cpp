@@ -16,7 +16,7 @@ namespace minik::control {
 
 namespace {
 
-constexpr Duration kLookAgain = seconds(30);
+constexpr Duration kCheckPeriod = seconds(30);
 constexpr Duration kFirstRetry = milliseconds(500), kLastRetry = seconds(30);
 // Documents change with the server's version, which seldom comes without new pods.
 constexpr int kChecksPerReading = 2;
@@ -220,7 +220,7 @@ void ApiAggregator::probed(const std::string& name, uint64_t turn, const Result<
   if (!well) entry->checks = 0;
   // Without an edge only a change of the cluster can bring news.
   if (!edge_) return;
-  const Duration wait = entry->again ? kFirstRetry : well ? kLookAgain : entry->retry;
+  const Duration wait = entry->again ? kFirstRetry : well ? kCheckPeriod : entry->retry;
   entry->retry = well ? kFirstRetry : std::min(entry->retry + entry->retry, kLastRetry);
   entry->look_again.arm(wait, [this, name] { probe(name); });
 }

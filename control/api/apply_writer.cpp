@@ -1,6 +1,7 @@
 // The part of Writer that knows who manages which field: server-side apply, and the account of other writes.
 #include "control/api/admission.h"
 #include "control/api/errors.h"
+#include "control/api/options.h"
 #include "control/api/strategy.h"
 #include "control/api/writer.h"
 #include "control/apply/last_applied.h"
@@ -11,8 +12,6 @@
 namespace minik::control {
 
 namespace {
-
-constexpr size_t kManagerMax = 128;
 
 // "kubectl/v1.35.0 (linux/amd64)" is kubectl, "system:kube-scheduler" is kube-scheduler. Components are told by their users.
 std::string manager_of(const ApiRequest& request) {
@@ -26,7 +25,7 @@ std::string manager_of(const ApiRequest& request) {
     if (name == "system:apiserver") name = "kube-apiserver";
     if (name.starts_with("system:")) name.remove_prefix(std::string_view("system:").size());
   }
-  return std::string(name.substr(0, kManagerMax));
+  return std::string(name.substr(0, kManagerBytesMax));
 }
 
 }  // namespace

@@ -369,8 +369,6 @@ Value partial_metadata(const Value& object) {
                      {keys::kMetadata, object[keys::kMetadata]}});
 }
 
-bool is_status(const Value& object) { return object[keys::kKind].as_string() == "Status"; }
-
 // A kind that is stored as another has that one's columns; whole objects in the rows stay in the form asked for.
 Value table_of(const ResourceInfo& resource, std::span<const Value> objects, const Value& metadata, WallTime now,
                TableObject include) {

@@ -17,10 +17,10 @@ constexpr std::string_view kAnnotation = "kubernetes.io/limit-ranger";
 // The broken rules, each a sentence.
 using Complaints = std::vector<std::string>;
 
-struct Asked {
+struct AskedAmounts {
   Amounts requests, limits;
 
-  static Asked of(const Value& container) {
+  static AskedAmounts of(const Value& container) {
     const Value& resources = container[keys::kResources];
     return {amounts_of(resources[keys::kRequests]), amounts_of(resources[keys::kLimits])};
   }
@@ -31,7 +31,7 @@ const Quantity* amount_in(const Amounts& amounts, std::string_view name) {
   return found == amounts.end() ? nullptr : &found->second;
 }
 
-void check_min(std::string_view type, const Value& least, const Asked& asked, Complaints& told) {
+void check_min(std::string_view type, const Value& least, const AskedAmounts& asked, Complaints& told) {
   for (const auto& [name, amount] : amounts_of(least)) {
     const Quantity* request = amount_in(asked.requests, name);
     const Quantity* limit = amount_in(asked.limits, name);
@@ -46,7 +46,7 @@ void check_min(std::string_view type, const Value& least, const Asked& asked, Co
   }
 }
 
-void check_max(std::string_view type, const Value& most, const Asked& asked, Complaints& told) {
+void check_max(std::string_view type, const Value& most, const AskedAmounts& asked, Complaints& told) {
   for (const auto& [name, amount] : amounts_of(most)) {
     const Quantity* request = amount_in(asked.requests, name);
     const Quantity* limit = amount_in(asked.limits, name);
@@ -70,7 +70,7 @@ std::string ratio_text(Int128 limit, Int128 request) {
              std::string(6 - decimals.size(), '0'), decimals);
 }
 
-void check_ratio(std::string_view type, const Value& ratios, const Asked& asked, Complaints& told) {
+void check_ratio(std::string_view type, const Value& ratios, const AskedAmounts& asked, Complaints& told) {
   for (const auto& [name, ratio] : amounts_of(ratios)) {
     const Quantity* request = amount_in(asked.requests, name);
     const Quantity* limit = amount_in(asked.limits, name);
@@ -87,7 +87,7 @@ void check_ratio(std::string_view type, const Value& ratios, const Asked& asked,
   }
 }
 
-void check_rules(const Value& item, const Asked& asked, Complaints& told) {
+void check_rules(const Value& item, const AskedAmounts& asked, Complaints& told) {
   const auto type = item[keys::kType].as_string();
   check_min(type, item[keys::kMin], asked, told);
   check_max(type, item[keys::kMax], asked, told);
@@ -114,7 +114,7 @@ void check_range(const Value& range, const Value& spec, Complaints& told) {
     if (type != "Container") continue;
     for (const auto& key : {keys::kContainers, keys::kInitContainers}) {
       for (const auto& container : spec[key].items()) {
-        check_rules(item, Asked::of(container), told);
+        check_rules(item, AskedAmounts::of(container), told);
       }
     }
   }
@@ -203,7 +203,7 @@ Status LimitRanger::check_pod(const Value& pod) const {
 Status LimitRanger::check_claim(const Value& claim) const {
   for (const auto& range : ranges_of(object_namespace(claim))) {
     Complaints told;
-    const Asked asked{amounts_of(claim[keys::kSpec][keys::kResources][keys::kRequests]), {}};
+    const AskedAmounts asked{amounts_of(claim[keys::kSpec][keys::kResources][keys::kRequests]), {}};
     for (const auto& item : range[keys::kSpec][keys::kLimits].items()) {
       const auto type = item[keys::kType].as_string();
       if (type != "PersistentVolumeClaim") continue;

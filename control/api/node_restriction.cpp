@@ -15,7 +15,7 @@ namespace minik::control {
 
 namespace {
 
-struct Asked {
+struct NodeRequest {
   const Store& store;
   const ResourceInfo& resource;
   const ApiRequest& request;
@@ -34,7 +34,7 @@ struct Asked {
 std::string_view node_of(const Value& pod) { return pod[keys::kSpec][keys::kNodeName].as_string(); }
 
 // A mirror pod shows what the agent runs by itself; nothing of the cluster's may come into its hands that way.
-Status check_mirror_pod(const Asked& asked) {
+Status check_mirror_pod(const NodeRequest& asked) {
   const Value& pod = asked.object;
   const Value& spec = pod[keys::kSpec];
   if (!is_mirror_pod(pod)) {
@@ -72,7 +72,7 @@ Status check_mirror_pod(const Asked& asked) {
   return {};
 }
 
-Status check_pod(const Asked& asked) {
+Status check_pod(const NodeRequest& asked) {
   const auto& request = asked.request;
   const auto own = [&](const Value& pod, std::string_view what) -> Status {
     if (node_of(pod) == asked.node) return {};
@@ -102,7 +102,7 @@ Status check_pod(const Asked& asked) {
 }
 
 // Of a claim that one of its pods uses, an agent tells how far its volume has grown.
-Status check_claim(const Asked& asked) {
+Status check_claim(const NodeRequest& asked) {
   if (asked.request.subresource != "status") return asked.refuse("may only update PVC status");
   const auto rest = [](const Value& claim) {
     Value status = claim[keys::kStatus];
@@ -149,7 +149,7 @@ std::vector<std::string> forbidden_labels(const Value& now, const Value& before)
   return names;
 }
 
-Status check_node(const Asked& asked) {
+Status check_node(const NodeRequest& asked) {
   const std::string name = asked.name();
   if (name != asked.node) return asked.refuse(cat(asked.by(), " is not allowed to modify node ", quoted(name)));
   if (!asked.object.has_value()) return {};
@@ -167,7 +167,7 @@ Status check_node(const Asked& asked) {
   return {};
 }
 
-Status check_token(const Asked& asked) {
+Status check_token(const NodeRequest& asked) {
   const Value& bound = asked.request.body[keys::kSpec][keys::kBoundObjectRef];
   if (bound[keys::kApiVersion].as_string() != "v1" || bound[keys::kKind].as_string() != "Pod" ||
       bound[keys::kName].as_string().empty())
@@ -184,7 +184,7 @@ Status check_token(const Asked& asked) {
 }
 
 // Of a certificate for node agents the name is what the API server and other agents go by.
-Status check_certificate(const Asked& asked) {
+Status check_certificate(const NodeRequest& asked) {
   const Value& spec = asked.object[keys::kSpec];
   const std::string_view signer = spec[keys::kSignerName].as_string();
   if (signer != "kubernetes.io/kubelet-serving" && signer != "kubernetes.io/kube-apiserver-client-kubelet") return {};
@@ -203,7 +203,7 @@ Status check_node_restriction(const Store& store, const ResourceInfo& resource, 
                               const Value& object, const Value& old) {
   const auto node = node_name_of(request.user);
   if (node.empty()) return {};
-  const Asked asked{store, resource, request, object, old, node};
+  const NodeRequest asked{store, resource, request, object, old, node};
   if (resource.id == kinds::kPods) return check_pod(asked);
   if (resource.id == kinds::kNodes) return check_node(asked);
   if (resource.id == kinds::kPersistentvolumeclaims) return check_claim(asked);

@@ -108,8 +108,7 @@ Status check_combination(Verb verb, const RequestOptions& options) {
 
 // A name that managedFields can carry.
 Status check_manager(Verb verb, const std::string& manager) {
-  constexpr size_t kManagerMax = 128;
-  if (manager.size() > kManagerMax) {
+  if (manager.size() > kManagerBytesMax) {
     return invalid_option(verb, "fieldManager", "FieldValueTooLong", "Too long: may not be more than 128 bytes");
   }
   const bool printable = std::ranges::none_of(manager, [](unsigned char c) { return c < 0x20 || c == 0x7f; });

@@ -7,6 +7,7 @@
 // on values, any thread. Whether a revision is still there is the ApiServer's question.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,6 +19,9 @@
 namespace minik::control {
 
 using QueryParameters = std::vector<std::pair<std::string, std::string>>;
+
+// Of the name of a field manager.
+inline constexpr size_t kManagerBytesMax = 128;
 
 // `verb` names the options in messages and says which combinations are allowed.
 Status read_options(Verb verb, const QueryParameters& parameters, RequestOptions& options);

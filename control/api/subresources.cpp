@@ -97,12 +97,12 @@ Error negative_replicas(const ResourceInfo& resource, std::string_view name, int
 
 // A pod is bound to a node by its name, and to nothing else.
 Status check_target(const ResourceInfo& resource, std::string_view pod, const Value& target) {
-  constexpr std::string_view kKinds[] = {"<empty>", "Node"};
+  constexpr std::string_view kTargetKinds[] = {"<empty>", "Node"};
   const FieldPath at("target");
   const FieldPath kind = at.field("kind"), name = at.field("name");
   FieldErrors errors;
   const auto said = target[keys::kKind].as_string();
-  if (!said.empty() && said != "Node") errors.not_supported(kind, target[keys::kKind], kKinds);
+  if (!said.empty() && said != "Node") errors.not_supported(kind, target[keys::kKind], kTargetKinds);
   if (target[keys::kName].as_string().empty()) errors.required(name);
   return errors.empty() ? Status() : errors.to_error(resource, pod);
 }

@@ -7,6 +7,7 @@
 #include "control/api/twin_kinds.h"
 #include "control/api/writer.h"
 #include "control/base/text.h"
+#include "control/object/given_status.h"
 #include "control/object/keys.h"
 #include "control/object/patch.h"
 #include "control/schema/kinds.h"
@@ -15,8 +16,6 @@
 namespace minik::control {
 
 namespace {
-
-bool is_status(const Value& object) { return object[keys::kKind].as_string() == "Status"; }
 
 Value served_answer(const TwinKind& twin, const ResourceInfo& resource, const Value& answer) {
   if (is_status(answer)) return answer;

@@ -7,30 +7,22 @@
 #include <vector>
 
 #include "control/base/text.h"
+#include "control/calendar/days.h"
 
 namespace minik::control {
 
 namespace {
 
 constexpr int64_t kSecondNs = 1'000'000'000;
-constexpr int64_t kDay = 86400;
 constexpr int64_t kYearsAhead = 5;
 // WallTime ends in the year 2262.
-constexpr int64_t kMomentMax = std::numeric_limits<int64_t>::max() / kSecondNs - kDay;
+constexpr int64_t kMomentMax = std::numeric_limits<int64_t>::max() / kSecondNs - kDaySeconds;
 constexpr int64_t kMomentMin = -kMomentMax;
 
 constexpr std::array<std::string_view, 12> kMonthNames = {"jan", "feb", "mar", "apr", "may", "jun",
                                                           "jul", "aug", "sep", "oct", "nov", "dec"};
 constexpr std::array<std::string_view, 7> kWeekdayNames = {"sun", "mon", "tue", "wed",
                                                            "thu", "fri", "sat"};
-
-int64_t floor_divide(int64_t a, int64_t b) {
-  return a / b - (a % b < 0 ? 1 : 0);
-}
-
-std::chrono::year_month_day date_of(int64_t day) {
-  return std::chrono::sys_days(std::chrono::days(day));
-}
 
 template <typename... Pieces>
 Error invalid(const Pieces&... pieces) {
@@ -183,7 +175,7 @@ std::optional<int64_t> CronSchedule::next_minute(int64_t from, int64_t year_max)
       continue;
     }
     if (!has_day(day)) continue;
-    if (const auto found = next_minute_of_day(minute)) return day * kDay + *found * 60;
+    if (const auto found = next_minute_of_day(minute)) return day * kDaySeconds + *found * 60;
   }
 }
 
@@ -195,7 +187,7 @@ std::optional<WallTime> CronSchedule::next(WallTime after, const TimeZone& zone)
     return WallTime{(moment + every_seconds_) * kSecondNs};
   }
   ++moment;
-  const int64_t local_day = floor_divide(moment + zone.period_at(moment).offset, kDay);
+  const int64_t local_day = floor_divide(moment + zone.period_at(moment).offset, kDaySeconds);
   const int64_t year_max = static_cast<int>(date_of(local_day).year()) + kYearsAhead;
   for (;;) {
     const auto period = zone.period_at(moment);

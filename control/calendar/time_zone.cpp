@@ -4,20 +4,14 @@
 #include <chrono>
 
 #include "control/base/text.h"
+#include "control/calendar/days.h"
 
 namespace minik::control {
 
 namespace {
 
-constexpr int64_t kDay = 86400;
-
 int64_t days_of(std::chrono::sys_days day) {
   return day.time_since_epoch().count();
-}
-
-std::chrono::year_month_day date_of(int64_t moment) {
-  const int64_t day = moment / kDay - (moment % kDay < 0 ? 1 : 0);
-  return std::chrono::sys_days(std::chrono::days(day));
 }
 
 // Big-endian numbers out of a byte string; after the end it reads zeros and says so.
@@ -174,9 +168,9 @@ int64_t TimeZone::YearDay::in(int64_t year) const {
   const int64_t first = days_of(sys_days(y / January / 1));
   switch (form) {
     case Form::kJulian:
-      return (first + day - 1 + (y.is_leap() && day >= 60 ? 1 : 0)) * kDay + time;
+      return (first + day - 1 + (y.is_leap() && day >= 60 ? 1 : 0)) * kDaySeconds + time;
     case Form::kDayOfYear:
-      return (first + day) * kDay + time;
+      return (first + day) * kDaySeconds + time;
     case Form::kWeekday:
       break;
   }
@@ -184,12 +178,12 @@ int64_t TimeZone::YearDay::in(int64_t year) const {
   const weekday wanted(static_cast<unsigned>(day));
   const sys_days found = week == 5 ? sys_days(y / m / wanted[last])
                                    : sys_days(y / m / wanted[static_cast<unsigned>(week)]);
-  return days_of(found) * kDay + time;
+  return days_of(found) * kDaySeconds + time;
 }
 
 TimeZone::Period TimeZone::Rule::period_at(int64_t moment) const {
   if (!has_summer) return {standard, std::nullopt};
-  const int64_t year = static_cast<int>(date_of(moment + standard).year());
+  const int64_t year = static_cast<int>(date_of(floor_divide(moment + standard, kDaySeconds)).year());
   std::array<Change, 6> changes;
   size_t count = 0;
   for (int64_t y = year - 1; y <= year + 1; ++y) {
@@ -202,7 +196,7 @@ TimeZone::Period TimeZone::Rule::period_at(int64_t moment) const {
   // year.
   if (next == changes.begin()) return {standard, next->at};
   const int64_t offset = std::prev(next)->offset;
-  if (next == changes.end()) return {offset, moment + kDay};
+  if (next == changes.end()) return {offset, moment + kDaySeconds};
   return {offset, next->at};
 }
 
@@ -227,7 +221,7 @@ Result<TimeZone> TimeZone::parse(std::string_view tzif) {
   for (size_t i = 0; i < header.types; ++i) {
     const int64_t offset = bytes.number(4);
     // RFC 9636 keeps them within a day and a bit; beyond, the arithmetic of dates could overflow.
-    if (offset < -kDay * 2 || offset > kDay * 2) {
+    if (offset < -kDaySeconds * 2 || offset > kDaySeconds * 2) {
       return Error(ErrorCode::kInvalid, "the time zone is too far from UTC");
     }
     offsets.push_back(offset);

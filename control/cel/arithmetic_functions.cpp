@@ -170,7 +170,7 @@ Datum count(size_t n) {
   return Datum::integer(static_cast<int64_t>(n));
 }
 
-constexpr OverloadText kTable[] = {
+constexpr OverloadText kArithmeticFunctions[] = {
     {"_==_(A, A) -> bool", [](const Call& c) { return Datum::boolean(c[0] == c[1]); },
      Cost::kSmaller},
     {"_!=_(A, A) -> bool", [](const Call& c) { return Datum::boolean(!(c[0] == c[1])); },
@@ -268,7 +268,7 @@ constexpr OverloadText kOrders[] = {MINIK_ORDERED("int, int"),
 
 std::span<const OverloadText> arithmetic_functions() {
   static const std::vector<OverloadText> all = [] {
-    std::vector<OverloadText> both(std::begin(kTable), std::end(kTable));
+    std::vector<OverloadText> both(std::begin(kArithmeticFunctions), std::end(kArithmeticFunctions));
     both.insert(both.end(), std::begin(kOrders), std::end(kOrders));
     return both;
   }();

@@ -58,7 +58,7 @@ Datum reason(const Call& c) { return Datum::text(c[0].as<DecisionBox>().answer.r
 Datum errored(const Call&) { return Datum::boolean(false); }
 Datum no_error(const Call&) { return Datum::text(""); }
 
-constexpr OverloadText kTable[] = {
+constexpr OverloadText kAuthorizerFunctions[] = {
     {"Authorizer.path(string) -> PathCheck", path},
     {"Authorizer.serviceAccount(string, string) -> Authorizer", service_account},
     {"Authorizer.group(string) -> GroupCheck", with<Kind::kGroupCheck, &AccessQuestion::group>},
@@ -92,7 +92,7 @@ Datum request_resource(const Datum& authorizer) {
 }
 
 std::span<const OverloadText> authorizer_functions() {
-  return kTable;
+  return kAuthorizerFunctions;
 }
 
 }  // namespace minik::control::cel

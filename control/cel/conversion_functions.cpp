@@ -76,7 +76,7 @@ Datum same(const Call& c) {
   return c[0];
 }
 
-constexpr OverloadText kTable[] = {
+constexpr OverloadText kConversionFunctions[] = {
     {"int(int) -> int", same},
     {"int(uint) -> int",
      [](const Call& c) {
@@ -124,7 +124,7 @@ constexpr OverloadText kTable[] = {
 }  // namespace
 
 std::span<const OverloadText> conversion_functions() {
-  return kTable;
+  return kConversionFunctions;
 }
 
 }  // namespace minik::control::cel

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "control/cel/costs.h"
 #include "control/cel/overloads.h"
 #include "control/cel/syntax.h"
 
@@ -13,9 +14,8 @@ namespace minik::control::cel {
 namespace {
 
 constexpr uint64_t kUnknown = std::numeric_limits<uint64_t>::max();
-// cel-go's numbers; evaluator.cpp says what they are for.
-constexpr uint64_t kNameCost = 1, kListCost = 10, kMapCost = 30, kObjectCost = 40;
-constexpr uint64_t kAllCost = 3, kExistsCost = 4, kCountCost = 2, kGrowCost = 12, kInsertCost = 3;
+// cel-go's number, as those of costs.h.
+constexpr uint64_t kInsertCost = 3;
 
 // Of a number, a boolean, a time or a duration as text.
 constexpr uint64_t kPrintedBytesMax = 40;
@@ -23,7 +23,6 @@ constexpr uint64_t kPrintedBytesMax = 40;
 uint64_t sum(uint64_t a, uint64_t b) { return a > kUnknown - b ? kUnknown : a + b; }
 uint64_t product(uint64_t a, uint64_t b) { return a != 0 && b > kUnknown / a ? kUnknown : a * b; }
 uint64_t part(uint64_t n, uint64_t of) { return n == kUnknown ? kUnknown / of : n / of + (n % of != 0 ? 1 : 0); }
-uint64_t tenths(uint64_t n) { return part(n, 10); }
 
 bool is_scalar(Kind kind) {
   return kind == Kind::kBool || kind == Kind::kDouble || kind == Kind::kInt || kind == Kind::kUint ||
@@ -129,7 +128,7 @@ class Estimator {
     const uint64_t item = list && list->items ? list->items->elements_max : kUnknown;
     const uint64_t separator = sizes.size() > 1 ? sizes[1] : 0;
     made.size = product(sizes[0], sum(item, separator));
-    made.cost = sum(made.cost, tenths(*made.size));
+    made.cost = sum(made.cost, part(*made.size, 10));
     return made;
   }
 
@@ -150,12 +149,12 @@ class Estimator {
         if (node.name == "_+_" && overload.result.kind() == Kind::kList) return 1;
         [[fallthrough]];
       case Cost::kTraverse:
-        return std::max<uint64_t>(1, sum(tenths(sum_of_sizes(node, sizes, false)), sum_of_sizes(node, sizes, true)));
-      case Cost::kReceiver: return tenths(sizes[sizes.size() > 1 ? 1 : 0]);  // no more than what is looked for
+        return std::max<uint64_t>(1, sum(part(sum_of_sizes(node, sizes, false), 10), sum_of_sizes(node, sizes, true)));
+      case Cost::kReceiver: return part(sizes[sizes.size() > 1 ? 1 : 0], 10);  // no more than what is looked for
       case Cost::kItems: return sum_of_sizes(node, sizes, true);
-      case Cost::kProduct: return product(tenths(sizes[0]), tenths(sizes[1]));
-      case Cost::kPattern: return product(tenths(sum(sizes[0], 1)), part(sizes[1], 4));
-      case Cost::kSmaller: return tenths(std::min(sizes[0], sizes[1]));
+      case Cost::kProduct: return product(part(sizes[0], 10), part(sizes[1], 10));
+      case Cost::kPattern: return product(part(sum(sizes[0], 1), 10), part(sizes[1], 4));
+      case Cost::kSmaller: return part(std::min(sizes[0], sizes[1]), 10);
       case Cost::kAccess: return kAccessCost;
       case Cost::kSets: return product(sizes[0], sizes[1]);
     }

@@ -5,18 +5,16 @@
 
 #include "control/base/text.h"
 #include "control/cel/authorizer.h"
+#include "control/cel/costs.h"
 #include "control/cel/overloads.h"
 
 namespace minik::control::cel {
 
 namespace {
 
-// cel-go's numbers: what a node costs beside its parts.
-constexpr uint64_t kNameCost = 1, kListCost = 10, kMapCost = 30, kObjectCost = 40;
-// A turn of a macro, which cel-go expands into a fold: reading the result so far and testing it, or
-// growing a list by another. At its end the fold reads its result once more.
-constexpr uint64_t kAllCost = 3, kExistsCost = 4, kCountCost = 2, kSkipCost = 1, kGrowCost = 12,
-                   kResultCost = 1;
+// cel-go's numbers, as those of costs.h: a turn of a macro that leaves the result as it is, and the end of its fold,
+// which reads the result once more.
+constexpr uint64_t kSkipCost = 1, kResultCost = 1;
 
 constexpr size_t kArgumentsMax = 4;
 

@@ -102,7 +102,7 @@ Datum validate(const Call& c) {
   return problems.empty() ? Datum::none() : Datum::optional(Datum::list(std::move(problems)));
 }
 
-constexpr OverloadText kTable[] = {
+constexpr OverloadText kFormatFunctions[] = {
     {"format.named(string) -> optional<Format>", named},
     {"Format.validate(string) -> optional<list<string>>", validate, Cost::kTraverse},
     {"format.dns1123Label() -> Format", constant<0>},
@@ -123,7 +123,7 @@ constexpr OverloadText kTable[] = {
 }  // namespace
 
 std::span<const OverloadText> format_functions() {
-  return kTable;
+  return kFormatFunctions;
 }
 
 }  // namespace minik::control::cel

@@ -222,7 +222,7 @@ Datum url_query(const Call& c) {
   return Datum::map(std::move(entries));
 }
 
-constexpr OverloadText kTable[] = {
+constexpr OverloadText kKubernetesFunctions[] = {
     {"quantity(string) -> Quantity", parse_quantity, Cost::kTraverse},
     {"isQuantity(string) -> bool",
      [](const Call& c) { return Datum::boolean(Quantity::parse(c[0].as_text()).ok()); },
@@ -312,7 +312,7 @@ bool extension_equals(const Datum& a, const Datum& b) {
 }
 
 std::span<const OverloadText> kubernetes_functions() {
-  return kTable;
+  return kKubernetesFunctions;
 }
 
 }  // namespace minik::control::cel

@@ -79,7 +79,7 @@ Datum intersects(const Call& c) {
   return Datum::boolean(false);
 }
 
-constexpr OverloadText kTable[] = {
+constexpr OverloadText kListFunctions[] = {
     {"list<A>.isSorted() -> bool", is_sorted, Cost::kItems},
     {"list<A>.sum() -> A", sum, Cost::kItems},
     {"list<A>.min() -> A", extreme<true>, Cost::kItems},
@@ -99,7 +99,7 @@ constexpr OverloadText kTable[] = {
 }  // namespace
 
 std::span<const OverloadText> list_functions() {
-  return kTable;
+  return kListFunctions;
 }
 
 }  // namespace minik::control::cel

@@ -141,7 +141,7 @@ Datum range_ip(const Call& c) {
   return box(Kind::kIp, std::move(ip_only));
 }
 
-constexpr OverloadText kTable[] = {
+constexpr OverloadText kNetworkFunctions[] = {
     {"ip(string) -> IP", ip, Cost::kTraverse},
     {"isIP(string) -> bool",
      [](const Call& c) { return Datum::boolean(parse_ip(c[0].as_text()) != nullptr); },
@@ -179,7 +179,7 @@ constexpr OverloadText kTable[] = {
 }  // namespace
 
 std::span<const OverloadText> network_functions() {
-  return kTable;
+  return kNetworkFunctions;
 }
 
 }  // namespace minik::control::cel

@@ -314,7 +314,7 @@ Datum escape_key(const Call& c) {
   return Datum::text(escaped);
 }
 
-constexpr OverloadText kTable[] = {
+constexpr OverloadText kTextFunctions[] = {
     {"string.contains(string) -> bool", contains, Cost::kProduct},
     {"string.startsWith(string) -> bool",
      [](const Call& c) { return Datum::boolean(c[0].as_text().starts_with(c[1].as_text())); },
@@ -353,7 +353,7 @@ constexpr OverloadText kTable[] = {
 }  // namespace
 
 std::span<const OverloadText> text_functions() {
-  return kTable;
+  return kTextFunctions;
 }
 
 }  // namespace minik::control::cel

@@ -198,7 +198,7 @@ Datum duration_part(const Call& c) {
     "timestamp." name "(string) -> int", moment_part<Part::part> \
   }
 
-constexpr OverloadText kTable[] = {
+constexpr OverloadText kTimeFunctions[] = {
     {"timestamp(string) -> timestamp", text_to_moment},
     {"timestamp(timestamp) -> timestamp", [](const Call& c) { return c[0]; }},
     {"timestamp(int) -> timestamp",
@@ -233,7 +233,7 @@ constexpr OverloadText kTable[] = {
 }  // namespace
 
 std::span<const OverloadText> time_functions() {
-  return kTable;
+  return kTimeFunctions;
 }
 
 }  // namespace minik::control::cel

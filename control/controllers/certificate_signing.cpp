@@ -13,7 +13,7 @@ namespace {
 
 constexpr Duration kLifetimeMax = hours(24 * 365);
 constexpr Duration kKeepDecided = hours(1), kKeepPending = hours(24);
-constexpr Duration kTryAgain = minutes(1);
+constexpr Duration kSignAgain = minutes(1);
 
 struct Signer {
   std::string_view name, organization, name_prefix, must_use;
@@ -106,8 +106,8 @@ Value failed(const Value& request, const std::string& why, WallTime now) {
                         now);
 }
 
-Plan reconcile(const CertificateSigner& sign, const Snapshot& snapshot, const ObjectKey& key,
-               Env& env) {
+Plan reconcile_signing(const CertificateSigner& sign, const Snapshot& snapshot, const ObjectKey& key,
+                       Env& env) {
   const Value& request = snapshot.find(kinds::kCertificatesigningrequests, "", key.name);
   Plan plan;
   if (!request.has_value() || is_deleting(request)) return plan;
@@ -136,7 +136,7 @@ Plan reconcile(const CertificateSigner& sign, const Snapshot& snapshot, const Ob
   } else {
     plan.note(typed(request, "certificates.k8s.io/v1", "CertificateSigningRequest"), "Warning",
               "FailedSigning", certificate.error().message);
-    plan.look_again_after(kTryAgain);
+    plan.look_again_after(kSignAgain);
   }
   return plan;
 }
@@ -149,7 +149,7 @@ ControllerSpec certificate_signing_controller(CertificateSigner sign) {
   spec.kind = kinds::kCertificatesigningrequests;
   spec.watches = {{kinds::kCertificatesigningrequests, own_key(), {}}};
   spec.decide = [sign = std::move(sign)](const Snapshot& snapshot, const ObjectKey& key, Env& env) {
-    return reconcile(sign, snapshot, key, env);
+    return reconcile_signing(sign, snapshot, key, env);
   };
   return spec;
 }

@@ -18,8 +18,8 @@ namespace minik::control {
 
 namespace {
 
-constexpr std::string_view kApiVersion = "apps/v1";
-constexpr std::string_view kKindName = "DaemonSet";
+constexpr std::string_view kDaemonSetVersion = "apps/v1";
+constexpr std::string_view kDaemonSetKind = "DaemonSet";
 constexpr size_t kBurst = 250;  // creations and deletions of one reconcile, as Kubernetes
 constexpr Duration kBackoffMin = seconds(1);
 constexpr Duration kBackoffMax = seconds(15 * 60);
@@ -31,7 +31,7 @@ struct DaemonNode {
   std::vector<Value> pods;
 };
 
-struct Rollout {
+struct DaemonRollout {
   const Value& set;
   WallTime now;
   const DaemonPod& daemon;
@@ -54,7 +54,7 @@ struct Bounds {
   int64_t surge = 0;
 };
 
-Bounds bounds_of(const Rollout& rollout) {
+Bounds bounds_of(const DaemonRollout& rollout) {
   const Value& strategy = rollout.set[keys::kSpec][keys::kUpdateStrategy];
   if (strategy[keys::kType].as_string() != "RollingUpdate") return {};
   const Value& rolling = strategy[keys::kRollingUpdate];
@@ -73,7 +73,7 @@ auto seniority(const Value& pod) {
 }
 
 // The pods of a node that run or may run; what has ended goes, the failed after a back-off.
-std::vector<Value> living_pods(Rollout& rollout, const std::string& node,
+std::vector<Value> living_pods(DaemonRollout& rollout, const std::string& node,
                                const std::vector<Value>& pods, FailedDaemonPods& failed) {
   std::vector<Value> living;
   const std::string uid(object_uid(rollout.set));
@@ -92,7 +92,7 @@ std::vector<Value> living_pods(Rollout& rollout, const std::string& node,
     }
     const bool bad = phase == "Failed";
     rollout.plan.note(
-        typed(rollout.set, kApiVersion, kKindName), bad ? "Warning" : "Normal",
+        typed(rollout.set, kDaemonSetVersion, kDaemonSetKind), bad ? "Warning" : "Normal",
         bad ? "FailedDaemonPod" : "SucceededDaemonPod",
         cat("Found ", bad ? "failed" : "succeeded", " daemon pod ", key_of(pod).text(), " on node ",
             node, ", will try to ", bad ? "kill" : "delete", " it"));
@@ -103,7 +103,7 @@ std::vector<Value> living_pods(Rollout& rollout, const std::string& node,
 
 // While a surge is on its way a node keeps the oldest pod of each revision, and the old one goes
 // when it serves no more or the new one serves.
-void thin_out_surge(Rollout& rollout, const std::vector<Value>& living) {
+void thin_out_surge(DaemonRollout& rollout, const std::vector<Value>& living) {
   const Value* fresh = nullptr;
   const Value* old = nullptr;
   for (const auto& pod : living) {
@@ -120,7 +120,7 @@ void thin_out_surge(Rollout& rollout, const std::vector<Value>& living) {
 }
 
 // One pod where one should be, none elsewhere.
-void settle_nodes(Rollout& rollout, bool surge, FailedDaemonPods& failed) {
+void settle_nodes(DaemonRollout& rollout, bool surge, FailedDaemonPods& failed) {
   for (const auto& [name, node] : rollout.nodes) {
     if (!node.exists) {
       // What waits for a node that is gone never starts; what runs there is for pod clean-up.
@@ -152,7 +152,7 @@ struct PodPair {
   Value old_pod, new_pod;
 };
 
-PodPair pair_on(const Rollout& rollout, const DaemonNode& node) {
+PodPair pair_on(const DaemonRollout& rollout, const DaemonNode& node) {
   PodPair pair;
   for (const auto& pod : node.pods) {
     if (is_deleting(pod)) continue;
@@ -163,7 +163,7 @@ PodPair pair_on(const Rollout& rollout, const DaemonNode& node) {
   return pair;
 }
 
-void replace_in_place(Rollout& rollout, int64_t unavailable_max) {
+void replace_in_place(DaemonRollout& rollout, int64_t unavailable_max) {
   int64_t unavailable = 0;
   std::vector<Value> healthy;
   for (const auto& [name, node] : rollout.nodes) {
@@ -185,7 +185,7 @@ void replace_in_place(Rollout& rollout, int64_t unavailable_max) {
   std::ranges::copy(healthy, std::back_inserter(rollout.surplus));
 }
 
-void replace_beside(Rollout& rollout, int64_t surge_max) {
+void replace_beside(DaemonRollout& rollout, int64_t surge_max) {
   int64_t surging = 0, serving = 0;
   std::vector<std::string> healthy;
   std::vector<Value> misplaced;  // they serve where the set may stay but should not run
@@ -225,9 +225,9 @@ void replace_beside(Rollout& rollout, int64_t surge_max) {
 }
 
 // Deletions first: where a quota refuses a pod, the plan ends with it.
-void plan_pods(Rollout& rollout) {
-  const Value about = typed(rollout.set, kApiVersion, kKindName);
-  const Value owner = Value::array({controller_reference(rollout.set, kApiVersion, kKindName)});
+void plan_pods(DaemonRollout& rollout) {
+  const Value about = typed(rollout.set, kDaemonSetVersion, kDaemonSetKind);
+  const Value owner = Value::array({controller_reference(rollout.set, kDaemonSetVersion, kDaemonSetKind)});
   for (size_t i = 0; i < std::min(rollout.surplus.size(), kBurst); ++i) {
     auto& write = rollout.plan.remove(kinds::kPods, rollout.surplus[i]);
     write.independent = true;
@@ -247,7 +247,7 @@ void plan_pods(Rollout& rollout) {
   }
 }
 
-Value new_status(Rollout& rollout, int64_t collision_count) {
+Value new_status(DaemonRollout& rollout, int64_t collision_count) {
   int64_t desired = 0, current = 0, misscheduled = 0, ready = 0, updated = 0, available = 0;
   for (const auto& [name, node] : rollout.nodes) {
     if (!node.exists) continue;
@@ -280,7 +280,7 @@ Value new_status(Rollout& rollout, int64_t collision_count) {
 }
 
 // A ready pod becomes available by time alone.
-void look_again_when_available(Rollout& rollout) {
+void look_again_when_available(DaemonRollout& rollout) {
   if (rollout.min_ready == 0) return;
   for (const auto& [name, node] : rollout.nodes) {
     for (const auto& pod : node.pods) {
@@ -293,7 +293,7 @@ void look_again_when_available(Rollout& rollout) {
   }
 }
 
-void place_pods(Rollout& rollout, const Snapshot& snapshot, const std::vector<Value>& pods) {
+void place_pods(DaemonRollout& rollout, const Snapshot& snapshot, const std::vector<Value>& pods) {
   for (const auto& node : snapshot.list(kinds::kNodes)) {
     auto& entry = rollout.nodes[std::string(object_name(node))];
     entry.exists = true;
@@ -308,7 +308,7 @@ void place_pods(Rollout& rollout, const Snapshot& snapshot, const std::vector<Va
 }
 
 // Revisions of one template become one: their pods take its label before they go.
-void plan_twins(Rollout& rollout, const RevisionHistory& history, std::vector<Value>& pods) {
+void plan_twins(DaemonRollout& rollout, const RevisionHistory& history, std::vector<Value>& pods) {
   const Value label = rollout.hash;
   for (const auto& twin : history.twins) {
     const Value& old_label = twin[keys::kMetadata][keys::kLabels].get(kRevisionLabel);
@@ -326,7 +326,7 @@ void plan_twins(Rollout& rollout, const RevisionHistory& history, std::vector<Va
   }
 }
 
-void plan_clean_up(Rollout& rollout, const RevisionHistory& history,
+void plan_clean_up(DaemonRollout& rollout, const RevisionHistory& history,
                    const std::vector<Value>& pods) {
   const auto limit = rollout.set[keys::kSpec][keys::kRevisionHistoryLimit].as_int(10);
   const int64_t surplus = static_cast<int64_t>(history.others.size()) - limit;
@@ -362,16 +362,16 @@ Plan reconcile_daemon_set(const Snapshot& snapshot, const ObjectKey& key, Env& e
   if (!set.has_value() || is_deleting(set)) return Plan::done();
   const auto selector = LabelSelector::from_object(set[keys::kSpec][keys::kSelector]);
   if (!selector) return Plan::done();  // validation keeps such a set out
-  const Claimant claimant{set, kApiVersion, kKindName, *selector};
+  const Claimant claimant{set, kDaemonSetVersion, kDaemonSetKind, *selector};
   Plan plan;
   const RevisionHistory history = plan_history(plan, snapshot, claimant, kRevisionLabel);
   const DaemonPod daemon(set);
-  Rollout rollout{.set = set,
-                  .now = env.now,
-                  .daemon = daemon,
-                  .plan = std::move(plan),
-                  .hash = std::string(revision_label_of(history.latest)),
-                  .min_ready = set[keys::kSpec][keys::kMinReadySeconds].as_int()};
+  DaemonRollout rollout{.set = set,
+                        .now = env.now,
+                        .daemon = daemon,
+                        .plan = std::move(plan),
+                        .hash = std::string(revision_label_of(history.latest)),
+                        .min_ready = set[keys::kSpec][keys::kMinReadySeconds].as_int()};
   auto pods = snapshot.owned_by(kinds::kPods, object_uid(set));
   plan_claims(
       rollout.plan, snapshot, kinds::kPods, claimant,
@@ -423,7 +423,7 @@ ControllerSpec daemon_set_controller() {
   ControllerSpec spec;
   spec.name = "daemonset-controller";
   spec.kind = kinds::kDaemonsets;
-  const auto claims = claimant_keys(kinds::kDaemonsets, std::string(kKindName));
+  const auto claims = claimant_keys(kinds::kDaemonsets, std::string(kDaemonSetKind));
   const std::pair orphans{std::string(kOrphans), orphans_by_namespace()};
   spec.watches = {{kinds::kDaemonsets, own_key(), {}},
                   {kinds::kPods, claims, {orphans}},

@@ -7,6 +7,7 @@
 #include "control/controllers/deployment_rollout.h"
 #include "control/controllers/pods.h"
 #include "control/object/keys.h"
+#include "control/object/object_ref.h"
 #include "control/object/selector.h"
 #include "control/schema/kinds.h"
 #include "control/schema/views/apps.h"
@@ -32,10 +33,6 @@ Value bare_template(const Value& pod_template) {
   const Value& labels = pod_template[keys::kMetadata][keys::kLabels];
   if (!labels.contains(kHash)) return pod_template;
   return pod_template.with_at({keys::kMetadata, keys::kLabels}, labels.without(kHash));
-}
-
-Value with_annotation(const Value& object, std::string_view name, const std::string& value) {
-  return object.with_at({keys::kMetadata, keys::kAnnotations, Key(name)}, value);
 }
 
 // Writes the set with this size and, beside it, what proportional scaling needs to know later.

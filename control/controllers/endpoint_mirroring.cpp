@@ -13,7 +13,7 @@ namespace minik::control {
 namespace {
 
 constexpr size_t kAddressesMax = 1000;
-constexpr std::string_view kManager = "endpointslicemirroring-controller.k8s.io";
+constexpr std::string_view kMirroringManager = "endpointslicemirroring-controller.k8s.io";
 constexpr std::string_view kSkip = "endpointslice.kubernetes.io/skip-mirror";
 constexpr std::string_view kLeader = "control-plane.alpha.kubernetes.io/leader";
 // Of the Endpoints alone: their slices have their own.
@@ -80,7 +80,7 @@ Value slice_metadata(const Value& endpoints, const Value& before, std::string_vi
   MapBuilder metadata(before);
   MapBuilder labels(endpoints[keys::kMetadata][keys::kLabels]);
   labels.set("kubernetes.io/service-name", object_name(endpoints));
-  labels.set("endpointslice.kubernetes.io/managed-by", kManager);
+  labels.set("endpointslice.kubernetes.io/managed-by", kMirroringManager);
   MapBuilder annotations(endpoints[keys::kMetadata][keys::kAnnotations]);
   for (const auto key : kNotCopied) annotations.erase(Key(key));
   metadata.set(keys::kName, name);
@@ -92,7 +92,7 @@ Value slice_metadata(const Value& endpoints, const Value& before, std::string_vi
   return std::move(metadata).build();
 }
 
-Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, Env&) {
+Plan reconcile_mirrored(const Snapshot& snapshot, const ObjectKey& key, Env&) {
   const Value& endpoints = snapshot.find(kinds::kEndpoints, key.namespace_, key.name);
   Plan plan;
   if (!endpoints.has_value() || is_deleting(endpoints)) return plan;  // slices go with their owner
@@ -139,7 +139,7 @@ ControllerSpec endpoint_mirroring_controller() {
   spec.watches = {{kinds::kEndpoints, own_key(), {}},
                   {kinds::kServices, service_key, {}},
                   {kinds::kEndpointslices, owner_key("Endpoints"), {}}};
-  spec.decide = reconcile;
+  spec.decide = reconcile_mirrored;
   return spec;
 }
 

@@ -21,10 +21,6 @@ constexpr size_t kUncountedMax = 500;
 
 using Uids = std::set<std::string, std::less<>>;
 
-const Value& annotation(const Value& pod, std::string_view name) {
-  return pod[keys::kMetadata][keys::kAnnotations].get(name);
-}
-
 bool has_succeeded(const Value& pod) {
   return pod[keys::kStatus][keys::kPhase].as_string() == "Succeeded";
 }

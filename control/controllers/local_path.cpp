@@ -5,6 +5,7 @@
 #include "control/base/text.h"
 #include "control/controllers/pods.h"
 #include "control/object/keys.h"
+#include "control/object/object_ref.h"
 #include "control/object/quantity.h"
 #include "control/object/volume_match.h"
 #include "control/schema/kinds.h"
@@ -14,10 +15,6 @@ namespace minik::control {
 namespace {
 
 constexpr std::string_view kHostname = "kubernetes.io/hostname";
-
-Value about(const Value& claim) {
-  return typed(claim, "v1", "PersistentVolumeClaim");
-}
 
 bool is_ours(const Value& claim) {
   return annotation(claim, volume_notes::kProvisioner).as_string() == kLocalPathProvisioner;
@@ -111,7 +108,7 @@ Value make_volume(const Value& claim, const Value& storage_class, const Value& n
 
 Plan refuse(const Value& claim, std::string_view class_name, const std::string& why) {
   Plan plan;
-  plan.note(about(claim), "Warning", "ProvisioningFailed",
+  plan.note(typed_claim(claim), "Warning", "ProvisioningFailed",
             cat("failed to provision volume with StorageClass ", quoted(class_name), ": ", why));
   return plan;
 }
@@ -139,7 +136,7 @@ Plan provision(const Snapshot& snapshot, const Value& claim, const std::string& 
   auto& write =
       plan.create(kinds::kPersistentvolumes, make_volume(claim, storage_class, node, root, name));
   write.on_error = OnError::kTolerateExists;
-  write.event = EventNote{about(claim), "Normal", "ProvisioningSucceeded",
+  write.event = EventNote{typed_claim(claim), "Normal", "ProvisioningSucceeded",
                           cat("Successfully provisioned volume ", name)};
   return plan;
 }
@@ -163,7 +160,7 @@ Plan grow(const Snapshot& snapshot, const Value& claim) {
              less(claim[keys::kStatus][keys::kCapacity])) {
     plan.update_status(kinds::kPersistentvolumeclaims,
                        claim.with_at({keys::kStatus, keys::kCapacity, Key("storage")}, wanted));
-    plan.note(about(claim), "Normal", "VolumeResizeSuccessful", "Resize volume succeeded");
+    plan.note(typed_claim(claim), "Normal", "VolumeResizeSuccessful", "Resize volume succeeded");
   }
   return plan;
 }

@@ -13,7 +13,6 @@ namespace minik::control {
 
 namespace {
 
-constexpr std::string_view kByNode = "node";
 constexpr std::string_view kLeaseNamespace = "kube-node-lease";
 // A node that is older when it is first seen was registered before a restart.
 constexpr Duration kNewNode = minutes(1);
@@ -160,7 +159,7 @@ struct NodeLifecycle::Impl : std::enable_shared_from_this<Impl> {
   }
 
   void mark_pods_not_ready(const Value& node) {
-    for (const auto& pod : cache(kinds::kPods).indexed(kByNode, object_name(node))) {
+    for (const auto& pod : cache(kinds::kPods).indexed(kPodsByNode, object_name(node))) {
       if (!is_pod_ready(pod)) continue;
       events.record({typed(pod, "v1", "Pod"), "Warning", "NodeNotReady", "Node is not ready"});
       const Value& old = condition(pod, "Ready");
@@ -193,7 +192,7 @@ NodeLifecycle::NodeLifecycle(Executor& executor, Client& client, InformerSet& in
   for (const KindId kind : {kinds::kNodes, kinds::kLeases, kinds::kPods}) informers.of(kind);
   informers.of(kinds::kPods)
       .cache()
-      .add_index(kByNode, [](const Value& pod, std::vector<Key>& out) {
+      .add_index(kPodsByNode, [](const Value& pod, std::vector<Key>& out) {
         const Value& node = pod[keys::kSpec][keys::kNodeName];
         if (node.is_string() && !node.as_string().empty()) out.emplace_back(node);
       });

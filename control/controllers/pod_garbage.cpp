@@ -12,8 +12,7 @@ namespace minik::control {
 
 namespace {
 
-constexpr std::string_view kByNode = "node";
-constexpr std::string_view kEnded = "ended";
+constexpr std::string_view kEndedPods = "ended";
 constexpr std::string_view kOutOfService = "node.kubernetes.io/out-of-service";
 
 void plan_removal(Plan& plan, const Value& pod, WallTime now, std::string_view why, const char* reason) {
@@ -49,11 +48,11 @@ Plan collect_pod_garbage(const Snapshot& snapshot, const PodGarbageOptions& opti
   plan.look_again_after(options.period);
   const ObjectCache& pods = snapshot.cache(kinds::kPods);
   MissingNodes still_missing;
-  for (const auto& name : pods.index_values(kByNode)) {
+  for (const auto& name : pods.index_values(kPodsByNode)) {
     const Value& node = snapshot.find(kinds::kNodes, "", name);
     if (node.has_value()) {
       if (!is_out_of_service(node)) continue;
-      for (const auto& pod : pods.indexed(kByNode, name)) {
+      for (const auto& pod : pods.indexed(kPodsByNode, name)) {
         if (is_deleting(pod)) plan_removal(plan, pod, env.now, "node is out of service", "out-of-service");
       }
       continue;
@@ -62,12 +61,12 @@ Plan collect_pod_garbage(const Snapshot& snapshot, const PodGarbageOptions& opti
     const WallTime since = before == missing.end() ? env.now : before->second;
     still_missing.emplace(name, since);
     if (env.now - since < options.missing_node_grace) continue;
-    for (const auto& pod : pods.indexed(kByNode, name))
+    for (const auto& pod : pods.indexed(kPodsByNode, name))
       plan_removal(plan, pod, env.now, "node no longer exists", "orphaned");
   }
   missing = std::move(still_missing);
 
-  auto ended = pods.indexed(kEnded, kEnded);
+  auto ended = pods.indexed(kEndedPods, kEndedPods);
   if (ended.size() > options.ended_pods_max) {
     std::ranges::stable_sort(ended, {}, [](const Value& pod) {
       return pod[keys::kMetadata][keys::kCreationTimestamp].string();
@@ -84,7 +83,7 @@ ControllerSpec pod_garbage_controller(PodGarbageOptions options) {
     if (node.is_string() && !node.as_string().empty()) out.emplace_back(node);
   };
   const IndexFunction ended = [](const Value& pod, std::vector<Key>& out) {
-    if (is_pod_ended(pod)) out.emplace_back(kEnded);
+    if (is_pod_ended(pod)) out.emplace_back(kEndedPods);
   };
   // All pods are one subject: whatever comes or goes among the nodes begins the round.
   const KeysForChange round = [](const Snapshot&, const Value& before, const Value& after,
@@ -95,7 +94,7 @@ ControllerSpec pod_garbage_controller(PodGarbageOptions options) {
   spec.name = "pod-garbage-collector";
   spec.kind = kinds::kPods;
   spec.watches = {
-      {kinds::kPods, nullptr, {{std::string(kByNode), by_node}, {std::string(kEnded), ended}}},
+      {kinds::kPods, nullptr, {{std::string(kPodsByNode), by_node}, {std::string(kEndedPods), ended}}},
       {kinds::kNodes, round, {}}};
   spec.decide = [options, missing = std::make_shared<MissingNodes>()](const Snapshot& snapshot,
                                                                       const ObjectKey&, Env& env) {

@@ -100,4 +100,8 @@ Value typed(const Value& object, std::string_view api_version, std::string_view 
   return object.with(keys::kApiVersion, api_version).with(keys::kKind, kind);
 }
 
+Value typed_claim(const Value& claim) {
+  return typed(claim, "v1", "PersistentVolumeClaim");
+}
+
 }  // namespace minik::control

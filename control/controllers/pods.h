@@ -9,6 +9,9 @@
 
 namespace minik::control {
 
+// The index of pods by the name of their node, which is one for all who ask for it.
+inline constexpr std::string_view kPodsByNode = "node";
+
 // Not ended and not being deleted.
 bool is_pod_active(const Value& pod);
 bool is_pod_ended(const Value& pod);
@@ -30,6 +33,7 @@ Value without_condition(const Value& object, std::string_view type);
 Value controller_reference(const Value& owner, std::string_view api_version, std::string_view kind);
 // With apiVersion and kind, as events and references want it; stored objects do not repeat them.
 Value typed(const Value& object, std::string_view api_version, std::string_view kind);
+Value typed_claim(const Value& claim);  // of a PersistentVolumeClaim
 
 // An IntOrString: the number, or so many percent of `total`.
 int64_t scaled(const Value& value, int64_t total, bool round_up);

@@ -12,7 +12,7 @@ namespace {
 constexpr std::string_view kType = "kubernetes.io/service-account-token";
 constexpr std::string_view kAccountName = "kubernetes.io/service-account.name", kAccountUid = "kubernetes.io/service-account.uid";
 constexpr std::string_view kByAccount = "service-account";
-constexpr Duration kTryAgain = minutes(1);
+constexpr Duration kTokenAgain = minutes(1);
 
 std::string_view note_of(const Value& secret, std::string_view annotation) {
   return secret[keys::kMetadata][keys::kAnnotations].get(annotation).as_string();
@@ -51,7 +51,8 @@ void confirm_gone(Plan& plan, const ObjectKey& account, const Value& other) {
   plan.writes.push_back(std::move(question));
 }
 
-Plan reconcile(const SecretTokenSigner& sign, const std::string& ca, const Snapshot& snapshot, const ObjectKey& key) {
+Plan reconcile_token(const SecretTokenSigner& sign, const std::string& ca, const Snapshot& snapshot,
+                     const ObjectKey& key) {
   Plan plan;
   const Value& secret = snapshot.find(kinds::kSecrets, key.namespace_, key.name);
   if (!secret.has_value() || is_deleting(secret) || secret[keys::kType].as_string() != kType) return plan;
@@ -70,7 +71,7 @@ Plan reconcile(const SecretTokenSigner& sign, const std::string& ca, const Snaps
     const auto token = sign({key.namespace_, wanted.name, std::string(object_uid(account)), key.name});
     if (!token) {
       plan.note(typed(secret, "v1", "Secret"), "Warning", "FailedToken", token.error().message);
-      plan.look_again_after(kTryAgain);
+      plan.look_again_after(kTokenAgain);
       return plan;
     }
     data.set(keys::kToken, to_base64(*token));
@@ -92,7 +93,7 @@ ControllerSpec service_account_token_controller(SecretTokenSigner sign, std::str
   spec.watches = {{kinds::kSecrets, own_key(), {{std::string(kByAccount), secrets_by_account()}}},
                   {kinds::kServiceaccounts, secrets_of_account(), {}}};
   spec.decide = [sign = std::move(sign), ca = std::move(ca_pem)](const Snapshot& snapshot, const ObjectKey& key, Env&) {
-    return reconcile(sign, ca, snapshot, key);
+    return reconcile_token(sign, ca, snapshot, key);
   };
   return spec;
 }

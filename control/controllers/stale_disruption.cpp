@@ -16,7 +16,7 @@ bool awaits_its_end(const Value& pod) {
          condition(pod, kDisruptionTarget)[keys::kReason].as_string() != "TerminationByKubelet";
 }
 
-Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, Env& env) {
+Plan reconcile_disruption(const Snapshot& snapshot, const ObjectKey& key, Env& env) {
   const Value& pod = snapshot.find(kinds::kPods, key.namespace_, key.name);
   Plan plan;
   if (!awaits_its_end(pod)) return plan;
@@ -44,7 +44,7 @@ ControllerSpec stale_disruption_controller() {
                      if (awaits_its_end(after) && !awaits_its_end(before)) keys.push_back(key_of(after));
                    },
                    {}}};
-  spec.decide = reconcile;
+  spec.decide = reconcile_disruption;
   return spec;
 }
 

@@ -16,12 +16,12 @@ namespace minik::control {
 
 namespace {
 
-constexpr std::string_view kApiVersion = "apps/v1";
-constexpr std::string_view kKindName = "StatefulSet";
+constexpr std::string_view kStatefulSetVersion = "apps/v1";
+constexpr std::string_view kStatefulSetKind = "StatefulSet";
 constexpr std::string_view kHashLabel = "controller.kubernetes.io/hash";
-constexpr size_t kBurstPods = 500;  // creations of one look, however many pods are wanted
+constexpr size_t kCreationsMax = 500;  // creations of one look, however many pods are wanted
 
-struct Rollout {
+struct StatefulRollout {
   const Value& set;
   const Snapshot& snapshot;
   WallTime now;
@@ -35,7 +35,7 @@ struct Rollout {
   std::string first_unhealthy = {};        // uid of the lowest pod that is not available
 
   int64_t wanted() const { return set[keys::kSpec][keys::kReplicas].as_int(1); }
-  Value about() const { return typed(set, kApiVersion, kKindName); }
+  Value about() const { return typed(set, kStatefulSetVersion, kStatefulSetKind); }
   bool is_latest(const Value& pod) const {
     return revision_label_of(pod) == object_name(history.latest);
   }
@@ -62,7 +62,7 @@ struct Rollout {
   }
 };
 
-void sort_pods(Rollout& rollout, const std::vector<Value>& pods) {
+void sort_pods(StatefulRollout& rollout, const std::vector<Value>& pods) {
   const int64_t first = first_ordinal(rollout.set);
   for (const auto& pod : pods) {
     const auto ordinal = ordinal_of(rollout.set, pod);
@@ -88,7 +88,7 @@ void sort_pods(Rollout& rollout, const std::vector<Value>& pods) {
 
 // ---- Writes ----
 
-void plan_delete(Rollout& rollout, const Value& pod) {
+void plan_delete(StatefulRollout& rollout, const Value& pod) {
   auto& write = rollout.plan.remove(kinds::kPods, pod);
   write.independent = !rollout.ordered;
   const auto sentence =
@@ -99,7 +99,7 @@ void plan_delete(Rollout& rollout, const Value& pod) {
                                   cat(sentence, " failed error: %error%")};
 }
 
-void plan_missing_claims(Rollout& rollout, int64_t ordinal) {
+void plan_missing_claims(StatefulRollout& rollout, int64_t ordinal) {
   const std::string pod_name = cat(object_name(rollout.set), "-", ordinal);
   for (const auto& claim : claims_of(rollout.set, ordinal)) {
     if (rollout.snapshot
@@ -121,7 +121,7 @@ void plan_missing_claims(Rollout& rollout, int64_t ordinal) {
 }
 
 // False when a claim of an earlier pod of the name is still on its way out.
-bool claims_are_free(const Rollout& rollout, int64_t ordinal) {
+bool claims_are_free(const StatefulRollout& rollout, int64_t ordinal) {
   const std::string pod_name = cat(object_name(rollout.set), "-", ordinal);
   return std::ranges::none_of(claims_of(rollout.set, ordinal), [&](const Value& wanted) {
     const Value& claim = rollout.snapshot.find(kinds::kPersistentvolumeclaims,
@@ -130,13 +130,13 @@ bool claims_are_free(const Rollout& rollout, int64_t ordinal) {
   });
 }
 
-bool needs_current_revision(const Rollout& rollout, int64_t index) {
+bool needs_current_revision(const StatefulRollout& rollout, int64_t index) {
   const Value& strategy = rollout.set[keys::kSpec][keys::kUpdateStrategy];
   return strategy[keys::kType].as_string() == "RollingUpdate" &&
          index < strategy[keys::kRollingUpdate][keys::kPartition].as_int();
 }
 
-void plan_create(Rollout& rollout, int64_t index) {
+void plan_create(StatefulRollout& rollout, int64_t index) {
   const int64_t ordinal = first_ordinal(rollout.set) + index;
   const Value& revision =
       needs_current_revision(rollout, index) ? rollout.current : rollout.history.latest;
@@ -152,7 +152,7 @@ void plan_create(Rollout& rollout, int64_t index) {
                                   cat(sentence, " failed error: %error%")};
 }
 
-void plan_retention(Rollout& rollout, const Value& pod, bool pod_is_wanted) {
+void plan_retention(StatefulRollout& rollout, const Value& pod, bool pod_is_wanted) {
   const auto ordinal = ordinal_of(rollout.set, pod);
   if (!ordinal) return;
   for (const auto& wanted : claims_of(rollout.set, *ordinal)) {
@@ -167,7 +167,7 @@ void plan_retention(Rollout& rollout, const Value& pod, bool pod_is_wanted) {
 }
 
 // An adopted pod may lack the labels that say which one it is.
-void plan_identity(Rollout& rollout, const Value& pod, int64_t ordinal) {
+void plan_identity(StatefulRollout& rollout, const Value& pod, int64_t ordinal) {
   const Value& labels = pod[keys::kMetadata][keys::kLabels];
   const Value named = with_identity_labels(labels, object_name(pod), ordinal);
   if (named == labels) return;
@@ -180,7 +180,7 @@ void plan_identity(Rollout& rollout, const Value& pod, int64_t ordinal) {
 
 // ---- Steps: each says whether those after it may follow ----
 
-bool keep_replica(Rollout& rollout, int64_t index, const Value& pod) {
+bool keep_replica(StatefulRollout& rollout, int64_t index, const Value& pod) {
   if (is_pod_ended(pod)) {
     if (!is_deleting(pod)) plan_delete(rollout, pod);
     return !rollout.ordered;
@@ -191,11 +191,11 @@ bool keep_replica(Rollout& rollout, int64_t index, const Value& pod) {
 }
 
 // The indexes whose pods can be made now: in order only the first that is missing.
-std::vector<int64_t> missing_indexes(const Rollout& rollout) {
+std::vector<int64_t> missing_indexes(const StatefulRollout& rollout) {
   std::vector<int64_t> missing;
   const int64_t begin = rollout.ordered ? rollout.first_to_wait_for() : 0;
   const int64_t end = rollout.ordered ? std::min(begin + 1, rollout.wanted()) : rollout.wanted();
-  for (int64_t index = begin; index < end && missing.size() < kBurstPods; ++index) {
+  for (int64_t index = begin; index < end && missing.size() < kCreationsMax; ++index) {
     const bool is_missing = !rollout.replicas.contains(index);
     if (is_missing && claims_are_free(rollout, first_ordinal(rollout.set) + index)) missing.push_back(index);
   }
@@ -203,14 +203,14 @@ std::vector<int64_t> missing_indexes(const Rollout& rollout) {
 }
 
 // Each pod after its own claims: a claim that is refused keeps no pod before it from being made.
-void create_missing(Rollout& rollout) {
+void create_missing(StatefulRollout& rollout) {
   for (const auto index : missing_indexes(rollout)) {
     plan_missing_claims(rollout, first_ordinal(rollout.set) + index);
     plan_create(rollout, index);
   }
 }
 
-void keep_claims(Rollout& rollout) {
+void keep_claims(StatefulRollout& rollout) {
   for (const auto& [index, pod] : rollout.replicas) {
     if (pod[keys::kStatus][keys::kPhase].as_string() == "Pending" && !is_deleting(pod)) {
       plan_missing_claims(rollout, first_ordinal(rollout.set) + index);
@@ -220,7 +220,7 @@ void keep_claims(Rollout& rollout) {
   for (const auto& pod : rollout.condemned) plan_retention(rollout, pod, false);
 }
 
-bool keep_replicas(Rollout& rollout) {
+bool keep_replicas(StatefulRollout& rollout) {
   create_missing(rollout);
   int64_t next = 0;
   for (const auto& [index, pod] : rollout.replicas) {
@@ -230,7 +230,7 @@ bool keep_replicas(Rollout& rollout) {
   return !rollout.ordered || next == rollout.wanted();
 }
 
-bool stop_condemned(Rollout& rollout) {
+bool stop_condemned(StatefulRollout& rollout) {
   if (!rollout.ordered) {
     for (const auto& pod : rollout.condemned) {
       if (!is_deleting(pod)) plan_delete(rollout, pod);
@@ -246,7 +246,7 @@ bool stop_condemned(Rollout& rollout) {
   return false;
 }
 
-void roll_out(Rollout& rollout) {
+void roll_out(StatefulRollout& rollout) {
   const Value& strategy = rollout.set[keys::kSpec][keys::kUpdateStrategy];
   if (strategy[keys::kType].as_string() != "RollingUpdate") return;
   const Value& rolling = strategy[keys::kRollingUpdate];
@@ -273,11 +273,11 @@ void roll_out(Rollout& rollout) {
 
 // ---- Status and history ----
 
-Value new_status(const Rollout& rollout, const std::vector<Value>& pods) {
+Value new_status(const StatefulRollout& rollout, const std::vector<Value>& pods) {
   int64_t total = 0, ready = 0, available = 0, current = 0, updated = 0;
   for (const auto& pod : pods) {
     ++total;
-    if (Rollout::serves(pod)) ++ready;
+    if (StatefulRollout::serves(pod)) ++ready;
     if (rollout.available(pod)) ++available;
     if (is_deleting(pod)) continue;
     if (revision_label_of(pod) == object_name(rollout.current)) ++current;
@@ -303,7 +303,7 @@ Value new_status(const Rollout& rollout, const std::vector<Value>& pods) {
   return std::move(status).build();
 }
 
-void plan_clean_up(Rollout& rollout, const std::vector<Value>& pods) {
+void plan_clean_up(StatefulRollout& rollout, const std::vector<Value>& pods) {
   std::set<std::string, std::less<>> live{std::string(object_name(rollout.current))};
   for (const auto& pod : pods) live.emplace(revision_label_of(pod));
   const auto is_live = [&](const Value& r) { return live.contains(object_name(r)); };
@@ -314,9 +314,9 @@ void plan_clean_up(Rollout& rollout, const std::vector<Value>& pods) {
 }
 
 // A ready pod becomes available by time alone.
-void look_again_when_available(Rollout& rollout, const std::vector<Value>& pods) {
+void look_again_when_available(StatefulRollout& rollout, const std::vector<Value>& pods) {
   for (const auto& pod : pods) {
-    if (!Rollout::serves(pod) || rollout.available(pod)) continue;
+    if (!StatefulRollout::serves(pod) || rollout.available(pod)) continue;
     const auto since = time_of(condition(pod, "Ready")[keys::kLastTransitionTime]);
     if (!since) continue;
     rollout.plan.look_again_after(*since + seconds(rollout.min_ready) - rollout.now +
@@ -340,7 +340,7 @@ Plan reconcile_stateful_set(const Snapshot& snapshot, const ObjectKey& key, Env&
   if (!set.has_value()) return Plan::done();
   const auto selector = LabelSelector::from_object(set[keys::kSpec][keys::kSelector]);
   if (!selector) return Plan::done();  // validation keeps such a set out
-  const Claimant claimant{set, kApiVersion, kKindName, *selector};
+  const Claimant claimant{set, kStatefulSetVersion, kStatefulSetKind, *selector};
   Plan plan;
   RevisionHistory history = plan_history(plan, snapshot, claimant, kHashLabel);
   Value current = history.find(set[keys::kStatus][keys::kCurrentRevision].as_string());
@@ -354,14 +354,14 @@ Plan reconcile_stateful_set(const Snapshot& snapshot, const ObjectKey& key, Env&
         [&](const Value& pod) { return !is_deleting(pod) && ordinal_of(set, pod).has_value(); },
         pods);
   }
-  Rollout rollout{.set = set,
-                  .snapshot = snapshot,
-                  .now = env.now,
-                  .plan = std::move(plan),
-                  .history = std::move(history),
-                  .current = std::move(current),
-                  .ordered = set[keys::kSpec][keys::kPodManagementPolicy].as_string() != "Parallel",
-                  .min_ready = set[keys::kSpec][keys::kMinReadySeconds].as_int()};
+  StatefulRollout rollout{.set = set,
+                          .snapshot = snapshot,
+                          .now = env.now,
+                          .plan = std::move(plan),
+                          .history = std::move(history),
+                          .current = std::move(current),
+                          .ordered = set[keys::kSpec][keys::kPodManagementPolicy].as_string() != "Parallel",
+                          .min_ready = set[keys::kSpec][keys::kMinReadySeconds].as_int()};
   sort_pods(rollout, pods);
   const Value status = new_status(rollout, pods);
   if (!(status == set[keys::kStatus])) {
@@ -380,7 +380,7 @@ ControllerSpec stateful_set_controller() {
   ControllerSpec spec;
   spec.name = "statefulset-controller";
   spec.kind = kinds::kStatefulsets;
-  const auto claims = claimant_keys(kinds::kStatefulsets, std::string(kKindName));
+  const auto claims = claimant_keys(kinds::kStatefulsets, std::string(kStatefulSetKind));
   const std::pair orphans{std::string(kOrphans), orphans_by_namespace()};
   spec.watches = {{kinds::kStatefulsets, own_key(), {}},
                   {kinds::kPods, claims, {orphans}},

@@ -12,8 +12,6 @@ namespace minik::control {
 
 namespace {
 
-constexpr std::string_view kByNode = "node";
-
 // How long the pod may stay beside this taint: nothing for ever, else seconds.
 std::optional<int64_t> tolerated_seconds(const Value& pod, const Value& taint, bool& tolerated) {
   tolerated = false;
@@ -119,12 +117,12 @@ ControllerSpec taint_eviction_controller() {
          if (was[keys::kNodeName].as_string() == node && was[keys::kTolerations] == is[keys::kTolerations]) return;
          if (has_no_execute(snapshot.find(kinds::kNodes, "", node))) keys.push_back(key_of(after));
        },
-       {{std::string(kByNode), by_node}}},
+       {{std::string(kPodsByNode), by_node}}},
       {kinds::kNodes,
        [has_no_execute](const Snapshot& snapshot, const Value& before, const Value& after, std::vector<ObjectKey>& keys) {
          if (!after.has_value() || before[keys::kSpec][keys::kTaints] == after[keys::kSpec][keys::kTaints]) return;
          if (!has_no_execute(after) && !has_no_execute(before)) return;
-         for (const auto& pod : snapshot.indexed(kinds::kPods, kByNode, object_name(after))) {
+         for (const auto& pod : snapshot.indexed(kinds::kPods, kPodsByNode, object_name(after))) {
            keys.push_back(key_of(pod));
          }
        },

@@ -5,6 +5,7 @@
 #include "control/base/text.h"
 #include "control/controllers/pods.h"
 #include "control/object/keys.h"
+#include "control/object/object_ref.h"
 #include "control/object/quantity.h"
 #include "control/object/volume_match.h"
 #include "control/schema/kinds.h"
@@ -18,10 +19,6 @@ constexpr std::string_view kPendingByClass = "pending-by-class";  // claims with
 
 std::string class_index_value(const Value& object) {
   return cat("class/", storage_class_of(object));
-}
-
-Value about(const Value& claim) {
-  return typed(claim, "v1", "PersistentVolumeClaim");
 }
 
 void set_claim_phase(Plan& plan, const Value& claim, std::string_view phase) {
@@ -77,7 +74,7 @@ Plan lose(const Value& claim, std::string_view reason, std::string message) {
   Plan plan;
   if (claim[keys::kStatus][keys::kPhase].as_string() == "Lost") return plan;
   set_claim_phase(plan, claim, "Lost");
-  plan.note(about(claim), "Warning", std::string(reason), std::move(message));
+  plan.note(typed_claim(claim), "Warning", std::string(reason), std::move(message));
   return plan;
 }
 
@@ -117,13 +114,13 @@ Plan take_named(const Snapshot& snapshot, const Value& claim) {
       return plan;
     }
     set_claim_phase(plan, claim, "Pending");
-    plan.note(about(claim), "Warning", "VolumeMismatch",
+    plan.note(typed_claim(claim), "Warning", "VolumeMismatch",
               cat("Cannot bind to requested volume ", quoted(object_name(volume)), ": ", unfit));
   } else if (is_reserved_for(volume, claim)) {
     bind(plan, volume, claim);
   } else {
     set_claim_phase(plan, claim, "Pending");
-    plan.note(about(claim), "Warning", "FailedBinding",
+    plan.note(typed_claim(claim), "Warning", "FailedBinding",
               cat("volume ", quoted(object_name(volume)), " already bound to a different claim."));
   }
   return plan;
@@ -135,21 +132,21 @@ Plan wait_for_volume(const Value& claim, const Value& storage_class, bool delaye
   set_claim_phase(plan, claim, "Pending");
   const std::string class_name = storage_class_of(claim);
   if (delayed) {
-    plan.note(about(claim), "Normal", "WaitForFirstConsumer",
+    plan.note(typed_claim(claim), "Normal", "WaitForFirstConsumer",
               "waiting for first consumer to be created before binding");
   } else if (class_name.empty()) {
-    plan.note(about(claim), "Normal", "FailedBinding",
+    plan.note(typed_claim(claim), "Normal", "FailedBinding",
               "no persistent volumes available for this claim and no storage class is set");
   } else if (!storage_class.has_value()) {
-    plan.note(about(claim), "Warning", "ProvisioningFailed",
+    plan.note(typed_claim(claim), "Warning", "ProvisioningFailed",
               cat("storageclass.storage.k8s.io ", quoted(class_name), " not found"));
   } else if (const auto maker = storage_class[keys::kProvisioner].as_string();
              maker == kNoProvisioner) {
-    plan.note(about(claim), "Normal", "FailedBinding",
+    plan.note(typed_claim(claim), "Normal", "FailedBinding",
               "no persistent volumes available for this claim and no storage class is set");
   } else if (annotation(claim, volume_notes::kProvisioner).as_string() == maker) {
     plan.note(
-        about(claim), "Normal", "ExternalProvisioning",
+        typed_claim(claim), "Normal", "ExternalProvisioning",
         cat("Waiting for a volume to be created either by the external provisioner '", maker,
             "' or manually by the system administrator. If volume creation is delayed, please "
             "verify that the provisioner is running and correctly registered."));

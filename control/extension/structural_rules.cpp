@@ -178,9 +178,9 @@ void Walk::lists(const Value& schema, const FieldPath& at) {
   const std::string_view list = schema.get(kListType).as_string(), map = schema.get(kMapType).as_string();
   const FieldPath list_at = at.field(kListType), map_at = at.field(kMapType), type_at = at.field("type");
   const std::string_view type = schema.get("type").as_string();
-  constexpr std::string_view kLists[] = {"atomic", "map", "set"}, kMaps[] = {"atomic", "granular"};
-  if (!schema.get(kMapType).is_absent() && std::ranges::find(kMaps, map) == std::end(kMaps)) {
-    errors_.not_supported(map_at, Value(map), kMaps);
+  constexpr std::string_view kListTypes[] = {"atomic", "map", "set"}, kMapTypes[] = {"atomic", "granular"};
+  if (!schema.get(kMapType).is_absent() && std::ranges::find(kMapTypes, map) == std::end(kMapTypes)) {
+    errors_.not_supported(map_at, Value(map), kMapTypes);
   } else if (!map.empty() && type != "object") {
     errors_.invalid(type_at, Value(type), "must be object if x-kubernetes-map-type is specified");
   }
@@ -188,7 +188,8 @@ void Walk::lists(const Value& schema, const FieldPath& at) {
     if (says(schema, kListKeys)) errors_.invalid(list_at, Value(""), "must be map if x-kubernetes-list-map-keys is non-empty");
     return;
   }
-  if (std::ranges::find(kLists, list) == std::end(kLists)) return errors_.not_supported(list_at, Value(list), kLists);
+  if (std::ranges::find(kListTypes, list) == std::end(kListTypes))
+    return errors_.not_supported(list_at, Value(list), kListTypes);
   if (type != "array") {
     errors_.invalid(type_at, Value(type), "must be array if x-kubernetes-list-type is specified");
   } else if (list == "map") {

@@ -8,12 +8,14 @@ namespace minik::control {
 
 namespace {
 
-SchemaNode::Type type_of(std::string_view name) {
-  using Type = SchemaNode::Type;
-  for (const auto type : {Type::kObject, Type::kArray, Type::kString, Type::kInteger, Type::kNumber, Type::kBoolean}) {
+using NodeType = SchemaNode::Type;
+
+NodeType type_of(std::string_view name) {
+  for (const auto type : {NodeType::kObject, NodeType::kArray, NodeType::kString, NodeType::kInteger, NodeType::kNumber,
+                          NodeType::kBoolean}) {
     if (type_name(type) == name) return type;
   }
-  return Type::kAny;
+  return NodeType::kAny;
 }
 
 std::optional<int64_t> number_of(const Value& value) {

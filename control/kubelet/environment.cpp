@@ -142,10 +142,10 @@ PodReferences references_of(const Value& spec) {
 
 namespace {
 
-constexpr int64_t kPeriod = 100'000;
+constexpr int64_t kCpuPeriodUs = 100'000;
 
 int64_t shares_of(int64_t milli_cpu) { return std::max<int64_t>(2, milli_cpu * 1024 / 1000); }
-int64_t quota_of(int64_t milli_cpu) { return std::max<int64_t>(1'000, milli_cpu * kPeriod / 1000); }
+int64_t quota_of(int64_t milli_cpu) { return std::max<int64_t>(1'000, milli_cpu * kCpuPeriodUs / 1000); }
 
 // Every pod has a share of the processors by what it asks for: one without would have the kernel's, which is that of a whole
 // one. Limits are those of a pod that says as a whole what it may have; of others the containers' say it.
@@ -363,7 +363,7 @@ ContainerResources make_resources(const Value& spec, const Value& container, int
   if (const int64_t limit = limit_of(keys::kCpu).milli(); limit > 0) {
     result.cpu_quota_us = quota_of(limit);
   }
-  result.cpu_period_us = kPeriod;
+  result.cpu_period_us = kCpuPeriodUs;
   result.memory_limit_bytes = limit_of(keys::kMemory).units();
   const auto qos = qos_class(spec);
   if (qos == "Guaranteed") {

@@ -6,7 +6,7 @@ namespace minik::control {
 
 namespace {
 
-constexpr Duration kPeriod = seconds(15);
+constexpr Duration kSamplePeriod = seconds(15);
 constexpr Duration kFirstWindow = seconds(1);
 constexpr Duration kFresh = seconds(60);
 constexpr Duration kGoOn = minutes(5);
@@ -88,7 +88,7 @@ void UsageSampler::read(std::function<void(Status)> then) {
 void UsageSampler::keep_reading() {
   if (reading_on_) return;
   reading_on_ = true;
-  timer_.arm(kPeriod, [this] {
+  timer_.arm(kSamplePeriod, [this] {
     reading_on_ = false;
     if (executor_.now() - asked_at_ > kGoOn) return;
     read([this](const Status&) { keep_reading(); });

@@ -10,7 +10,7 @@ namespace minik::control {
 namespace {
 
 // A patch of more is no help to a reader, and apply_json_patch has a limit of its own.
-constexpr size_t kOperationsMax = 1'000;
+constexpr size_t kDiffOperationsMax = 1'000;
 
 // RFC 6901: a name inside a pointer.
 std::string escaped(std::string_view name) {
@@ -40,7 +40,7 @@ class Differ {
     }
   }
   Value patch(const Value& to) && {
-    if (operations_.size() > kOperationsMax) {
+    if (operations_.size() > kDiffOperationsMax) {
       operations_.clear();
       add("replace", "", to);
     }

@@ -30,4 +30,6 @@ Value given_status(const Error& error) {
   return status ? *std::move(status) : Value();
 }
 
+bool is_status(const Value& document) { return document[keys::kKind].as_string() == "Status"; }
+
 }  // namespace minik::control

@@ -14,5 +14,7 @@ namespace minik::control {
 Error error_of_given_status(const Value& status);
 // Absent for an error that has no such Status.
 Value given_status(const Error& error);
+// Whether the document is a metav1.Status.
+bool is_status(const Value& document);
 
 }  // namespace minik::control

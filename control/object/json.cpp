@@ -9,8 +9,6 @@ namespace minik::control {
 
 namespace {
 
-constexpr size_t kDepthMax = 128;
-
 // Receives Boost.JSON's events and keeps the finished values on a stack; a container's end folds
 // what stands above its start into one value.
 struct Handler {
@@ -157,7 +155,7 @@ std::string position_of(std::string_view text, size_t offset) {
 
 Result<Value> parse_json(std::string_view text, std::vector<std::string>* duplicate_fields) {
   boost::json::parse_options options;
-  options.max_depth = kDepthMax;
+  options.max_depth = kJsonDepthMax;
   boost::json::basic_parser<Handler> parser(options);
   parser.handler().duplicates = duplicate_fields;
   boost::json::error_code error;

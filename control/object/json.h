@@ -6,6 +6,7 @@
 // Writing: compact, keys in stored order, Go's HTML-safe escapes, doubles in their shortest form.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -15,6 +16,10 @@
 #include "control/object/value.h"
 
 namespace minik::control {
+
+// Deeper documents are refused, and patches make none of others: they could not be read back, and would exhaust the
+// stack.
+inline constexpr size_t kJsonDepthMax = 128;
 
 Result<Value> parse_json(std::string_view text, std::vector<std::string>* duplicate_fields = nullptr);
 

@@ -36,6 +36,14 @@ const Value& controller_of(const Value& object) {
   return Value::absent();
 }
 
+const Value& annotation(const Value& object, std::string_view name) {
+  return object[keys::kMetadata][keys::kAnnotations].get(name);
+}
+
+Value with_annotation(const Value& object, std::string_view name, Value value) {
+  return object.with_at({keys::kMetadata, keys::kAnnotations, Key(name)}, std::move(value));
+}
+
 std::optional<Revision> parse_revision(std::string_view text) {
   const auto number = parse_uint64(text);
   if (!number) return {};

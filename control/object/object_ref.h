@@ -47,6 +47,11 @@ ObjectKey key_of(const Value& object);
 bool is_deleting(const Value& object);
 // The one entry of metadata.ownerReferences with controller: true, or absent.
 const Value& controller_of(const Value& object);
+// The annotation of this name, or absent.
+const Value& annotation(const Value& object, std::string_view name);
+
+// The object with this annotation set; without it, where the value is absent.
+Value with_annotation(const Value& object, std::string_view name, Value value);
 
 // A resourceVersion as clients send it; nothing for text that no server ever gave out.
 std::optional<Revision> parse_revision(std::string_view text);

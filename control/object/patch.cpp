@@ -10,11 +10,9 @@ namespace minik::control {
 
 namespace {
 
-constexpr size_t kOperationsMax = 10'000;  // as kube-apiserver
+constexpr size_t kPatchOperationsMax = 10'000;  // as kube-apiserver
 // What all copy operations of a patch may add, in values: copies of copies double each time.
 constexpr size_t kCopiedValuesMax = 100'000;
-// Deeper documents could not be read back, and would exhaust the stack.
-constexpr size_t kDepthMax = 128;
 
 Error bad_patch(std::string message) {
   return Error(ErrorCode::kBadRequest, std::move(message));
@@ -120,7 +118,7 @@ const Value* look_up(const Value& document, std::span<const std::string> path) {
 // Counts the values of a tree, and stops counting above `limit`; fails by limit for a tree too
 // deep.
 size_t count_values(const Value& value, size_t depth, size_t limit) {
-  if (depth > kDepthMax) return limit + 1;
+  if (depth > kJsonDepthMax) return limit + 1;
   size_t count = 1;
   for (const auto& item : value.items()) {
     if (count > limit) return count;
@@ -141,7 +139,7 @@ Result<Value> apply_operation(const Value& document, const Value& operation, siz
   const bool needs_value = op == "add" || op == "replace" || op == "test";
   if (needs_value && value.is_absent())
     return bad_patch(cat("JSON patch ", op, " without a value"));
-  if (path.size() > kDepthMax) return bad_patch("JSON patch path is too deep");
+  if (path.size() > kJsonDepthMax) return bad_patch("JSON patch path is too deep");
   if (op == "add") return edit(document, path, Edit::kAdd, value);
   if (op == "replace") return edit(document, path, Edit::kReplace, value);
   if (op == "remove") return edit(document, path, Edit::kRemove, {});
@@ -380,9 +378,9 @@ class StrategicMerge {
 
 Result<Value> apply_json_patch(const Value& document, const Value& patch) {
   if (!patch.is_array()) return bad_patch("a JSON patch is a list of operations");
-  if (patch.size() > kOperationsMax) {
+  if (patch.size() > kPatchOperationsMax) {
     return Error(ErrorCode::kRequestEntityTooLarge,
-                 cat("The allowed maximum operations in a JSON patch is ", kOperationsMax, ", got ",
+                 cat("The allowed maximum operations in a JSON patch is ", kPatchOperationsMax, ", got ",
                      patch.size()));
   }
   Value result = document;

@@ -10,14 +10,6 @@
 
 namespace minik::control {
 
-const Value& annotation(const Value& object, std::string_view name) {
-  return object[keys::kMetadata][keys::kAnnotations].get(name);
-}
-
-Value with_annotation(const Value& object, std::string_view name, Value value) {
-  return object.with_at({keys::kMetadata, keys::kAnnotations, Key(name)}, std::move(value));
-}
-
 std::string storage_class_of(const Value& object) {
   const Value& old = annotation(object, volume_notes::kClassBeta);
   return old.has_value() ? old.string() : object[keys::kSpec][keys::kStorageClassName].string();

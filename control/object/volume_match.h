@@ -31,9 +31,6 @@ inline constexpr std::string_view kNoProvisioner = "kubernetes.io/no-provisioner
 // The provisioner that this cluster brings: directories of a node. Charts for k3s and kind know it.
 inline constexpr std::string_view kLocalPathProvisioner = "rancher.io/local-path";
 
-const Value& annotation(const Value& object, std::string_view name);
-Value with_annotation(const Value& object, std::string_view name, Value value);
-
 // Of a claim or a volume; empty when none is named.
 std::string storage_class_of(const Value& object);
 // Whether a claim says nothing about its class, so that the default one may be given to it.

@@ -16,7 +16,7 @@ namespace minik::control {
 
 namespace {
 
-constexpr int kDepthMax = 100;
+constexpr int kYamlDepthMax = 100;
 // Values after the expansion of aliases: without aliases a text of n bytes has fewer than n, so
 // only a billion laughs ends here.
 constexpr size_t kNodesSpare = 10'000;
@@ -32,7 +32,7 @@ struct Reader {
   }
 
   Result<Value> read(const YAML::Node& node, const std::string& path, int depth) {
-    if (depth > kDepthMax) return at(node, "nested too deeply");
+    if (depth > kYamlDepthMax) return at(node, "nested too deeply");
     if (++nodes > nodes_max) return at(node, "too many values (do aliases expand without end?)");
     switch (node.Type()) {
       case YAML::NodeType::Undefined:
@@ -84,7 +84,7 @@ struct Reader {
     // What stands in the map itself wins over what it merges in, and an earlier source over a
     // later.
     for (const auto& source : merged) {
-      if (depth + 1 > kDepthMax) return at(source, "nested too deeply");
+      if (depth + 1 > kYamlDepthMax) return at(source, "nested too deeply");
       MINIK_ASSIGN(const auto values, map(source, path, depth + 1));
       for (const auto& [key, value] : values.entries()) {
         if (builder.get(key).is_absent()) builder.set(key, value);

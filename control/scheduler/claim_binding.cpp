@@ -3,6 +3,7 @@
 
 #include "control/base/text.h"
 #include "control/object/keys.h"
+#include "control/object/object_ref.h"
 #include "control/object/volume_match.h"
 #include "control/scheduler/scheduler_impl.h"
 #include "control/schema/kinds.h"

@@ -64,15 +64,15 @@ class Mean {
   int64_t sum_ = 0, weights_ = 0;
 };
 
-struct Amounts {
+struct ResourceUse {
   int64_t asked = 0;
   int64_t requested = 0;  // with what is asked
   int64_t allocatable = 0;
 };
 
-Amounts amounts_of(const Key& name, const PodDemand& demand, const NodeEntry& node) {
+ResourceUse use_of(const Key& name, const PodDemand& demand, const NodeEntry& node) {
   const auto with_demand = [](int64_t asked, int64_t used, int64_t there) {
-    return Amounts{asked, used + asked, there};
+    return ResourceUse{asked, used + asked, there};
   };
   if (name.text() == "ephemeral-storage") {
     return with_demand(demand.requests.ephemeral_bytes, node.requested.ephemeral_bytes,
@@ -94,7 +94,7 @@ int64_t root(int64_t square) {
 }
 
 // A hundred less the standard deviation of any number of shares.
-int64_t balance_of(const std::vector<Amounts>& resources) {
+int64_t balance_of(const std::vector<ResourceUse>& resources) {
   constexpr int64_t kWhole = 1'000'000;
   std::vector<int64_t> shares;
   int64_t sum = 0;
@@ -206,7 +206,7 @@ int64_t allocation_score(const Profile& profile, const PodDemand& demand, const 
   mean.add(node.requested.scored_memory_bytes + demand.requests.scored_memory_bytes, node.allocatable.memory_bytes,
            profile.memory_weight);
   for (const auto& [name, weight] : profile.other_weights) {
-    const Amounts amounts = amounts_of(name, demand, node);
+    const ResourceUse amounts = use_of(name, demand, node);
     mean.add(amounts.requested, amounts.allocatable, weight);
   }
   return mean.value();
@@ -214,7 +214,7 @@ int64_t allocation_score(const Profile& profile, const PodDemand& demand, const 
 
 int64_t balance_score(const Profile& profile, const PodDemand& demand, const NodeEntry& node) {
   if (!profile.balances_cpu || !profile.balances_memory || !profile.balances_others.empty()) {
-    std::vector<Amounts> resources;
+    std::vector<ResourceUse> resources;
     if (profile.balances_cpu) {
       resources.push_back({demand.requests.milli_cpu, node.requested.milli_cpu + demand.requests.milli_cpu,
                            node.allocatable.milli_cpu});
@@ -223,8 +223,8 @@ int64_t balance_score(const Profile& profile, const PodDemand& demand, const Nod
       resources.push_back({demand.requests.memory_bytes, node.requested.memory_bytes + demand.requests.memory_bytes,
                            node.allocatable.memory_bytes});
     }
-    for (const auto& name : profile.balances_others) resources.push_back(amounts_of(name, demand, node));
-    const bool asks = std::ranges::any_of(resources, [](const Amounts& resource) { return resource.asked > 0; });
+    for (const auto& name : profile.balances_others) resources.push_back(use_of(name, demand, node));
+    const bool asks = std::ranges::any_of(resources, [](const ResourceUse& resource) { return resource.asked > 0; });
     return asks ? balance_of(resources) : 0;
   }
   if (demand.requests.milli_cpu == 0 && demand.requests.memory_bytes == 0) return 0;

@@ -5,6 +5,7 @@
 #include "control/base/text.h"
 #include "control/object/keys.h"
 #include "control/object/node_selection.h"
+#include "control/object/object_ref.h"
 #include "control/object/quantity.h"
 #include "control/object/volume_match.h"
 #include "control/schema/kinds.h"

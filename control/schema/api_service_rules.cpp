@@ -50,7 +50,7 @@ void check_api_service(const Value& object, const FieldPath& at, FieldErrors& er
     errors.invalid(here.field("insecureSkipTLSVerify"), unchecked, "may not be true if caBundle is specified");
 }
 
-constexpr NamedCheckRule kRules[] = {
+constexpr NamedCheckRule kApiServiceRules[] = {
     {"apiregistration", "APIService", check_api_service},
     {"apiregistration", "ServiceReference", check_service_reference},
     {"admissionregistration", "ServiceReference", check_service_reference},
@@ -60,7 +60,7 @@ constexpr NamedCheckRule kRules[] = {
 }  // namespace
 
 std::span<const NamedCheckRule> api_service_rules() {
-  return kRules;
+  return kApiServiceRules;
 }
 
 }  // namespace minik::control

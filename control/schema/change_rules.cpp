@@ -360,7 +360,7 @@ struct ChangeRule {
   void (*check)(const Value& object, const Value& old, FieldErrors& errors);
 };
 
-constexpr ChangeRule kRules[] = {
+constexpr ChangeRule kChangeRules[] = {
     {kinds::kNodes, check_node},
     {kinds::kPods, check_pod},
     {kinds::kServices, check_service},
@@ -392,8 +392,8 @@ FieldErrors check_change(const ResourceInfo& resource, const Value& object, cons
   for (const auto& [kind, field] : kDecidedOnce) {
     if (kind == resource.id) check_same(object, old, field, errors);
   }
-  const auto rule = std::ranges::find(kRules, resource.id, &ChangeRule::kind);
-  if (rule != std::end(kRules)) rule->check(object, old, errors);
+  const auto rule = std::ranges::find(kChangeRules, resource.id, &ChangeRule::kind);
+  if (rule != std::end(kChangeRules)) rule->check(object, old, errors);
   return errors;
 }
 

@@ -136,7 +136,7 @@ void check_lease_spec(const Value& spec, const FieldPath& at, FieldErrors& error
     errors.forbidden(at.field("preferredHolder"), "may only be specified if `strategy` is defined");
 }
 
-void check_amounts(const Value& amounts, const FieldPath& at, FieldErrors& errors) {
+void check_quota_amounts(const Value& amounts, const FieldPath& at, FieldErrors& errors) {
   for (const auto& [key, amount] : amounts.entries()) {
     if (Quantity::of_value(amount).negative()) {
       errors.invalid(at.key(key.text()), amount, "must be greater than or equal to 0");
@@ -221,7 +221,7 @@ void check_scope_rule(const Value& rule, const Value& hard, const FieldPath& at,
 
 void check_quota_spec(const Value& spec, const FieldPath& at, FieldErrors& errors) {
   const FieldPath hard = at.field("hard"), scopes = at.field("scopes"), rules = at.field("scopeSelector.matchExpressions");
-  check_amounts(spec[keys::kHard], hard, errors);
+  check_quota_amounts(spec[keys::kHard], hard, errors);
   for (const auto& [key, amount] : spec[keys::kHard].entries()) {
     const std::string_view name = key.text();
     const FieldPath here = hard.key(name);
@@ -277,7 +277,7 @@ void check_role_ref(const Value& reference, const FieldPath& at, FieldErrors& er
   }
 }
 
-void check_subject(const Value& subject, const FieldPath& at, FieldErrors& errors) {
+void check_rbac_subject(const Value& subject, const FieldPath& at, FieldErrors& errors) {
   static constexpr std::string_view kKinds[] = {"ServiceAccount", "User", "Group"};
   static constexpr std::string_view kNoGroup[] = {""}, kOwnGroup[] = {"rbac.authorization.k8s.io"};
   const std::string_view kind = subject[keys::kKind].as_string();
@@ -380,7 +380,7 @@ void check_certificate_request(const Value& spec, const FieldPath& at, FieldErro
   if (!subject) errors.invalid(at.field("request"), request, subject.error().message);
 }
 
-constexpr NamedCheckRule kRules[] = {
+constexpr NamedCheckRule kConfigRules[] = {
     {"core", "ConfigMap", check_config_map},
     {"core", "Secret", check_secret},
     {"core", "Event", check_event},
@@ -394,7 +394,7 @@ constexpr NamedCheckRule kRules[] = {
     {"rbac", "PolicyRule", check_policy_rule},
     {"rbac", "Role", check_role},
     {"rbac", "RoleRef", check_role_ref},
-    {"rbac", "Subject", check_subject},
+    {"rbac", "Subject", check_rbac_subject},
     {"scheduling", "PriorityClass", check_priority_class},
 };
 
@@ -406,7 +406,7 @@ bool is_quota_resource(std::string_view name) {
 }
 
 std::span<const NamedCheckRule> config_rules() {
-  return kRules;
+  return kConfigRules;
 }
 
 }  // namespace minik::control

@@ -253,7 +253,7 @@ bool may_overcommit(std::string_view name) {
   return native && !name.starts_with("hugepages-");
 }
 
-void check_amounts(const Value& amounts, const FieldPath& at, FieldErrors& errors) {
+void check_container_amounts(const Value& amounts, const FieldPath& at, FieldErrors& errors) {
   for (const auto& [key, amount] : amounts.entries()) {
     const std::string_view name = key.text();
     const FieldPath here = at.key(name);
@@ -310,7 +310,7 @@ void check_restarts(const Value& container, const FieldPath& at, FieldErrors& er
   }
 }
 
-constexpr NamedCheckRule kRules[] = {
+constexpr NamedCheckRule kContainerRules[] = {
     {"core", "HTTPGetAction", check_http_get},
     {"core", "TCPSocketAction", check_tcp_socket},
     {"core", "GRPCAction", check_grpc},
@@ -324,7 +324,7 @@ constexpr NamedCheckRule kRules[] = {
 }  // namespace
 
 std::span<const NamedCheckRule> container_rules() {
-  return kRules;
+  return kContainerRules;
 }
 
 void check_container_resource(std::string_view name, const FieldPath& at, FieldErrors& errors) {
@@ -339,8 +339,8 @@ void check_resources(const Value& resources, const FieldPath& at, FieldErrors& e
   const Value& requests = resources[keys::kRequests];
   const FieldPath limits_at = at.field("limits");
   const FieldPath requests_at = at.field("requests");
-  check_amounts(limits, limits_at, errors);
-  check_amounts(requests, requests_at, errors);
+  check_container_amounts(limits, limits_at, errors);
+  check_container_amounts(requests, requests_at, errors);
   for (const auto& [name, amount] : requests.entries()) {
     const Value& limit = limits[name];
     const bool exact = !may_overcommit(name.text());

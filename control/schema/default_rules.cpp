@@ -360,7 +360,7 @@ struct Rule {
   CompleteRule complete;
 };
 
-constexpr Rule kRules[] = {
+constexpr Rule kDefaultRules[] = {
     {"core", "Container", complete_container},
     {"core", "LimitRangeItem", complete_limit_range_item},
     {"core", "EphemeralContainer", complete_container},
@@ -391,8 +391,8 @@ constexpr Rule kRules[] = {
 
 CompleteRule complete_rule(std::string_view package, std::string_view type) {
   const auto found = std::ranges::find_if(
-      kRules, [&](const Rule& rule) { return rule.package == package && rule.type == type; });
-  return found == std::end(kRules) ? nullptr : found->complete;
+      kDefaultRules, [&](const Rule& rule) { return rule.package == package && rule.type == type; });
+  return found == std::end(kDefaultRules) ? nullptr : found->complete;
 }
 
 }  // namespace minik::control

@@ -121,7 +121,7 @@ void check_endpoint_slice(const Value& slice, const FieldPath& at, FieldErrors& 
   check_slice_ports(slice[keys::kPorts], ports, errors);
 }
 
-constexpr NamedCheckRule kRules[] = {
+constexpr NamedCheckRule kEndpointRules[] = {
     {"core", "EndpointAddress", check_endpoint_address},
     {"core", "EndpointSubset", check_endpoint_subset},
     {"discovery", "EndpointSlice", check_endpoint_slice},
@@ -130,7 +130,7 @@ constexpr NamedCheckRule kRules[] = {
 }  // namespace
 
 std::span<const NamedCheckRule> endpoint_rules() {
-  return kRules;
+  return kEndpointRules;
 }
 
 }  // namespace minik::control

@@ -92,7 +92,7 @@ void check_account(const Value& account, const FieldPath& at, FieldErrors& error
 }
 
 // A subject has the member that its kind names, and no other.
-void check_subject(const Value& subject, const FieldPath& at, FieldErrors& errors) {
+void check_flow_subject(const Value& subject, const FieldPath& at, FieldErrors& errors) {
   constexpr std::pair<std::string_view, std::string_view> kMembers[] = {
       {"ServiceAccount", "serviceAccount"}, {"User", "user"}, {"Group", "group"}};
   static constexpr std::string_view kKinds[] = {"Group", "ServiceAccount", "User"};
@@ -217,10 +217,10 @@ void check_queuing(const Value& queuing, const FieldPath& at, FieldErrors& error
   }
 }
 
-constexpr NamedCheckRule kRules[] = {
+constexpr NamedCheckRule kFlowControlRules[] = {
     {"flowcontrol", "FlowSchema", check_flow_schema},
     {"flowcontrol", "PolicyRulesWithSubjects", check_schema_rule},
-    {"flowcontrol", "Subject", check_subject},
+    {"flowcontrol", "Subject", check_flow_subject},
     {"flowcontrol", "ResourcePolicyRule", check_resource_rule},
     {"flowcontrol", "NonResourcePolicyRule", check_url_rule},
     {"flowcontrol", "PriorityLevelConfiguration", check_level},
@@ -233,7 +233,7 @@ constexpr NamedCheckRule kRules[] = {
 }  // namespace
 
 std::span<const NamedCheckRule> flow_control_rules() {
-  return kRules;
+  return kFlowControlRules;
 }
 
 }  // namespace minik::control

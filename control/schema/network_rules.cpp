@@ -246,7 +246,7 @@ void check_ingress_spec(const Value& spec, const FieldPath& at, FieldErrors& err
   }
 }
 
-constexpr NamedCheckRule kRules[] = {
+constexpr NamedCheckRule kNetworkRules[] = {
     {"core", "ServiceSpec", check_service_spec},
     {"networking", "IngressBackend", check_ingress_backend},
     {"networking", "HTTPIngressPath", check_ingress_path},
@@ -258,7 +258,7 @@ constexpr NamedCheckRule kRules[] = {
 }  // namespace
 
 std::span<const NamedCheckRule> network_rules() {
-  return kRules;
+  return kNetworkRules;
 }
 
 }  // namespace minik::control

@@ -128,7 +128,7 @@ void check_template(const Value& pod_template, const FieldPath& at, FieldErrors&
     errors.forbidden(at.field("spec.ephemeralContainers"), "ephemeral containers not allowed in pod template");
 }
 
-constexpr NamedCheckRule kRules[] = {
+constexpr NamedCheckRule kPodPartRules[] = {
     {"core", "PodSecurityContext", check_pod_security_context},
     {"core", "SeccompProfile", check_seccomp_profile},
     {"core", "AppArmorProfile", check_apparmor_profile},
@@ -167,7 +167,7 @@ void check_id(const Value& id, const FieldPath& at, FieldErrors& errors) {
 }
 
 std::span<const NamedCheckRule> pod_part_rules() {
-  return kRules;
+  return kPodPartRules;
 }
 
 }  // namespace minik::control

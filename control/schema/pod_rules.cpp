@@ -369,7 +369,7 @@ void check_pod_template(const Value& pod_template, const FieldPath& at, FieldErr
   check_mounts(pod_template.at({keys::kTemplate, keys::kSpec}), at.field("template.spec"), errors);
 }
 
-constexpr NamedCheckRule kRules[] = {
+constexpr NamedCheckRule kPodRules[] = {
     {"core", "Pod", check_pod},
     {"core", "PodTemplate", check_pod_template},
     {"core", "PodSpec", check_pod_spec},
@@ -394,7 +394,7 @@ void check_mounts(const Value& pod_spec, const FieldPath& at, FieldErrors& error
 }
 
 std::span<const NamedCheckRule> pod_rules() {
-  return kRules;
+  return kPodRules;
 }
 
 }  // namespace minik::control

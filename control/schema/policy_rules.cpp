@@ -199,7 +199,7 @@ void check_ingress_class_spec(const Value& spec, const FieldPath& at, FieldError
   }
 }
 
-constexpr NamedCheckRule kRules[] = {
+constexpr NamedCheckRule kPolicyRules[] = {
     {"core", "LimitRangeSpec", check_limit_range},
     {"core", "LimitRangeItem", check_limit_range_item},
     {"networking", "IPBlock", check_ip_block},
@@ -214,7 +214,7 @@ constexpr NamedCheckRule kRules[] = {
 }  // namespace
 
 std::span<const NamedCheckRule> policy_rules() {
-  return kRules;
+  return kPolicyRules;
 }
 
 }  // namespace minik::control

@@ -159,7 +159,7 @@ void check_storage_capacity(const Value& object, const FieldPath& at, FieldError
   if (Quantity::of_value(capacity).negative()) errors.invalid(at.field("capacity"), capacity, "must be greater than or equal to 0");
 }
 
-constexpr NamedCheckRule kRules[] = {
+constexpr NamedCheckRule kStorageRules[] = {
     {"storage", "StorageClass", check_storage_class},
     {"storage", "VolumeAttributesClass", check_attributes_class},
     {"storage", "CSIDriverSpec", check_driver_spec},
@@ -179,7 +179,7 @@ void check_driver_name(const Value& name, const FieldPath& at, FieldErrors& erro
 }
 
 std::span<const NamedCheckRule> storage_rules() {
-  return kRules;
+  return kStorageRules;
 }
 
 }  // namespace minik::control

@@ -368,7 +368,7 @@ void priority_level_cells(const Value& object, WallTime now, Cells& cells) {
   cells.emplace_back(object_age(object, now));
 }
 
-constexpr TableLayout kLayouts[] = {
+constexpr TableLayout kClusterLayouts[] = {
     {kinds::kFlowschemas, kFlowSchema, flow_schema_cells},
     {kinds::kPrioritylevelconfigurations, kPriorityLevel, priority_level_cells},
     {kinds::kApiservices, kApiService, api_service_cells},
@@ -397,7 +397,7 @@ constexpr TableLayout kLayouts[] = {
 }  // namespace
 
 std::span<const TableLayout> cluster_layouts() {
-  return kLayouts;
+  return kClusterLayouts;
 }
 
 }  // namespace minik::control

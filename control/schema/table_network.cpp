@@ -173,7 +173,7 @@ void address_cells(const Value& object, WallTime, Cells& cells) {
   cells.emplace_back(parent ? cat(text, "/", parent.name()) : "<none>");
 }
 
-constexpr TableLayout kLayouts[] = {
+constexpr TableLayout kNetworkLayouts[] = {
     {kinds::kServicecidrs, kServiceRange, service_range_cells},
     {kinds::kIpaddresses, kAddress, address_cells},
     {kinds::kServices, kService, service_cells},
@@ -187,7 +187,7 @@ constexpr TableLayout kLayouts[] = {
 }  // namespace
 
 std::span<const TableLayout> network_layouts() {
-  return kLayouts;
+  return kNetworkLayouts;
 }
 
 }  // namespace minik::control

@@ -161,7 +161,7 @@ void attachment_cells(const Value& object, WallTime now, Cells& cells) {
   cells.emplace_back(object_age(object, now));
 }
 
-constexpr TableLayout kLayouts[] = {
+constexpr TableLayout kStorageLayouts[] = {
     {kinds::kPersistentvolumes, kVolume, volume_cells},
     {kinds::kPersistentvolumeclaims, kClaim, claim_cells},
     {kinds::kStorageclasses, kStorageClass, storage_class_cells},
@@ -175,7 +175,7 @@ constexpr TableLayout kLayouts[] = {
 }  // namespace
 
 std::span<const TableLayout> storage_layouts() {
-  return kLayouts;
+  return kStorageLayouts;
 }
 
 }  // namespace minik::control

@@ -290,7 +290,7 @@ void revision_cells(const Value& object, WallTime now, Cells& cells) {
   cells.emplace_back(object_age(object, now));
 }
 
-constexpr TableLayout kLayouts[] = {
+constexpr TableLayout kWorkloadLayouts[] = {
     {kinds::kPods, kPod, pod_cells},
     {kinds::kPodtemplates, kPodTemplate, pod_template_cells},
     {kinds::kDeployments, kDeployment, deployment_cells},
@@ -308,7 +308,7 @@ constexpr TableLayout kLayouts[] = {
 }  // namespace
 
 std::span<const TableLayout> workload_layouts() {
-  return kLayouts;
+  return kWorkloadLayouts;
 }
 
 }  // namespace minik::control

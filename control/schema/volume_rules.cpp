@@ -74,8 +74,8 @@ void check_ephemeral(const Value& source, const FieldPath& at, FieldErrors& erro
 
 // Fields of the pod as files: fewer than as variables, for a file does not know its container.
 void check_downward_item(const Value& item, const FieldPath& at, FieldErrors& errors) {
-  static constexpr std::string_view kFields[] = {"metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace",
-                                                 "metadata.uid"};
+  static constexpr std::string_view kDownwardFields[] = {"metadata.annotations", "metadata.labels", "metadata.name",
+                                                         "metadata.namespace", "metadata.uid"};
   const FieldPath path = at.field("path"), mode = at.field("mode"), resource = at.field("resourceFieldRef");
   check_local_path(item[keys::kPath], path, errors);
   check_mode(item[keys::kMode], mode, errors);
@@ -86,8 +86,8 @@ void check_downward_item(const Value& item, const FieldPath& at, FieldErrors& er
     const Value& name = field[keys::kFieldPath];
     const std::string_view text = name.as_string();
     const bool one_of_many = (text.starts_with("metadata.labels['") || text.starts_with("metadata.annotations['")) && text.ends_with("']");
-    if (!text.empty() && !one_of_many && std::ranges::find(kFields, text) == std::end(kFields))
-      errors.not_supported(at.field("fieldRef.fieldPath"), name, kFields);
+    if (!text.empty() && !one_of_many && std::ranges::find(kDownwardFields, text) == std::end(kDownwardFields))
+      errors.not_supported(at.field("fieldRef.fieldPath"), name, kDownwardFields);
   } else if (amount.has_value()) {
     if (amount[keys::kContainerName].as_string().empty()) errors.required(resource.field("containerName"));
     check_resource_reference(amount, resource, errors);
@@ -252,7 +252,7 @@ void check_fibre_channel(const Value& source, const FieldPath& at, FieldErrors& 
   }
 }
 
-constexpr NamedCheckRule kRules[] = {
+constexpr NamedCheckRule kVolumeRules[] = {
     {"core", "Volume", check_volume},
     {"core", "KeyToPath", check_key_to_path},
     {"core", "SecretVolumeSource", check_secret_volume},
@@ -274,7 +274,7 @@ constexpr NamedCheckRule kRules[] = {
 }  // namespace
 
 std::span<const NamedCheckRule> volume_rules() {
-  return kRules;
+  return kVolumeRules;
 }
 
 }  // namespace minik::control

@@ -346,9 +346,9 @@ void check_metric(const Value& metric, const FieldPath& at, FieldErrors& errors)
 }
 
 void check_metric_target(const Value& target, const FieldPath& at, FieldErrors& errors) {
-  constexpr std::string_view kTypes[] = {"Utilization", "Value", "AverageValue"};
+  constexpr std::string_view kTargetTypes[] = {"Utilization", "Value", "AverageValue"};
   const Value& type = target[keys::kType];
-  if (!type.as_string().empty() && std::ranges::find(kTypes, type.as_string()) == std::end(kTypes))
+  if (!type.as_string().empty() && std::ranges::find(kTargetTypes, type.as_string()) == std::end(kTargetTypes))
     errors.invalid(at.field("type"), type, "must be either Utilization, Value, or AverageValue");
   for (const auto* name : {"value", "averageValue"}) {
     const Value& amount = target.get(name);
@@ -444,7 +444,7 @@ void check_controller_revision(const Value& object, const FieldPath& at, FieldEr
   check_not_negative(object["revision"], revision, errors);
 }
 
-constexpr NamedCheckRule kRules[] = {
+constexpr NamedCheckRule kWorkloadRules[] = {
     {"apps", "ControllerRevision", check_controller_revision},
     {"apps", "DeploymentSpec", check_deployment_spec},
     {"apps", "DeploymentStrategy", check_deployment_strategy},
@@ -475,7 +475,7 @@ constexpr NamedCheckRule kRules[] = {
 }  // namespace
 
 std::span<const NamedCheckRule> workload_rules() {
-  return kRules;
+  return kWorkloadRules;
 }
 
 }  // namespace minik::control

@@ -2,13 +2,12 @@
 
 #include "control/object/json.h"
 #include "minik/net/exec_channels.h"
+#include "minik/net/websocket.h"
 
 namespace minik {
 namespace {
 
 enum Channel : uint8_t { kStdin = 0, kStdout = 1, kStderr = 2, kError = 3, kResize = 4 };
-constexpr uint16_t kNormalClosure = 1000;
-constexpr uint16_t kProtocolError = 1002;
 
 class WebSocketExec final : public ExecChannels,
                             public std::enable_shared_from_this<WebSocketExec> {
@@ -44,7 +43,7 @@ class WebSocketExec final : public ExecChannels,
     const std::string text =
         protocol_.has_status ? control::to_json(status) : plain_error_text(status);
     if (!text.empty()) put(kError, text);
-    connection_->close(kNormalClosure, {});
+    connection_->close(kWebSocketNormalClosure, {});
   }
   const std::shared_ptr<EventLoop>& loop() const override { return connection_->loop(); }
 
@@ -55,7 +54,7 @@ class WebSocketExec final : public ExecChannels,
 
   void received(std::string_view text) {
     const auto message = parse_channel_message(protocol_, text);
-    if (!message) return connection_->close(kProtocolError, "not a channel message");
+    if (!message) return connection_->close(kWebSocketProtocolError, "not a channel message");
     const auto events = events_;
     if (!events) return;
     if (message->channel == kStdin && options_.stdin_open) {

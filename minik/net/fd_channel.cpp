@@ -12,10 +12,6 @@
 namespace minik {
 namespace {
 
-bool would_block() {
-  return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
-}
-
 // write(2) on a closed pipe or socket raises SIGPIPE. Sockets can be asked not to; for pipes the
 // signal must be blocked in the thread, as IoThreads block all signals in theirs.
 ssize_t write_quietly(int fd, std::string_view bytes) {
@@ -25,6 +21,10 @@ ssize_t write_quietly(int fd, std::string_view bytes) {
 }
 
 }  // namespace
+
+bool would_block() {
+  return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+}
 
 bool set_nonblocking(int fd) {
   const int flags = fcntl(fd, F_GETFL);

@@ -61,6 +61,8 @@ class FdChannel : public std::enable_shared_from_this<FdChannel> {
   bool write_ended_ = false;
 };
 
+// Whether errno says of a read or a write that failed no more than that it is to be tried again.
+bool would_block();
 // False for a descriptor that is not open.
 bool set_nonblocking(int fd);
 

@@ -19,7 +19,6 @@ using End = SpdySession::End;
 
 constexpr const char* kTunnelProtocol = "SPDY/3.1+portforward.k8s.io";
 constexpr size_t kChannelPortsMax = 100;
-constexpr uint16_t kProtocolError = 1002;
 // A pair of streams of which one never comes is a broken client.
 constexpr Duration kPairTimeout = seconds(30);
 
@@ -303,7 +302,7 @@ class ChannelForward : public std::enable_shared_from_this<ChannelForward> {
   void received(std::string_view text) {
     const auto message = parse_channel_message(protocol_, text);
     if (!message || message->channel / 2u >= forwards_.size()) {
-      return connection_->close(kProtocolError, "no such channel");
+      return connection_->close(kWebSocketProtocolError, "no such channel");
     }
     if (message->channel % 2 != 0) return;
     Forward& forward = forwards_[message->channel / 2u];
@@ -316,7 +315,7 @@ class ChannelForward : public std::enable_shared_from_this<ChannelForward> {
       forward.early += message->payload;
       waiting = 0;
       if (forward.early.size() > kWebSocketMessageBytesMax) {
-        return connection_->close(kProtocolError, "too much before the port is connected");
+        return connection_->close(kWebSocketProtocolError, "too much before the port is connected");
       }
     }
     if (waiting > kPumpBacklogBytesMax && !std::exchange(client_paused_, true)) {
@@ -343,7 +342,7 @@ class ChannelForward : public std::enable_shared_from_this<ChannelForward> {
     for (const Forward& forward : forwards_) {
       if (!forward.over) return;
     }
-    connection_->close(1000, {});
+    connection_->close(kWebSocketNormalClosure, {});
   }
   void closed() {
     is_closed_ = true;

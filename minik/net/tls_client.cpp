@@ -10,6 +10,7 @@
 
 #include "control/base/text.h"
 #include "minik/net/fd_channel.h"
+#include "minik/net/freer.h"
 #include "minik/net/limits.h"
 
 namespace minik {
@@ -21,17 +22,10 @@ Error unusable(std::string_view what) {
   return Error(ErrorCode::kInvalid, std::string(what));
 }
 
-struct BioFree {
-  void operator()(BIO* bio) const { BIO_free(bio); }
-};
-using BioPtr = std::unique_ptr<BIO, BioFree>;
+using BioPtr = std::unique_ptr<BIO, Freer<BIO_free>>;
+using X509Ptr = std::unique_ptr<X509, Freer<X509_free>>;
 
 BioPtr reader(const std::string& pem) { return BioPtr(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))); }
-
-struct X509Free {
-  void operator()(X509* certificate) const { X509_free(certificate); }
-};
-using X509Ptr = std::unique_ptr<X509, X509Free>;
 
 Status trust(SSL_CTX* context, const std::string& ca_pem) {
   if (ca_pem.empty()) {

@@ -16,13 +16,11 @@
 #include <utility>
 
 #include "control/base/text.h"
+#include "minik/net/fd_channel.h"
+#include "minik/net/freer.h"
 
 namespace minik {
 namespace {
-
-bool would_block() {
-  return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
-}
 
 // OpenSSL's own socket BIO writes with write(2), which raises SIGPIPE on a connection that the peer
 // has closed. This one sends without the signal, so that the library needs no process-wide setting.
@@ -66,19 +64,12 @@ Error openssl_error(std::string_view what) {
   return Error(ErrorCode::kInvalid, cat(what, ": ", std::string_view(text)));
 }
 
-struct BioFree {
-  void operator()(BIO* bio) const { BIO_free(bio); }
-};
-using BioPtr = std::unique_ptr<BIO, BioFree>;
+using BioPtr = std::unique_ptr<BIO, Freer<BIO_free>>;
+using X509Ptr = std::unique_ptr<X509, Freer<X509_free>>;
 
 BioPtr memory_bio(const std::string& text) {
   return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
 }
-
-struct X509Free {
-  void operator()(X509* certificate) const { X509_free(certificate); }
-};
-using X509Ptr = std::unique_ptr<X509, X509Free>;
 
 Status use_certificates(SSL_CTX* context, const TlsMaterial& material) {
   const BioPtr chain = memory_bio(material.certificate_pem);

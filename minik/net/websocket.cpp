@@ -10,9 +10,6 @@
 namespace minik {
 namespace {
 
-constexpr uint16_t kNormalClosure = 1000;
-constexpr uint16_t kProtocolError = 1002;
-constexpr uint16_t kMessageTooBig = 1009;
 constexpr size_t kControlPayloadMax = 125;
 
 bool is_control(WebSocketOpcode opcode) {
@@ -54,7 +51,7 @@ class Tunnel final : public ByteStream {
   size_t backlog() const override { return connection_->backlog(); }
   void pause_reading() override { connection_->pause_reading(); }
   void resume_reading() override { connection_->resume_reading(); }
-  void close() override { connection_->close(kNormalClosure, {}); }
+  void close() override { connection_->close(kWebSocketNormalClosure, {}); }
   const std::shared_ptr<EventLoop>& loop() const override { return connection_->loop(); }
 
  private:
@@ -86,11 +83,11 @@ WebSocketCodec::Step WebSocketCodec::read_head(std::string_view& bytes) {
   const uint8_t short_length = head_[1] & 0x7f;
   final_ = (head_[0] & 0x80) != 0;
   if ((head_[0] & 0x70) != 0 || !is_known(opcode) || masked != (peer_ == Peer::kClient)) {
-    return fail(kProtocolError);
+    return fail(kWebSocketProtocolError);
   }
   opcode_ = static_cast<WebSocketOpcode>(opcode);
   if (is_control(opcode_) && (!final_ || short_length > kControlPayloadMax)) {
-    return fail(kProtocolError);
+    return fail(kWebSocketProtocolError);
   }
   const size_t length_bytes = short_length == 126 ? 2 : short_length == 127 ? 8 : 0;
   const size_t head_bytes = 2 + length_bytes + (masked ? 4 : 0);
@@ -111,10 +108,10 @@ WebSocketCodec::Step WebSocketCodec::read_head(std::string_view& bytes) {
   }
   // A message starts with its kind and goes on with continuations, never otherwise.
   if ((opcode_ == WebSocketOpcode::kContinuation) != message_opcode_.has_value()) {
-    return fail(kProtocolError);
+    return fail(kWebSocketProtocolError);
   }
   if (!message_opcode_) message_opcode_ = opcode_;
-  if (payload_left_ > message_bytes_max_ - message_.size()) return fail(kMessageTooBig);
+  if (payload_left_ > message_bytes_max_ - message_.size()) return fail(kWebSocketMessageTooBig);
   return Step::kGoOn;
 }
 
@@ -244,7 +241,7 @@ bool WebSocketConnection::handle(const WebSocketCodec::Message& message) {
     case WebSocketOpcode::kPong:
       return true;
     case WebSocketOpcode::kClose:
-      close(kNormalClosure, {});
+      close(kWebSocketNormalClosure, {});
       return false;
     default:
       break;

@@ -39,6 +39,11 @@ enum class WebSocketOpcode : uint8_t {
   kPong = 10,
 };
 
+// Close codes (section 7.4.1).
+inline constexpr uint16_t kWebSocketNormalClosure = 1000;
+inline constexpr uint16_t kWebSocketProtocolError = 1002;
+inline constexpr uint16_t kWebSocketMessageTooBig = 1009;
+
 class WebSocketCodec {
  public:
   // Who sends what this codec reads: clients mask their frames, servers do not.

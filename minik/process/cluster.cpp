@@ -270,7 +270,7 @@ void Cluster::Parts::assemble() {
     // After a rename of the profile nobody will ever be that node.
     if (!kubelet || node != kubelet->node_name()) {
       executor.post([done = std::move(done), node] {
-        done(Error(ErrorCode::kNotFound, cat("node ", quoted(node), " is not here")));
+        done(Error(ErrorCode::kNotFound, cat("node ", minik::quoted(node), " is not here")));
       });
       return;
     }

@@ -45,8 +45,8 @@ Status probe_grpc(const control::GrpcProbe& probe, const std::string& address, D
     if (deadline.left_ms() <= pause) break;  // no other attempt has time
     deadline.pause(milliseconds(pause));
   }
-  return Error(ErrorCode::kTimeout, cat("timeout: failed to connect service ", quoted(authority), " within ", format_duration(timeout),
-                                        ": context deadline exceeded"));
+  return Error(ErrorCode::kTimeout, cat("timeout: failed to connect service ", minik::quoted(authority), " within ",
+                                        format_duration(timeout), ": context deadline exceeded"));
 }
 
 }  // namespace minik

@@ -33,9 +33,9 @@ Status prepare_host_path(const control::ContainerRuntime::HostPath& wanted) {
   const auto& [path, type, mode] = wanted;
   const auto kind = kind_of(path);
   if (type == control::ContainerRuntime::kLocalVolume) {
-    return kind ? Status() : Error(ErrorCode::kNotFound, cat("path ", quoted(path), " does not exist"));
+    return kind ? Status() : Error(ErrorCode::kNotFound, cat("path ", minik::quoted(path), " does not exist"));
   }
-  const auto is_a = [&](bool right, std::string_view what) {
+  const auto is_a = [&, &path = path](bool right, std::string_view what) {
     return right ? Status() : Error(ErrorCode::kInvalid, cat("hostPath type check failed: ", path, " is not a ", what));
   };
   if (type == "DirectoryOrCreate" && !kind) {

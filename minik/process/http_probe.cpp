@@ -73,7 +73,7 @@ class ProbeHeaders {
     for (const auto& [name, value] : probe.headers) {
       // A line break would begin another header, or another request.
       if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
-        return Error(ErrorCode::kInvalid, cat("net/http: invalid header field value for ", quoted(name)));
+        return Error(ErrorCode::kInvalid, cat("net/http: invalid header field value for ", minik::quoted(name)));
       }
       if (equal_ignoring_case(name, "Host")) {
         headers.host_ = value;
@@ -135,7 +135,7 @@ Result<Exchange> exchange(const Url& url, const ProbeHeaders& headers, const Dea
     if (reader.state() == State::kFailed && bytes->empty()) return Error(ErrorCode::kServiceUnavailable, in_body ? "unexpected EOF" : "EOF");
     if (reader.state() == State::kFailed) {
       return Error(ErrorCode::kServiceUnavailable, cat("net/http: HTTP/1.x transport connection broken: malformed HTTP response ",
-                                                       quoted(as_utf8(pending.substr(0, 64)))));
+                                                       minik::quoted(as_utf8(pending.substr(0, 64)))));
     }
     in_body = reader.state() == State::kBody;
   }
@@ -158,7 +158,9 @@ Result<control::HttpAnswer> probe_http(const control::HttpProbe& probe, const st
   const auto failed = [&](const std::string& at, const Error& error) {
     const bool late = deadline.left_ms() == 0 && error.message.find("Client.Timeout") == std::string::npos;
     return Error(late ? ErrorCode::kTimeout : error.code,
-                 cat("Get ", quoted(at), ": ", late ? "context deadline exceeded (Client.Timeout exceeded while awaiting headers)" : error.message));
+                 cat("Get ", minik::quoted(at), ": ",
+                     late ? "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+                          : error.message));
   };
   auto headers = ProbeHeaders::of(probe);
   if (!headers) return failed(text_of(url), headers.error());
@@ -170,7 +172,8 @@ Result<control::HttpAnswer> probe_http(const control::HttpProbe& probe, const st
     // Where another host would have to be asked, that there is an answer is enough.
     if (!next || next->host != named) return std::move(got->answer);
     if (redirects + 1 >= kRedirectsMax)
-      return Error(ErrorCode::kServiceUnavailable, cat("Get ", quoted(got->location), ": stopped after 10 redirects"));
+      return Error(ErrorCode::kServiceUnavailable,
+                   cat("Get ", minik::quoted(got->location), ": stopped after 10 redirects"));
     if (got->location.find("//") != std::string::npos) headers->forget_host();
     url = *next;
   }

@@ -10,14 +10,15 @@
 
 #include "control/base/text.h"
 #include "control/base/utf8.h"
+#include "minik/net/freer.h"
 
 namespace minik {
 
 namespace {
 
-using KeyPtr = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
-using CertificatePtr = std::unique_ptr<X509, decltype(&X509_free)>;
-using KeyInfoPtr = std::unique_ptr<PKCS8_PRIV_KEY_INFO, decltype(&PKCS8_PRIV_KEY_INFO_free)>;
+using KeyPtr = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
+using CertificatePtr = std::unique_ptr<X509, Freer<X509_free>>;
+using KeyInfoPtr = std::unique_ptr<PKCS8_PRIV_KEY_INFO, Freer<PKCS8_PRIV_KEY_INFO_free>>;
 
 constexpr size_t kDerBytesMax = 64 * 1024;
 
@@ -80,21 +81,21 @@ const unsigned char* bytes_of(const std::string& der) { return reinterpret_cast<
 
 // PKCS #1, PKCS #8 or SEC 1, whatever the block calls itself.
 KeyPtr read_key(const std::string& der) {
-  KeyPtr none(nullptr, EVP_PKEY_free);
+  KeyPtr none;
   if (der.size() > kDerBytesMax) return none;
   const auto length = static_cast<long>(der.size());
   const unsigned char* at = bytes_of(der);
-  if (const KeyInfoPtr info{d2i_PKCS8_PRIV_KEY_INFO(nullptr, &at, length), PKCS8_PRIV_KEY_INFO_free}) {
+  if (const KeyInfoPtr info{d2i_PKCS8_PRIV_KEY_INFO(nullptr, &at, length)}) {
     const ASN1_OBJECT* algorithm = nullptr;
     PKCS8_pkey_get0(&algorithm, nullptr, nullptr, nullptr, info.get());
     const int kind = OBJ_obj2nid(algorithm);
     // Of others the public half would have to be computed, with numbers of any size.
     if (kind != NID_rsaEncryption && kind != NID_X9_62_id_ecPublicKey && kind != NID_ED25519) return none;
-    return {EVP_PKCS82PKEY(info.get()), EVP_PKEY_free};
+    return KeyPtr(EVP_PKCS82PKEY(info.get()));
   }
   for (const int kind : {EVP_PKEY_RSA, EVP_PKEY_EC}) {
     at = bytes_of(der);
-    if (EVP_PKEY* key = d2i_PrivateKey(kind, nullptr, &at, length)) return {key, EVP_PKEY_free};
+    if (EVP_PKEY* key = d2i_PrivateKey(kind, nullptr, &at, length)) return KeyPtr(key);
   }
   return none;
 }
@@ -110,8 +111,9 @@ std::string key_pair_problem(std::string_view certificate_pem, std::string_view 
   if (!key_block) return none_found(skipped, false);
   const unsigned char* at = bytes_of(*certificate_block);
   const CertificatePtr certificate(
-      certificate_block->size() > kDerBytesMax ? nullptr : d2i_X509(nullptr, &at, static_cast<long>(certificate_block->size())),
-      X509_free);
+      certificate_block->size() > kDerBytesMax
+          ? nullptr
+          : d2i_X509(nullptr, &at, static_cast<long>(certificate_block->size())));
   if (!certificate) return "x509: malformed certificate";
   const KeyPtr key = read_key(*key_block);
   if (!key) return "tls: failed to parse private key";

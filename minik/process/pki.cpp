@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "control/base/text.h"
+#include "minik/net/freer.h"
 #include "minik/process/private_file.h"
 
 namespace minik {
@@ -23,13 +24,6 @@ constexpr Duration kRenewBefore = hours(24 * 30);
 // Clients whose clock is a little behind must not find the certificate "not yet valid".
 constexpr Duration kBackdate = hours(1);
 
-template <auto Free>
-struct Freer {
-  template <typename T>
-  void operator()(T* pointer) const {
-    Free(pointer);
-  }
-};
 using KeyPtr = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
 using CertificatePtr = std::unique_ptr<X509, Freer<X509_free>>;
 using ExtensionPtr = std::unique_ptr<X509_EXTENSION, Freer<X509_EXTENSION_free>>;

@@ -40,7 +40,7 @@ bool Profile::exists() const {
 Result<Profile> Profile::open(const std::string& name) {
   if (!valid_name(name)) {
     return Error(ErrorCode::kBadRequest,
-                 cat("profile name ", quoted(name),
+                 cat("profile name ", minik::quoted(name),
                      " must be lower-case letters, digits and '-', at most 32"));
   }
   Profile profile;

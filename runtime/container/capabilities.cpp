@@ -13,7 +13,7 @@ namespace minik::runtime {
 
 namespace {
 
-constexpr const char* kDefault[] = {
+constexpr const char* kDefaultCapabilities[] = {
     "CAP_CHOWN",  "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER",          "CAP_MKNOD",
     "CAP_NET_RAW", "CAP_SETGID",      "CAP_SETUID", "CAP_SETFCAP",         "CAP_SETPCAP",
     "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL", "CAP_AUDIT_WRITE"};
@@ -63,7 +63,7 @@ int number_of(const std::string& name) {
 Result<std::vector<std::string>> capability_set(const std::vector<std::string>& add,
                                                 const std::vector<std::string>& drop, bool privileged) {
   if (privileged) return own_names();
-  std::vector<std::string> set(std::begin(kDefault), std::end(kDefault));
+  std::vector<std::string> set(std::begin(kDefaultCapabilities), std::end(kDefaultCapabilities));
   const auto is_all = [](const std::string& name) { return full_name(name) == "CAP_ALL"; };
   if (std::ranges::any_of(drop, is_all)) set.clear();
   if (std::ranges::any_of(add, is_all)) set = own_names();
@@ -71,7 +71,7 @@ Result<std::vector<std::string>> capability_set(const std::vector<std::string>& 
   for (const auto& name : add) {
     if (is_all(name)) continue;
     const std::string full = full_name(name);
-    if (number_of(full) < 0) return Error(ErrorCode::kInvalid, cat("unknown capability ", quoted(name)));
+    if (number_of(full) < 0) return Error(ErrorCode::kInvalid, cat("unknown capability ", minik::quoted(name)));
     if (std::ranges::find(set, full) == set.end()) set.push_back(full);
   }
   return set;

@@ -14,7 +14,7 @@ namespace minik::runtime {
 namespace {
 
 constexpr int64_t kAny = DeviceRule::kAny;
-constexpr DeviceRule kDefault[] = {
+constexpr DeviceRule kDefaultDevices[] = {
     {'c', kAny, kAny, true, false},
     {'b', kAny, kAny, true, false},
     {'c', 1, 3, true, true},     // null
@@ -48,7 +48,7 @@ uint64_t address(const void* pointer) { return reinterpret_cast<uint64_t>(pointe
 
 }  // namespace
 
-std::span<const DeviceRule> default_device_rules() { return kDefault; }
+std::span<const DeviceRule> default_device_rules() { return kDefaultDevices; }
 
 std::string device_line(const DeviceRule& rule) {
   const auto number = [](int64_t n) { return n == kAny ? std::string("*") : cat(n); };

@@ -368,8 +368,8 @@ Result<ContainerInfo> Engine::start_container(const std::string& id) {
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
   posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, handshake[1], 3);
-  posix_spawn_file_actions_addclosefrom_np(&actions, 4);
+  posix_spawn_file_actions_adddup2(&actions, handshake[1], kHandshakeFd);
+  posix_spawn_file_actions_addclosefrom_np(&actions, kHandshakeFd + 1);
   const std::string directory = container_directory(id);
   std::string program = "minik", argument = "container-shim";
   char* argv[] = {program.data(), argument.data(), const_cast<char*>(directory.c_str()), nullptr};

@@ -20,6 +20,7 @@
 #include "runtime/container/cgroup.h"
 #include "runtime/container/codec.h"
 #include "runtime/container/files.h"
+#include "runtime/container/program.h"
 #include "runtime/container/sandbox_namespaces.h"
 #include "runtime/container/seccomp.h"
 
@@ -29,8 +30,7 @@ namespace minik::runtime {
 
 namespace {
 
-constexpr int kHandshake = 3;
-constexpr std::string_view kArgument = "pod-pause";
+constexpr std::string_view kPauseArgument = "pod-pause";
 constexpr unsigned int kNobody = 65535;  // as the pause image of Kubernetes has it
 constexpr int64_t kProcessesWhileMade = 16;  // two, and the dead whom nobody has buried yet
 constexpr int kOomScore = -998;          // the last of a pod, as Kubernetes sets it
@@ -40,7 +40,7 @@ std::string pid_file(const std::string& directory) { return directory + "/pause"
 
 [[noreturn]] void fail(const Error& error) {
   const std::string answer = std::move(Writer().put(int64_t{0}).put(error.message)).take();
-  (void)!write(kHandshake, answer.data(), answer.size());
+  (void)!write(kHandshakeFd, answer.data(), answer.size());
   _exit(1);
 }
 
@@ -55,7 +55,7 @@ Status become_pause(const std::string& directory, int program) {
   const std::string root = directory + "/root";
   MINIK_TRY(make_directories(root));
   if (mount("tmpfs", root.c_str(), "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,mode=0555") != 0) return error_from_errno(errno, "mount an empty root");
-  std::string name = "pause", argument(kArgument), stage = "stay", root_argument = root;
+  std::string name = "pause", argument(kPauseArgument), stage = "stay", root_argument = root;
   char* argv[] = {name.data(), argument.data(), stage.data(), root_argument.data(), pid, nullptr};
   char* nothing[] = {nullptr};
   execveat(program, "", argv, nothing, AT_EMPTY_PATH);
@@ -111,14 +111,14 @@ Status let_go(const char* root) {
   signal(SIGCHLD, SIG_IGN);
   if (const auto status = let_go(root.c_str()); !status.ok()) fail(status.error());
   const std::string answer = std::move(Writer().put(parse_int64(pid).value_or(0)).put(std::string_view())).take();
-  (void)!write(kHandshake, answer.data(), answer.size());
+  (void)!write(kHandshakeFd, answer.data(), answer.size());
   close_range(0, ~0u, 0);
   while (true) pause();
 }
 
 }  // namespace
 
-bool is_pause_invocation(int argc, char** argv) { return argc == 5 && argv[1] == kArgument; }
+bool is_pause_invocation(int argc, char** argv) { return argc == 5 && argv[1] == kPauseArgument; }
 
 int pause_main(int argc, char** argv) {
   if (std::string_view(argv[2]) == "stay") stay(argc, argv);
@@ -132,9 +132,10 @@ Status start_pause(const std::string& directory, const std::string& cgroup, cons
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   for (int fd = 0; fd < 3; ++fd) posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
-  posix_spawn_file_actions_adddup2(&actions, handshake[1], kHandshake);
-  posix_spawn_file_actions_addclosefrom_np(&actions, kHandshake + 1);
-  std::string program = "minik", argument(kArgument), stage = "make", directory_argument = directory, cgroup_argument = cgroup;
+  posix_spawn_file_actions_adddup2(&actions, handshake[1], kHandshakeFd);
+  posix_spawn_file_actions_addclosefrom_np(&actions, kHandshakeFd + 1);
+  std::string program = "minik", argument(kPauseArgument), stage = "make";
+  std::string directory_argument = directory, cgroup_argument = cgroup;
   char* argv[] = {program.data(), argument.data(), stage.data(), directory_argument.data(), cgroup_argument.data(), nullptr};
   pid_t spawned = 0;
   const int result = posix_spawn(&spawned, own.path().c_str(), &actions, nullptr, argv, environ);

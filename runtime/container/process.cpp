@@ -39,7 +39,7 @@ bool executable(const std::string& path) {
 
 Result<std::string> find_program(const std::string& name, const std::vector<std::string>& env) {
   const auto fail = [&](std::string_view why) {
-    return Error(ErrorCode::kNotFound, cat("exec: ", quoted(name), ": ", why));
+    return Error(ErrorCode::kNotFound, cat("exec: ", minik::quoted(name), ": ", why));
   };
   if (name.find('/') != std::string::npos) {
     struct stat info {};
@@ -146,7 +146,7 @@ Error execute(const ContainerSpec& spec, const std::vector<std::string>& args, s
   const std::string cwd = spec.cwd.empty() ? "/" : spec.cwd;
   if (chdir(cwd.c_str()) != 0) {
     (void)make_directories(cwd).ok();  // an image's working directory is made when it is missing
-    if (chdir(cwd.c_str()) != 0) return error_from_errno(errno, cat("chdir to cwd (", quoted(cwd), ")"));
+    if (chdir(cwd.c_str()) != 0) return error_from_errno(errno, cat("chdir to cwd (", minik::quoted(cwd), ")"));
   }
   give_stdio(identity->uid);
   umask(022);

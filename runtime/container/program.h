@@ -11,6 +11,9 @@
 
 namespace minik::runtime {
 
+// The descriptor on which a shim or a pause process says once how its start went.
+inline constexpr int kHandshakeFd = 3;
+
 class OwnProgram {
  public:
   // Fails where the kernel has no mount_setattr, and where the file has been replaced since this process was started.

@@ -123,7 +123,7 @@ Status add_rule(scmp_filter_ctx filter, const SeccompRule& rule) {
     } else {
       result = add(all.data(), all.size());
     }
-    if (result != 0) return error_from_errno(-result, cat("seccomp profile: rule for ", quoted(name)));
+    if (result != 0) return error_from_errno(-result, cat("seccomp profile: rule for ", minik::quoted(name)));
   }
   return {};
 }

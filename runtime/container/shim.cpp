@@ -30,6 +30,7 @@
 #include "runtime/container/log_writer.h"
 #include "runtime/container/output_relay.h"
 #include "runtime/container/process.h"
+#include "runtime/container/program.h"
 #include "runtime/container/root_filesystem.h"
 #include "runtime/container/sandbox_namespaces.h"
 #include "runtime/container/shim_protocol.h"
@@ -40,8 +41,7 @@ namespace minik::runtime {
 
 namespace {
 
-constexpr int kHandshake = 3;
-constexpr std::string_view kArgument = "container-shim";
+constexpr std::string_view kShimArgument = "container-shim";
 
 std::string message_of(ShimMessage kind) { return std::move(Writer().put(static_cast<int64_t>(kind))).take(); }
 std::string message_of(ShimMessage kind, int64_t number) {
@@ -92,8 +92,8 @@ class Shim {
     auto started = start();
     std::string answer = started.ok() ? message_of(ShimMessage::kStarted, int64_t{child_})
                                       : message_of(ShimMessage::kError, started.error().message);
-    (void)!write(kHandshake, answer.data(), answer.size());
-    close(kHandshake);
+    (void)!write(kHandshakeFd, answer.data(), answer.size());
+    close(kHandshakeFd);
     if (!started.ok()) return 1;
     serve();
     return 0;
@@ -101,7 +101,7 @@ class Shim {
 
  private:
   Status start() {
-    fcntl(kHandshake, F_SETFD, FD_CLOEXEC);  // whoever waits for its end must not wait for the container
+    fcntl(kHandshakeFd, F_SETFD, FD_CLOEXEC);  // whoever waits for its end must not wait for the container
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     prctl(PR_SET_NAME, "minik-shim", 0, 0, 0);
     // Its children stand in the container for a moment before they become its programs: nothing in there
@@ -539,7 +539,7 @@ class Shim {
 
 }  // namespace
 
-bool is_shim_invocation(int argc, char** argv) { return argc == 3 && argv[1] == kArgument; }
+bool is_shim_invocation(int argc, char** argv) { return argc == 3 && argv[1] == kShimArgument; }
 
 int shim_main(int, char** argv) {
   // Once more in a child of init's, so that whoever started us need not wait for us.

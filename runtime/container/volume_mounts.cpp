@@ -17,7 +17,7 @@ namespace {
 Result<FileDescriptor> open_source(const MountSpec& mount) {
   if (!mount.sub_path.empty()) {
     auto below = open_beneath(mount.source, mount.sub_path);
-    if (!below) return std::move(below).error().in(cat("subPath ", quoted(mount.sub_path)));
+    if (!below) return std::move(below).error().in(cat("subPath ", minik::quoted(mount.sub_path)));
     return below;
   }
   FileDescriptor source(open(mount.source.c_str(), O_PATH | O_CLOEXEC));

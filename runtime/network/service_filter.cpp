@@ -151,7 +151,7 @@ void ServiceFilter::add_frame(NftBatch& batch) const {
 void ServiceFilter::add_refusal_of_unknown(NftBatch& batch) const {
   for (const auto& [how, protocol] : {std::pair{NftCompare::kEqual, IPPROTO_TCP},
                                       std::pair{NftCompare::kNotEqual, IPPROTO_UDP}}) {
-    batch.add_rule(kServices, [&](NftRule& r) {
+    batch.add_rule(kServices, [&, how = how, protocol = protocol](NftRule& r) {
       match_destination(r, config_.services, NftCompare::kEqual)
           .payload(NftHeader::kNetwork, kDestinationOffset, 4, 0)
           .compare(0, NftCompare::kNotEqual, nft_slot(config_.dns_address))

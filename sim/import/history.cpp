@@ -8,6 +8,7 @@
 #include "control/object/object_ref.h"
 #include "control/schema/schema.h"
 #include "sim/import/manifests.h"
+#include "sim/import/times.h"
 #include "sim/scenario/manifest_fields.h"
 
 namespace minik::sim {
@@ -170,10 +171,6 @@ std::optional<Write> write_of(const Value& event, Notes& notes) {
     return std::nullopt;
   }
   return write;
-}
-
-std::optional<WallTime> time_of(const Value& value) {
-  return value.is_string() ? parse_time(value.as_string()) : std::nullopt;
 }
 
 void add_audit_event(const Value& event, const std::map<std::string, std::string>& machine_of, Notes& notes,

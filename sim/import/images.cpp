@@ -10,6 +10,7 @@
 #include "control/object/pod_containers.h"
 #include "control/object/object_ref.h"
 #include "control/object/quantity.h"
+#include "sim/import/times.h"
 
 namespace minik::sim {
 
@@ -43,10 +44,6 @@ struct Image {
   int64_t milli_cpu = 0, memory_bytes = 0, measured = 0;
 };
 using Images = std::map<std::string, Image>;
-
-std::optional<WallTime> time_of(const Value& text) {
-  return text.is_string() ? parse_time(text.as_string()) : std::nullopt;
-}
 
 // Nothing when they are the wrong way round, or so far apart that one of them cannot be true.
 std::optional<Duration> time_between(WallTime from, WallTime to) {

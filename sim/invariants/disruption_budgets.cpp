@@ -18,7 +18,7 @@ using control::Value;
 namespace {
 
 // As long as its controller may take to see that a pod is lost.
-constexpr Duration kGrace = seconds(15);
+constexpr Duration kLossGrace = seconds(15);
 
 bool is_healthy(const Value& pod) { return pod.has_value() && control::is_pod_ready(pod) && !control::is_deleting(pod); }
 
@@ -95,7 +95,7 @@ class DisruptionBudgets : public Invariant {
         continue;
       }
       const Value& status = budget.object[keys::kStatus];
-      const bool calm = now_ - calm_since_ > kGrace && (budget.lost.ns == 0 || now_ - budget.lost > kGrace);
+      const bool calm = now_ - calm_since_ > kLossGrace && (budget.lost.ns == 0 || now_ - budget.lost > kLossGrace);
       const int64_t wanted = status[keys::kDesiredHealthy].as_int();
       if (calm && budget.healthy < wanted) {
         breaks(cat("Pod ", control::key_of(event.object).text(), " was evicted, and the budget ", key, " has ", budget.healthy,

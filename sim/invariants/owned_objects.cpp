@@ -13,7 +13,7 @@ using control::Value;
 
 namespace {
 
-constexpr Duration kGrace = minutes(2);
+constexpr Duration kOrphanGrace = minutes(2);
 
 // The uid of its only owner, while it is not on its way out.
 std::string_view owner_of(const Value& object) {
@@ -55,7 +55,7 @@ class OwnedObjects : public Invariant {
     for (const auto& [uid, owner] : owners_) {
       if (!owner.gone) continue;
       gone_ = true;
-      if (now - std::max(*owner.gone, calm_since) <= kGrace) continue;
+      if (now - std::max(*owner.gone, calm_since) <= kOrphanGrace) continue;
       breaks(cat(owner.dependents, " objects outlive ", owner.who, ", which is gone since ",
                  format_duration(Duration{owner.gone->ns}), "; one is ", owner.last));
     }

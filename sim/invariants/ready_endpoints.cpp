@@ -17,7 +17,7 @@ using control::Value;
 namespace {
 
 // Who has found the API server away for long asks it again within a minute; then the news has to be worked on.
-constexpr Duration kGrace = seconds(70);
+constexpr Duration kEndpointGrace = seconds(70);
 constexpr std::string_view kManagedBy = "endpointslice.kubernetes.io/managed-by";
 constexpr std::string_view kManager = "endpointslice-controller.k8s.io";
 constexpr std::string_view kServiceName = "kubernetes.io/service-name";
@@ -45,10 +45,11 @@ class ReadyEndpoints : public Invariant {
 
   void look(const control::Store& store, Instant now, Instant calm_since) override {
     bool due = false;
-    for (const auto& [key, since] : unready_) due |= now - std::max(since, calm_since) > kGrace;
+    for (const auto& [key, since] : unready_) due |= now - std::max(since, calm_since) > kEndpointGrace;
     if (!due) return;
     store.for_each(kinds::kEndpointslices, [&](const Value& slice) { check(store, slice, now, calm_since); });
-    std::erase_if(unready_, [&](const auto& entry) { return now - std::max(entry.second, calm_since) > kGrace; });
+    std::erase_if(unready_,
+                  [&](const auto& entry) { return now - std::max(entry.second, calm_since) > kEndpointGrace; });
   }
 
   void forget() override { unready_.clear(); }
@@ -65,7 +66,7 @@ class ReadyEndpoints : public Invariant {
       if (target[keys::kKind].as_string() != "Pod" || !endpoint[keys::kConditions][keys::kReady].as_bool(true)) continue;
       const auto name = target[keys::kName].as_string();
       const auto found = unready_.find({std::string(namespace_), std::string(name)});
-      if (found == unready_.end() || now - std::max(found->second, calm_since) <= kGrace) continue;
+      if (found == unready_.end() || now - std::max(found->second, calm_since) <= kEndpointGrace) continue;
       if (may_be_routed_to(store.find(kinds::kPods, namespace_, name))) continue;
       breaks(cat("EndpointSlice ", control::key_of(slice).text(), " says that Pod ", name, " is ready, which it is not since ",
                  format_duration(Duration{found->second.ns})));

@@ -8,6 +8,7 @@
 #include "control/schema/validation.h"
 #include "sim/scenario/manifest_fields.h"
 #include "sim/scenario/parts.h"
+#include "sim/simulated_disk.h"
 
 namespace minik::sim {
 
@@ -15,7 +16,6 @@ namespace keys = control::keys;
 using control::Value;
 
 namespace {
-constexpr int64_t kBytesMax = 1LL << 50;
 constexpr std::string_view kCpuMax = "100k", kMemoryMax = "1Pi";
 
 // {memory.available: 500Mi, nodefs.available: 0%}: what is not named stays as it is by default.
@@ -110,7 +110,7 @@ Result<ByteSpread> read_bytes(const Reader& r, const Value& v, const std::string
     MINIK_ASSIGN(const auto bytes, r.quantity(v, at, name, "0"));
     spread = {bytes.units(), bytes.units()};
   }
-  if (spread.min < 0 || spread.max > kBytesMax) return r.error(here, "must be between 0 and 1Pi");
+  if (spread.min < 0 || spread.max > kDiskBytesMax) return r.error(here, "must be between 0 and 1Pi");
   if (spread.min > spread.max) return r.error(here, "has a min above its max");
   return spread;
 }
@@ -184,7 +184,8 @@ Result<ImageBehaviour> read_image(const Reader& r, const Value& v, const std::st
   if (v.contains("size")) {
     MINIK_ASSIGN(const auto size, r.quantity(v, at, "size", "0"));
     image.image_bytes = size.units();
-    if (image.image_bytes < 1 || image.image_bytes > kBytesMax) return r.error(at + ".size", "must be between 1 and 1Pi: what it takes of a disk");
+    if (image.image_bytes < 1 || image.image_bytes > kDiskBytesMax)
+      return r.error(at + ".size", "must be between 1 and 1Pi: what it takes of a disk");
   }
   MINIK_ASSIGN(image.never_ready, r.boolean(v, at, "neverReady"));
   MINIK_ASSIGN(image.ignores_sigterm, r.boolean(v, at, "ignoresSigterm"));

@@ -18,13 +18,13 @@ using control::Value;
 namespace {
 constexpr int kDistributionDepthMax = 4;
 constexpr size_t kChoicesMax = 64;
-constexpr Duration kLongest = hours(24 * 3660);
+constexpr Duration kLongestDuration = hours(24 * 3660);
 constexpr std::string_view kDurationHint = "must be a duration such as 90s or 2m30s, of ten years at the most";
 
 std::optional<Duration> duration_of(const Value& value) {
   if (value.is_int() && value.as_int() == 0) return Duration{};  // the only one that needs no unit
   const auto parsed = value.is_string() ? parse_duration(value.as_string()) : std::nullopt;
-  return parsed && *parsed <= kLongest && Duration{} - *parsed <= kLongest ? parsed : std::nullopt;
+  return parsed && *parsed <= kLongestDuration && Duration{} - *parsed <= kLongestDuration ? parsed : std::nullopt;
 }
 
 }  // namespace

@@ -116,7 +116,7 @@ class Telling {
       at(change.at, [this, &change] { send(change.request); });
     }
     for (const auto& [when, event] : story.events) {
-      at(when, [this, &event] { event(*cluster_); });
+      at(when, [this, happens = &event] { (*happens)(*cluster_); });
     }
   }
 

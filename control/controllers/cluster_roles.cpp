@@ -10,6 +10,9 @@ namespace minik::control {
 
 namespace {
 
+// The index of those that are made of others.
+constexpr std::string_view kAggregating = "aggregating";
+
 void wake_aggregating(const Snapshot& snapshot, const Value& before, const Value& after,
                       std::vector<ObjectKey>& keys) {
   const bool same = before.has_value() && after.has_value() &&
@@ -17,9 +20,7 @@ void wake_aggregating(const Snapshot& snapshot, const Value& before, const Value
                     before[keys::kAggregationRule] == after[keys::kAggregationRule] &&
                     before[keys::kMetadata][keys::kLabels] == after[keys::kMetadata][keys::kLabels];
   if (same) return;
-  for (const auto& role : snapshot.list(kinds::kClusterroles)) {
-    if (role[keys::kAggregationRule].has_value()) keys.push_back(key_of(role));
-  }
+  for (const auto& role : snapshot.indexed(kinds::kClusterroles, kAggregating, kAggregating)) keys.push_back(key_of(role));
 }
 
 std::vector<Value> collected_rules(const Snapshot& snapshot, const Value& role) {
@@ -45,7 +46,10 @@ ControllerSpec cluster_role_aggregation_controller() {
   ControllerSpec spec;
   spec.name = "clusterrole-aggregation-controller";
   spec.kind = kinds::kClusterroles;
-  spec.watches = {{kinds::kClusterroles, wake_aggregating, {}}};
+  const IndexFunction aggregating = [](const Value& role, std::vector<Key>& out) {
+    if (role[keys::kAggregationRule].has_value()) out.emplace_back(kAggregating);
+  };
+  spec.watches = {{kinds::kClusterroles, wake_aggregating, {{std::string(kAggregating), aggregating}}}};
   spec.decide = [](const Snapshot& snapshot, const ObjectKey& key, Env&) {
     Plan plan;
     const Value& role = snapshot.find(kinds::kClusterroles, "", key.name);

@@ -184,7 +184,7 @@ void PodWorker::event(std::string type, std::string reason, std::string message,
 const Value& PodWorker::reference_to(const Value& container) {
   const auto& metadata = pod_[keys::kMetadata];
   const std::string field_path = container.has_value() ? container_field_path(pod_, container[keys::kName].as_string()) : "";
-  if (subject_[keys::kResourceVersion] == metadata[keys::kResourceVersion] &&
+  if (subject_.has_value() && subject_[keys::kResourceVersion] == metadata[keys::kResourceVersion] &&
       subject_[keys::kFieldPath].as_string() == field_path) {
     return subject_;
   }

@@ -90,16 +90,16 @@ endfunction()
 # its time, at the cost of those who change one file and compile eight again. So no two files of a library may have one name
 # in their anonymous namespaces. Presets without it (dev, asan, tsan, clang) compile each file alone.
 option(MINIK_UNITY "Compile files of a library eight at a time" OFF)
-if(MINIK_UNITY)
-  # GCC takes such a file for a header, whose types must not have members of types that only one file knows.
-  target_compile_options(minik_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
-endif()
 
 function(minik_library name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
   add_library(minik_${name} STATIC ${arg_SOURCES})
   minik_precompiled(minik_${name} code)
   set_target_properties(minik_${name} PROPERTIES UNITY_BUILD ${MINIK_UNITY})
+  if(MINIK_UNITY)
+    # GCC takes such a file for a header, whose types must not have members of types that only one file knows.
+    target_compile_options(minik_${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+  endif()
   target_link_libraries(minik_${name} PUBLIC minik_flags ${arg_DEPS} PRIVATE ${arg_PRIVATE_DEPS})
   add_executable(link_${name} EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/link/main.cpp)
   target_link_libraries(link_${name} PRIVATE

@@ -32,14 +32,25 @@ bool has_ended(const Value& pod) {
   return phase == "Succeeded" || phase == "Failed";
 }
 
-// As an ObjectReference names a part of a pod: "spec.initContainers{migrate}".
-std::string container_field_path(const Value& pod, std::string_view name) {
+// Where a pod's spec has a container.
+struct ContainerPlace {
+  Key list;
+  const Value* container;
+};
+
+std::optional<ContainerPlace> container_place(const Value& pod, std::string_view name) {
   for (const auto& list : {keys::kContainers, keys::kInitContainers, keys::kEphemeralContainers}) {
     for (const auto& container : pod[keys::kSpec][list].items()) {
-      if (container[keys::kName].as_string() == name) return cat("spec.", list.text(), "{", name, "}");
+      if (container[keys::kName].as_string() == name) return ContainerPlace{list, &container};
     }
   }
-  return "";
+  return {};
+}
+
+// As an ObjectReference names a part of a pod: "spec.initContainers{migrate}".
+std::string container_field_path(const Value& pod, std::string_view name) {
+  const auto place = container_place(pod, name);
+  return place ? cat("spec.", place->list.text(), "{", name, "}") : "";
 }
 
 }  // namespace
@@ -139,12 +150,8 @@ void PodWorker::adopt_container(ContainerStatus container) {
 }
 
 const Value* PodWorker::find_container(std::string_view name) const {
-  for (const auto& list : {keys::kContainers, keys::kInitContainers, keys::kEphemeralContainers}) {
-    for (const auto& container : pod_[keys::kSpec][list].items()) {
-      if (container[keys::kName].as_string() == name) return &container;
-    }
-  }
-  return nullptr;
+  const auto place = container_place(pod_, name);
+  return place ? place->container : nullptr;
 }
 
 std::vector<std::string> PodWorker::pod_ips() const {

@@ -4,7 +4,7 @@
 // objects. A plain container: one owner, one thread.
 #pragma once
 
-#include <cstdint>
+#include <chrono>
 #include <optional>
 
 #include "control/base/time.h"
@@ -16,7 +16,7 @@ class TimeText {
  public:
   // Valid until the next call.
   const Value& of(WallTime now) {
-    const int64_t second = now.ns / seconds(1).ns - (now.ns % seconds(1).ns < 0 ? 1 : 0);
+    const auto second = std::chrono::floor<std::chrono::seconds>(std::chrono::nanoseconds(now.ns));
     if (second_ != second) {
       second_ = second;
       text_ = format_time(now);
@@ -25,7 +25,7 @@ class TimeText {
   }
 
  private:
-  std::optional<int64_t> second_;
+  std::optional<std::chrono::seconds> second_;
   Value text_;
 };
 
